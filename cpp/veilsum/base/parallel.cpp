@@ -1,0 +1,178 @@
+#include "veilsum/base/parallel.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdlib>
+#include <exception>
+#include <mutex>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
+#include "veilsum/base/error.hpp"
+
+namespace veilsum {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr auto kPollInterval = std::chrono::milliseconds(100);
+
+unsigned available_processors() {
+#if defined(__linux__)
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return static_cast<unsigned>(CPU_COUNT(&set));
+#endif
+    return std::max(1u, std::thread::hardware_concurrency());
+}
+
+unsigned read_num_threads() {
+    const char* text = std::getenv("VEILSUM_NUM_THREADS");
+    if (text == nullptr || *text == '\0') return available_processors();
+    char* end = nullptr;
+    const long value = std::strtol(text, &end, 10);
+    if (*end != '\0' || value < 1 || value > 1024) {
+        throw Error(Errc::invalid_argument, "VEILSUM_NUM_THREADS is '" + std::string(text) +
+                                                "'; set it to a number from 1 to 1024 or unset it");
+    }
+    return static_cast<unsigned>(value);
+}
+
+/// The pieces of one parallel_for, handed out in order to whichever thread asks next.
+class Work {
+public:
+    Work(std::size_t n, std::size_t grain, const std::function<void(std::size_t, std::size_t)>& body)
+        : n_(n), grain_(grain), body_(body) {}
+
+    /// Runs one piece. Returns false when none is left or another thread failed.
+    bool run_one() {
+        if (stop_.load(std::memory_order_relaxed)) return false;
+        const std::size_t begin = next_.fetch_add(grain_, std::memory_order_relaxed);
+        if (begin >= n_) return false;
+        const std::size_t end = std::min(n_, begin + grain_);
+        try {
+            body_(begin, end);
+        } catch (...) {
+            fail(std::current_exception());
+            return false;
+        }
+        done_.fetch_add(end - begin, std::memory_order_relaxed);
+        return true;
+    }
+
+    void run_all() {
+        while (run_one()) {
+        }
+        // Notified under the lock: once it is released the waiting thread may destroy *this.
+        const std::lock_guard lock(mutex_);
+        --num_running_;
+        finished_.notify_one();
+    }
+
+    void count_helper(int change) {
+        const std::lock_guard lock(mutex_);
+        num_running_ += change;
+    }
+
+    /// Waits at most kPollInterval; true once every helper thread has returned.
+    bool wait() {
+        std::unique_lock lock(mutex_);
+        return finished_.wait_for(lock, kPollInterval, [this] { return num_running_ == 0; });
+    }
+
+    void fail(std::exception_ptr error) {
+        const std::lock_guard lock(mutex_);
+        if (!error_) error_ = std::move(error);
+        stop_.store(true, std::memory_order_relaxed);
+    }
+
+    bool failed() const { return stop_.load(std::memory_order_relaxed); }
+    std::size_t done() const { return done_.load(std::memory_order_relaxed); }
+
+    void rethrow() const {
+        if (error_) std::rethrow_exception(error_);
+    }
+
+private:
+    const std::size_t n_;
+    const std::size_t grain_;
+    const std::function<void(std::size_t, std::size_t)>& body_;
+    std::atomic<std::size_t> next_{0};
+    std::atomic<std::size_t> done_{0};
+    std::atomic<bool> stop_{false};
+    std::mutex mutex_;
+    std::condition_variable finished_;
+    int num_running_ = 0;
+    std::exception_ptr error_;
+};
+
+/// Asks the caller's callbacks, at most once in kPollInterval.
+class Watch {
+public:
+    Watch(std::size_t total, const Execution& execution) : total_(total), execution_(execution) {}
+
+    void poll(Work& work) {
+        const auto now = Clock::now();
+        if (now - last_ < kPollInterval) return;
+        last_ = now;
+        if (work.failed()) return;
+        try {
+            if (execution_.cancelled && execution_.cancelled()) {
+                throw Error(Errc::cancelled, "the operation was cancelled by its caller");
+            }
+            if (execution_.progress) execution_.progress(work.done(), total_);
+        } catch (...) {
+            work.fail(std::current_exception());
+        }
+    }
+
+private:
+    const std::size_t total_;
+    const Execution& execution_;
+    Clock::time_point last_ = Clock::now();
+};
+
+}  // namespace
+
+unsigned default_num_threads() {
+    static const unsigned num_threads = read_num_threads();
+    return num_threads;
+}
+
+void parallel_for(std::size_t n, std::size_t grain, const Execution& execution,
+                  const std::function<void(std::size_t, std::size_t)>& body) {
+    if (n == 0) return;
+    grain = std::max<std::size_t>(grain, 1);
+    const std::size_t num_pieces = (n + grain - 1) / grain;
+    const unsigned wanted =
+        execution.num_threads != 0 ? execution.num_threads : default_num_threads();
+    const auto num_helpers = static_cast<unsigned>(std::min<std::size_t>(wanted, num_pieces)) - 1;
+
+    Work work(n, grain, body);
+    Watch watch(n, execution);
+    std::vector<std::thread> helpers;
+    helpers.reserve(num_helpers);
+    for (unsigned i = 0; i < num_helpers; ++i) {
+        work.count_helper(+1);
+        try {
+            helpers.emplace_back([&work] { work.run_all(); });
+        } catch (const std::system_error&) {
+            // No more threads to be had: those that started do the work.
+            work.count_helper(-1);
+            break;
+        }
+    }
+    while (work.run_one()) watch.poll(work);
+    while (!work.wait()) watch.poll(work);
+    for (auto& helper : helpers) helper.join();
+    work.rethrow();
+    if (execution.progress) execution.progress(n, n);
+}
+
+}  // namespace veilsum

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+
+namespace veilsum {
+
+/// How a long batch operation runs: on how many threads, and how its caller stops and watches it.
+///
+/// `cancelled` and `progress` are called on the calling thread only, about ten times a second.
+struct Execution {
+    unsigned num_threads = 0;  ///< 0: default_num_threads().
+    std::function<bool()> cancelled = nullptr;  ///< True: stop soon and throw.
+    std::function<void(std::size_t done, std::size_t total)> progress = nullptr;
+};
+
+/// VEILSUM_NUM_THREADS if set, else the number of processors this process may run on. Read once.
+/// Throws Error: invalid_argument (VEILSUM_NUM_THREADS is not a number from 1 to 1024).
+unsigned default_num_threads();
+
+/// Runs body(begin, end) over consecutive pieces of [0, n) of at most `grain` elements each.
+///
+/// Threads live only as long as the call (a pool would not survive fork), the caller's thread
+/// works too. A throwing body stops the others; the first exception is rethrown here.
+/// Throws Error: cancelled (execution.cancelled said so; pieces already done stay done).
+void parallel_for(std::size_t n, std::size_t grain, const Execution& execution,
+                  const std::function<void(std::size_t begin, std::size_t end)>& body);
+
+}  // namespace veilsum

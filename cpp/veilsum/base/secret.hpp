@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <new>
+#include <vector>
+
+namespace veilsum {
+
+/// Overwrites memory with zeros in a way the compiler may not remove.
+void wipe(void* data, std::size_t size_bytes) noexcept;
+
+/// Allocates like std::allocator, aligned for SIMD, and wipes every block before it is freed.
+template <class T>
+struct WipingAllocator {
+    using value_type = T;
+    static constexpr std::align_val_t kAlignment{64};
+
+    WipingAllocator() = default;
+    template <class U>
+    explicit WipingAllocator(const WipingAllocator<U>& /*other*/) noexcept {}
+
+    T* allocate(std::size_t count) {
+        if (count > static_cast<std::size_t>(-1) / sizeof(T)) throw std::bad_alloc();
+        return static_cast<T*>(::operator new(count * sizeof(T), kAlignment));
+    }
+    void deallocate(T* data, std::size_t count) noexcept {
+        wipe(data, count * sizeof(T));
+        ::operator delete(data, kAlignment);
+    }
+
+    friend bool operator==(const WipingAllocator& /*a*/, const WipingAllocator& /*b*/) {
+        return true;
+    }
+};
+
+/// A vector whose memory is zeroed before it returns to the system, on growth and on destruction.
+template <class T>
+using Secret = std::vector<T, WipingAllocator<T>>;
+
+}  // namespace veilsum

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace veilsum {
+
+using Bytes = std::vector<std::byte>;
+using ByteView = std::span<const std::byte>;
+
+/// Every object on the wire starts with this frame: magic "veil", a kind, a version and the length
+/// of the body, so that a reader knows what it holds before it allocates anything.
+/// Layout: docs/wire-format.md, section 1.
+enum class WireKind : std::uint8_t {
+    public_key = 1,
+    ciphertexts = 2,
+    encrypted_vector = 3,
+    key_file = 4,
+};
+
+inline constexpr std::size_t kFrameBytes = 16;
+
+/// Builds one framed message. Integers are little-endian.
+class Writer {
+public:
+    Writer(WireKind kind, std::uint8_t version);
+
+    void u8(std::uint8_t value);
+    void u32(std::uint32_t value);
+    void u64(std::uint64_t value);
+    void f64(double value);
+    void bytes(ByteView data);
+
+    /// Writes the body length into the frame and hands the message over.
+    Bytes finish() &&;
+
+private:
+    Bytes data_;
+};
+
+/// Reads one framed message that came from outside. Never reads past the end and never allocates:
+/// bytes() returns a view, so a length on the wire cannot ask for memory that was not sent.
+/// Every failure throws Error: malformed.
+class Reader {
+public:
+    /// Checks the frame: magic, kind, version, and that the body is exactly as long as it says.
+    Reader(ByteView message, WireKind kind, std::uint8_t version);
+
+    std::uint8_t u8();
+    std::uint32_t u32();
+    std::uint64_t u64();
+    double f64();
+    ByteView bytes(std::size_t size_bytes);
+
+    std::size_t remaining() const noexcept { return data_.size(); }
+
+    /// Call last: throws if bytes are left over.
+    void finish() const;
+
+private:
+    ByteView take(std::size_t size_bytes);
+
+    ByteView data_;
+};
+
+/// The kind of a framed message, for tools that show what a file holds.
+/// Throws Error: malformed (no frame, unknown kind).
+WireKind wire_kind(ByteView message);
+
+/// The name of a kind as users know it: "public key", "ciphertexts", ...
+std::string_view wire_kind_name(WireKind kind) noexcept;
+
+}  // namespace veilsum

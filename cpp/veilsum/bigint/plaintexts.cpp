@@ -1,0 +1,14 @@
+#include "veilsum/bigint/plaintexts.hpp"
+
+#include "veilsum/base/error.hpp"
+
+namespace veilsum {
+
+Plaintexts::Plaintexts(std::size_t size, std::size_t limbs_per_value)
+    : size_(size), limbs_per_value_(limbs_per_value), limbs_(size * limbs_per_value) {
+    if (limbs_per_value == 0) {
+        throw Error(Errc::invalid_argument, "a plaintext needs at least one limb");
+    }
+}
+
+}  // namespace veilsum

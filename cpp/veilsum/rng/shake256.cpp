@@ -1,0 +1,106 @@
+// SHAKE256 over Keccak-f[1600]. Source: FIPS 202, sections 3.2 (step mappings), 4 (sponge), 6.2.
+// Public data only; not on a hot path, so written for reading.
+
+#include "veilsum/rng/shake256.hpp"
+
+#include <bit>
+
+namespace veilsum {
+namespace {
+
+constexpr std::size_t kRateBytes = 136;  // 1600 bits less twice the 256-bit security level.
+constexpr int kNumRounds = 24;
+
+/// Algorithm 5 of FIPS 202: bit t of the linear feedback shift register behind the constants.
+constexpr bool round_constant_bit(int t) {
+    unsigned r = 1;
+    for (int i = 0; i < t % 255; ++i) r = (r << 1) ^ ((r >> 7) * 0x171u);
+    return (r & 1u) != 0;
+}
+
+constexpr std::array<std::uint64_t, kNumRounds> round_constants() {
+    std::array<std::uint64_t, kNumRounds> constants{};
+    for (int round = 0; round < kNumRounds; ++round) {
+        for (int j = 0; j <= 6; ++j) {
+            if (round_constant_bit(j + 7 * round)) {
+                constants[round] |= std::uint64_t{1} << ((1 << j) - 1);
+            }
+        }
+    }
+    return constants;
+}
+
+constexpr auto kRoundConstants = round_constants();
+
+}  // namespace
+
+void Shake256::permute() noexcept {
+    auto& a = state_;  // Lane (x, y) of the standard is a[x + 5*y].
+    for (const std::uint64_t constant : kRoundConstants) {
+        // Theta.
+        std::uint64_t column[5];
+        for (int x = 0; x < 5; ++x) column[x] = a[x] ^ a[x + 5] ^ a[x + 10] ^ a[x + 15] ^ a[x + 20];
+        for (int x = 0; x < 5; ++x) {
+            const std::uint64_t d = column[(x + 4) % 5] ^ std::rotl(column[(x + 1) % 5], 1);
+            for (int y = 0; y < 5; ++y) a[x + 5 * y] ^= d;
+        }
+        // Rho and pi together: walk the 24 lanes of the permutation's one long cycle.
+        int x = 1;
+        int y = 0;
+        std::uint64_t moving = a[x + 5 * y];
+        for (int t = 0; t < 24; ++t) {
+            const int next_y = (2 * x + 3 * y) % 5;
+            x = y;
+            y = next_y;
+            const std::uint64_t rotated = std::rotl(moving, ((t + 1) * (t + 2) / 2) % 64);
+            moving = a[x + 5 * y];
+            a[x + 5 * y] = rotated;
+        }
+        // Chi.
+        for (int row = 0; row < 25; row += 5) {
+            std::uint64_t b[5];
+            for (int i = 0; i < 5; ++i) b[i] = a[row + i];
+            for (int i = 0; i < 5; ++i) a[row + i] = b[i] ^ (~b[(i + 1) % 5] & b[(i + 2) % 5]);
+        }
+        // Iota.
+        a[0] ^= constant;
+    }
+}
+
+void Shake256::absorb_byte(std::byte value) {
+    state_[position_ / 8] ^= std::to_integer<std::uint64_t>(value) << (8 * (position_ % 8));
+    if (++position_ == kRateBytes) {
+        permute();
+        position_ = 0;
+    }
+}
+
+Shake256& Shake256::absorb(std::span<const std::byte> data) {
+    for (const std::byte value : data) absorb_byte(value);
+    return *this;
+}
+
+Shake256& Shake256::absorb(std::string_view text) {
+    return absorb(std::as_bytes(std::span(text.data(), text.size())));
+}
+
+void Shake256::squeeze(std::span<std::byte> out) {
+    if (!squeezing_) {
+        // Domain bits 1111 and the padding 10*1.
+        state_[position_ / 8] ^= std::uint64_t{0x1f} << (8 * (position_ % 8));
+        state_[(kRateBytes - 1) / 8] ^= std::uint64_t{0x80} << (8 * ((kRateBytes - 1) % 8));
+        permute();
+        position_ = 0;
+        squeezing_ = true;
+    }
+    for (std::byte& value : out) {
+        if (position_ == kRateBytes) {
+            permute();
+            position_ = 0;
+        }
+        value = static_cast<std::byte>(state_[position_ / 8] >> (8 * (position_ % 8)));
+        ++position_;
+    }
+}
+
+}  // namespace veilsum

@@ -1,0 +1,1 @@
+"""Fast, safe private sums for federated learning."""

@@ -1,0 +1,10 @@
+// The extension module veilsum._core: conversion and the GIL, nothing else.
+
+#include <pybind11/pybind11.h>
+
+#include "errors.hpp"
+
+PYBIND11_MODULE(_core, core) {
+    core.doc() = "Native core of veilsum. Private: use the veilsum package.";
+    register_errors(core);
+}

@@ -1,0 +1,137 @@
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "veilsum/base/error.hpp"
+#include "veilsum/base/parallel.hpp"
+#include "veilsum/base/secret.hpp"
+#include "veilsum/base/wire.hpp"
+
+using namespace veilsum;
+
+namespace {
+
+template <class Function>
+Errc code_of(Function&& function) {
+    try {
+        function();
+    } catch (const Error& error) {
+        return error.code();
+    }
+    FAIL("no error");
+    return Errc::internal;
+}
+
+Bytes sample_message() {
+    Writer writer(WireKind::public_key, 1);
+    writer.u8(7);
+    writer.u32(0x01020304);
+    writer.u64(0x0102030405060708);
+    writer.f64(-0.5);
+    return std::move(writer).finish();
+}
+
+}  // namespace
+
+TEST_CASE("parallel_for covers every index once, for any grain and thread count") {
+    for (const std::size_t n : {0u, 1u, 7u, 100u, 1000u}) {
+        for (const std::size_t grain : {0u, 1u, 3u, 1000u}) {
+            for (const unsigned num_threads : {1u, 2u, 5u}) {
+                std::vector<std::atomic<int>> hits(n);
+                Execution execution;
+                execution.num_threads = num_threads;
+                parallel_for(n, grain, execution, [&](std::size_t begin, std::size_t end) {
+                    for (std::size_t i = begin; i < end; ++i) ++hits[i];
+                });
+                for (const auto& hit : hits) REQUIRE(hit == 1);
+            }
+        }
+    }
+}
+
+TEST_CASE("parallel_for rethrows the body's exception and stops the other threads") {
+    std::atomic<int> num_run{0};
+    Execution execution;
+    execution.num_threads = 3;
+    CHECK_THROWS_AS(parallel_for(100000, 1, execution,
+                                 [&](std::size_t, std::size_t) {
+                                     if (++num_run == 10) throw std::logic_error("x");
+                                 }),
+                    std::logic_error);
+    CHECK(num_run < 100000);
+}
+
+TEST_CASE("parallel_for stops soon after cancelled says so, and reports progress") {
+    std::size_t last = 0;
+    Execution execution;
+    execution.num_threads = 2;
+    execution.progress = [&](std::size_t done, std::size_t total) {
+        CHECK(done >= last);
+        CHECK(total == 1000000);
+        last = done;
+    };
+    execution.cancelled = [&] { return last > 0; };
+    const auto slow = [](std::size_t, std::size_t) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    };
+    CHECK(code_of([&] { parallel_for(1000000, 1, execution, slow); }) == Errc::cancelled);
+    CHECK(last < 1000000);
+}
+
+TEST_CASE("parallel_for reports the end") {
+    std::size_t last = 0;
+    Execution execution;
+    execution.progress = [&](std::size_t done, std::size_t) { last = done; };
+    parallel_for(10, 1, execution, [](std::size_t, std::size_t) {});
+    CHECK(last == 10);
+}
+
+TEST_CASE("a wire message reads back as written") {
+    const Bytes message = sample_message();
+    CHECK(wire_kind(message) == WireKind::public_key);
+    Reader reader(message, WireKind::public_key, 1);
+    CHECK(reader.u8() == 7);
+    CHECK(reader.u32() == 0x01020304);
+    CHECK(reader.u64() == 0x0102030405060708);
+    CHECK(reader.f64() == -0.5);
+    reader.finish();
+}
+
+TEST_CASE("the reader refuses truncated, extended and mislabelled messages") {
+    const Bytes message = sample_message();
+    const auto open = [](const Bytes& bytes) { Reader(bytes, WireKind::public_key, 1); };
+    for (std::size_t size = 0; size < message.size(); ++size) {
+        const Bytes cut(message.begin(), message.begin() + static_cast<std::ptrdiff_t>(size));
+        CHECK(code_of([&] { open(cut); }) == Errc::malformed);
+    }
+    Bytes extended = message;
+    extended.push_back(std::byte{0});
+    CHECK(code_of([&] { open(extended); }) == Errc::malformed);
+    for (std::size_t i = 0; i < kFrameBytes; ++i) {
+        Bytes changed = message;
+        changed[i] ^= std::byte{0x40};
+        CHECK(code_of([&] { open(changed); }) == Errc::malformed);
+    }
+    CHECK(code_of([&] { Reader(message, WireKind::ciphertexts, 1); }) == Errc::malformed);
+    CHECK(code_of([&] { Reader(message, WireKind::public_key, 2); }) == Errc::malformed);
+}
+
+TEST_CASE("the reader refuses to read past the end or to leave bytes over") {
+    const Bytes message = sample_message();
+    Reader reader(message, WireKind::public_key, 1);
+    CHECK(code_of([&] { reader.bytes(SIZE_MAX); }) == Errc::malformed);
+    CHECK(code_of([&] { reader.finish(); }) == Errc::malformed);
+    CHECK(reader.bytes(reader.remaining()).size() == 21);
+    CHECK(code_of([&] { reader.u8(); }) == Errc::malformed);
+}
+
+TEST_CASE("wipe clears memory") {
+    std::vector<unsigned char> data(100, 0xff);
+    wipe(data.data(), data.size());
+    for (const unsigned char value : data) CHECK(value == 0);
+}
