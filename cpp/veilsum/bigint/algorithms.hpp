@@ -87,7 +87,7 @@ void mul(std::byte* out, Operand a, Operand b, std::size_t count, const Modulus&
 }
 
 template <class Engine>
-void mul_reduce(std::byte* out, Operand in, std::size_t num_terms, std::size_t term_stride,
+void mul_reduce(std::byte* out, Operand in, std::size_t num_terms, std::size_t term_stride_bytes,
                 std::size_t count, const Modulus& n, std::byte* scratch) {
     Workspace<Engine> work(n, scratch);
     Limb* product = work.element();
@@ -96,7 +96,7 @@ void mul_reduce(std::byte* out, Operand in, std::size_t num_terms, std::size_t t
         const std::size_t lanes = lanes_from<Engine>(i, count);
         work.engine.load(product, in, i, lanes);
         for (std::size_t term = 1; term < num_terms; ++term) {
-            work.engine.load(x, in, i + term * term_stride, lanes);
+            work.engine.load(x, {in.data + term * term_stride_bytes, in.stride_bytes}, i, lanes);
             work.engine.mul(product, product, x);
         }
         work.engine.store(out + i * work.element_bytes, product, lanes);

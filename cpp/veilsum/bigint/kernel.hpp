@@ -44,9 +44,11 @@ struct Kernel {
     void (*mul)(std::byte* out, Operand a, Operand b, std::size_t count, const Modulus& n,
                 std::byte* scratch);
 
-    /// out[i] = in[i] . in[i + term_stride] . ... over num_terms >= 1 terms, stride in elements.
-    void (*mul_reduce)(std::byte* out, Operand in, std::size_t num_terms, std::size_t term_stride,
-                       std::size_t count, const Modulus& n, std::byte* scratch);
+    /// out[i] = product over t < num_terms of the element at in.at(i) + t*term_stride_bytes, in
+    /// that order. Requires num_terms >= 1.
+    void (*mul_reduce)(std::byte* out, Operand in, std::size_t num_terms,
+                       std::size_t term_stride_bytes, std::size_t count, const Modulus& n,
+                       std::byte* scratch);
 
     /// out[i] = a[i] * (1 + m[i]*n), without a factor R^-1: adds m[i] to a Paillier plaintext.
     /// m[i] is n.num_limbs() limbs below n; m_stride_limbs as in Operand.
