@@ -60,8 +60,8 @@ Integer random_prime(std::size_t num_bits, PrimeKind kind, const Execution& exec
     Csprng random;
     // Below 2^16 a candidate can be a small prime itself; then there is nothing to sieve with.
     const Integer primorial = num_bits > 16 ? odd_primorial(kTrialDivisionBound) : Integer(1);
-    Execution quiet = execution;
-    quiet.progress = nullptr;  // How far a search is cannot be told.
+    // How far a search has come cannot be told.
+    const Execution quiet = execution.without_progress();
     for (;;) {
         std::vector<Integer> candidates;
         while (candidates.size() < kCandidatesPerRound) {
