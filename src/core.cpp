@@ -2,9 +2,15 @@
 
 #include <pybind11/pybind11.h>
 
+#include "codec.hpp"
 #include "errors.hpp"
+#include "plaintexts.hpp"
+#include "wire.hpp"
 
 PYBIND11_MODULE(_core, core) {
     core.doc() = "Native core of veilsum. Private: use the veilsum package.";
     register_errors(core);
+    register_wire(core);
+    register_plaintexts(core);
+    register_codec(core);
 }
