@@ -1,0 +1,13 @@
+import numpy as np
+from numpy.typing import NDArray
+
+# ---- noise ----
+
+def fill_discrete_gaussian(
+    out: NDArray[np.int64] | NDArray[np.int32], sigma: float, num_threads: int
+) -> None: ...
+def fill_discrete_laplace(
+    out: NDArray[np.int64] | NDArray[np.int32], scale: float, num_threads: int
+) -> None: ...
+def add_discrete_gaussian(values: NDArray[np.int64], sigma: float, num_threads: int) -> None: ...
+def add_discrete_laplace(values: NDArray[np.int64], scale: float, num_threads: int) -> None: ...
