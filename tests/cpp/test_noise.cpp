@@ -163,6 +163,35 @@ TEST_CASE("the alias table's marginals are the weights, exactly") {
     }
 }
 
+TEST_CASE("the kernel reads the alias table as the marginals say, on both sides of a threshold") {
+    for (const auto& distribution : {NoiseDistribution::discrete_gaussian(1000.7),
+                                     NoiseDistribution::discrete_laplace(0x1p39)}) {
+        const StripTable table(distribution);
+        FixedSource extra(8);
+        ExactDecision decision(table, extra);
+        const auto strip_of = [&](std::uint32_t column, std::uint32_t r) {
+            std::vector<std::uint32_t> words(group_words(table), 0);  // y = 0 and U starts with 0
+            for (std::size_t lane = 0; lane < kGroupLanes; ++lane) words[lane] = column | r << 7;
+            std::array<std::int64_t, kGroupLanes> out{};
+            const std::size_t count =
+                strip_kernel_portable(out.data(), words.data(), 1, table, decision, kFilterMargin);
+            REQUIRE(count == kGroupLanes);
+            return out[5] >> table.strip_bits;
+        };
+        for (std::uint32_t column = 0; column < 64; ++column) {
+            const std::uint32_t threshold = table.alias_words[column] >> 7;
+            const std::uint32_t alias = table.alias_words[column] & 63;
+            // A weight of 1 may be a rounded-up next to nothing, accepted next to never.
+            if (threshold > 0 && table.weights[column] > 1 && column != StripTable::kTailColumn) {
+                CHECK(strip_of(column, 0) == column);
+                CHECK(strip_of(column, threshold - 1) == column);
+            }
+            CHECK(strip_of(column, threshold) == alias);
+            CHECK(strip_of(column, (1u << 25) - 1) == alias);
+        }
+    }
+}
+
 TEST_CASE("no acceptance probability is above 1, in the strips and along the tail") {
     for (const auto& distribution : distributions()) {
         const StripTable table(distribution);
