@@ -1,65 +1,25 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
 #include <limits>
-#include <numeric>
 #include <string>
 #include <vector>
 
+#include "noise_fixtures.hpp"
 #include "veilsum/base/error.hpp"
 #include "veilsum/noise/exact_decision.hpp"
 #include "veilsum/noise/exp_enclosure.hpp"
 #include "veilsum/noise/sampler.hpp"
 #include "veilsum/noise/strip_kernel.hpp"
 #include "veilsum/noise/strip_table.hpp"
-#include "veilsum/rng/chacha20.hpp"
 
 namespace {
 
 using namespace veilsum;
 
 constexpr double kForceUndecided = std::numeric_limits<double>::infinity();
-
-/// A fixed stream: ChaCha20 under a key that is the seed.
-class FixedSource final : public RandomSource {
-public:
-    explicit FixedSource(std::uint32_t seed) : key_{seed, 1, 2, 3, 4, 5, 6, 7} {}
-
-    void fill(std::span<std::byte> out) override {
-        for (std::byte& value : out) {
-            if (position_ == block_.size()) {
-                chacha20(block_, key_, counter_++, std::array<std::uint32_t, 3>{});
-                position_ = 0;
-            }
-            value = block_[position_++];
-            ++num_bytes_;
-        }
-    }
-
-    std::size_t num_bytes() const { return num_bytes_; }
-
-private:
-    std::array<std::uint32_t, 8> key_;
-    std::array<std::byte, 64> block_{};
-    std::size_t position_ = block_.size();
-    std::uint32_t counter_ = 0;
-    std::size_t num_bytes_ = 0;
-};
-
-/// Distributions at and around every kind of border: no offset bits, the ends of a strip size, the
-/// narrow and the wide layout, the ends of the range, and values in between.
-std::vector<NoiseDistribution> distributions() {
-    std::vector<NoiseDistribution> all;
-    for (const double scale :
-         {0.3, 0.5, 1.0, 1.75, 2.0, 3.9999, 4.0, 5.3, 7.9999, 8.0, 100.7, 1000.0, 131071.9, 131072.0,
-          262143.9, 524288.5, 2.0e6, 0x1p33 + 0.3, 0x1p39 + 0.1, std::nextafter(0x1p40, 0), 0x1p40}) {
-        all.push_back(NoiseDistribution::discrete_gaussian(scale));
-        all.push_back(NoiseDistribution::discrete_laplace(scale));
-    }
-    return all;
-}
 
 std::vector<std::int64_t> sample(const NoiseDistribution& distribution, std::size_t count,
                                  RandomSource& main, RandomSource& extra,
@@ -76,146 +36,7 @@ std::vector<std::int64_t> sample(const NoiseDistribution& distribution, std::siz
     return samples;
 }
 
-/// floor(2^precision * digits / 10^places).
-void from_decimal(mpz_ptr out, const char* digits, unsigned long places, unsigned long precision) {
-    ScopedMpz power;
-    mpz_ui_pow_ui(power, 10, places);
-    REQUIRE(mpz_set_str(out, digits, 10) == 0);
-    mpz_mul_2exp(out, out, precision);
-    mpz_fdiv_q(out, out, power);
-}
-
 }  // namespace
-
-TEST_CASE("the enclosure of exp contains known values") {
-    struct Known {
-        unsigned long numerator, denominator;
-        const char* digits;
-        unsigned long places;
-    };
-    const Known all[] = {
-        {1, 1, "36787944117144232159552377016146086744581113103176783450783680169746", 68},
-        {10, 1, "453999297624848515355915155605506102379180888665649692590713", 64},
-        {1, 2, "606530659712633423603799534991180453441918135487186955682892158735", 66},
-    };
-    for (const Known& known : all) {
-        for (const unsigned long precision : {32ul, 64ul, 100ul, 128ul, 180ul}) {
-            Enclosure enclosure;
-            ScopedMpz value;
-            enclose_exp(enclosure, ScopedMpz(known.numerator), ScopedMpz(known.denominator),
-                        precision);
-            from_decimal(value, known.digits, known.places, precision);
-            CHECK(mpz_cmp(enclosure.lo, value) <= 0);  // value is rounded down:
-            CHECK(mpz_cmp(enclosure.hi, value) > 0);   // the true one is not an integer
-        }
-    }
-}
-
-TEST_CASE("enclosures of exp are two units wide and nest") {
-    for (unsigned long numerator = 0; numerator < 4000; numerator = numerator * 5 / 4 + 1) {
-        for (const unsigned long denominator : {1ul, 3ul, 128ul, 9973ul}) {
-            Enclosure fine;
-            enclose_exp(fine, ScopedMpz(numerator), ScopedMpz(denominator), 1024);
-            for (const unsigned long precision : {32ul, 128ul, 256ul, 512ul}) {
-                Enclosure coarse;
-                enclose_exp(coarse, ScopedMpz(numerator), ScopedMpz(denominator), precision);
-                ScopedMpz width;
-                mpz_sub(width, coarse.hi, coarse.lo);
-                CHECK(mpz_cmp_ui(width, 2) <= 0);
-                CHECK(mpz_sgn(width) == (numerator == 0 ? 0 : 1));
-                mpz_mul_2exp(coarse.lo, coarse.lo, 1024 - precision);
-                mpz_mul_2exp(coarse.hi, coarse.hi, 1024 - precision);
-                CHECK(mpz_cmp(coarse.lo, fine.lo) <= 0);
-                CHECK(mpz_cmp(coarse.hi, fine.hi) >= 0);
-            }
-        }
-    }
-}
-
-TEST_CASE("the weight of an integer is exp(-phi) of the double parameter") {
-    for (const auto& distribution : distributions()) {
-        const double scale = distribution.scale();
-        for (const double multiple : {0.0, 0.3, 1.0, 2.7, 5.0}) {
-            const double z = std::floor(multiple * scale);
-            Enclosure enclosure;
-            enclose_weight(enclosure, ScopedMpz(static_cast<unsigned long>(z)), distribution, 128);
-            const double expected = distribution.kind() == NoiseKind::gaussian
-                                        ? std::exp(-z * z / (2 * scale * scale))
-                                        : std::exp(-z / scale);
-            CHECK(std::ldexp(mpz_get_d(enclosure.lo), -128) == doctest::Approx(expected).epsilon(1e-13));
-        }
-    }
-}
-
-TEST_CASE("the alias table's marginals are the weights, exactly") {
-    for (const auto& distribution : distributions()) {
-        const StripTable table(distribution);
-        std::array<std::uint64_t, 64> marginals{};
-        for (unsigned column = 0; column < 64; ++column) {
-            const std::uint32_t threshold = table.alias_words[column] >> 7;
-            marginals[column] += threshold;
-            marginals[table.alias_words[column] & 63] += (1u << 25) - threshold;
-        }
-        for (unsigned column = 0; column < 64; ++column) {
-            CHECK(marginals[column] == table.weights[column]);
-        }
-        CHECK(std::accumulate(marginals.begin(), marginals.end(), std::uint64_t{0}) == 1ull << 31);
-    }
-}
-
-TEST_CASE("the kernel reads the alias table as the marginals say, on both sides of a threshold") {
-    for (const auto& distribution : {NoiseDistribution::discrete_gaussian(1000.7),
-                                     NoiseDistribution::discrete_laplace(0x1p39)}) {
-        const StripTable table(distribution);
-        FixedSource extra(8);
-        ExactDecision decision(table, extra);
-        const auto strip_of = [&](std::uint32_t column, std::uint32_t r) {
-            std::vector<std::uint32_t> words(group_words(table), 0);  // y = 0 and U starts with 0
-            for (std::size_t lane = 0; lane < kGroupLanes; ++lane) words[lane] = column | r << 7;
-            std::array<std::int64_t, kGroupLanes> out{};
-            const std::size_t count =
-                strip_kernel_portable(out.data(), words.data(), 1, table, decision, kFilterMargin);
-            REQUIRE(count == kGroupLanes);
-            return out[5] >> table.strip_bits;
-        };
-        for (std::uint32_t column = 0; column < 64; ++column) {
-            const std::uint32_t threshold = table.alias_words[column] >> 7;
-            const std::uint32_t alias = table.alias_words[column] & 63;
-            // A weight of 1 may be a rounded-up next to nothing, accepted next to never.
-            if (threshold > 0 && table.weights[column] > 1 && column != StripTable::kTailColumn) {
-                CHECK(strip_of(column, 0) == column);
-                CHECK(strip_of(column, threshold - 1) == column);
-            }
-            CHECK(strip_of(column, threshold) == alias);
-            CHECK(strip_of(column, (1u << 25) - 1) == alias);
-        }
-    }
-}
-
-TEST_CASE("no acceptance probability is above 1, in the strips and along the tail") {
-    for (const auto& distribution : distributions()) {
-        const StripTable table(distribution);
-        const auto check = [&](std::uint64_t strip, unsigned column, std::uint64_t num_steps) {
-            Enclosure weight;
-            ScopedMpz power;
-            const ScopedMpz z(strip << table.strip_bits);
-            enclose_weight(weight, z, distribution, 256);
-            mpz_mul_ui(weight.hi, weight.hi, table.scale);
-            ScopedMpz proposal(table.weights[column]);
-            mpz_mul_2exp(proposal, proposal, 256);
-            if (column == 63) {
-                mpz_mul_2exp(weight.hi, weight.hi, 3 * (num_steps + 1));
-                mpz_ui_pow_ui(power, 7, num_steps);
-                mpz_mul(proposal, proposal, power);
-            }
-            CHECK(mpz_cmp(weight.hi, proposal) <= 0);
-        };
-        for (unsigned column = 0; column < 63; ++column) check(column, column, 0);
-        // Far out the enclosure's last unit outgrows the proposal; by then p < 2^-100 anyway.
-        for (std::uint64_t g = 0; g < 60; ++g) check(63 + g, 63, g);
-        CHECK(table.weights[0] - table.scale < 200);  // Little is lost by integer weights.
-    }
-}
 
 TEST_CASE("the filter is within its bound of the enclosed probability") {
     double largest = 0;

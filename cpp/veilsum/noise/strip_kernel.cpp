@@ -23,6 +23,10 @@
 #include <bit>
 #include <cmath>
 
+#if defined(__FAST_MATH__)
+#error "The filter's error bound does not hold under -ffast-math"
+#endif
+
 namespace veilsum {
 namespace {
 
