@@ -2,9 +2,22 @@
 
 #include <pybind11/pybind11.h>
 
+#include "codec.hpp"
 #include "errors.hpp"
+#include "integers.hpp"
+#include "noise.hpp"
+#include "paillier.hpp"
+#include "plaintexts.hpp"
+#include "wire.hpp"
 
 PYBIND11_MODULE(_core, core) {
     core.doc() = "Native core of veilsum. Private: use the veilsum package.";
     register_errors(core);
+    register_wire(core);
+    register_plaintexts(core);
+    register_integers(core);
+    register_keys(core);
+    register_ciphertexts(core);
+    register_codec(core);
+    register_noise(core);
 }

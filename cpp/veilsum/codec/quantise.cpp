@@ -1,0 +1,321 @@
+#include "veilsum/codec/quantise.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include <gmp.h>
+
+#include "veilsum/base/error.hpp"
+#include "veilsum/base/secret.hpp"
+#include "veilsum/codec/lanes.hpp"
+#include "veilsum/rng/csprng.hpp"
+
+namespace veilsum {
+namespace {
+
+using Uint128 = unsigned __int128;
+
+/// Values a thread takes at a time. Partial sums are per piece and added in order, so that results
+/// do not depend on the number of threads.
+constexpr std::size_t kPiece = 8192;
+constexpr std::size_t kMaxDim = std::size_t{1} << 40;
+
+[[noreturn]] void refuse(const std::string& what) { throw Error(Errc::invalid_argument, what); }
+
+/// out = |x| * 2^1074, which is an integer for every finite double.
+void set_scaled(mpz_ptr out, double x) {
+    int exponent = 0;
+    mpz_set_d(out, std::ldexp(std::frexp(x, &exponent), 53));
+    // exponent > -1074; a subnormal's mantissa has trailing zeros enough for the shift down.
+    const int shift = exponent - 53 + 1074;
+    if (shift >= 0) {
+        mpz_mul_2exp(out, out, static_cast<mp_bitcnt_t>(shift));
+    } else {
+        mpz_tdiv_q_2exp(out, out, static_cast<mp_bitcnt_t>(-shift));
+    }
+}
+
+/// min(floor(norm_bound * grid_max / clip), cap), exact. Requires positive finite doubles.
+std::uint64_t lattice_bound(double norm_bound, std::int64_t grid_max, double clip,
+                            std::uint64_t cap) {
+    mpz_t bound;
+    mpz_t divisor;
+    mpz_inits(bound, divisor, nullptr);
+    set_scaled(bound, norm_bound);
+    set_scaled(divisor, clip);
+    mpz_mul_ui(bound, bound, static_cast<unsigned long>(grid_max));
+    mpz_tdiv_q(bound, bound, divisor);
+    std::uint64_t limb = cap;
+    if (mpz_sizeinbase(bound, 2) <= 64) {
+        limb = 0;
+        mpz_export(&limb, nullptr, -1, sizeof limb, 0, 0, bound);
+    }
+    mpz_clears(bound, divisor, nullptr);
+    return std::min(limb, cap);
+}
+
+/// One partial result per piece of [0, n).
+template <class T, class Body>
+std::vector<T> map_pieces(std::size_t n, const Execution& execution, const Body& body) {
+    std::vector<T> results((n + kPiece - 1) / kPiece);
+    parallel_for(n, kPiece, execution, [&](std::size_t begin, std::size_t end) {
+        results[begin / kPiece] = body(begin, end);
+    });
+    return results;
+}
+
+template <class Float>
+bool all_finite(const Float* x, std::size_t n) {
+    using Bits = std::conditional_t<sizeof(Float) == 4, std::uint32_t, std::uint64_t>;
+    constexpr Bits kInfinity = std::bit_cast<Bits>(std::numeric_limits<Float>::infinity());
+    // Adding 1 at the exponent's last place carries into the sign bit iff the exponent is full.
+    constexpr Bits kOne = kInfinity & (0 - kInfinity);
+    Bits carried = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+        carried |= static_cast<Bits>((std::bit_cast<Bits>(x[i]) & kInfinity) + kOne);
+    }
+    return carried >> (8 * sizeof(Bits) - 1) == 0;
+}
+
+template <class Float>
+void check_finite(std::span<const Float> x, const Execution& execution) {
+    parallel_for(x.size(), kPiece, execution, [&](std::size_t begin, std::size_t end) {
+        if (all_finite(x.data() + begin, end - begin)) return;
+        std::size_t i = begin;
+        while (std::isfinite(x[i])) ++i;
+        refuse("the vector holds " + std::string(std::isnan(x[i]) ? "NaN" : "infinity") +
+               " at index " + std::to_string(i) + "; every value must be finite");
+    });
+}
+
+struct FloatNorm {
+    double norm;    ///< Infinity where it exceeds a double.
+    double factor;  ///< min(1, bound / norm), correct even there.
+};
+
+/// Values are taken relative to the largest, so neither overflow nor underflow spoils the norm.
+template <class Float>
+FloatNorm float_norm(std::span<const Float> x, Norm norm, double bound,
+                     const Execution& execution) {
+    const auto maxima = map_pieces<double>(x.size(), execution, [&](auto begin, auto end) {
+        Float largest = 0;
+        for (std::size_t i = begin; i < end; ++i) {
+            const Float magnitude = std::abs(x[i]);
+            largest = magnitude > largest ? magnitude : largest;
+        }
+        return static_cast<double>(largest);
+    });
+    const double largest = *std::max_element(maxima.begin(), maxima.end());
+    if (largest == 0) return {0, 1};
+    const auto sums = map_pieces<double>(x.size(), execution, [&](auto begin, auto end) {
+        // Four accumulators: the additions need not wait for each other.
+        std::array<double, 4> sum{};
+        for (std::size_t i = begin; i < end; ++i) {
+            const double ratio = std::abs(static_cast<double>(x[i])) / largest;
+            sum[i % 4] += norm == Norm::l2 ? ratio * ratio : ratio;
+        }
+        return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    });
+    double relative = 0;
+    for (const double sum : sums) relative += sum;
+    if (norm == Norm::l2) relative = std::sqrt(relative);
+    return {largest * relative, std::min(1.0, bound / largest / relative)};
+}
+
+/// What one value goes through: q = round(clamp(x * factor * steps, +-limit)).
+struct Step {
+    double factor;  ///< Of norm clipping.
+    double clip;
+    double steps;  ///< weight * scale.
+    double limit;  ///< At most grid_max. Clamping after scaling equals clamping before it.
+};
+
+inline double scaled(double y, const Step& step) {
+    const double t = y * step.steps;
+    const double low = t < -step.limit ? -step.limit : t;
+    return low > step.limit ? step.limit : low;
+}
+
+template <class Float>
+std::size_t round_nearest(std::int64_t* out, const Float* x, std::size_t n, const Step& step) {
+    // Adding 1.5 * 2^52 leaves |t| < 2^51 rounded to nearest even in the low mantissa bits.
+    constexpr double kMagic = 0x1.8p52;
+    std::int64_t num_clipped = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+        const double y = static_cast<double>(x[i]) * step.factor;
+        num_clipped += std::abs(y) > step.clip ? 1 : 0;
+        const double rounded = scaled(y, step) + kMagic;
+        out[i] = std::bit_cast<std::int64_t>(rounded) - std::bit_cast<std::int64_t>(kMagic);
+    }
+    return static_cast<std::size_t>(num_clipped);
+}
+
+template <class Float>
+std::size_t round_stochastic(std::int64_t* out, const Float* x, std::size_t n, const Step& step) {
+    Csprng random;
+    Secret<std::uint64_t> bits(std::min<std::size_t>(n, 512));
+    std::int64_t num_clipped = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+        if (i % bits.size() == 0) random.fill(std::as_writable_bytes(std::span(bits)));
+        const double y = static_cast<double>(x[i]) * step.factor;
+        num_clipped += std::abs(y) > step.clip ? 1 : 0;
+        const double t = scaled(y, step);
+        // On magnitudes the fraction is exact; rounding away from 0 with that probability is
+        // floor + Bernoulli(t - floor(t)) for either sign.
+        const double magnitude = std::abs(t);
+        const auto whole = static_cast<std::int64_t>(magnitude);
+        const auto threshold =
+            static_cast<std::int64_t>((magnitude - static_cast<double>(whole)) * 0x1p63);
+        const auto uniform = static_cast<std::int64_t>(bits[i % bits.size()] >> 1);
+        const std::int64_t q = whole + (uniform < threshold ? 1 : 0);
+        out[i] = std::signbit(t) ? -q : q;
+    }
+    return static_cast<std::size_t>(num_clipped);
+}
+
+/// ceil(sqrt(square)) for square < 2^126.
+std::uint64_t ceil_sqrt(Uint128 square) {
+    // The estimate is a few units off at most; the loops make it exact.
+    auto root = static_cast<std::uint64_t>(std::sqrt(static_cast<double>(square)));
+    while (static_cast<Uint128>(root) * root > square) --root;
+    while (static_cast<Uint128>(root) * root < square) ++root;
+    return root;
+}
+
+std::uint64_t lattice_norm(std::span<const std::int64_t> lanes, Norm norm,
+                           const Execution& execution) {
+    const auto sums = map_pieces<Uint128>(lanes.size(), execution, [&](auto begin, auto end) {
+        Uint128 squares = 0;
+        std::uint64_t magnitudes = 0;
+        for (std::size_t i = begin; i < end; ++i) {
+            const auto magnitude = static_cast<std::uint64_t>(std::abs(lanes[i]));
+            if (norm == Norm::l2) {
+                squares += static_cast<Uint128>(magnitude) * magnitude;
+            } else {
+                magnitudes += magnitude;
+            }
+        }
+        return squares + magnitudes;
+    });
+    Uint128 total = 0;
+    for (const Uint128 sum : sums) total += sum;
+    return norm == Norm::l2 ? ceil_sqrt(total) : static_cast<std::uint64_t>(total);
+}
+
+}  // namespace
+
+std::uint64_t clip_lattice_norm(std::span<std::int64_t> lanes, Norm norm, std::uint64_t bound,
+                                const Execution& execution) {
+    const std::uint64_t s = lattice_norm(lanes, norm, execution);
+    if (s <= bound) return s;
+    // ratio / 2^64 is at most 2^-64 below bound / s, so for |q| < 2^64 the product's high half is
+    // floor(|q| * bound / s) or one less; the exact remainder, below 2 * s, tells which. It fits 64
+    // bits as s < 2^63, so arithmetic modulo 2^64 finds it.
+    const auto ratio = static_cast<std::uint64_t>((static_cast<Uint128>(bound) << 64) / s);
+    parallel_for(lanes.size(), kPiece, execution, [&](std::size_t begin, std::size_t end) {
+        for (std::size_t i = begin; i < end; ++i) {
+            const auto magnitude = static_cast<std::uint64_t>(std::abs(lanes[i]));
+            auto q = static_cast<std::uint64_t>((static_cast<Uint128>(magnitude) * ratio) >> 64);
+            q += magnitude * bound - q * s >= s ? 1 : 0;
+            lanes[i] = lanes[i] < 0 ? -static_cast<std::int64_t>(q) : static_cast<std::int64_t>(q);
+        }
+    });
+    return lattice_norm(lanes, norm, execution);
+}
+
+Quantiser::Quantiser(std::size_t dim, double clip, unsigned value_bits, Norm norm,
+                     double norm_bound, Rounding rounding)
+    : dim_(dim),
+      clip_(clip),
+      norm_(norm),
+      norm_bound_(norm_bound),
+      rounding_(rounding),
+      grid_max_(veilsum::grid_max(value_bits)),
+      scale_(static_cast<double>(grid_max_) / clip) {
+    if (dim < 1 || dim > kMaxDim) refuse("dim must lie in [1, 2^40]");
+    if (!(clip > 0) || !std::isnormal(scale_)) {
+        refuse("clip must be a positive finite number that the grid can divide");
+    }
+    if (norm != Norm::none && norm != Norm::l1 && norm != Norm::l2) refuse("unknown norm");
+    if (rounding != Rounding::nearest && rounding != Rounding::stochastic) {
+        refuse("unknown rounding");
+    }
+    if (norm == Norm::none) {
+        if (norm_bound != 0) refuse("norm_bound is given but norm is not; set norm to l1 or l2");
+        return;
+    }
+    if (!(norm_bound > 0) || !std::isfinite(norm_bound)) {
+        refuse("norm_bound must be positive and finite");
+    }
+    const Uint128 largest_norm = static_cast<Uint128>(dim) * static_cast<Uint128>(grid_max_);
+    if (largest_norm >> 63 != 0) {
+        refuse("with a norm bound dim * 2^(value_bits-1) must stay below 2^63; lower value_bits");
+    }
+    lattice_norm_bound_ =
+        lattice_bound(norm_bound, grid_max_, clip, static_cast<std::uint64_t>(largest_norm));
+}
+
+template <class Float>
+ClipReport Quantiser::quantise_any(std::span<std::int64_t> lanes, std::span<const Float> x,
+                                   double weight, const Execution& execution) const {
+    if (x.size() != dim_ || lanes.size() != num_lanes()) {
+        refuse("the vector has " + std::to_string(x.size()) + " values; the codec is for " +
+               std::to_string(dim_));
+    }
+    check_finite(x, execution);
+    if (!(weight >= 0 && weight <= 1)) refuse("the weight must lie in [0, 1]");
+
+    ClipReport report;
+    if (norm_ != Norm::none) {
+        const FloatNorm found = float_norm(x, norm_, norm_bound_, execution);
+        report.norm = found.norm;
+        report.norm_factor = found.factor;
+    }
+    const double steps = weight * scale_;
+    const Step step{report.norm_factor, clip_, steps,
+                    std::min(clip_ * steps, static_cast<double>(grid_max_))};
+    const auto clipped = map_pieces<std::size_t>(dim_, execution, [&](auto begin, auto end) {
+        const auto round = rounding_ == Rounding::nearest ? round_nearest<Float>
+                                                          : round_stochastic<Float>;
+        return round(lanes.data() + begin, x.data() + begin, end - begin, step);
+    });
+    for (const std::size_t num_clipped : clipped) report.num_clipped += num_clipped;
+    lanes[dim_] = std::llrint(weight * static_cast<double>(grid_max_));
+    if (norm_ != Norm::none) {
+        report.lattice_norm =
+            clip_lattice_norm(lanes.first(dim_), norm_, lattice_norm_bound_, execution);
+    }
+    return report;
+}
+
+ClipReport Quantiser::quantise(std::span<std::int64_t> lanes, std::span<const float> x,
+                               double weight, const Execution& execution) const {
+    return quantise_any(lanes, x, weight, execution);
+}
+
+ClipReport Quantiser::quantise(std::span<std::int64_t> lanes, std::span<const double> x,
+                               double weight, const Execution& execution) const {
+    return quantise_any(lanes, x, weight, execution);
+}
+
+double Quantiser::dequantise(std::span<double> values, std::span<const std::int64_t> lanes,
+                             const Execution& execution) const {
+    if (values.size() != dim_ || lanes.size() != num_lanes()) {
+        refuse("expected " + std::to_string(num_lanes()) + " lanes, got " +
+               std::to_string(lanes.size()));
+    }
+    parallel_for(dim_, kPiece, execution, [&](std::size_t begin, std::size_t end) {
+        for (std::size_t i = begin; i < end; ++i) {
+            values[i] = static_cast<double>(lanes[i]) / scale_;
+        }
+    });
+    return static_cast<double>(lanes[dim_]) / static_cast<double>(grid_max_);
+}
+
+}  // namespace veilsum

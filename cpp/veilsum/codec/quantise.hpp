@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "veilsum/base/parallel.hpp"
+
+namespace veilsum {
+
+/// The norm that bounds a whole vector. The numbers are the wire's.
+enum class Norm : std::uint8_t { none = 0, l1 = 1, l2 = 2 };
+
+/// How a value between two grid points is rounded. The numbers are the wire's.
+enum class Rounding : std::uint8_t {
+    nearest = 0,     ///< Ties to even.
+    stochastic = 1,  ///< To either neighbour, unbiased to within 2^-63 of a grid step.
+};
+
+/// What clipping did to one vector. About the contributor's data: not for sending.
+struct ClipReport {
+    std::size_t num_clipped = 0;    ///< Values outside [-clip, clip], after norm clipping.
+    double norm = 0;                ///< Of the vector as given; 0 without a norm bound.
+    double norm_factor = 1;         ///< What norm clipping multiplied the vector by, <= 1.
+    std::uint64_t lattice_norm = 0;  ///< ceil(norm) of the value lanes; 0 without a norm bound.
+};
+
+/// Turns float vectors of one length into integer lanes on a fixed grid and back.
+///
+/// A vector of `dim` values and its weight w in [0, 1] become dim + 1 lanes: value lanes
+/// round(clamp(x) * w * scale) with scale = grid_max / clip, then one weight lane round(w *
+/// grid_max). Every lane lies within +-grid_max. Immutable; use from any thread.
+class Quantiser {
+public:
+    /// Throws Error: invalid_argument (dim outside [1, 2^40]; value_bits outside [2, 40]; clip not
+    /// a positive finite number for which grid_max / clip is a normal double; with a norm,
+    /// norm_bound not positive and finite or dim * grid_max >= 2^63; without one, norm_bound not 0).
+    Quantiser(std::size_t dim, double clip, unsigned value_bits, Norm norm = Norm::none,
+              double norm_bound = 0, Rounding rounding = Rounding::nearest);
+
+    std::size_t dim() const noexcept { return dim_; }
+    std::size_t num_lanes() const noexcept { return dim_ + 1; }
+
+    /// The largest magnitude of a lane and the weight lane of w = 1: 2^(value_bits-1) - 1.
+    std::int64_t grid_max() const noexcept { return grid_max_; }
+
+    /// Grid steps per unit of value.
+    double scale() const noexcept { return scale_; }
+
+    /// No value lanes that quantise() returns have a larger norm: floor(norm_bound * grid_max /
+    /// clip), exact, or dim * grid_max where that is less. 0 without a norm.
+    std::uint64_t lattice_norm_bound() const noexcept { return lattice_norm_bound_; }
+
+    /// Norm-clips `x`, clips each value, weights, scales and rounds, then shrinks the integers
+    /// towards 0 where rounding pushed their exact norm over lattice_norm_bound().
+    ///
+    /// Requires lanes.size() == num_lanes(). Deterministic with nearest rounding, whatever the
+    /// number of threads. Secret: x, weight, lanes.
+    /// Throws Error: invalid_argument (wrong length; NaN or infinity in x, before a lane is
+    /// written; weight outside [0, 1]), entropy.
+    ClipReport quantise(std::span<std::int64_t> lanes, std::span<const float> x, double weight,
+                        const Execution& execution) const;
+    ClipReport quantise(std::span<std::int64_t> lanes, std::span<const double> x, double weight,
+                        const Execution& execution) const;
+
+    /// The weighted sum that summed lanes stand for: values = value lanes / scale(), and returns
+    /// the sum of the weights = weight lane / grid_max().
+    /// Throws Error: invalid_argument (wrong length).
+    double dequantise(std::span<double> values, std::span<const std::int64_t> lanes,
+                      const Execution& execution) const;
+
+private:
+    template <class Float>
+    ClipReport quantise_any(std::span<std::int64_t> lanes, std::span<const Float> x, double weight,
+                            const Execution& execution) const;
+
+    std::size_t dim_;
+    double clip_;
+    Norm norm_;
+    double norm_bound_;
+    Rounding rounding_;
+    std::int64_t grid_max_;
+    double scale_;
+    std::uint64_t lattice_norm_bound_ = 0;
+};
+
+/// Scales integers towards 0 so that their exact norm is at most `bound`: with s = ceil(norm) and
+/// s > bound, each q becomes sign(q) * floor(|q| * bound / s). Returns ceil(norm) afterwards.
+/// Requires |q| < 2^39, lanes.size() * max|q| < 2^63, norm is l1 or l2. Exact. Secret: lanes.
+std::uint64_t clip_lattice_norm(std::span<std::int64_t> lanes, Norm norm, std::uint64_t bound,
+                                const Execution& execution);
+
+}  // namespace veilsum

@@ -1,0 +1,161 @@
+// Binds the codec: numpy arrays in, numpy arrays and Plaintexts out.
+
+#include "codec.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <pybind11/native_enum.h>
+#include <pybind11/numpy.h>
+
+#include "execution.hpp"
+#include "veilsum/base/error.hpp"
+#include "veilsum/codec/lanes.hpp"
+#include "veilsum/codec/quantise.hpp"
+
+namespace {
+
+using veilsum::LaneLayout;
+using veilsum::Plaintexts;
+using veilsum::Quantiser;
+
+template <class T>
+using Array = py::array_t<T, py::array::c_style>;
+
+template <class T>
+std::span<const T> vector_view(const Array<T>& array) {
+    if (array.ndim() != 1) {
+        throw veilsum::Error(veilsum::Errc::invalid_argument,
+                             "expected a 1-D array, got " + std::to_string(array.ndim()) +
+                                 " dimensions");
+    }
+    return {array.data(), static_cast<std::size_t>(array.size())};
+}
+
+template <class T>
+std::span<T> whole(Array<T>& array) {
+    return {array.mutable_data(), static_cast<std::size_t>(array.size())};
+}
+
+LaneLayout make_layout(std::size_t num_lanes, std::int64_t max_lane, const py::bytes& modulus) {
+    const std::string_view bytes = modulus;
+    std::vector<std::uint64_t> limbs((bytes.size() + 7) / 8);
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+        limbs[i / 8] |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * (i % 8));
+    }
+    return {num_lanes, max_lane, limbs};
+}
+
+template <class Float>
+std::pair<Array<std::int64_t>, veilsum::ClipReport> quantise(const Quantiser& self,
+                                                             const Array<Float>& values,
+                                                             double weight, unsigned num_threads) {
+    const auto x = vector_view(values);
+    Array<std::int64_t> lanes(static_cast<py::ssize_t>(self.num_lanes()));
+    const auto out = whole(lanes);
+    const veilsum::Execution execution = python_execution(num_threads, py::none());
+    veilsum::ClipReport report;
+    {
+        const py::gil_scoped_release nogil;
+        report = self.quantise(out, x, weight, execution);
+    }
+    return {std::move(lanes), report};
+}
+
+std::pair<Array<double>, double> dequantise(const Quantiser& self, const Array<std::int64_t>& lanes,
+                                            unsigned num_threads) {
+    const auto in = vector_view(lanes);
+    Array<double> values(static_cast<py::ssize_t>(self.dim()));
+    const auto out = whole(values);
+    const veilsum::Execution execution = python_execution(num_threads, py::none());
+    double weight = 0;
+    {
+        const py::gil_scoped_release nogil;
+        weight = self.dequantise(out, in, execution);
+    }
+    return {std::move(values), weight};
+}
+
+std::shared_ptr<Plaintexts> pack(const Array<std::int64_t>& lanes, const LaneLayout& layout,
+                                 unsigned num_threads) {
+    const auto in = vector_view(lanes);
+    const veilsum::Execution execution = python_execution(num_threads, py::none());
+    const py::gil_scoped_release nogil;
+    return std::make_shared<Plaintexts>(veilsum::pack(in, layout, execution));
+}
+
+Array<std::int64_t> unpack(const Plaintexts& plaintexts, const LaneLayout& layout,
+                           unsigned num_threads) {
+    Array<std::int64_t> lanes(static_cast<py::ssize_t>(layout.num_lanes()));
+    const auto out = whole(lanes);
+    const veilsum::Execution execution = python_execution(num_threads, py::none());
+    {
+        const py::gil_scoped_release nogil;
+        veilsum::unpack(out, plaintexts, layout, execution);
+    }
+    return lanes;
+}
+
+void register_quantiser(py::module_& core) {
+    py::native_enum<veilsum::Norm>(core, "Norm", "enum.IntEnum")
+        .value("NONE", veilsum::Norm::none)
+        .value("L1", veilsum::Norm::l1)
+        .value("L2", veilsum::Norm::l2)
+        .finalize();
+    py::native_enum<veilsum::Rounding>(core, "Rounding", "enum.IntEnum")
+        .value("NEAREST", veilsum::Rounding::nearest)
+        .value("STOCHASTIC", veilsum::Rounding::stochastic)
+        .finalize();
+    py::class_<veilsum::ClipReport>(core, "ClipReport")
+        .def_readonly("num_clipped", &veilsum::ClipReport::num_clipped)
+        .def_readonly("norm", &veilsum::ClipReport::norm)
+        .def_readonly("norm_factor", &veilsum::ClipReport::norm_factor)
+        .def_readonly("lattice_norm", &veilsum::ClipReport::lattice_norm);
+
+    const auto lanes = py::arg("lanes").noconvert();
+    const auto values = py::arg("values").noconvert();
+    py::class_<Quantiser>(core, "Quantiser")
+        .def(py::init<std::size_t, double, unsigned, veilsum::Norm, double, veilsum::Rounding>(),
+             py::arg("dim"), py::arg("clip"), py::arg("value_bits"),
+             py::arg("norm") = veilsum::Norm::none, py::arg("norm_bound") = 0.0,
+             py::arg("rounding") = veilsum::Rounding::nearest)
+        .def_property_readonly("dim", &Quantiser::dim)
+        .def_property_readonly("num_lanes", &Quantiser::num_lanes)
+        .def_property_readonly("grid_max", &Quantiser::grid_max)
+        .def_property_readonly("scale", &Quantiser::scale)
+        .def_property_readonly("lattice_norm_bound", &Quantiser::lattice_norm_bound)
+        .def("quantise", &quantise<float>, values, py::arg("weight") = 1.0,
+             py::arg("num_threads") = 0)
+        .def("quantise", &quantise<double>, values, py::arg("weight") = 1.0,
+             py::arg("num_threads") = 0)
+        .def("dequantise", &dequantise, lanes, py::arg("num_threads") = 0);
+}
+
+void register_lanes(py::module_& core) {
+    core.def("max_lane_of", &veilsum::max_lane_of, py::arg("value_bits"), py::arg("max_addends"),
+             py::arg("noise_bound") = 0);
+    py::class_<LaneLayout>(core, "LaneLayout")
+        .def(py::init(&make_layout), py::arg("num_lanes"), py::arg("max_lane"), py::arg("modulus"),
+             "modulus: n as little-endian bytes.")
+        .def_property_readonly("num_lanes", &LaneLayout::num_lanes)
+        .def_property_readonly("max_lane", &LaneLayout::max_lane)
+        .def_property_readonly("lane_bits", &LaneLayout::lane_bits)
+        .def_property_readonly("lanes_per_plaintext", &LaneLayout::lanes_per_plaintext)
+        .def_property_readonly("num_plaintexts", &LaneLayout::num_plaintexts)
+        .def_property_readonly("limbs_per_value", &LaneLayout::limbs_per_value);
+    core.def("pack", &pack, py::arg("lanes").noconvert(), py::arg("layout"),
+             py::arg("num_threads") = 0);
+    core.def("unpack", &unpack, py::arg("plaintexts"), py::arg("layout"),
+             py::arg("num_threads") = 0);
+}
+
+}  // namespace
+
+void register_codec(py::module_& core) {
+    register_quantiser(core);
+    register_lanes(core);
+}

@@ -1,0 +1,87 @@
+// Binds the wire Writer and Reader for the message kinds whose layout lives in Python.
+
+#include "wire.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <pybind11/native_enum.h>
+
+#include "veilsum/base/error.hpp"
+#include "veilsum/base/wire.hpp"
+
+namespace {
+
+using veilsum::ByteView;
+using veilsum::WireKind;
+
+ByteView view(const py::bytes& data) {
+    const std::string_view text = data;
+    return std::as_bytes(std::span(text.data(), text.size()));
+}
+
+py::bytes to_python(ByteView data) {
+    return {reinterpret_cast<const char*>(data.data()), data.size()};
+}
+
+/// A Writer that can be finished once.
+struct PyWriter {
+    std::optional<veilsum::Writer> writer;
+
+    veilsum::Writer& get() {
+        if (!writer) throw veilsum::Error(veilsum::Errc::invalid_argument, "already finished");
+        return *writer;
+    }
+};
+
+/// A Reader together with the bytes it reads from.
+struct PyReader {
+    PyReader(py::bytes data, WireKind kind, std::uint8_t version)
+        : message(std::move(data)), reader(view(message), kind, version) {}
+
+    py::bytes message;
+    veilsum::Reader reader;
+};
+
+}  // namespace
+
+void register_wire(py::module_& core) {
+    py::native_enum<WireKind>(core, "WireKind", "enum.IntEnum")
+        .value("PUBLIC_KEY", WireKind::public_key)
+        .value("CIPHERTEXTS", WireKind::ciphertexts)
+        .value("ENCRYPTED_VECTOR", WireKind::encrypted_vector)
+        .value("KEY_FILE", WireKind::key_file)
+        .finalize();
+
+    py::class_<PyWriter>(core, "Writer")
+        .def(py::init([](WireKind kind, std::uint8_t version) {
+                 return PyWriter{veilsum::Writer(kind, version)};
+             }),
+             py::arg("kind"), py::arg("version"))
+        .def("u8", [](PyWriter& self, std::uint8_t value) { self.get().u8(value); })
+        .def("u32", [](PyWriter& self, std::uint32_t value) { self.get().u32(value); })
+        .def("u64", [](PyWriter& self, std::uint64_t value) { self.get().u64(value); })
+        .def("f64", [](PyWriter& self, double value) { self.get().f64(value); })
+        .def("bytes", [](PyWriter& self, const py::bytes& data) { self.get().bytes(view(data)); })
+        .def("finish", [](PyWriter& self) {
+            const veilsum::Bytes message = std::move(self.get()).finish();
+            self.writer.reset();
+            return to_python(message);
+        });
+
+    py::class_<PyReader>(core, "Reader")
+        .def(py::init<py::bytes, WireKind, std::uint8_t>(), py::arg("message"), py::arg("kind"),
+             py::arg("version"))
+        .def("u8", [](PyReader& self) { return self.reader.u8(); })
+        .def("u32", [](PyReader& self) { return self.reader.u32(); })
+        .def("u64", [](PyReader& self) { return self.reader.u64(); })
+        .def("f64", [](PyReader& self) { return self.reader.f64(); })
+        .def("bytes",
+             [](PyReader& self, std::size_t size_bytes) {
+                 return to_python(self.reader.bytes(size_bytes));
+             })
+        .def("remaining", [](const PyReader& self) { return self.reader.remaining(); })
+        .def("finish", [](const PyReader& self) { self.reader.finish(); });
+}
