@@ -1,0 +1,402 @@
+"""Quantising and packing against the reference, without keys."""
+
+import copy
+import math
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reference import codec as reference
+
+from veilsum import _core
+from veilsum.errors import CapacityError, InvalidArgumentError
+
+ALPHA = 1e-9  # the chance that a statistical test fails although all is well
+N2048 = 2**2047 + 2**2000 + 1
+N3072 = 2**3071 + 1
+NORMS = {"l1": _core.Norm.L1, "l2": _core.Norm.L2}
+INT64 = np.iinfo(np.int64)
+
+
+def layout(num_lanes, max_lane, n):
+    return _core.LaneLayout(num_lanes, max_lane, n.to_bytes((n.bit_length() + 7) // 8, "little"))
+
+
+def wide_layout(num_plaintexts, num_limbs):
+    """32-bit lanes that fill whole limbs: a window on plaintexts as integers."""
+    return layout(2 * num_limbs * num_plaintexts, 2**31 - 1, 2 ** (64 * num_limbs) - 1)
+
+
+def integers(plaintexts, num_limbs):
+    lanes = _core.unpack(plaintexts, wide_layout(len(plaintexts), num_limbs))
+    rows = lanes.reshape(len(plaintexts), 2 * num_limbs).tolist()
+    return [sum(lane << (32 * i) for i, lane in enumerate(row)) for row in rows]
+
+
+def plaintexts_of(values, num_limbs):
+    digits = [v % 2 ** (64 * num_limbs) >> 32 * i & 0xFFFFFFFF for v in values
+              for i in range(2 * num_limbs)]  # fmt: skip
+    return _core.pack(np.array(digits, np.int64), wide_layout(len(values), num_limbs))
+
+
+def quantiser(dim, clip=1.0, value_bits=16, norm=None, norm_bound=0.0, rounding="nearest"):
+    return _core.Quantiser(
+        dim,
+        clip,
+        value_bits,
+        _core.Norm.NONE if norm is None else NORMS[norm],
+        norm_bound,
+        _core.Rounding.NEAREST if rounding == "nearest" else _core.Rounding.STOCHASTIC,
+    )
+
+
+# ---- lanes ----
+
+
+def test_reference_workload_has_the_documented_lanes():
+    max_lane = _core.max_lane_of(16, 100)
+    for n, lanes in [(N3072, 133), (2**3072 - 1, 133), (N2048, 89), (2**2048 - 1, 89)]:
+        assert layout(1, max_lane, n).lane_bits == 23
+        assert layout(1, max_lane, n).lanes_per_plaintext == lanes
+    assert layout(1_000_001, max_lane, N3072).num_plaintexts == 7519
+
+
+@given(st.integers(1, 2**61 - 1), st.integers(1, 2**300))
+def test_lanes_per_plaintext_is_the_exact_bound(max_lane, n):
+    wanted = reference.lanes_per_plaintext(max_lane, n)
+    if wanted == 0:
+        with pytest.raises(InvalidArgumentError, match="larger key"):
+            layout(1, max_lane, n)
+    else:
+        found = layout(1, max_lane, n)
+        assert found.lanes_per_plaintext == wanted
+        assert found.lane_bits == reference.lane_bits(max_lane)
+        assert found.limbs_per_value == -(-n.bit_length() // 64)
+
+
+@given(st.integers(1, 2**61 - 1), st.integers(1, 40), st.integers(-3, 3))
+def test_lanes_per_plaintext_is_exact_at_its_edge(max_lane, count, nudge):
+    width = reference.lane_bits(max_lane)
+    n = 2 * max_lane * (2 ** (width * count) - 1) // (2**width - 1) + nudge
+    if n > 0 and reference.lanes_per_plaintext(max_lane, n) > 0:
+        found = layout(1, max_lane, n).lanes_per_plaintext
+        assert found == reference.lanes_per_plaintext(max_lane, n)
+
+
+def test_all_combinations_of_extreme_lanes_stay_inside_the_modulus():
+    for n in (N2048, N3072, 2**2048 - 1):
+        for max_lane in (1, 3_276_700, 2**31 - 1, 2**31, 2**61 - 1):
+            found = layout(1, max_lane, n)
+            count, width = found.lanes_per_plaintext, found.lane_bits
+            largest = sum(max_lane << (width * i) for i in range(count))
+            assert 2 * largest < n <= 2 * (largest + (max_lane << (width * count)))
+            assert max_lane < 2 ** (width - 1) <= 2 * max_lane
+
+
+def test_too_wide_lanes_name_the_parameters_to_lower():
+    with pytest.raises(InvalidArgumentError, match="value_bits, max_addends or noise_bound"):
+        _core.max_lane_of(40, 2**22 + 1)
+    assert _core.max_lane_of(40, 2**22) == 2**22 * (2**39 - 1)
+
+
+@st.composite
+def packed_cases(draw):
+    n = draw(st.integers(2**100, 2**400))
+    max_lane = draw(st.integers(1, 2**61 - 1))
+    count = reference.lanes_per_plaintext(max_lane, n)
+    size = draw(st.sampled_from([1, max(1, count - 1), count, count + 1, 3 * count + 1]))
+    edge = st.sampled_from([-max_lane, max_lane, 0, -1, 1])
+    lanes = draw(st.lists(edge | st.integers(-max_lane, max_lane), min_size=size, max_size=size))
+    return n, max_lane, lanes
+
+
+@given(packed_cases())
+def test_pack_and_unpack_match_the_reference(case):
+    n, max_lane, lanes = case
+    where = layout(len(lanes), max_lane, n)
+    packed = _core.pack(np.array(lanes, np.int64), where)
+    expected = reference.pack(lanes, max_lane, n)
+    assert integers(packed, where.limbs_per_value) == expected
+    assert _core.unpack(packed, where).tolist() == lanes
+    assert reference.unpack(expected, len(lanes), max_lane, n) == lanes
+
+
+@pytest.mark.parametrize("pattern", ["high", "low", "alternating", "random"])
+@pytest.mark.parametrize("offset", [None, -1, 0, 1])
+def test_extreme_lanes_round_trip(pattern, offset):
+    max_lane = _core.max_lane_of(16, 100)
+    size = 1 if offset is None else layout(1, max_lane, N3072).lanes_per_plaintext + offset
+    sign = {
+        "high": np.ones(size),
+        "low": -np.ones(size),
+        "alternating": 1 - 2 * (np.arange(size) % 2),
+    }
+    lanes = np.random.default_rng(size).integers(-max_lane, max_lane, size, endpoint=True)
+    if pattern != "random":
+        lanes = (sign[pattern] * max_lane).astype(np.int64)
+    where = layout(size, max_lane, N3072)
+    packed = _core.pack(lanes, where)
+    assert integers(packed, 48) == reference.pack(lanes.tolist(), max_lane, N3072)
+    assert all(2 * abs(value) < N3072 for value in integers(packed, 48))
+    assert np.array_equal(_core.unpack(packed, where), lanes)
+
+
+@given(st.lists(st.integers(INT64.min, INT64.max) | st.sampled_from([INT64.min, INT64.max]),
+                min_size=1, max_size=30))  # fmt: skip
+def test_any_int64_lane_is_packed_as_an_integer(lanes):
+    n, max_lane = 2**512 - 1, 1000
+    packed = _core.pack(np.array(lanes, np.int64), layout(len(lanes), max_lane, n))
+    assert integers(packed, 8) == reference.pack(lanes, max_lane, n)
+
+
+def test_a_plaintext_beyond_its_limbs_wraps_in_twos_complement():
+    n = 2**128 - 1
+    where = layout(2, 2**61 - 1, n)
+    assert (where.lane_bits, where.lanes_per_plaintext) == (62, 2)
+    for lane in (INT64.min, INT64.max):
+        packed = _core.pack(np.array([lane, lane], np.int64), where)
+        exact = lane + (lane << 62)
+        wrapped = (exact + 2**127) % 2**128 - 2**127
+        assert integers(packed, 2) == [wrapped]
+
+
+@given(st.integers(1, 45), st.integers(-(2**490), 2**490))
+def test_unpack_refuses_exactly_what_does_not_fit(num_lanes, value):
+    n, max_lane = 2**512 - 1, 1000
+    where = layout(num_lanes, max_lane, n)
+    expected = reference.unpack([value], num_lanes, max_lane, n)
+    value_fits = expected is not None
+    if value_fits:
+        assert _core.unpack(plaintexts_of([value], 8), where).tolist() == expected
+    else:
+        with pytest.raises(CapacityError, match="does not fit its lanes"):
+            _core.unpack(plaintexts_of([value], 8), where)
+
+
+def test_unpack_refuses_values_just_outside():
+    where = layout(3, 1000, 2**512 - 1)
+    offset = sum(2**10 << (11 * i) for i in range(3))
+    for value in (2**33 - 1 - offset, -offset):
+        assert len(_core.unpack(plaintexts_of([value], 8), where)) == 3
+    for value in (2**33 - offset, -offset - 1, 2**500, -(2**500), 2**63, 2**64):
+        with pytest.raises(CapacityError):
+            _core.unpack(plaintexts_of([value], 8), where)
+
+
+def test_a_million_lanes_round_trip_on_any_number_of_threads():
+    max_lane = _core.max_lane_of(16, 100)
+    lanes = np.random.default_rng(1).integers(-max_lane, max_lane, 1_000_001, endpoint=True)
+    where = layout(len(lanes), max_lane, N3072)
+    for num_threads in (1, 2, 3):
+        packed = _core.pack(lanes, where, num_threads)
+        assert np.array_equal(_core.unpack(packed, where, num_threads), lanes)
+
+
+def test_pack_and_unpack_refuse_wrong_shapes_and_types():
+    where = layout(10, 1000, N2048)
+    with pytest.raises(InvalidArgumentError):
+        _core.pack(np.zeros(9, np.int64), where)
+    with pytest.raises(InvalidArgumentError, match="1-D"):
+        _core.pack(np.zeros((2, 5), np.int64), where)
+    for dtype in (np.int32, np.uint64, np.float64):
+        with pytest.raises(TypeError):
+            _core.pack(np.zeros(10, dtype), where)
+    packed = _core.pack(np.zeros(10, np.int64), where)
+    for other in (layout(1000, 1000, N2048), layout(10, 1000, N3072)):
+        with pytest.raises(InvalidArgumentError):
+            _core.unpack(packed, other)
+
+
+def test_plaintexts_show_nothing_and_cannot_be_copied():
+    packed = _core.pack(np.full(10, 77, np.int64), layout(10, 1000, N2048))
+    assert len(packed) == 1
+    assert repr(packed) == "<Plaintexts: 1 values>"
+    for leak in (pickle.dumps, copy.copy, copy.deepcopy, bytes, list, memoryview):
+        with pytest.raises(TypeError):
+            leak(packed)
+    with pytest.raises(TypeError):
+        _core.Plaintexts()
+
+
+# ---- quantising ----
+
+FLOATS = st.floats(-3, 3) | st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(
+    st.lists(FLOATS, min_size=1, max_size=40),
+    st.floats(1e-3, 1e3),
+    st.integers(2, 40),
+    st.floats(0, 1) | st.sampled_from([0.0, 1.0]),
+)
+def test_quantise_matches_the_reference(values, clip, value_bits, weight):
+    lanes, report = quantiser(len(values), clip, value_bits).quantise(np.array(values), weight)
+    expected, num_clipped = reference.quantise(values, clip, value_bits, weight)
+    assert lanes.tolist() == expected
+    assert report.num_clipped == num_clipped
+    assert np.abs(lanes).max() <= reference.grid_max(value_bits)
+
+
+@given(
+    st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=40)
+)
+def test_float32_and_float64_give_the_same_lanes(values):
+    grid = quantiser(len(values), 3.0)
+    narrow, _ = grid.quantise(np.array(values, np.float32))
+    wide, _ = grid.quantise(np.array(values, np.float64))
+    assert np.array_equal(narrow, wide)
+
+
+def test_ties_round_to_even():
+    steps = np.arange(-126.5, 127)
+    lanes, _ = quantiser(len(steps), 127.0, 8).quantise(steps)
+    assert lanes[:-1].tolist() == [round(x) for x in steps.tolist()]
+
+
+@given(st.integers(2, 40), st.floats(1e-290, 1e300), st.sampled_from(["nearest", "stochastic"]))
+def test_quantised_values_never_leave_the_grid(value_bits, clip, rounding):
+    lanes, report = quantiser(4, clip, value_bits, rounding=rounding).quantise(
+        np.array([clip, -clip, math.nextafter(clip, math.inf), -1e308])
+    )
+    limit = reference.grid_max(value_bits)
+    assert np.abs(lanes).max() <= limit
+    assert np.abs(lanes[:4]).min() >= limit - 1
+    assert report.num_clipped == 2
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_non_finite_values_are_refused_by_name(bad, dtype):
+    for dim, index in [(1, 0), (7, 6), (20_000, 8191), (20_000, 8192)]:
+        values = np.full(dim, np.finfo(dtype).max, dtype)
+        values[index] = bad
+        name = "NaN" if math.isnan(bad) else "infinity"
+        with pytest.raises(InvalidArgumentError, match=f"{name} at index {index};"):
+            quantiser(dim).quantise(values)
+
+
+def test_quantise_refuses_wrong_shapes_types_and_weights():
+    grid = quantiser(4)
+    for shape in [(3,), (5,), (0,), (2, 2), (4, 1), ()]:
+        with pytest.raises(InvalidArgumentError):
+            grid.quantise(np.zeros(shape))
+    for dtype in (np.int64, np.float16, np.longdouble, np.complex128, bool, ">f8", object):
+        with pytest.raises(TypeError):
+            grid.quantise(np.zeros(4, dtype))
+    for weight in (-1e-9, 1 + 1e-9, math.nan, math.inf):
+        with pytest.raises(InvalidArgumentError, match="weight"):
+            grid.quantise(np.zeros(4), weight)
+
+
+def test_dequantise_inverts_the_scale():
+    grid = quantiser(1000, 2.5, 20)
+    values = np.random.default_rng(3).uniform(-2.5, 2.5, 1000)
+    lanes, _ = grid.quantise(values, 0.5)
+    decoded, weight = grid.dequantise(lanes)
+    assert np.abs(decoded - values / 2).max() <= 0.5001 / grid.scale
+    assert weight == lanes[-1] / grid.grid_max
+    assert np.array_equal(decoded, lanes[:-1] / grid.scale)
+    with pytest.raises(InvalidArgumentError):
+        grid.dequantise(lanes[:-1])
+
+
+@pytest.mark.parametrize("fraction", [1e-4, 0.1, 0.5, 0.75])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_stochastic_rounding_is_unbiased(fraction, sign):
+    num_samples = 400_000
+    grid = quantiser(num_samples, 127.0, 8, rounding="stochastic")
+    lanes, _ = grid.quantise(np.full(num_samples, sign * (5 + fraction)))
+    away = np.abs(lanes[:-1]) - 5
+    assert set(np.unique(away)) <= {0, 1}
+    assert np.all(np.sign(lanes[:-1]) == sign)
+    # Bernstein's inequality bounds the deviation of a sum of Bernoullis.
+    log_term = math.log(2 / ALPHA)
+    variance = num_samples * fraction * (1 - fraction)
+    limit = log_term / 3 + math.sqrt(log_term**2 / 9 + 2 * variance * log_term)
+    assert abs(int(away.sum()) - num_samples * fraction) <= limit
+
+
+def test_stochastic_rounding_draws_afresh_and_keeps_grid_points():
+    grid = quantiser(20_000, 127.0, 8, rounding="stochastic")
+    values = np.full(20_000, 0.5)
+    first, _ = grid.quantise(values)
+    second, _ = grid.quantise(values)
+    agree = int((first == second)[:-1].sum())
+    assert abs(agree - 10_000) <= math.sqrt(10_000 * math.log(2 / ALPHA))  # Hoeffding
+    # Values far apart must not share their random bits either.
+    assert not np.array_equal(first[:512], first[512:1024])
+    assert not np.array_equal(first[:8192], first[8192:16384])
+    points = np.arange(20_000) % 255 - 127.0
+    assert np.array_equal(grid.quantise(points)[0][:-1], points)
+
+
+# ---- norm bounds ----
+
+MAGNITUDES = [5e-324, 1e-310, 1e-160, 1e-3, 1.0, 1e160, 1e308, math.ulp(1.0)]
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2"])
+@given(
+    values=st.lists(FLOATS | st.sampled_from(MAGNITUDES), min_size=1, max_size=30),
+    norm_bound=st.floats(1e-3, 10) | st.sampled_from([5e-324, 1e-300, 1e300]),
+    value_bits=st.integers(2, 40),
+    weight=st.sampled_from([1.0, 0.3]),
+)
+def test_norm_clipping_matches_the_reference(norm, values, norm_bound, value_bits, weight):
+    grid = quantiser(len(values), 1.0, value_bits, norm, norm_bound)
+    lanes, report = grid.quantise(np.array(values), weight)
+    factor = reference.float_norm_factor(values, norm, norm_bound)
+    assert math.isclose(report.norm_factor, factor, rel_tol=1e-13, abs_tol=5e-324)
+    assert report.norm_factor <= 1
+
+    rounded, num_clipped = reference.quantise(values, 1.0, value_bits, weight, report.norm_factor)
+    bound = reference.lattice_norm_bound(len(values), 1.0, value_bits, norm_bound)
+    assert grid.lattice_norm_bound == bound
+    assert lanes.tolist() == [*reference.clip_norm(rounded[:-1], norm, bound), rounded[-1]]
+    assert report.num_clipped == num_clipped
+    assert report.lattice_norm == reference.ceil_norm(lanes[:-1].tolist(), norm) <= bound
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2"])
+@pytest.mark.parametrize("rounding", ["nearest", "stochastic"])
+def test_the_integer_norm_holds_where_rounding_would_break_it(norm, rounding):
+    dim = 50_000
+    values = np.full(dim, 1.0, np.float32)  # after norm clipping all round up to one step
+    per_value = 0.6
+    norm_bound = per_value / 127 * (dim if norm == "l1" else math.sqrt(dim))
+    grid = quantiser(dim, 1.0, 8, norm, norm_bound, rounding)
+    lanes, report = grid.quantise(values)
+    assert reference.ceil_norm(lanes[:-1].tolist(), norm) <= grid.lattice_norm_bound
+    if rounding == "nearest":
+        assert report.norm_factor < 1
+        assert not lanes[:-1].any()  # floor(1 * bound / s) = 0: shrunk, not left over the bound
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2"])
+def test_the_integer_norm_holds_for_a_million_values(norm):
+    values = np.random.default_rng(4).standard_normal(1_000_000).astype(np.float32)
+    grid = quantiser(len(values), 1.0, 20, norm, 1.0)
+    lanes, report = grid.quantise(values)
+    size = reference.ceil_norm(lanes[:-1].tolist(), norm)
+    assert report.lattice_norm == size <= grid.lattice_norm_bound == 2**19 - 1
+    exact = np.abs(values.astype(np.float64)).sum() if norm == "l1" else np.linalg.norm(values)
+    assert math.isclose(report.norm, exact, rel_tol=1e-5)
+
+
+@given(st.floats(5e-324, 1e308), st.floats(1e-290, 1e290), st.integers(2, 40))
+def test_the_lattice_bound_is_an_exact_floor(norm_bound, clip, value_bits):
+    grid = quantiser(100, clip, value_bits, "l2", norm_bound)
+    expected = reference.lattice_norm_bound(100, clip, value_bits, norm_bound)
+    assert grid.lattice_norm_bound == expected
+
+
+def test_quantise_does_not_depend_on_the_number_of_threads():
+    values = np.random.default_rng(5).standard_normal(100_000)
+    grid = quantiser(len(values), 1.0, 24, "l2", 3.0)
+    first, report = grid.quantise(values, 0.7, 1)
+    for num_threads in (2, 5):
+        again, other = grid.quantise(values, 0.7, num_threads)
+        assert np.array_equal(first, again)
+        assert report.norm == other.norm
