@@ -17,8 +17,18 @@ __all__ = ["ClipReport", "LaneCodec", "LatticeNoise", "Sum"]
 
 C = TypeVar("C", bound="LaneCodec")
 
-_NORMS = {None: _core.Norm.NONE, "l1": _core.Norm.L1, "l2": _core.Norm.L2}
-_ROUNDINGS = {"nearest": _core.Rounding.NEAREST, "stochastic": _core.Rounding.STOCHASTIC}
+NormName = Literal["l1", "l2"]
+RoundingName = Literal["nearest", "stochastic"]
+
+_NORMS: dict[NormName | None, _core.Norm] = {
+    None: _core.Norm.NONE,
+    "l1": _core.Norm.L1,
+    "l2": _core.Norm.L2,
+}
+_ROUNDINGS: dict[RoundingName, _core.Rounding] = {
+    "nearest": _core.Rounding.NEAREST,
+    "stochastic": _core.Rounding.STOCHASTIC,
+}
 
 
 class LatticeNoise(Protocol):
@@ -75,9 +85,9 @@ class LaneCodec:
     clip: float
     value_bits: int
     max_addends: int
-    norm: Literal["l1", "l2"] | None = None
+    norm: NormName | None = None
     norm_bound: float | None = None
-    rounding: Literal["nearest", "stochastic"] = "nearest"
+    rounding: RoundingName = "nearest"
     noise_bound: int = 0
 
     def __post_init__(self) -> None:
@@ -246,5 +256,6 @@ def _native_floats(values: ArrayLike) -> NDArray[np.float32] | NDArray[np.float6
     array = np.asarray(values)
     if array.dtype.kind != "f" or array.dtype.itemsize > 8:
         raise TypeError(f"expected float16, float32 or float64, got {array.dtype}")
-    dtype = np.float64 if array.dtype.itemsize == 8 else np.float32
-    return np.asarray(array, dtype, order="C")
+    if array.dtype.itemsize == 8:
+        return np.asarray(array, np.float64, order="C")
+    return np.asarray(array, np.float32, order="C")
