@@ -70,6 +70,14 @@ def test_quantised_values_never_leave_the_grid(value_bits, clip, rounding):
     assert report.num_clipped == 2
 
 
+def test_stochastic_rounding_stays_on_the_grid_where_clip_times_scale_is_above_it():
+    limit = reference.grid_max(40)
+    clips = [clip / 7 for clip in range(1, 1000) if clip / 7 * (limit / (clip / 7)) > limit]
+    grid = quantiser(200_000, clips[0], 40, rounding="stochastic")
+    lanes, _ = grid.quantise(np.full(200_000, clips[0]))  # one in 2**14 would be above
+    assert lanes.max() == limit
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_non_finite_values_are_refused_by_name(bad, dtype):
@@ -194,6 +202,14 @@ def test_the_lattice_bound_is_an_exact_floor(norm_bound, clip, value_bits):
     grid = quantiser(100, clip, value_bits, "l2", norm_bound)
     expected = reference.lattice_norm_bound(100, clip, value_bits, norm_bound)
     assert grid.lattice_norm_bound == expected
+
+
+def test_the_lattice_bound_depends_on_the_last_bit_of_each_float():
+    above = math.nextafter(1.0, 2.0)
+    limit = reference.grid_max(16)
+    for norm_bound, clip, expected in [(1.0, above, limit - 1), (above, above, limit)]:
+        assert reference.lattice_norm_bound(9, clip, 16, norm_bound) == expected
+        assert quantiser(9, clip, 16, "l1", norm_bound).lattice_norm_bound == expected
 
 
 def test_quantise_does_not_depend_on_the_number_of_threads():

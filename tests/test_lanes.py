@@ -126,12 +126,17 @@ def test_extreme_lanes_round_trip(pattern, offset):
     assert np.array_equal(_core.unpack(packed, where), lanes)
 
 
-@given(st.lists(st.integers(INT64.min, INT64.max) | st.sampled_from([INT64.min, INT64.max]),
-                min_size=1, max_size=30))  # fmt: skip
-def test_any_int64_lane_is_packed_as_an_integer(lanes):
-    n, max_lane = 2**512 - 1, 1000
+EXTREMES = st.sampled_from([INT64.min, INT64.max])
+
+
+@given(
+    st.lists(st.integers(INT64.min, INT64.max) | EXTREMES, min_size=1, max_size=14),
+    st.sampled_from([1, 1000, 2**14, 2**30]),  # 2, 11, 16 and 32 bits a lane
+)
+def test_any_int64_lane_is_packed_as_an_integer(lanes, max_lane):
+    n = 2**640 - 1
     packed = _core.pack(np.array(lanes, np.int64), layout(len(lanes), max_lane, n))
-    assert integers(packed, 8) == reference.pack(lanes, max_lane, n)
+    assert integers(packed, 10) == reference.pack(lanes, max_lane, n)
 
 
 def test_a_plaintext_beyond_its_limbs_wraps_in_twos_complement():
@@ -166,6 +171,17 @@ def test_unpack_refuses_values_just_outside():
     for value in (2**33 - offset, -offset - 1, 2**500, -(2**500), 2**63, 2**64):
         with pytest.raises(CapacityError):
             _core.unpack(plaintexts_of([value], 8), where)
+
+
+def test_unpack_refuses_a_carry_out_of_lanes_that_fill_their_limbs():
+    where = wide_layout(1, 2)
+    assert where.lanes_per_plaintext * where.lane_bits == 128
+    offset = sum(2**31 << (32 * i) for i in range(4))
+    largest = 2**128 - 1 - offset
+    assert _core.unpack(plaintexts_of([largest], 2), where).tolist() == [2**31 - 1] * 4
+    for value in (largest + 1, 2**127 - 1):
+        with pytest.raises(CapacityError):
+            _core.unpack(plaintexts_of([value], 2), where)
 
 
 def test_a_million_lanes_round_trip_on_any_number_of_threads():
