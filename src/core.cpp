@@ -4,6 +4,9 @@
 
 #include "codec.hpp"
 #include "errors.hpp"
+#include "integers.hpp"
+#include "noise.hpp"
+#include "paillier.hpp"
 #include "plaintexts.hpp"
 #include "wire.hpp"
 
@@ -12,5 +15,9 @@ PYBIND11_MODULE(_core, core) {
     register_errors(core);
     register_wire(core);
     register_plaintexts(core);
+    register_integers(core);
+    register_keys(core);
+    register_ciphertexts(core);
     register_codec(core);
+    register_noise(core);
 }

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from reference import codec as reference
 from veilsum import _core
 from veilsum.errors import InvalidArgumentError

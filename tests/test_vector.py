@@ -6,14 +6,13 @@ import pickle
 
 import numpy as np
 import pytest
-from veilsum.keys import generate_key
-
 from reference import codec as reference
 from veilsum.errors import (
     CapacityError,
     InvalidArgumentError,
     KeyMismatchError,
 )
+from veilsum.keys import generate_key
 from veilsum.vector import Accumulator, Codec, EncryptedVector
 
 DIM = 250

@@ -8,9 +8,8 @@ import struct
 
 import numpy as np
 import pytest
-from veilsum.keys import generate_key
-
 from veilsum.errors import InvalidArgumentError, KeyMismatchError, MalformedDataError
+from veilsum.keys import generate_key
 from veilsum.vector import Codec, EncryptedVector
 from veilsum.wire import Reader, WireKind, Writer, as_bytes
 

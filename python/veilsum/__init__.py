@@ -1,1 +1,38 @@
-"""Fast, safe private sums for federated learning."""
+"""Fast, safe private sums for federated learning.
+
+Encrypt model changes under an additively homomorphic Paillier key, add the ciphertexts, open only
+the sum; add exact discrete noise first.
+
+    >>> import veilsum as vs
+    >>> sk = vs.generate_key(2048)
+    >>> c = sk.public_key.encrypt([3, -4, 5])
+    >>> sk.decrypt(c + c + 1)
+    [7, -7, 11]
+"""
+
+from importlib.metadata import version as _version
+
+from veilsum import errors, noise
+from veilsum.ciphertexts import Ciphertexts
+from veilsum.errors import *  # noqa: F403
+from veilsum.keys import PublicKey, RandomiserPool, SecretKey, generate_key
+from veilsum.system import cpu
+from veilsum.vector import Accumulator, Codec, EncryptedVector, Sum
+
+__all__ = [
+    "Accumulator",
+    "Ciphertexts",
+    "Codec",
+    "EncryptedVector",
+    "PublicKey",
+    "RandomiserPool",
+    "SecretKey",
+    "Sum",
+    "cpu",
+    "errors",
+    "generate_key",
+    "noise",
+    *errors.__all__,
+]
+
+__version__ = _version("veilsum")

@@ -18,7 +18,7 @@ from veilsum.errors import (
     KeyMismatchError,
     MalformedDataError,
 )
-from veilsum.keys import PublicKey, SecretKey
+from veilsum.keys import PublicKey, RandomiserPool, SecretKey
 from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes
 
 __all__ = ["Accumulator", "ClipReport", "Codec", "EncryptedVector", "LatticeNoise", "Sum"]
@@ -67,7 +67,7 @@ class Codec(LaneCodec):
         key: Key,
         weight: float = 1.0,
         noise: LatticeNoise | None = None,
-        pool: Any = None,
+        pool: RandomiserPool | None = None,
         num_threads: int | None = None,
         progress: Progress | None = None,
     ) -> "EncryptedVector":
@@ -79,7 +79,7 @@ class Codec(LaneCodec):
             weight: what the vector counts in the mean, in [0, 1].
             noise: adds integer noise to the quantised vector and weight before encryption. Noisy
                 values are never clipped; ``noise_bound`` makes room for them.
-            pool: randomisers made ahead by ``key.precompute``.
+            pool: randomisers made ahead by ``key.precompute``; for a public key only.
             num_threads: None for as many as there are processors.
             progress: called with ``(done, total)`` now and then.
 

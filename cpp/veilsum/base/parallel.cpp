@@ -47,7 +47,8 @@ unsigned read_num_threads() {
 /// The pieces of one parallel_for, handed out in order to whichever thread asks next.
 class Work {
 public:
-    Work(std::size_t n, std::size_t grain, const std::function<void(std::size_t, std::size_t)>& body)
+    Work(std::size_t n, std::size_t grain,
+         const std::function<void(std::size_t, std::size_t)>& body)
         : n_(n), grain_(grain), body_(body) {}
 
     /// Runs one piece. Returns false when none is left or another thread failed.

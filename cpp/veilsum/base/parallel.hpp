@@ -9,9 +9,12 @@ namespace veilsum {
 ///
 /// `cancelled` and `progress` are called on the calling thread only, about ten times a second.
 struct Execution {
-    unsigned num_threads = 0;  ///< 0: default_num_threads().
+    unsigned num_threads = 0;                   ///< 0: default_num_threads().
     std::function<bool()> cancelled = nullptr;  ///< True: stop soon and throw.
     std::function<void(std::size_t done, std::size_t total)> progress = nullptr;
+
+    /// The same without progress: for the short steps around a long one.
+    Execution without_progress() const { return {num_threads, cancelled, nullptr}; }
 };
 
 /// VEILSUM_NUM_THREADS if set, else the number of processors this process may run on. Read once.

@@ -69,7 +69,8 @@ void Writer::bytes(ByteView data) { data_.insert(data_.end(), data.begin(), data
 
 Bytes Writer::finish() && {
     const std::uint64_t body_bytes = data_.size() - kFrameBytes;
-    for (std::size_t i = 0; i < 8; ++i) data_[8 + i] = static_cast<std::byte>(body_bytes >> (8 * i));
+    for (std::size_t i = 0; i < 8; ++i)
+        data_[8 + i] = static_cast<std::byte>(body_bytes >> (8 * i));
     return std::move(data_);
 }
 

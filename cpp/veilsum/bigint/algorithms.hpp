@@ -1,0 +1,223 @@
+// The kernel functions, written once over an Engine.
+//
+// An Engine computes kLanes numbers side by side in lane form (element_limbs limbs) and has
+//   load, store         elements to lane form and back
+//   mul, sqr            Montgomery product and square
+//   select              constant-time look-up, one index per lane
+//   chain_start/step/finish   multiplication by fixed-base entries
+//   add_plain           multiplication by 1 + m*n
+// Scratch is split here: the engine's own part first, then temporaries.
+//
+// Exponentiation: fixed windows from the top, every table read whole (Moeller 2002 without recoding).
+// Control flow depends on counts and bit lengths only.
+
+#pragma once
+
+#include <algorithm>
+
+#include "veilsum/bigint/kernel.hpp"
+#include "veilsum/bigint/limbs.hpp"
+
+namespace veilsum::algorithms {
+
+inline constexpr unsigned kMaxPowWindow = 5;
+/// Chains that walk the fixed-base table together, so that a row is fetched once for all of them.
+inline constexpr std::size_t kChainsPerBlock = 8;
+
+/// The window that needs the fewest multiplications for exponents of that length.
+inline unsigned pow_window(std::size_t exponent_bits) {
+    unsigned best = 1;
+    const auto cost = [&](unsigned w) {
+        return (exponent_bits + w - 1) / w + (std::size_t{1} << w);
+    };
+    for (unsigned w = 2; w <= kMaxPowWindow; ++w) {
+        if (cost(w) < cost(best)) best = w;
+    }
+    return best;
+}
+
+template <class Engine>
+std::size_t scratch_bytes(const Modulus& n) {
+    const std::size_t pow = ((std::size_t{1} << kMaxPowWindow) + 2) * Engine::element_limbs(n);
+    const std::size_t chains =
+        kChainsPerBlock * Engine::chain_limbs(n) + Engine::element_limbs(n);
+    return (Engine::scratch_limbs(n) + std::max(pow, chains)) * sizeof(Limb);
+}
+
+/// The engine and the temporaries behind it.
+template <class Engine>
+struct Workspace {
+    Workspace(const Modulus& n, std::byte* scratch)
+        : engine(n, reinterpret_cast<Limb*>(scratch)),
+          next(reinterpret_cast<Limb*>(scratch) + Engine::scratch_limbs(n)),
+          element_limbs(Engine::element_limbs(n)),
+          element_bytes(n.element_bytes()) {}
+
+    Limb* take(std::size_t num_limbs) {
+        Limb* taken = next;
+        next += num_limbs;
+        return taken;
+    }
+    Limb* element() { return take(element_limbs); }
+
+    Engine engine;
+    Limb* next;
+    const std::size_t element_limbs;
+    const std::size_t element_bytes;
+};
+
+template <class Engine>
+std::size_t lanes_from(std::size_t i, std::size_t count) {
+    return std::min(Engine::kLanes, count - i);
+}
+
+template <class Engine>
+void mul(std::byte* out, Operand a, Operand b, std::size_t count, const Modulus& n,
+         std::byte* scratch) {
+    Workspace<Engine> work(n, scratch);
+    Limb* x = work.element();
+    Limb* y = work.element();
+    for (std::size_t i = 0; i < count; i += Engine::kLanes) {
+        const std::size_t lanes = lanes_from<Engine>(i, count);
+        work.engine.load(x, a, i, lanes);
+        work.engine.load(y, b, i, lanes);
+        work.engine.mul(x, x, y);
+        work.engine.store(out + i * work.element_bytes, x, lanes);
+    }
+}
+
+template <class Engine>
+void mul_reduce(std::byte* out, Operand in, std::size_t num_terms, std::size_t term_stride_bytes,
+                std::size_t count, const Modulus& n, std::byte* scratch) {
+    Workspace<Engine> work(n, scratch);
+    Limb* product = work.element();
+    Limb* x = work.element();
+    for (std::size_t i = 0; i < count; i += Engine::kLanes) {
+        const std::size_t lanes = lanes_from<Engine>(i, count);
+        work.engine.load(product, in, i, lanes);
+        for (std::size_t term = 1; term < num_terms; ++term) {
+            work.engine.load(x, {in.data + term * term_stride_bytes, in.stride_bytes}, i, lanes);
+            work.engine.mul(product, product, x);
+        }
+        work.engine.store(out + i * work.element_bytes, product, lanes);
+    }
+}
+
+template <class Engine>
+void add_plain(std::byte* out, Operand a, const Limb* m, std::size_t m_stride_limbs,
+               std::size_t count, const Modulus& n, std::byte* scratch) {
+    Workspace<Engine> work(n, scratch);
+    Limb* x = work.element();
+    for (std::size_t i = 0; i < count; i += Engine::kLanes) {
+        const std::size_t lanes = lanes_from<Engine>(i, count);
+        work.engine.load(x, a, i, lanes);
+        work.engine.add_plain(x, x, m + i * m_stride_limbs);
+        work.engine.store(out + i * work.element_bytes, x, lanes);
+    }
+}
+
+/// out[i] = base[i]^exponent, where window_at(lane, position, width) gives the exponent's bits.
+template <class Engine, class WindowAt>
+void pow(std::byte* out, Operand base, const std::byte* to_montgomery, std::size_t exponent_bits,
+         std::size_t count, const Modulus& n, std::byte* scratch, WindowAt&& window_at) {
+    Workspace<Engine> work(n, scratch);
+    const unsigned w = pow_window(exponent_bits);
+    const std::size_t num_entries = std::size_t{1} << w;
+    const std::size_t num_windows = (exponent_bits + w - 1) / w;
+    Limb* table = work.take(num_entries * work.element_limbs);
+    Limb* power = work.element();
+    Limb* factor = work.element();
+    const auto entry = [&](std::size_t j) { return table + j * work.element_limbs; };
+
+    Limb index[Engine::kLanes];
+    for (std::size_t i = 0; i < count; i += Engine::kLanes) {
+        const std::size_t lanes = lanes_from<Engine>(i, count);
+        const auto look_up = [&](Limb* target, std::size_t window) {
+            for (std::size_t lane = 0; lane < Engine::kLanes; ++lane) {
+                index[lane] = lane < lanes ? window_at(i + lane, window * w, w) : 0;
+            }
+            work.engine.select(target, table, num_entries, index);
+        };
+        work.engine.load(entry(0), {n.r(), 0}, 0, lanes);
+        work.engine.load(entry(1), base, i, lanes);
+        work.engine.load(factor, {to_montgomery, 0}, 0, lanes);
+        work.engine.mul(entry(1), entry(1), factor);
+        for (std::size_t j = 2; j < num_entries; ++j) {
+            work.engine.mul(entry(j), entry(j - 1), entry(1));
+        }
+        std::copy_n(entry(0), work.element_limbs, power);
+        for (std::size_t window = num_windows; window-- > 0;) {
+            if (window + 1 < num_windows) {
+                for (unsigned s = 0; s < w; ++s) work.engine.sqr(power, power);
+            }
+            look_up(factor, window);
+            work.engine.mul(power, power, factor);
+        }
+        work.engine.load(factor, {n.one(), 0}, 0, lanes);
+        work.engine.mul(power, power, factor);
+        work.engine.store(out + i * work.element_bytes, power, lanes);
+    }
+}
+
+template <class Engine>
+void pow_shared(std::byte* out, Operand base, const std::byte* to_montgomery,
+                const Limb* exponent, std::size_t exponent_bits, std::size_t count,
+                const Modulus& n, std::byte* scratch) {
+    const std::size_t num_limbs = (exponent_bits + 63) / 64;
+    pow<Engine>(out, base, to_montgomery, exponent_bits, count, n, scratch,
+                [=](std::size_t, std::size_t position, unsigned width) {
+                    return limbs::bits_at(exponent, num_limbs, position, width);
+                });
+}
+
+template <class Engine>
+void pow_each(std::byte* out, Operand base, const std::byte* to_montgomery,
+              const Limb* exponents, std::size_t exponent_limbs, std::size_t exponent_bits,
+              std::size_t count, const Modulus& n, std::byte* scratch) {
+    pow<Engine>(out, base, to_montgomery, exponent_bits, count, n, scratch,
+                [=](std::size_t i, std::size_t position, unsigned width) {
+                    return limbs::bits_at(exponents + i * exponent_limbs, exponent_limbs, position,
+                                          width);
+                });
+}
+
+template <class Engine>
+void fixed_base(std::byte* out, const FixedBaseTable& table, const Limb* exponents,
+                std::size_t exponent_limbs, std::size_t count, const Modulus& n,
+                std::byte* scratch) {
+    constexpr unsigned w = FixedBaseTable::kWindowBits;
+    constexpr std::size_t kBlock = kChainsPerBlock * Engine::kLanes;
+    Workspace<Engine> work(n, scratch);
+    Limb* chains = work.take(kChainsPerBlock * Engine::chain_limbs(n));
+    Limb* entry = work.element();
+    Limb index[Engine::kLanes];
+    for (std::size_t block = 0; block < count; block += kBlock) {
+        const std::size_t block_end = std::min(count, block + kBlock);
+        const auto chain_of = [&](std::size_t i) {
+            return chains + (i - block) / Engine::kLanes * Engine::chain_limbs(n);
+        };
+        // Rows outermost: each is read from memory once for the whole block.
+        for (std::size_t row = 0; row < table.num_rows(); ++row) {
+            for (std::size_t i = block; i < block_end; i += Engine::kLanes) {
+                const std::size_t lanes = lanes_from<Engine>(i, count);
+                for (std::size_t lane = 0; lane < Engine::kLanes; ++lane) {
+                    const Limb* exponent = exponents + (i + lane) * exponent_limbs;
+                    index[lane] =
+                        lane < lanes ? limbs::bits_at(exponent, exponent_limbs, row * w, w) : 0;
+                }
+                work.engine.select(entry, table.row(row), FixedBaseTable::kRowEntries, index);
+                if (row == 0) {
+                    work.engine.chain_start(chain_of(i), entry);
+                } else {
+                    work.engine.chain_step(chain_of(i), entry);
+                }
+            }
+        }
+        for (std::size_t i = block; i < block_end; i += Engine::kLanes) {
+            work.engine.chain_finish(entry, chain_of(i));
+            work.engine.store(out + i * work.element_bytes, entry, lanes_from<Engine>(i, count));
+        }
+    }
+}
+
+}  // namespace veilsum::algorithms

@@ -1,0 +1,170 @@
+#include "veilsum/bigint/batch.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "veilsum/base/error.hpp"
+#include "veilsum/base/wire.hpp"
+
+namespace veilsum::batch {
+namespace {
+
+// A multiplication takes 1 to 10 microseconds, so a piece takes a few milliseconds.
+constexpr std::size_t kMultiplicationsPerPiece = 2048;
+
+// Elements that share one inversion.
+constexpr std::size_t kInversionChain = 64;
+
+// Partial products of one long product.
+constexpr std::size_t kProductWidth = 64;
+
+/// Runs body(begin, end, scratch) over pieces of `count` elements.
+template <class Body>
+void run(std::size_t count, std::size_t multiplications, const Modulus& n,
+         const Execution& execution, Body&& body) {
+    parallel_for(count, grain(multiplications, n), execution,
+                 [&](std::size_t begin, std::size_t end) {
+                     Secret<std::byte> scratch(n.kernel().scratch_bytes(n));
+                     body(begin, end, scratch.data());
+                 });
+}
+
+Operand from(Operand operand, std::size_t i) { return {operand.at(i), operand.stride_bytes}; }
+
+/// R^2 * x^-1 of one element.
+Secret<std::byte> montgomery_inverse_vartime(const std::byte* x, const Modulus& n) {
+    const Integer modulus = n.n_integer();
+    const Integer squared = modulus * modulus;
+    Integer inverted;
+    if (mpz_invert(inverted.get(), n.integer(x).get(), squared.get()) == 0) {
+        throw Error(Errc::invalid_ciphertext, "a ciphertext is not a unit modulo n^2");
+    }
+    return n.element(inverted * n.integer(n.r_squared()) % squared);
+}
+
+}  // namespace
+
+std::size_t grain(std::size_t multiplications, const Modulus& n) {
+    const std::size_t lanes = n.kernel().num_lanes;
+    const std::size_t wanted =
+        std::max<std::size_t>(1, kMultiplicationsPerPiece / std::max<std::size_t>(1, multiplications));
+    return (wanted + lanes - 1) / lanes * lanes;
+}
+
+void mul(std::byte* out, Operand a, Operand b, std::size_t count, const Modulus& n,
+         const Execution& execution) {
+    run(count, 1, n, execution, [&](std::size_t begin, std::size_t end, std::byte* scratch) {
+        n.kernel().mul(out + begin * n.element_bytes(), from(a, begin), from(b, begin), end - begin,
+                       n, scratch);
+    });
+}
+
+void mul_reduce(std::byte* out, Operand in, std::size_t num_terms, std::size_t term_stride_bytes,
+                std::size_t count, const Modulus& n, const Execution& execution) {
+    run(count, num_terms, n, execution,
+        [&](std::size_t begin, std::size_t end, std::byte* scratch) {
+            n.kernel().mul_reduce(out + begin * n.element_bytes(), from(in, begin), num_terms,
+                                  term_stride_bytes, end - begin, n, scratch);
+        });
+}
+
+void product(std::byte* out, const std::byte* in, std::size_t count, const Modulus& n,
+             const Execution& execution) {
+    const std::size_t bytes = n.element_bytes();
+    const std::size_t width = std::min(count, kProductWidth);
+    const std::size_t num_rows = count / width;
+    const std::size_t num_left = count % width;
+    Secret<std::byte> partial(width * bytes);
+    mul_reduce(partial.data(), {in, bytes}, num_rows, width * bytes, width, n, execution);
+    mul(partial.data(), {partial.data(), bytes}, {in + num_rows * width * bytes, bytes}, num_left,
+        n, execution);
+    mul_reduce(out, {partial.data(), 0}, width, bytes, 1, n, execution);
+}
+
+void add_plain(std::byte* out, Operand a, const Limb* m, std::size_t m_stride_limbs,
+               std::size_t count, const Modulus& n, const Execution& execution) {
+    run(count, 1, n, execution, [&](std::size_t begin, std::size_t end, std::byte* scratch) {
+        n.kernel().add_plain(out + begin * n.element_bytes(), from(a, begin),
+                             m + begin * m_stride_limbs, m_stride_limbs, end - begin, n, scratch);
+    });
+}
+
+void pow_shared(std::byte* out, Operand base, const std::byte* to_montgomery, const Limb* exponent,
+                std::size_t exponent_bits, std::size_t count, const Modulus& n,
+                const Execution& execution) {
+    run(count, exponent_bits, n, execution,
+        [&](std::size_t begin, std::size_t end, std::byte* scratch) {
+            n.kernel().pow_shared(out + begin * n.element_bytes(), from(base, begin), to_montgomery,
+                                  exponent, exponent_bits, end - begin, n, scratch);
+        });
+}
+
+void pow_each(std::byte* out, Operand base, const std::byte* to_montgomery, const Limb* exponents,
+              std::size_t exponent_limbs, std::size_t exponent_bits, std::size_t count,
+              const Modulus& n, const Execution& execution) {
+    run(count, exponent_bits, n, execution,
+        [&](std::size_t begin, std::size_t end, std::byte* scratch) {
+            n.kernel().pow_each(out + begin * n.element_bytes(), from(base, begin), to_montgomery,
+                                exponents + begin * exponent_limbs, exponent_limbs, exponent_bits,
+                                end - begin, n, scratch);
+        });
+}
+
+void fixed_base(std::byte* out, const FixedBaseTable& table, const Limb* exponents,
+                std::size_t exponent_limbs, std::size_t count, const Modulus& n,
+                const Execution& execution) {
+    run(count, table.num_rows(), n, execution,
+        [&](std::size_t begin, std::size_t end, std::byte* scratch) {
+            n.kernel().fixed_base(out + begin * n.element_bytes(), table,
+                                  exponents + begin * exponent_limbs, exponent_limbs, end - begin,
+                                  n, scratch);
+        });
+}
+
+// Columns are the kernel's lanes: prefix products run down the rows of a matrix whose last row may
+// be shorter than the others.
+void inverse_vartime(std::byte* out, const std::byte* in, std::size_t count, const Modulus& n,
+                     const Execution& execution) {
+    const std::size_t bytes = n.element_bytes();
+    const std::size_t lanes = n.kernel().num_lanes;
+    parallel_for(count, kInversionChain * lanes, execution, [&](std::size_t begin,
+                                                               std::size_t end) {
+        Secret<std::byte> scratch(n.kernel().scratch_bytes(n));
+        const auto multiply = [&](std::byte* target, const std::byte* a, const std::byte* b,
+                                  std::size_t width) {
+            n.kernel().mul(target, {a, bytes}, {b, bytes}, width, n, scratch.data());
+        };
+        const std::size_t size = end - begin;
+        const std::size_t num_rows = (size + lanes - 1) / lanes;
+        const auto width_of = [&](std::size_t row) { return std::min(lanes, size - row * lanes); };
+        const std::byte* x = in + begin * bytes;
+
+        Bytes prefix(x, x + size * bytes);
+        for (std::size_t row = 1; row < num_rows; ++row) {
+            std::byte* current = prefix.data() + row * lanes * bytes;
+            multiply(current, current, current - lanes * bytes, width_of(row));
+        }
+        // suffix[lane] = inverse of the product of that lane's column down to the current row.
+        Bytes suffix(std::min(lanes, size) * bytes);
+        for (std::size_t lane = 0; lane < std::min(lanes, size); ++lane) {
+            const std::size_t last = (size - 1 - lane) / lanes * lanes + lane;
+            const auto inverted = montgomery_inverse_vartime(prefix.data() + last * bytes, n);
+            std::copy(inverted.begin(), inverted.end(), suffix.data() + lane * bytes);
+        }
+        Bytes below(lanes * bytes);
+        for (std::size_t row = num_rows; row-- > 0;) {
+            const std::size_t width = width_of(row);
+            const std::size_t offset = row * lanes * bytes;
+            std::copy_n(x + offset, width * bytes, below.data());  // `out` may be `in`.
+            std::byte* target = out + begin * bytes + offset;
+            if (row == 0) {
+                std::copy_n(suffix.data(), width * bytes, target);
+            } else {
+                multiply(target, suffix.data(), prefix.data() + offset - lanes * bytes, width);
+            }
+            multiply(suffix.data(), suffix.data(), below.data(), width);
+        }
+    });
+}
+
+}  // namespace veilsum::batch

@@ -1,0 +1,46 @@
+#pragma once
+
+#include "veilsum/base/parallel.hpp"
+#include "veilsum/bigint/kernel.hpp"
+
+/// Kernel functions on whole batches: split into pieces of some milliseconds over threads, each
+/// with scratch that is wiped. Arguments and results as in Kernel; out may be an operand.
+/// All throw Error: cancelled.
+namespace veilsum::batch {
+
+void mul(std::byte* out, Operand a, Operand b, std::size_t count, const Modulus& n,
+         const Execution& execution);
+
+void mul_reduce(std::byte* out, Operand in, std::size_t num_terms, std::size_t term_stride_bytes,
+                std::size_t count, const Modulus& n, const Execution& execution);
+
+/// The product of `count` >= 1 elements that stand side by side, as a balanced tree over threads.
+/// It carries R^-(count-1), as any order of count - 1 products does.
+void product(std::byte* out, const std::byte* in, std::size_t count, const Modulus& n,
+             const Execution& execution);
+
+void add_plain(std::byte* out, Operand a, const Limb* m, std::size_t m_stride_limbs,
+               std::size_t count, const Modulus& n, const Execution& execution);
+
+void pow_shared(std::byte* out, Operand base, const std::byte* to_montgomery, const Limb* exponent,
+                std::size_t exponent_bits, std::size_t count, const Modulus& n,
+                const Execution& execution);
+
+void pow_each(std::byte* out, Operand base, const std::byte* to_montgomery, const Limb* exponents,
+              std::size_t exponent_limbs, std::size_t exponent_bits, std::size_t count,
+              const Modulus& n, const Execution& execution);
+
+void fixed_base(std::byte* out, const FixedBaseTable& table, const Limb* exponents,
+                std::size_t exponent_limbs, std::size_t count, const Modulus& n,
+                const Execution& execution);
+
+/// out[i] . in[i] = R: inverses up to Montgomery's factor, out[i] = R^2 * in[i]^-1.
+/// Three multiplications each, and one inversion for each 64 (Montgomery's trick).
+/// Variable time. Throws Error: invalid_ciphertext (an element is not a unit).
+void inverse_vartime(std::byte* out, const std::byte* in, std::size_t count, const Modulus& n,
+                     const Execution& execution);
+
+/// How many elements make a piece, when one costs that many multiplications.
+std::size_t grain(std::size_t multiplications, const Modulus& n);
+
+}  // namespace veilsum::batch

@@ -1,0 +1,180 @@
+// Arithmetic modulo n^2 in base-n digits, one number at a time, over GMP's mpn functions.
+//
+// Notation: h limbs of 64 bits, R = 2^(64h), n < R odd, x = x0 + x1*n with x0, x1 < n. Montgomery
+// reduction of T < R*n gives q < R and t = (T + q*n)/R, so T = t*R - q*n exactly; where t >= n one n
+// moves into the second digit: t = (t - n) + 1*n, k = 1 (else k = 0).
+//
+// Product.  x*y*R^-1 = (x0*y0 + n*(x0*y1 + x1*y0)) * R^-1
+//                    = t + n*(k + (x0*y1 + x1*y0 - q) * R^-1)            (mod n^2)
+//   U = x0*y1 + x1*y0 - q + k*R lies above -R, and the integer (U + q'*n)/R above -1, so it is not
+//   negative; U < 2(n-1)^2 + R and q' < R put it below 2(n-1) + 1 + n < 3n: two conditional
+//   subtractions make it canonical.
+// Square: the same with 2*x0*x1.
+// Chain: multiplying by table entries y = y0*(1 + l*n), hold x = t*(1 + L*n) + v*n. Then
+//   x*y*R^-1 = t'*(1 + (L+l)*n) + n*(k + (v*y0 - q)*R^-1)  with t' from T = t*y0,
+//   one product less. The new v is below 2n: one conditional subtraction. L is summed lazily in
+//   h + 1 limbs, good for 2^64 steps.
+//
+// Source of the digit form: docs/kernels.md. Constant time: see limbs.hpp.
+
+#pragma once
+
+#include <cstring>
+
+#include "veilsum/bigint/kernel.hpp"
+#include "veilsum/bigint/limbs.hpp"
+
+namespace veilsum {
+
+class GmpEngine {
+public:
+    static constexpr std::size_t kLanes = 1;
+
+    static std::size_t r_bits(std::size_t modulus_bits) { return (modulus_bits + 63) / 64 * 64; }
+    static std::size_t element_limbs(const Modulus& n) { return 2 * n.num_limbs(); }
+    /// A chain's t, v and L, kept 16-byte aligned.
+    static std::size_t chain_limbs(const Modulus& n) { return (3 * n.num_limbs() + 2) / 2 * 2; }
+    static std::size_t scratch_limbs(const Modulus& n) {
+        const std::size_t h = n.num_limbs();
+        return (9 * h + limbs::mul_scratch(h) + 1) / 2 * 2;
+    }
+
+    GmpEngine(const Modulus& n, Limb* scratch)
+        : n_(n),
+          h_(n.num_limbs()),
+          t_(scratch),
+          u_(scratch + 2 * h_),
+          w_(scratch + 4 * h_),
+          q_(scratch + 6 * h_),
+          k_(scratch + 8 * h_),
+          rest_(scratch + 9 * h_) {
+        // The upper half of q_ and all but the first limb of k_ stay zero from here on.
+        std::memset(q_, 0, 3 * h_ * sizeof(Limb));
+    }
+
+    void load(Limb* out, Operand in, std::size_t i, std::size_t /*num_lanes*/) const {
+        load_limbs(out, in.at(i), n_);
+    }
+    void store(std::byte* out, const Limb* in, std::size_t /*num_lanes*/) const {
+        store_limbs(out, in, n_);
+    }
+
+    static void load_limbs(Limb* out, const std::byte* in, const Modulus& n) {
+        const std::size_t h = n.num_limbs();
+        out[h - 1] = 0;
+        out[2 * h - 1] = 0;
+        std::memcpy(out, in, n.digit_bytes());
+        std::memcpy(out + h, in + n.digit_bytes(), n.digit_bytes());
+    }
+    static void store_limbs(std::byte* out, const Limb* in, const Modulus& n) {
+        std::memcpy(out, in, n.digit_bytes());
+        std::memcpy(out + n.digit_bytes(), in + n.num_limbs(), n.digit_bytes());
+    }
+
+    /// out = x * y * R^-1. out may be x or y.
+    void mul(Limb* out, const Limb* x, const Limb* y) {
+        limbs::mul(t_, x, y, h_, rest_);
+        limbs::mul(u_, x, y + h_, h_, rest_);
+        limbs::mul(w_, x + h_, y, h_, rest_);
+        const Limb carry = mpn_add_n(u_, u_, w_, size(2 * h_));
+        first_digit(out);
+        second_digit(out + h_, carry, 2);
+    }
+
+    /// out = x * x * R^-1. out may be x.
+    void sqr(Limb* out, const Limb* x) {
+        limbs::sqr(t_, x, h_, rest_);
+        limbs::mul(u_, x, x + h_, h_, rest_);
+        const Limb carry = mpn_add_n(u_, u_, u_, size(2 * h_));
+        first_digit(out);
+        second_digit(out + h_, carry, 2);
+    }
+
+    /// out = table[index[0]], reading all of it.
+    void select(Limb* out, const Limb* table, std::size_t num_entries, const Limb* index) const {
+        limbs::select(out, table, 2 * h_, num_entries, index[0]);
+    }
+
+    void chain_start(Limb* chain, const Limb* entry) const {
+        std::memcpy(chain, entry, h_ * sizeof(Limb));
+        std::memset(chain + h_, 0, h_ * sizeof(Limb));
+        std::memcpy(chain + 2 * h_, entry + h_, h_ * sizeof(Limb));
+        chain[3 * h_] = 0;
+    }
+
+    void chain_step(Limb* chain, const Limb* entry) {
+        limbs::mul(t_, chain, entry, h_, rest_);
+        limbs::mul(u_, chain + h_, entry, h_, rest_);
+        first_digit(chain);
+        second_digit(chain + h_, 0, 1);
+        Limb* sum = chain + 2 * h_;
+        sum[h_] += mpn_add_n(sum, sum, entry + h_, size(h_));
+    }
+
+    /// out = t + (v + t*L)*n, where the chain holds the sum of entries' l*R^2.
+    void chain_finish(Limb* out, const Limb* chain) {
+        std::memset(u_, 0, 2 * h_ * sizeof(Limb));
+        std::memcpy(u_, chain + 2 * h_, (h_ + 1) * sizeof(Limb));
+        // The sum is below 2^64 * n <= R*n, so this is below 2n: L*R mod n.
+        reduce_mod_n(w_, u_);
+        limbs::mul(u_, w_, chain, h_, rest_);
+        reduce_mod_n(w_, u_);  // t*L
+        Limb carry = mpn_add_n(out + h_, w_, chain + h_, size(h_));
+        limbs::subtract_once(out + h_, carry, n_.n(), h_, t_);
+        std::memcpy(out, chain, h_ * sizeof(Limb));
+    }
+
+    /// out = x * (1 + m*n) with m of h limbs below n. out may be x.
+    void add_plain(Limb* out, const Limb* x, const Limb* m) {
+        limbs::mul(u_, x, m, h_, rest_);
+        reduce_mod_n(w_, u_);  // x0*m*R^-1
+        load_digit(t_, n_.r_squared());
+        limbs::mul(u_, w_, t_, h_, rest_);
+        reduce_mod_n(w_, u_);  // x0*m
+        Limb carry = mpn_add_n(w_, w_, x + h_, size(h_));
+        limbs::subtract_once(w_, carry, n_.n(), h_, t_);
+        if (out != x) std::memcpy(out, x, h_ * sizeof(Limb));
+        std::memcpy(out + h_, w_, h_ * sizeof(Limb));
+    }
+
+private:
+    static mp_size_t size(std::size_t length) { return static_cast<mp_size_t>(length); }
+
+    void load_digit(Limb* out, const std::byte* in) const {
+        out[h_ - 1] = 0;
+        std::memcpy(out, in, n_.digit_bytes());
+    }
+
+    /// Reduces t_ into the canonical first digit; leaves q in q_ and k in k_.
+    void first_digit(Limb* out) {
+        Limb carry = limbs::reduce(out, q_, t_, n_.n(), n_.n_inverse_negated(), h_);
+        k_[0] = limbs::subtract_once(out, carry, n_.n(), h_, t_);
+    }
+
+    /// Reduces carry*R^2 + u_ - q + k*R into the canonical second digit.
+    void second_digit(Limb* out, Limb carry, int num_subtractions) {
+        carry -= mpn_sub_n(u_, u_, q_, size(2 * h_));
+        carry += mpn_add_n(u_ + h_, u_ + h_, k_, size(h_));
+        carry += limbs::reduce(out, w_, u_, n_.n(), n_.n_inverse_negated(), h_);
+        for (int i = 0; i < num_subtractions; ++i) {
+            limbs::subtract_once(out, carry, n_.n(), h_, w_);
+        }
+    }
+
+    /// out = x*R^-1 mod n of x[2h] < R*n. Destroys x; out may be anything but x and t_.
+    void reduce_mod_n(Limb* out, Limb* x) {
+        Limb carry = limbs::reduce(out, t_, x, n_.n(), n_.n_inverse_negated(), h_);
+        limbs::subtract_once(out, carry, n_.n(), h_, t_);
+    }
+
+    const Modulus& n_;
+    const std::size_t h_;
+    Limb* const t_;     // 2h: product of first digits.
+    Limb* const u_;     // 2h: products that make the second digit.
+    Limb* const w_;     // 2h: a second product, then a quotient or a result.
+    Limb* const q_;     // 2h: the first digit's quotient, upper half zero.
+    Limb* const k_;     // h: 0 or 1 in the first limb, the others zero.
+    Limb* const rest_;  // For limbs::mul.
+};
+
+}  // namespace veilsum

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstddef>
+
+#include "veilsum/base/secret.hpp"
+#include "veilsum/bigint/integer.hpp"
+
+namespace veilsum {
+
+class Modulus;
+
+/// Powers of one unit g modulo n^2, from which g^a takes one table entry and one multiplication per
+/// window of a.
+///
+/// Row r holds g^(j * 2^(w*r)) for j = 0 .. 2^w - 1. An entry x = x0*(1 + l*n) is stored as the
+/// pair (x0, l*R^2 mod n), num_limbs limbs each: with the *relative* second digit l = x1/x0 a chain
+/// of multiplications by entries costs 8k^2 instead of 10k^2 (docs/kernels.md). Rows after the
+/// first hold x*R, so that the factors R^-1 of the chain cancel.
+class FixedBaseTable {
+public:
+    /// Builds the table for exponents of up to exponent_bits bits. `base` is an element, a unit.
+    /// Constant time in the base and in n. Cost: num_rows * 2^w multiplications.
+    FixedBaseTable(const std::byte* base, std::size_t exponent_bits, const Modulus& n);
+
+    /// Row length 2^w: larger tables need fewer multiplications, but each look-up reads a whole
+    /// row. Measured best on the portable kernel from 2048 to 4096 bits.
+    static constexpr unsigned kWindowBits = 6;
+    static constexpr std::size_t kRowEntries = std::size_t{1} << kWindowBits;
+
+    std::size_t exponent_bits() const noexcept { return exponent_bits_; }
+    std::size_t num_rows() const noexcept { return num_rows_; }
+    std::size_t size_bytes() const noexcept { return limbs_.size() * sizeof(Limb); }
+
+    const Limb* row(std::size_t r) const noexcept {
+        return limbs_.data() + r * kRowEntries * entry_limbs_;
+    }
+
+private:
+    std::size_t exponent_bits_;
+    std::size_t num_rows_;
+    std::size_t entry_limbs_;
+    Secret<Limb> limbs_;
+};
+
+}  // namespace veilsum

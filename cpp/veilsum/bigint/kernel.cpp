@@ -1,0 +1,69 @@
+#include "veilsum/bigint/kernel.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "veilsum/base/error.hpp"
+#include "veilsum/bigint/kernel_portable.hpp"
+
+namespace veilsum {
+namespace {
+
+/// Squares 3 modulo (2^127 - 1)^2 a hundred times with the kernel and with GMP.
+void self_test(const Kernel& kernel) {
+    Integer n;
+    mpz_setbit(n.get(), 127);
+    mpz_sub_ui(n.get(), n.get(), 1);
+    const Modulus modulus(n, kernel);
+    const Integer n_squared = n * n;
+    Integer exponent;
+    mpz_setbit(exponent.get(), 100);
+    Integer expected;
+    mpz_powm(expected.get(), Integer(3).get(), exponent.get(), n_squared.get());
+
+    Secret<std::byte> power = modulus.element(Integer(3));
+    Secret<std::byte> scratch(kernel.scratch_bytes(modulus));
+    Secret<Limb> exponent_limbs(2);
+    exponent.to_limbs(exponent_limbs);
+    kernel.pow_shared(power.data(), {power.data(), 0}, modulus.r_squared(), exponent_limbs.data(),
+                      101, 1, modulus, scratch.data());
+    if (!(modulus.integer(power.data()) == expected)) {
+        throw Error(Errc::internal, "the " + std::string(kernel.name) +
+                                        " kernel failed its self-test on this processor; set "
+                                        "VEILSUM_ISA to another one and report this");
+    }
+}
+
+const Kernel& choose_kernel() {
+    const auto kernels = available_kernels();
+    const char* wanted = std::getenv("VEILSUM_ISA");
+    const Kernel* chosen = kernels.back();
+    if (wanted != nullptr && *wanted != '\0') {
+        const auto named = std::find_if(kernels.begin(), kernels.end(), [&](const Kernel* kernel) {
+            return std::string(kernel->name) == wanted;
+        });
+        if (named == kernels.end()) {
+            std::string names;
+            for (const Kernel* kernel : kernels) names += " " + std::string(kernel->name);
+            throw Error(Errc::invalid_argument,
+                        "VEILSUM_ISA is '" + std::string(wanted) +
+                            "', which this build or processor does not have; unset it or set it "
+                            "to one of:" +
+                            names);
+        }
+        chosen = *named;
+    }
+    self_test(*chosen);
+    return *chosen;
+}
+
+}  // namespace
+
+std::vector<const Kernel*> available_kernels() { return {&kPortableKernel}; }
+
+const Kernel& active_kernel() {
+    static const Kernel& kernel = choose_kernel();
+    return kernel;
+}
+
+}  // namespace veilsum

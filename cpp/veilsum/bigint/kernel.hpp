@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "veilsum/bigint/fixed_base.hpp"
+#include "veilsum/bigint/modulus.hpp"
+
+namespace veilsum {
+
+/// A sequence of elements a kernel reads: element i starts at data + i*stride_bytes.
+/// Stride 0 repeats one element.
+struct Operand {
+    const std::byte* data;
+    std::size_t stride_bytes;
+
+    const std::byte* at(std::size_t i) const noexcept { return data + i * stride_bytes; }
+};
+
+/// One instruction set's arithmetic modulo n^2 in base-n digits.
+///
+/// All functions read and write canonical elements (modulus.hpp), process `count` of them and are
+/// constant time in elements, exponents and n; sizes, counts and exponent bit lengths are public.
+/// They allocate nothing, throw nothing and touch no global state. `out` may be the same memory as
+/// an operand, element for element. `scratch` is scratch_bytes(n) bytes, 64-byte aligned, owned and
+/// wiped by the caller.
+///
+/// Products carry Montgomery's factor: a . b = a*b*R^-1 mod n^2. Powers do not.
+struct Kernel {
+    const char* name;
+    /// How many numbers it computes side by side; counts that are multiples are fastest.
+    std::size_t num_lanes;
+    /// log2(R) for a modulus of that many bits.
+    std::size_t (*r_bits)(std::size_t modulus_bits);
+    std::size_t (*scratch_bytes)(const Modulus& n);
+
+    /// Elements to the kernel's own lane form and back; lane_limbs(n) limbs each.
+    std::size_t (*lane_limbs)(const Modulus& n);
+    void (*load)(Limb* lanes, Operand in, std::size_t count, const Modulus& n);
+    void (*store)(std::byte* out, const Limb* lanes, std::size_t count, const Modulus& n);
+
+    /// out[i] = a[i] . b[i]
+    void (*mul)(std::byte* out, Operand a, Operand b, std::size_t count, const Modulus& n,
+                std::byte* scratch);
+
+    /// out[i] = product over t < num_terms of the element at in.at(i) + t*term_stride_bytes, in
+    /// that order. Requires num_terms >= 1.
+    void (*mul_reduce)(std::byte* out, Operand in, std::size_t num_terms,
+                       std::size_t term_stride_bytes, std::size_t count, const Modulus& n,
+                       std::byte* scratch);
+
+    /// out[i] = a[i] * (1 + m[i]*n), without a factor R^-1: adds m[i] to a Paillier plaintext.
+    /// m[i] is n.num_limbs() limbs below n; m_stride_limbs as in Operand.
+    void (*add_plain)(std::byte* out, Operand a, const Limb* m, std::size_t m_stride_limbs,
+                      std::size_t count, const Modulus& n, std::byte* scratch);
+
+    /// out[i] = base[i]^exponent. `to_montgomery` is R^2, or R^(2+e) for bases that stand for
+    /// base*R^e.
+    void (*pow_shared)(std::byte* out, Operand base, const std::byte* to_montgomery,
+                       const Limb* exponent, std::size_t exponent_bits, std::size_t count,
+                       const Modulus& n, std::byte* scratch);
+
+    /// out[i] = base[i]^exponent[i]; exponents are exponent_limbs limbs each.
+    void (*pow_each)(std::byte* out, Operand base, const std::byte* to_montgomery,
+                     const Limb* exponents, std::size_t exponent_limbs, std::size_t exponent_bits,
+                     std::size_t count, const Modulus& n, std::byte* scratch);
+
+    /// out[i] = table's base ^ exponent[i], exponents of exponent_limbs limbs.
+    void (*fixed_base)(std::byte* out, const FixedBaseTable& table, const Limb* exponents,
+                       std::size_t exponent_limbs, std::size_t count, const Modulus& n,
+                       std::byte* scratch);
+};
+
+/// The kernel this process uses: the one VEILSUM_ISA names, else the best this processor runs.
+/// Chosen and checked against GMP once, at first use.
+/// Throws Error: invalid_argument (VEILSUM_ISA names a kernel that cannot run here), internal (the
+/// kernel failed its self-test).
+const Kernel& active_kernel();
+
+/// Every kernel this processor can run, slowest first.
+std::vector<const Kernel*> available_kernels();
+
+}  // namespace veilsum

@@ -1,0 +1,66 @@
+#include "veilsum/bigint/modulus.hpp"
+
+#include <cstdlib>
+
+#include "veilsum/base/error.hpp"
+#include "veilsum/bigint/kernel.hpp"
+
+namespace veilsum {
+namespace {
+
+/// n^-1 mod 2^64 by Newton's iteration; each step doubles the number of right bits.
+Limb inverse_mod_limb(Limb n) {
+    Limb x = n;  // Right to three bits for any odd n.
+    for (int i = 0; i < 5; ++i) x *= 2 - n * x;
+    return x;
+}
+
+}  // namespace
+
+Modulus::Modulus(const Integer& n, const Kernel& kernel)
+    : kernel_(&kernel),
+      bits_(n.bit_length()),
+      num_limbs_(n.num_limbs()),
+      r_bits_(kernel.r_bits(bits_)),
+      n_(num_limbs_) {
+    if (!n.is_odd() || mpz_cmp_ui(n.get(), 3) < 0) {
+        throw Error(Errc::invalid_argument, "a modulus must be odd and at least 3");
+    }
+    n.to_limbs(n_);
+    n_inverse_negated_ = 0 - inverse_mod_limb(n_[0]);
+    one_ = element(Integer(1));
+    r_ = r_power(1);
+    r_squared_ = r_power(2);
+}
+
+Secret<std::byte> Modulus::r_power(std::int64_t power) const {
+    const Integer n = n_integer();
+    const Integer n_squared = n * n;
+    Integer r;
+    mpz_setbit(r.get(), r_bits_);
+    Integer result;
+    mpz_powm_ui(result.get(), r.get(), static_cast<unsigned long>(std::llabs(power)),
+                n_squared.get());
+    return element(power < 0 ? inverse(result, n_squared) : result);
+}
+
+Secret<std::byte> Modulus::element(const Integer& x) const {
+    const Integer n = n_integer();
+    Integer digit0;
+    Integer digit1;
+    mpz_fdiv_qr(digit1.get(), digit0.get(), x.get(), n.get());
+    mpz_mod(digit1.get(), digit1.get(), n.get());
+    Secret<std::byte> result(element_bytes());
+    digit0.to_bytes(std::span(result).first(digit_bytes()));
+    digit1.to_bytes(std::span(result).subspan(digit_bytes()));
+    return result;
+}
+
+Integer Modulus::integer(const std::byte* element) const {
+    Integer x = Integer::from_bytes({element, digit_bytes()});
+    const Integer digit1 = Integer::from_bytes({element + digit_bytes(), digit_bytes()});
+    mpz_addmul(x.get(), digit1.get(), n_integer().get());
+    return x;
+}
+
+}  // namespace veilsum

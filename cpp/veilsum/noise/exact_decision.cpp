@@ -1,0 +1,99 @@
+// p = numerator / denominator * exp(-phi(z)) with integers: S / G_i for strip i < 63, and
+// S 8^(g+1) / (G_63 7^g) for strip 63 + g of the tail, which is proposed with (1/8)(7/8)^g.
+// 0 < p <= 1 by the choice of G (strip_table.cpp).
+//
+// U is in [r, r + 1) / 2^b once b bits are known. p is irrational for z > 0, since exp of a rational
+// other than 0 is (Lindemann); so a fine enough enclosure of p tells which of p <= r / 2^b (reject),
+// p >= (r + 1) / 2^b (accept) and "strictly between" (read more bits) holds. For z = 0 the
+// enclosure is exact and the comparisons are of rationals. Each level ends with probability 1 - 2^-64
+// or more, so reading goes on with probability 0.
+
+#include "veilsum/noise/exact_decision.hpp"
+
+#include <array>
+
+#include "veilsum/noise/exp_enclosure.hpp"
+
+namespace veilsum {
+namespace {
+
+constexpr unsigned kBitsPerStep = 3;  // One tail step: all three bits 0 ends the walk, P = 1/8.
+constexpr unsigned kStepsPerWord = 64 / kBitsPerStep;
+constexpr unsigned long kFirstPrecision = 128;
+
+}  // namespace
+
+std::uint64_t ExactDecision::draw_word() {
+    std::array<std::byte, 8> bytes;
+    extra_.fill(bytes);
+    std::uint64_t word = 0;
+    for (unsigned i = 0; i < 8; ++i) {
+        word |= std::to_integer<std::uint64_t>(bytes[i]) << (8 * i);
+    }
+    return word;
+}
+
+std::uint64_t ExactDecision::draw_tail_steps() {
+    std::uint64_t num_steps = 0;
+    for (;;) {
+        std::uint64_t word = draw_word();
+        for (unsigned i = 0; i < kStepsPerWord; ++i) {
+            if ((word & 7) == 0) return num_steps;
+            word >>= kBitsPerStep;
+            ++num_steps;
+        }
+    }
+}
+
+std::int64_t ExactDecision::resolve(unsigned column, std::uint64_t y, std::uint32_t uniform16) {
+    ++num_resolved_;
+    const StripTable& table = table_;
+    ScopedMpz numerator(table.scale);
+    ScopedMpz denominator(table.weights[column]);
+    std::uint64_t strip = column;
+    if (column == StripTable::kTailColumn) {
+        const std::uint64_t num_steps = draw_tail_steps();
+        strip += num_steps;
+        if (strip >> (kMaxBits - table.strip_bits) != 0) return -1;
+        ScopedMpz power;
+        mpz_ui_pow_ui(power, 7, num_steps);
+        mpz_mul(denominator, denominator, power);
+        mpz_mul_2exp(numerator, numerator, kBitsPerStep * (num_steps + 1));
+    }
+    const std::uint64_t magnitude = (strip << table.strip_bits) + y;
+    const ScopedMpz z(magnitude);
+
+    ScopedMpz uniform(uniform16);
+    unsigned long num_bits = 16;
+    unsigned long precision = kFirstPrecision;
+    Enclosure p;  // times the denominator and 2^precision
+    ScopedMpz below;
+    ScopedMpz above;
+    const auto enclose = [&] {
+        enclose_weight(p, z, table.distribution, precision);
+        mpz_mul(p.lo, p.lo, numerator);
+        mpz_mul(p.hi, p.hi, numerator);
+    };
+    enclose();
+    for (;;) {
+        mpz_mul(below, uniform, denominator);
+        mpz_add(above, below, denominator);
+        mpz_mul_2exp(below, below, precision - num_bits);
+        mpz_mul_2exp(above, above, precision - num_bits);
+        if (mpz_cmp(p.lo, above) >= 0) return static_cast<std::int64_t>(magnitude);
+        if (mpz_cmp(p.hi, below) <= 0) return -1;
+        // p > 0 needs no enclosure to know it.
+        const bool is_above_lower = mpz_sgn(uniform) == 0 || mpz_cmp(p.lo, below) > 0;
+        if (is_above_lower && mpz_cmp(p.hi, above) < 0) {
+            mpz_mul_2exp(uniform, uniform, 64);
+            const ScopedMpz word(draw_word());
+            mpz_add(uniform, uniform, word);
+            num_bits += 64;
+            if (num_bits + 32 <= precision) continue;
+        }
+        precision *= 2;
+        enclose();
+    }
+}
+
+}  // namespace veilsum

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+
+#include "veilsum/noise/strip_table.hpp"
+#include "veilsum/rng/csprng.hpp"
+
+namespace veilsum {
+
+/// The slow, exact end of the strip sampler: decides any candidate as real arithmetic would.
+///
+/// A candidate is a column, m bits y and the first 16 bits of a uniform U in [0, 1). It is accepted
+/// iff U < p. Further bits of U come from `extra`, and only where the bits so far leave the answer
+/// open, so what is read from `extra` does not depend on any filter in front.
+/// Not constant time: see docs/noise.md, "What timing tells".
+class ExactDecision {
+public:
+    /// Largest |z| a sampler gives is below 2^kMaxBits; values beyond are rejected. Their mass is
+    /// below exp(-2^21) for every allowed distribution.
+    static constexpr unsigned kMaxBits = 62;
+
+    ExactDecision(const StripTable& table, RandomSource& extra) : table_(table), extra_(extra) {}
+
+    /// Returns |z| of the candidate if it is accepted, else -1. Requires y < 2^m, uniform16 < 2^16.
+    /// A tail candidate first reads its strip from `extra`.
+    std::int64_t resolve(unsigned column, std::uint64_t y, std::uint32_t uniform16);
+
+    /// How many candidates have been resolved. Tells nothing else; for tests and measurements.
+    std::uint64_t num_resolved() const noexcept { return num_resolved_; }
+
+private:
+    std::uint64_t draw_word();
+    std::uint64_t draw_tail_steps();
+
+    const StripTable& table_;
+    RandomSource& extra_;
+    std::uint64_t num_resolved_ = 0;
+};
+
+}  // namespace veilsum

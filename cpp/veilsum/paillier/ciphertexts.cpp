@@ -1,0 +1,285 @@
+#include "veilsum/paillier/ciphertexts.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "veilsum/base/error.hpp"
+#include "veilsum/bigint/batch.hpp"
+#include "veilsum/paillier/encrypt.hpp"
+#include "veilsum/paillier/validate.hpp"
+
+namespace veilsum {
+namespace {
+
+// Beyond this, e is brought back to 0, so that sums of exponents stay far from overflow.
+constexpr std::int64_t kMaxExponent = std::int64_t{1} << 30;
+
+[[noreturn]] void invalid_argument(const std::string& message) {
+    throw Error(Errc::invalid_argument, message);
+}
+
+std::string describe(const Ciphertexts::Shape& shape) {
+    std::string text = "(";
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+        text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
+    }
+    return text + (shape.size() == 1 ? ",)" : ")");
+}
+
+/// size() scalars or one, as magnitudes and signs.
+struct Scalars {
+    Scalars(const Plaintexts& values, std::size_t size) {
+        if (values.size() != size && values.size() != 1) {
+            invalid_argument(std::to_string(values.size()) + " plaintexts do not match " +
+                             std::to_string(size) + " ciphertexts");
+        }
+        num_limbs = values.limbs_per_value();
+        magnitudes.resize(size * num_limbs);
+        negative.resize(size);
+        Secret<Limb> all(num_limbs);
+        for (std::size_t i = 0; i < size; ++i) {
+            const std::size_t source = values.size() == 1 ? 0 : i;
+            const Limb mask = values.sign_mask(source);
+            Limb carry = mask & 1;
+            for (std::size_t j = 0; j < num_limbs; ++j) {
+                const Limb limb = (values[source][j] ^ mask) + carry;
+                carry &= static_cast<Limb>(limb == 0);
+                magnitudes[i * num_limbs + j] = limb;
+                all[j] |= limb;
+            }
+            negative[i] = mask;
+            any_negative |= mask;
+        }
+        // The longest magnitude: public, as documented.
+        for (std::size_t j = 0; j < num_limbs; ++j) {
+            if (all[j] != 0) num_bits = 64 * j + static_cast<std::size_t>(std::bit_width(all[j]));
+        }
+    }
+
+    std::size_t num_limbs;
+    std::size_t num_bits = 0;
+    Secret<Limb> magnitudes;
+    Secret<Limb> negative;  // All ones or 0.
+    Limb any_negative = 0;
+};
+
+/// out = negative ? b : a, in constant time.
+void select_by_sign(std::byte* out, const std::byte* a, const std::byte* b, Limb negative,
+                    std::size_t size_bytes) {
+    const auto mask = static_cast<std::byte>(negative);
+    for (std::size_t i = 0; i < size_bytes; ++i) out[i] = (a[i] & ~mask) | (b[i] & mask);
+}
+
+}  // namespace
+
+Ciphertexts::Ciphertexts(PublicKey key, Shape shape, Bytes elements, std::int64_t exponent)
+    : key_(std::move(key)),
+      shape_(std::move(shape)),
+      size_(1),
+      elements_(std::move(elements)),
+      exponent_(exponent) {
+    if (shape_.empty() || shape_.size() > 2) {
+        invalid_argument("ciphertexts have one or two dimensions");
+    }
+    for (const std::size_t length : shape_) size_ *= length;
+    if (elements_.size() != size_ * key_.modulus().element_bytes()) {
+        invalid_argument("the shape " + describe(shape_) + " does not match the number of values");
+    }
+}
+
+void Ciphertexts::require_same_key(const Ciphertexts& other) const {
+    if (!(key_ == other.key_)) {
+        throw Error(Errc::key_mismatch, "the ciphertexts were made under different keys");
+    }
+}
+
+Ciphertexts Ciphertexts::normalise(const Execution& execution) const {
+    if (exponent_ == 0) return *this;
+    const Modulus& n = key_.modulus();
+    const auto factor = n.r_power(exponent_ + 1);
+    Bytes out(elements_.size());
+    batch::mul(out.data(), {elements_.data(), n.element_bytes()}, {factor.data(), 0}, size_, n,
+               execution);
+    return {key_, shape_, std::move(out)};
+}
+
+Ciphertexts Ciphertexts::add(const Ciphertexts& other, const Execution& execution) const {
+    require_same_key(other);
+    if (shape_ != other.shape_ && size_ != 1 && other.size_ != 1) {
+        invalid_argument("shapes " + describe(shape_) + " and " + describe(other.shape_) +
+                         " cannot be added");
+    }
+    if (std::abs(exponent_) > kMaxExponent) return normalise(execution).add(other, execution);
+    if (std::abs(other.exponent_) > kMaxExponent) return other.add(*this, execution);
+    const Modulus& n = key_.modulus();
+    const Ciphertexts& larger = size_ == 1 ? other : *this;
+    const auto operand = [&](const Ciphertexts& c) {
+        return Operand{c.elements_.data(), c.size_ == 1 ? 0 : n.element_bytes()};
+    };
+    Bytes out(larger.elements_.size());
+    batch::mul(out.data(), operand(*this), operand(other), larger.size_, n, execution);
+    return {key_, larger.shape_, std::move(out), exponent_ + other.exponent_ + 1};
+}
+
+// batch::inverse_vartime gives D' = R^2/D, and (D*R^e)^-1 = D' * R^(-e-2). Ciphertexts are public,
+// so its time may depend on them.
+Ciphertexts Ciphertexts::inverse(const Execution& execution) const {
+    Bytes out(elements_.size());
+    batch::inverse_vartime(out.data(), elements_.data(), size_, key_.modulus(), execution);
+    return {key_, shape_, std::move(out), -exponent_ - 2};
+}
+
+Ciphertexts Ciphertexts::negate(const Execution& execution) const { return inverse(execution); }
+
+Ciphertexts Ciphertexts::subtract(const Ciphertexts& other, const Execution& execution) const {
+    require_same_key(other);
+    return add(other.inverse(execution), execution);
+}
+
+Ciphertexts Ciphertexts::add(const Plaintexts& plaintexts, const Execution& execution) const {
+    if (plaintexts.size() != size_ && plaintexts.size() != 1) {
+        invalid_argument(std::to_string(plaintexts.size()) + " plaintexts cannot be added to " +
+                         std::to_string(size_) + " ciphertexts");
+    }
+    const Modulus& n = key_.modulus();
+    const Secret<Limb> residues = plaintext_residues(plaintexts, n);
+    Bytes out(elements_.size());
+    batch::add_plain(out.data(), {elements_.data(), n.element_bytes()}, residues.data(),
+                     plaintexts.size() == 1 ? 0 : n.num_limbs(), size_, n, execution);
+    return {key_, shape_, std::move(out), exponent_};
+}
+
+// With elements in Montgomery form, e = -1, inverses have e = -1 too: base and inverse can be
+// selected between.
+Ciphertexts Ciphertexts::power(const Plaintexts& plaintexts, bool inverts_always,
+                               const Execution& execution) const {
+    const Scalars scalars(plaintexts, size_);
+    const Modulus& n = key_.modulus();
+    const std::size_t bytes = n.element_bytes();
+    Bytes out(elements_.size());
+    if (!inverts_always && scalars.any_negative == 0) {
+        const auto to_montgomery = n.r_power(exponent_ + 2);
+        batch::pow_each(out.data(), {elements_.data(), bytes}, to_montgomery.data(),
+                        scalars.magnitudes.data(), scalars.num_limbs, scalars.num_bits, size_, n,
+                        execution);
+        return {key_, shape_, std::move(out)};
+    }
+    const Execution quiet = execution.without_progress();
+    const auto factor = n.r_power(exponent_ + 2);
+    Bytes bases(elements_.size());
+    batch::mul(bases.data(), {elements_.data(), bytes}, {factor.data(), 0}, size_, n, quiet);
+    Bytes inverses(elements_.size());
+    batch::inverse_vartime(inverses.data(), bases.data(), size_, n, quiet);
+    Secret<std::byte> selected(elements_.size());
+    for (std::size_t i = 0; i < size_; ++i) {
+        select_by_sign(selected.data() + i * bytes, bases.data() + i * bytes,
+                       inverses.data() + i * bytes, scalars.negative[i], bytes);
+    }
+    batch::pow_each(out.data(), {selected.data(), bytes}, n.r(), scalars.magnitudes.data(),
+                    scalars.num_limbs, scalars.num_bits, size_, n, execution);
+    return {key_, shape_, std::move(out)};
+}
+
+Ciphertexts Ciphertexts::multiply(const Plaintexts& scalars, const Execution& execution) const {
+    return power(scalars, true, execution);
+}
+
+Ciphertexts Ciphertexts::multiply_vartime(const Plaintexts& scalars,
+                                          const Execution& execution) const {
+    return power(scalars, false, execution);
+}
+
+Ciphertexts Ciphertexts::sum(std::optional<std::size_t> axis, const Execution& execution) const {
+    if (std::abs(exponent_) > kMaxExponent) return normalise(execution).sum(axis, execution);
+    if (axis && *axis >= shape_.size()) {
+        invalid_argument("axis " + std::to_string(*axis) + " is out of range for shape " +
+                         describe(shape_));
+    }
+    if (size_ == 0) invalid_argument("there are no ciphertexts to add up");
+    const Modulus& n = key_.modulus();
+    const std::size_t bytes = n.element_bytes();
+    const auto result = [&](Shape shape, Bytes out, std::size_t num_terms) {
+        const auto terms = static_cast<std::int64_t>(num_terms);
+        return Ciphertexts(key_, std::move(shape), std::move(out), terms * exponent_ + terms - 1);
+    };
+    if (!axis || shape_.size() == 1) {
+        Bytes out(bytes);
+        batch::product(out.data(), elements_.data(), size_, n, execution);
+        return result({1}, std::move(out), size_);
+    }
+    const std::size_t num_rows = shape_[0];
+    const std::size_t num_columns = shape_[1];
+    if (*axis == 0) {
+        Bytes out(num_columns * bytes);
+        batch::mul_reduce(out.data(), {elements_.data(), bytes}, num_rows, num_columns * bytes,
+                          num_columns, n, execution);
+        return result({num_columns}, std::move(out), num_rows);
+    }
+    Bytes out(num_rows * bytes);
+    batch::mul_reduce(out.data(), {elements_.data(), num_columns * bytes}, num_columns, bytes,
+                      num_rows, n, execution);
+    return result({num_rows}, std::move(out), num_columns);
+}
+
+Ciphertexts Ciphertexts::matrix_product(const Plaintexts& matrix, std::size_t num_rows,
+                                        const Execution& execution) const {
+    if (shape_.size() != 1 || size_ == 0 || matrix.size() != num_rows * size_) {
+        invalid_argument("a matrix product needs a vector of ciphertexts and as many columns");
+    }
+    const Modulus& n = key_.modulus();
+    Bytes out(num_rows * n.element_bytes());
+    for (std::size_t row = 0; row < num_rows; ++row) {
+        Plaintexts scalars(size_, matrix.limbs_per_value());
+        for (std::size_t i = 0; i < size_; ++i) {
+            std::ranges::copy(matrix[row * size_ + i], scalars[i].begin());
+        }
+        const Ciphertexts products = multiply(scalars, execution);
+        batch::product(out.data() + row * n.element_bytes(), products.elements_.data(), size_, n,
+                       execution.without_progress());
+    }
+    return {key_, {num_rows}, std::move(out), static_cast<std::int64_t>(size_) - 1};
+}
+
+Ciphertexts Ciphertexts::rerandomise(const Execution& execution) const {
+    const auto randomisers = fresh_randomisers(size_, key_, execution);
+    const Ciphertexts zeros(key_, shape_, {randomisers.begin(), randomisers.end()});
+    return add(zeros, execution.without_progress());
+}
+
+Ciphertexts Ciphertexts::take(const std::vector<std::size_t>& positions, Shape shape) const {
+    const std::size_t bytes = key_.modulus().element_bytes();
+    Bytes out(positions.size() * bytes);
+    for (std::size_t i = 0; i < positions.size(); ++i) {
+        if (positions[i] >= size_) invalid_argument("a position lies outside the ciphertexts");
+        std::copy_n(elements_.data() + positions[i] * bytes, bytes, out.data() + i * bytes);
+    }
+    return {key_, std::move(shape), std::move(out), exponent_};
+}
+
+Ciphertexts Ciphertexts::concatenate(const std::vector<Ciphertexts>& parts,
+                                     const Execution& execution) {
+    if (parts.empty()) invalid_argument("there is nothing to concatenate");
+    const Ciphertexts& first = parts.front();
+    Shape shape = first.shape_;
+    shape[0] = 0;
+    bool same_exponent = true;
+    for (const Ciphertexts& part : parts) {
+        first.require_same_key(part);
+        if (part.shape_.size() != shape.size() ||
+            !std::equal(shape.begin() + 1, shape.end(), part.shape_.begin() + 1)) {
+            invalid_argument("shapes " + describe(first.shape_) + " and " + describe(part.shape_) +
+                             " cannot be concatenated");
+        }
+        shape[0] += part.shape_[0];
+        same_exponent = same_exponent && part.exponent_ == first.exponent_;
+    }
+    Bytes out;
+    for (const Ciphertexts& part : parts) {
+        const Bytes elements =
+            same_exponent ? part.elements_ : part.normalise(execution).elements_;
+        out.insert(out.end(), elements.begin(), elements.end());
+    }
+    return {first.key_, std::move(shape), std::move(out), same_exponent ? first.exponent_ : 0};
+}
+
+}  // namespace veilsum

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "veilsum/base/parallel.hpp"
+#include "veilsum/bigint/plaintexts.hpp"
+#include "veilsum/paillier/public_key.hpp"
+
+namespace veilsum {
+
+/// A vector or matrix of Paillier ciphertexts under one key. Immutable.
+///
+/// In memory: the wire bytes, canonical base-n digits of each ciphertext in row-major order, and
+/// one small integer e: element D stands for the ciphertext D * R^e mod n^2 (R of the running
+/// kernel), so that adding two batches is one multiplication each and no conversion.
+///
+/// Every element is a unit modulo n^2 with digits below n (CT1, CT2 of docs/validation.md).
+/// Results of operations are not rerandomised: c - c, 0 * c or a product with secret scalars show
+/// what they are to whoever knows the operands. Call rerandomise before they leave.
+/// Operations throw Error: key_mismatch, invalid_argument (shapes), cancelled.
+class Ciphertexts {
+public:
+    using Shape = std::vector<std::size_t>;  // One or two dimensions.
+
+    /// Takes elements that the caller made, e.g. by encrypting.
+    Ciphertexts(PublicKey key, Shape shape, Bytes elements, std::int64_t exponent = 0);
+
+    /// Reads ciphertexts sent by someone else, encrypted under `key`.
+    /// Throws Error: malformed, key_mismatch (CT3), invalid_ciphertext (CT1, CT2).
+    static Ciphertexts from_bytes(ByteView wire, const PublicKey& key);
+    Bytes to_bytes(const Execution& execution) const;
+
+    /// From and to classic integers modulo n^2, as other Paillier libraries and ISO/IEC 18033-6
+    /// write them. Throws Error: invalid_ciphertext.
+    static Ciphertexts from_integers(const std::vector<Integer>& values, Shape shape,
+                                     const PublicKey& key);
+    std::vector<Integer> to_integers(const Execution& execution) const;
+
+    const PublicKey& key() const noexcept { return key_; }
+    const Shape& shape() const noexcept { return shape_; }
+    /// How many ciphertexts there are.
+    std::size_t size() const noexcept { return size_; }
+
+    Ciphertexts add(const Ciphertexts& other, const Execution& execution) const;
+    Ciphertexts subtract(const Ciphertexts& other, const Execution& execution) const;
+    Ciphertexts negate(const Execution& execution) const;
+    /// Shapes must match, or one of the two hold a single value.
+    Ciphertexts add(const Plaintexts& plaintexts, const Execution& execution) const;
+
+    /// Multiplies plaintext i by scalars[i] (or by the only scalar). Constant time in the scalars;
+    /// the largest bit length among them is public. Cost: about one squaring a bit.
+    Ciphertexts multiply(const Plaintexts& scalars, const Execution& execution) const;
+    /// As multiply, in time that depends on the scalars' signs and on the longest scalar.
+    Ciphertexts multiply_vartime(const Plaintexts& scalars, const Execution& execution) const;
+
+    /// The sum over one axis, or over everything. An empty sum is refused: invalid_argument.
+    Ciphertexts sum(std::optional<std::size_t> axis, const Execution& execution) const;
+
+    /// The product of a plaintext matrix of num_rows rows with this vector.
+    /// Requires one dimension and size() columns. Constant time in the matrix.
+    Ciphertexts matrix_product(const Plaintexts& matrix, std::size_t num_rows,
+                               const Execution& execution) const;
+
+    /// The same plaintexts under fresh randomisers.
+    Ciphertexts rerandomise(const Execution& execution) const;
+
+    /// The ciphertexts at those positions (row-major), in a new shape.
+    Ciphertexts take(const std::vector<std::size_t>& positions, Shape shape) const;
+    /// Joins along the first axis. Requires at least one part.
+    static Ciphertexts concatenate(const std::vector<Ciphertexts>& parts,
+                                   const Execution& execution);
+
+    /// Brings e to 0, so that elements are the ciphertexts themselves. One multiplication each,
+    /// none if e is 0 already.
+    Ciphertexts normalise(const Execution& execution) const;
+    const Bytes& elements() const noexcept { return elements_; }
+    std::int64_t exponent() const noexcept { return exponent_; }
+
+private:
+    void require_same_key(const Ciphertexts& other) const;
+    Ciphertexts inverse(const Execution& execution) const;
+    Ciphertexts power(const Plaintexts& scalars, bool inverts_always,
+                      const Execution& execution) const;
+
+    PublicKey key_;
+    Shape shape_;
+    std::size_t size_;
+    Bytes elements_;
+    std::int64_t exponent_;
+};
+
+}  // namespace veilsum

@@ -1,0 +1,91 @@
+// Ciphertexts to and from wire bytes and classic integers.
+
+#include <algorithm>
+#include <string>
+
+#include "veilsum/base/error.hpp"
+#include "veilsum/paillier/ciphertexts.hpp"
+#include "veilsum/paillier/validate.hpp"
+
+namespace veilsum {
+namespace {
+
+constexpr std::uint8_t kWireVersion = 1;
+
+[[noreturn]] void malformed(const std::string& message) { throw Error(Errc::malformed, message); }
+
+/// a * b, refusing what does not fit.
+std::size_t checked_product(std::size_t a, std::size_t b) {
+    std::size_t result = 0;
+    if (__builtin_mul_overflow(a, b, &result)) malformed("the announced shape is too large");
+    return result;
+}
+
+}  // namespace
+
+Bytes Ciphertexts::to_bytes(const Execution& execution) const {
+    Writer writer(WireKind::ciphertexts, kWireVersion);
+    writer.bytes(key_.fingerprint());
+    writer.u8(static_cast<std::uint8_t>(shape_.size()));
+    for (const std::size_t length : shape_) writer.u64(length);
+    writer.bytes(exponent_ == 0 ? elements_ : normalise(execution).elements_);
+    return std::move(writer).finish();
+}
+
+Ciphertexts Ciphertexts::from_bytes(ByteView wire, const PublicKey& key) {
+    Reader reader(wire, WireKind::ciphertexts, kWireVersion);
+    const ByteView fingerprint = reader.bytes(key.fingerprint().size());
+    if (!std::ranges::equal(fingerprint, key.fingerprint())) {
+        throw Error(Errc::key_mismatch,
+                    "CT3: the ciphertexts were made under another key than the one given");
+    }
+    const std::size_t num_dimensions = reader.u8();
+    if (num_dimensions < 1 || num_dimensions > 2) {
+        malformed("ciphertexts have one or two dimensions, not " + std::to_string(num_dimensions));
+    }
+    Shape shape(num_dimensions);
+    std::size_t size_bytes = key.modulus().element_bytes();
+    for (std::size_t& length : shape) {
+        length = reader.u64();
+        size_bytes = checked_product(size_bytes, length);
+    }
+    if (size_bytes != reader.remaining()) {
+        malformed("the announced shape asks for " + std::to_string(size_bytes) + " bytes, but " +
+                  std::to_string(reader.remaining()) + " follow");
+    }
+    const ByteView elements = reader.bytes(size_bytes);
+    reader.finish();
+    validate_ciphertexts(elements, key.modulus(), {});
+    return {key, std::move(shape), Bytes(elements.begin(), elements.end())};
+}
+
+Ciphertexts Ciphertexts::from_integers(const std::vector<Integer>& values, Shape shape,
+                                       const PublicKey& key) {
+    const Modulus& n = key.modulus();
+    const Integer modulus = n.n_integer();
+    const Integer squared = modulus * modulus;
+    Bytes elements;
+    elements.reserve(values.size() * n.element_bytes());
+    for (const Integer& value : values) {
+        if (mpz_cmp(value.get(), squared.get()) >= 0) {
+            throw Error(Errc::invalid_ciphertext, "CT1: a ciphertext is not below n^2");
+        }
+        const auto element = n.element(value);
+        elements.insert(elements.end(), element.begin(), element.end());
+    }
+    validate_ciphertexts(elements, n, {});
+    return {key, std::move(shape), std::move(elements)};
+}
+
+std::vector<Integer> Ciphertexts::to_integers(const Execution& execution) const {
+    const Modulus& n = key_.modulus();
+    const Ciphertexts normal = normalise(execution);
+    std::vector<Integer> values;
+    values.reserve(size_);
+    for (std::size_t i = 0; i < size_; ++i) {
+        values.push_back(n.integer(normal.elements_.data() + i * n.element_bytes()));
+    }
+    return values;
+}
+
+}  // namespace veilsum

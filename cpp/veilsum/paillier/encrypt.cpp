@@ -1,0 +1,170 @@
+#include "veilsum/paillier/encrypt.hpp"
+
+#include <cstring>
+#include <string>
+
+#include "veilsum/base/error.hpp"
+#include "veilsum/base/fork.hpp"
+#include "veilsum/bigint/batch.hpp"
+#include "veilsum/rng/uniform.hpp"
+
+namespace veilsum {
+namespace {
+
+// A random r below a modulus of that many bits shares a factor with it with probability below
+// 2^-250: checking would cost more than it is worth and leak timing of a secret.
+constexpr std::size_t kUnitCheckBits = 512;
+
+/// A unit modulo n as an element with second digit 0.
+void random_unit(std::byte* element, const Modulus& n, RandomSource& random) {
+    Secret<Limb> r(n.num_limbs());
+    const std::span<const Limb> bound(n.n(), n.num_limbs());
+    const Integer modulus = n.n_integer();
+    const auto is_unit = [&] { return gcd(Integer::from_limbs(r), modulus) == Integer(1); };
+    do {
+        uniform_below(r, bound, random);
+    } while (n.bits() < kUnitCheckBits && !is_unit());
+    std::memcpy(element, r.data(), n.digit_bytes());
+    std::memset(element + n.digit_bytes(), 0, n.digit_bytes());
+}
+
+}  // namespace
+
+Secret<Limb> plaintext_residues(const Plaintexts& plaintexts, const Modulus& n) {
+    const std::size_t h = n.num_limbs();
+    Secret<Limb> residues(plaintexts.size() * h);
+    Secret<Limb> doubled(h);
+    Limb any_outside = 0;
+    for (std::size_t i = 0; i < plaintexts.size(); ++i) {
+        const auto m = plaintexts[i];
+        const Limb negative = plaintexts.sign_mask(i);
+        Limb* residue = residues.data() + i * h;
+        for (std::size_t j = 0; j < h; ++j) residue[j] = j < m.size() ? m[j] : negative;
+        Limb outside = 0;
+        for (std::size_t j = h; j < m.size(); ++j) outside |= m[j] ^ negative;
+        // m + n for negative m: the carry out of the top says that it is not negative any more.
+        const Limb carry = mpn_cnd_add_n(negative & 1, residue, residue, n.n(),
+                                         static_cast<mp_size_t>(h));
+        outside |= (negative & 1) ^ carry;
+        // x < n/2 for m >= 0, x > n/2 for m < 0, where n is odd: compare 2x with n.
+        const Limb top = mpn_lshift(doubled.data(), residue, static_cast<mp_size_t>(h), 1);
+        const Limb below =
+            mpn_sub_n(doubled.data(), doubled.data(), n.n(), static_cast<mp_size_t>(h)) & (top ^ 1);
+        outside |= below ^ (1 ^ (negative & 1));
+        any_outside |= outside;
+    }
+    if (any_outside != 0) {
+        throw Error(Errc::invalid_argument,
+                    "a plaintext lies outside (-n/2, n/2), which this key cannot represent");
+    }
+    return residues;
+}
+
+Secret<std::byte> fresh_randomisers(std::size_t num, const PublicKey& key,
+                                    const Execution& execution, Secret<Limb>* exponents) {
+    const Modulus& n = key.modulus();
+    Secret<std::byte> randomisers(num * n.element_bytes());
+    Csprng random;
+    if (key.form() == KeyForm::djn) {
+        const std::size_t num_limbs = (key.randomiser_bits() + 63) / 64;
+        Secret<Limb> a(num * num_limbs);
+        for (std::size_t i = 0; i < num; ++i) {
+            uniform_bits(std::span(a).subspan(i * num_limbs, num_limbs), key.randomiser_bits(),
+                         random);
+        }
+        batch::fixed_base(randomisers.data(), key.randomiser_table(), a.data(), num_limbs, num, n,
+                          execution);
+        if (exponents != nullptr) *exponents = std::move(a);
+    } else {
+        for (std::size_t i = 0; i < num; ++i) {
+            random_unit(randomisers.data() + i * n.element_bytes(), n, random);
+        }
+        batch::pow_shared(randomisers.data(), {randomisers.data(), n.element_bytes()},
+                          n.r_squared(), n.n(), n.bits(), num, n, execution);
+    }
+    return randomisers;
+}
+
+Ciphertexts seal(const Secret<std::byte>& randomisers, const Secret<Limb>& residues,
+                 Ciphertexts::Shape shape, const PublicKey& key, const Execution& execution) {
+    const Modulus& n = key.modulus();
+    Bytes elements(randomisers.size());
+    batch::add_plain(elements.data(), {randomisers.data(), n.element_bytes()}, residues.data(),
+                     n.num_limbs(), randomisers.size() / n.element_bytes(), n,
+                     execution.without_progress());
+    return {key, std::move(shape), std::move(elements)};
+}
+
+RandomiserPool::RandomiserPool(const PublicKey& key, std::size_t num, const Execution& execution)
+    : key_(key),
+      fork_generation_(fork_generation()),
+      size_(num),
+      randomisers_(fresh_randomisers(num, key, execution)) {}
+
+std::size_t RandomiserPool::remaining() const noexcept {
+    if (fork_generation_ != fork_generation()) return 0;
+    const std::size_t next = next_.load();
+    return next < size_ ? size_ - next : 0;
+}
+
+Secret<std::byte> RandomiserPool::take(std::size_t num) {
+    if (fork_generation_ != fork_generation()) {
+        // The parent holds the same randomisers. The child's copies are of no use: forget them.
+        wipe(randomisers_.data(), randomisers_.size());
+        next_.store(size_);
+        throw Error(Errc::exhausted,
+                    "this randomiser pool was made before a fork and is empty here; call "
+                    "precompute in this process");
+    }
+    std::size_t first = next_.load();
+    do {
+        if (num > size_ - first) {
+            throw Error(Errc::exhausted, "the randomiser pool has " +
+                                             std::to_string(size_ - first) + " left, " +
+                                             std::to_string(num) +
+                                             " are needed; call precompute again");
+        }
+    } while (!next_.compare_exchange_weak(first, first + num));
+    const std::size_t bytes = key_.modulus().element_bytes();
+    std::byte* data = randomisers_.data() + first * bytes;
+    Secret<std::byte> taken(data, data + num * bytes);
+    wipe(data, num * bytes);
+    return taken;
+}
+
+Ciphertexts encrypt(const Plaintexts& plaintexts, Ciphertexts::Shape shape, const PublicKey& key,
+                    RandomiserPool* pool, const Execution& execution) {
+    if (pool != nullptr && !(pool->key() == key)) {
+        throw Error(Errc::key_mismatch, "the randomiser pool belongs to another key; make one with "
+                                        "this key's precompute");
+    }
+    const Secret<Limb> residues = plaintext_residues(plaintexts, key.modulus());
+    const Secret<std::byte> randomisers =
+        pool != nullptr ? pool->take(plaintexts.size())
+                        : fresh_randomisers(plaintexts.size(), key, execution);
+    return seal(randomisers, residues, std::move(shape), key, execution);
+}
+
+Ciphertexts encrypt_with(const Plaintexts& plaintexts, const std::vector<Integer>& r,
+                         Ciphertexts::Shape shape, const PublicKey& key,
+                         const Execution& execution) {
+    const Modulus& n = key.modulus();
+    const Integer modulus = n.n_integer();
+    if (r.size() != plaintexts.size()) {
+        throw Error(Errc::invalid_argument, "there must be one r for each plaintext");
+    }
+    const Secret<Limb> residues = plaintext_residues(plaintexts, n);
+    Secret<std::byte> elements;
+    for (const Integer& value : r) {
+        if (!(gcd(value, modulus) == Integer(1))) {
+            throw Error(Errc::invalid_argument, "r must be a unit modulo n");
+        }
+        const auto element = n.element(value % modulus);
+        elements.insert(elements.end(), element.begin(), element.end());
+    }
+    batch::pow_shared(elements.data(), {elements.data(), n.element_bytes()}, n.r_squared(), n.n(),
+                      n.bits(), r.size(), n, execution);
+    return seal(elements, residues, std::move(shape), key, execution);
+}
+
+}  // namespace veilsum

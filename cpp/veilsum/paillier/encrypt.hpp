@@ -1,0 +1,63 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+#include "veilsum/paillier/ciphertexts.hpp"
+
+namespace veilsum {
+
+/// Signed plaintexts as residues modulo n, num_limbs limbs each. Constant time.
+/// Throws Error: invalid_argument (a value outside (-n/2, n/2)).
+Secret<Limb> plaintext_residues(const Plaintexts& plaintexts, const Modulus& n);
+
+/// Fresh randomisers: num elements that are uniformly (classic) or pseudo-uniformly (djn)
+/// distributed n-th residues. If `exponents` is given (djn only) it receives each a, for proofs.
+Secret<std::byte> fresh_randomisers(std::size_t num, const PublicKey& key,
+                                    const Execution& execution,
+                                    Secret<Limb>* exponents = nullptr);
+
+/// Multiplies randomisers by 1 + m*n, m given by its residue: they become the ciphertexts.
+Ciphertexts seal(const Secret<std::byte>& randomisers, const Secret<Limb>& residues,
+                 Ciphertexts::Shape shape, const PublicKey& key, const Execution& execution);
+
+/// Randomisers made ahead of time, each given out once.
+///
+/// Using one twice would reveal the difference of two plaintexts, so: taking is atomic, a taken one
+/// is wiped, a forked child finds the pool empty, and there is no way to copy or save one.
+class RandomiserPool {
+public:
+    RandomiserPool(const PublicKey& key, std::size_t num, const Execution& execution);
+    RandomiserPool(const RandomiserPool&) = delete;
+    RandomiserPool& operator=(const RandomiserPool&) = delete;
+
+    const PublicKey& key() const noexcept { return key_; }
+    /// How many are left; 0 in a forked child.
+    std::size_t remaining() const noexcept;
+
+    /// Takes `num` at once or none. Throws Error: exhausted.
+    Secret<std::byte> take(std::size_t num);
+
+private:
+    PublicKey key_;
+    std::uint64_t fork_generation_;
+    std::size_t size_;
+    std::atomic<std::size_t> next_{0};
+    Secret<std::byte> randomisers_;
+};
+
+/// Encrypts each m as (1 + m*n) * rho mod n^2 with a fresh randomiser rho, or the pool's next.
+/// Requires |m| < n/2. Secret: m, rho. All checks come before anything is taken from the pool.
+/// Throws Error: invalid_argument, key_mismatch (pool of another key), exhausted, entropy,
+/// cancelled. Cost: one fixed-base power a value (djn), or one half-size multiplication (pool).
+/// Source: Paillier 1999, scheme 1 with g = 1 + n.
+Ciphertexts encrypt(const Plaintexts& plaintexts, Ciphertexts::Shape shape, const PublicKey& key,
+                    RandomiserPool* pool, const Execution& execution);
+
+/// (1 + m*n) * r^n mod n^2 with the r given: for test vectors and research only.
+/// Throws Error: invalid_argument (r not a unit modulo n).
+Ciphertexts encrypt_with(const Plaintexts& plaintexts, const std::vector<Integer>& r,
+                         Ciphertexts::Shape shape, const PublicKey& key,
+                         const Execution& execution);
+
+}  // namespace veilsum

@@ -1,0 +1,127 @@
+#include "veilsum/paillier/public_key.hpp"
+
+#include <string>
+
+#include "veilsum/base/error.hpp"
+#include "veilsum/base/lazy.hpp"
+#include "veilsum/bigint/batch.hpp"
+#include "veilsum/rng/shake256.hpp"
+
+namespace veilsum {
+namespace {
+
+constexpr std::uint8_t kWireVersion = 1;
+constexpr std::size_t kExtraDerivationBits = 128;  // Leaves x within 2^-128 of uniform modulo n.
+
+[[noreturn]] void invalid_key(const std::string& message) {
+    throw Error(Errc::invalid_key, message);
+}
+
+void check_modulus(const Integer& n) {
+    const std::size_t bits = n.bit_length();
+    if (bits < kMinKeyBits || bits > kMaxKeyBits) {
+        invalid_key("PK1: the modulus has " + std::to_string(bits) + " bits; allowed are " +
+                    std::to_string(kMinKeyBits) + " to " + std::to_string(kMaxKeyBits));
+    }
+    if (!n.is_odd()) invalid_key("PK2: the modulus is even, so it is no product of two odd primes");
+}
+
+Bytes n_bytes(const Modulus& modulus) {
+    Bytes bytes(modulus.digit_bytes());
+    modulus.n_integer().to_bytes(bytes);
+    return bytes;
+}
+
+/// h = -x^2 mod n with x from SHAKE256("veilsum/djn/1" || n), the next block if x is no unit.
+Integer derive_h(const Modulus& modulus) {
+    const Integer n = modulus.n_integer();
+    Shake256 shake;
+    shake.absorb("veilsum/djn/1").absorb(n_bytes(modulus));
+    Bytes block((modulus.bits() + kExtraDerivationBits + 7) / 8);
+    Integer x;
+    do {
+        shake.squeeze(block);
+        x = Integer::from_bytes(block) % n;
+    } while (!(gcd(x, n) == Integer(1)));
+    Integer h = x * x % n;
+    mpz_sub(h.get(), n.get(), h.get());
+    return h;
+}
+
+}  // namespace
+
+struct PublicKey::State {
+    State(const Integer& n, KeyForm key_form) : modulus(n, active_kernel()), form(key_form) {}
+
+    Modulus modulus;
+    KeyForm form;
+    Fingerprint fingerprint{};
+    Lazy<Secret<std::byte>> randomiser_base;
+    Lazy<FixedBaseTable> randomiser_table;
+};
+
+const Modulus& PublicKey::modulus() const noexcept { return state_->modulus; }
+KeyForm PublicKey::form() const noexcept { return state_->form; }
+const Fingerprint& PublicKey::fingerprint() const noexcept { return state_->fingerprint; }
+
+PublicKey PublicKey::unchecked(const Integer& n, KeyForm form) {
+    auto state = std::make_shared<State>(n, form);
+    const PublicKey key(state);
+    Shake256().absorb("veilsum/key/1").absorb(key.to_bytes()).squeeze(state->fingerprint);
+    return key;
+}
+
+PublicKey PublicKey::from_modulus(const Integer& n) {
+    check_modulus(n);
+    return unchecked(n, KeyForm::classic);
+}
+
+Bytes PublicKey::to_bytes() const {
+    Writer writer(WireKind::public_key, kWireVersion);
+    writer.u8(static_cast<std::uint8_t>(form()));
+    writer.u32(static_cast<std::uint32_t>(key_bits()));
+    writer.bytes(n_bytes(modulus()));
+    return std::move(writer).finish();
+}
+
+PublicKey PublicKey::from_bytes(ByteView wire) {
+    Reader reader(wire, WireKind::public_key, kWireVersion);
+    const std::uint8_t form = reader.u8();
+    const std::size_t key_bits = reader.u32();
+    if (form > static_cast<std::uint8_t>(KeyForm::djn)) {
+        throw Error(Errc::malformed, "unknown form of public key; it may come from a newer version");
+    }
+    if (key_bits > kMaxKeyBits) {
+        invalid_key("PK1: the key claims " + std::to_string(key_bits) + " bits; at most " +
+                    std::to_string(kMaxKeyBits) + " are allowed");
+    }
+    const Integer n = Integer::from_bytes(reader.bytes((key_bits + 7) / 8));
+    reader.finish();
+    if (n.bit_length() != key_bits) {
+        invalid_key("PK3: the modulus does not have the number of bits the key claims");
+    }
+    check_modulus(n);
+    if (form == static_cast<std::uint8_t>(KeyForm::djn) && mpz_fdiv_ui(n.get(), 4) != 1) {
+        invalid_key("PK4: the key claims primes p = q = 3 (mod 4), but n is not 1 (mod 4)");
+    }
+    return unchecked(n, static_cast<KeyForm>(form));
+}
+
+const std::byte* PublicKey::randomiser_base() const {
+    return state_->randomiser_base
+        .get([this] {
+            const Modulus& n = modulus();
+            const Secret<std::byte> h = n.element(derive_h(n));
+            Secret<std::byte> hs(n.element_bytes());
+            batch::pow_shared(hs.data(), {h.data(), 0}, n.r_squared(), n.n(), n.bits(), 1, n, {});
+            return hs;
+        })
+        .data();
+}
+
+const FixedBaseTable& PublicKey::randomiser_table() const {
+    return state_->randomiser_table.get(
+        [this] { return FixedBaseTable(randomiser_base(), randomiser_bits(), modulus()); });
+}
+
+}  // namespace veilsum

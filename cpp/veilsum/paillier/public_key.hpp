@@ -1,0 +1,74 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+
+#include "veilsum/base/wire.hpp"
+#include "veilsum/bigint/fixed_base.hpp"
+#include "veilsum/bigint/modulus.hpp"
+
+namespace veilsum {
+
+inline constexpr std::size_t kMinKeyBits = 2047;
+inline constexpr std::size_t kMaxKeyBits = 16384;
+
+using Fingerprint = std::array<std::byte, 32>;
+
+/// What is known of a modulus, and so how its randomisers are made.
+enum class KeyForm : std::uint8_t {
+    /// Any odd n. Randomisers are r^n for a random unit r (Paillier 1999).
+    classic = 0,
+    /// n = p*q with p = q = 3 (mod 4) and gcd(p-1, q-1) = 2, as our generator makes it. Randomisers
+    /// are hs^a with a of ceil(|n|/2) bits, hs = h^n, h = -x^2 (Damgard, Jurik, Nielsen 2010).
+    djn = 1,
+};
+
+/// The public half of a Paillier key: the modulus n. Safe to share.
+///
+/// Every PublicKey made by the two `from_` functions has passed PK1 to PK4 of docs/validation.md.
+/// Copies share one immutable state and may be used from any thread.
+class PublicKey {
+public:
+    /// Reads a key sent by someone else.
+    /// Throws Error: malformed (not the wire format), invalid_key (names the rule that failed).
+    static PublicKey from_bytes(ByteView wire);
+
+    /// A key known only by its modulus: form classic. Throws Error: invalid_key.
+    static PublicKey from_modulus(const Integer& n);
+
+    /// A key of any size, for secret keys and tests, which vouch for n and the form.
+    static PublicKey unchecked(const Integer& n, KeyForm form);
+
+    Bytes to_bytes() const;
+
+    const Modulus& modulus() const noexcept;
+    std::size_t key_bits() const noexcept { return modulus().bits(); }
+    KeyForm form() const noexcept;
+
+    /// SHAKE256 of the wire bytes: names the key in ciphertexts and files.
+    const Fingerprint& fingerprint() const noexcept;
+
+    /// The length of the exponents a of djn randomisers: ceil(key_bits / 2).
+    std::size_t randomiser_bits() const noexcept { return (key_bits() + 1) / 2; }
+
+    /// hs = h^n mod n^2 as an element, h derived from n alone: no one can plant a weak one.
+    /// Requires form djn. Computed at first use.
+    const std::byte* randomiser_base() const;
+
+    /// The table of powers of hs, of some megabytes. Requires form djn. Built at first use, once
+    /// or, when threads race, more than once with one kept: no lock that a fork could leave held.
+    const FixedBaseTable& randomiser_table() const;
+
+    friend bool operator==(const PublicKey& a, const PublicKey& b) {
+        return a.fingerprint() == b.fingerprint();
+    }
+
+private:
+    struct State;
+    explicit PublicKey(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+
+    std::shared_ptr<const State> state_;
+};
+
+}  // namespace veilsum

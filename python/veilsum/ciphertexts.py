@@ -1,0 +1,220 @@
+"""Batches of Paillier ciphertexts and their arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from veilsum import _core
+from veilsum.errors import InvalidArgumentError
+from veilsum.plaintexts import PlaintextLike, Shape, to_plaintexts
+from veilsum.wire import BytesLike, as_bytes
+
+if TYPE_CHECKING:
+    from veilsum.keys import PublicKey
+
+__all__ = ["Ciphertexts"]
+
+
+class Ciphertexts:
+    """A vector or matrix of Paillier ciphertexts under one key. Immutable.
+
+    Arithmetic acts on the plaintexts inside: ``c + d``, ``c - d``, ``-c``, ``c + 7``,
+    ``c * [1, -2, 3]``, ``c.sum(axis=0)``, ``W @ c``. Plain operands are integers, lists or integer
+    arrays and broadcast as in numpy; results wrap around modulo n.
+
+    Results are not rerandomised: whoever knows the operands recognises ``c - c``, ``0 * c`` or
+    which scalar was used. Call :meth:`rerandomise` before they leave if that matters.
+
+    Made by ``PublicKey.encrypt``, ``from_bytes`` or ``from_ints``.
+    """
+
+    __slots__ = ("_native", "_public_key")
+    __array_ufunc__ = None  # numpy arrays leave the operators to this class.
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, native: _core.Ciphertexts, public_key: PublicKey) -> None:
+        self._native = native
+        self._public_key = public_key
+
+    # ---- what it is ----
+
+    @property
+    def public_key(self) -> PublicKey:
+        """The key these were encrypted under."""
+        return self._public_key
+
+    @property
+    def shape(self) -> Shape:
+        """``(size,)`` or ``(rows, columns)``."""
+        return self._native.shape
+
+    @property
+    def ndim(self) -> int:
+        """1 or 2."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """How many ciphertexts there are."""
+        return int(np.prod(self.shape))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        return f"<Ciphertexts: shape {self.shape}, {self._public_key.key_bits}-bit key>"
+
+    def __eq__(self, other: object) -> bool:
+        """Whether these are the same ciphertexts (not whether they hold the same plaintexts)."""
+        if not isinstance(other, Ciphertexts):
+            return NotImplemented
+        return self.to_bytes() == other.to_bytes()
+
+    # ---- bytes and integers ----
+
+    def to_bytes(self) -> bytes:
+        """The wire form: a header and ``key_bits / 4`` bytes a ciphertext (docs/wire-format.md)."""
+        return self._native.to_bytes()
+
+    @classmethod
+    def from_bytes(cls, data: BytesLike, public_key: PublicKey) -> Ciphertexts:
+        """Read ciphertexts that someone else sent.
+
+        Raises:
+            MalformedDataError: not the wire format.
+            KeyMismatchError: made under another key.
+            InvalidCiphertextError: a value that is no ciphertext (docs/validation.md, CT rules).
+        """
+        return cls(_core.Ciphertexts.from_bytes(as_bytes(data), public_key._native), public_key)
+
+    def to_ints(self) -> list[Any]:
+        """The ciphertexts as integers modulo n**2, nested as the shape is.
+
+        This is the form of other Paillier libraries and of ISO/IEC 18033-6.
+        """
+        flat = self._native.to_ints()
+        return np.array(flat, dtype=object).reshape(self.shape).tolist()
+
+    @classmethod
+    def from_ints(
+        cls, values: Sequence[int] | Sequence[Sequence[int]], public_key: PublicKey
+    ) -> Ciphertexts:
+        """Take over ciphertexts of another Paillier library: integers modulo n**2.
+
+        Raises:
+            InvalidCiphertextError: not in ``[1, n**2)`` or not a unit modulo n.
+        """
+        array = np.array(values, dtype=object)
+        shape = array.shape or (1,)
+        flat = array.reshape(-1).tolist()
+        return cls(_core.Ciphertexts.from_ints(flat, shape, public_key._native), public_key)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Ciphertexts.from_bytes, (self.to_bytes(), self._public_key)
+
+    # ---- arithmetic ----
+
+    def __add__(self, other: Ciphertexts | PlaintextLike) -> Ciphertexts:
+        if isinstance(other, Ciphertexts):
+            return self._wrap(self._native.add(other._native))
+        batch, plaintexts = self._align(other)
+        return self._wrap(batch.add_plaintexts(plaintexts))
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Ciphertexts | PlaintextLike) -> Ciphertexts:
+        if isinstance(other, Ciphertexts):
+            return self._wrap(self._native.subtract(other._native))
+        return -(-self + other)
+
+    def __rsub__(self, other: PlaintextLike) -> Ciphertexts:
+        return -self + other
+
+    def __neg__(self) -> Ciphertexts:
+        return self._wrap(self._native.negate())
+
+    def __mul__(self, scalars: PlaintextLike) -> Ciphertexts:
+        """Multiply by plain integers, in time that depends on the longest of them only."""
+        batch, plaintexts = self._align(scalars)
+        return self._wrap(batch.multiply(plaintexts))
+
+    __rmul__ = __mul__
+
+    def multiply_vartime(self, scalars: PlaintextLike) -> Ciphertexts:
+        """As ``c * scalars``, faster for non-negative ones; its time shows their signs."""
+        batch, plaintexts = self._align(scalars)
+        return self._wrap(batch.multiply_vartime(plaintexts))
+
+    def __matmul__(self, weights: PlaintextLike) -> Ciphertexts:
+        """The dot product with a vector of integers, as a batch of one."""
+        return self.__rmatmul__(weights)
+
+    def __rmatmul__(self, matrix: PlaintextLike) -> Ciphertexts:
+        """``W @ c``: W of shape ``(k, len(c))`` gives ``(k,)``, of shape ``(len(c),)`` a batch of one.
+
+        Cost: ``k * len(c)`` multiplications by scalars.
+        """
+        plaintexts, shape = to_plaintexts(matrix)
+        if self.ndim != 1 or not shape or shape[-1] != len(self):
+            raise InvalidArgumentError(
+                f"shapes {shape} and {self.shape} do not fit a matrix product; ciphertexts must be "
+                "a vector as long as the matrix is wide"
+            )
+        num_rows = shape[0] if len(shape) == 2 else 1
+        return self._wrap(self._native.matrix_product(plaintexts, num_rows))
+
+    def sum(self, axis: int | None = None) -> Ciphertexts:
+        """Add up along an axis, or everything. A full sum is a batch of one, shape ``(1,)``."""
+        if axis is not None and not -self.ndim <= axis < self.ndim:
+            raise InvalidArgumentError(f"axis {axis} is out of range for shape {self.shape}")
+        return self._wrap(self._native.sum(None if axis is None else axis % self.ndim))
+
+    def rerandomise(self) -> Ciphertexts:
+        """The same plaintexts under fresh randomness: unlinkable to these. Costs an encryption."""
+        return self._wrap(self._native.rerandomise())
+
+    # ---- parts ----
+
+    def __getitem__(self, key: Any) -> Ciphertexts:
+        """Ciphertexts at numpy indices: ints, slices, arrays. A single one is a batch of one."""
+        positions = np.arange(self.size).reshape(self.shape)[key]
+        shape = positions.shape or (1,)
+        return self._wrap(self._native.take(positions.reshape(-1).tolist(), shape))
+
+    @staticmethod
+    def concatenate(parts: Sequence[Ciphertexts]) -> Ciphertexts:
+        """Join along the first axis.
+
+        Raises:
+            KeyMismatchError: parts under different keys.
+            InvalidArgumentError: no parts, or shapes that do not fit.
+        """
+        if not parts:
+            raise InvalidArgumentError("there is nothing to concatenate")
+        native = _core.Ciphertexts.concatenate([part._native for part in parts])
+        return parts[0]._wrap(native)
+
+    # ---- inside ----
+
+    def _wrap(self, native: _core.Ciphertexts) -> Ciphertexts:
+        return Ciphertexts(native, self._public_key)
+
+    def _align(self, values: PlaintextLike) -> tuple[_core.Ciphertexts, _core.Plaintexts]:
+        """The batch and the plaintexts, broadcast to one shape where they differ."""
+        plaintexts, shape = to_plaintexts(values)
+        if shape in ((), (1,), self.shape):
+            return self._native, plaintexts
+        try:
+            common = np.broadcast_shapes(shape, self.shape)
+        except ValueError:
+            raise InvalidArgumentError(
+                f"plaintexts of shape {shape} do not fit ciphertexts of shape {self.shape}"
+            ) from None
+        plaintexts, _ = to_plaintexts(values, common)
+        if common == self.shape:
+            return self._native, plaintexts
+        positions = np.broadcast_to(np.arange(self.size).reshape(self.shape), common)
+        return self._native.take(positions.reshape(-1).tolist(), common), plaintexts

@@ -1,0 +1,146 @@
+"""Secret keys at rest: scrypt and AES-256-GCM over one framed message.
+
+Layout: docs/wire-format.md, section 4. Everything before the ciphertext, and the fingerprint in it,
+is authenticated: none of it can be swapped.
+"""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+from veilsum.errors import (
+    InvalidArgumentError,
+    InvalidKeyError,
+    MalformedDataError,
+    PassphraseError,
+)
+from veilsum.wire import Reader, WireKind, Writer
+
+__all__ = ["open_sealed", "read", "require_same_key", "seal", "write"]
+
+_VERSION = 1
+_LABEL = b"veilsum/key-file/1"
+_SALT_BYTES = 16
+_NONCE_BYTES = 12
+_KEY_BYTES = 32
+
+# New files: 128 MiB and about half a second.
+_LOG2_COST = 17
+_BLOCK_SIZE = 8
+_PARALLELISM = 1
+
+# Accepted from a file: at least 2**14, and at most 1 GiB, so that a file cannot exhaust memory.
+_MIN_LOG2_COST = 14
+_MAX_LOG2_COST = 20
+_MAX_PARALLELISM = 4
+_MAX_FILE_BYTES = 1 << 16
+
+
+def seal(secret: bytes | bytearray, public: bytes, passphrase: str | bytes) -> bytes:
+    """Encrypt ``secret`` under the passphrase, bound to the public key's wire bytes."""
+    salt = os.urandom(_SALT_BYTES)
+    nonce = os.urandom(_NONCE_BYTES)
+    header = _header(_LOG2_COST, _BLOCK_SIZE, _PARALLELISM, salt, nonce, public)
+    key = _derive(passphrase, salt, _LOG2_COST, _BLOCK_SIZE, _PARALLELISM)
+    header.bytes(AESGCM(key).encrypt(nonce, bytes(secret), _associated(salt, nonce, public)))
+    return header.finish()
+
+
+def open_sealed(data: bytes, passphrase: str | bytes) -> tuple[bytes, bytes]:
+    """The secret and the public key's wire bytes of a key file."""
+    reader = Reader(data, WireKind.KEY_FILE, _VERSION)
+    log2_cost = reader.u8()
+    block_size = reader.u8()
+    parallelism = reader.u8()
+    if (
+        not _MIN_LOG2_COST <= log2_cost <= _MAX_LOG2_COST
+        or block_size != _BLOCK_SIZE
+        or not 1 <= parallelism <= _MAX_PARALLELISM
+    ):
+        raise MalformedDataError("the key file asks for scrypt parameters that are not allowed")
+    salt = reader.bytes(_SALT_BYTES)
+    nonce = reader.bytes(_NONCE_BYTES)
+    public = reader.bytes(reader.u32())
+    sealed = reader.bytes(reader.remaining())
+    key = _derive(passphrase, salt, log2_cost, block_size, parallelism)
+    try:
+        secret = AESGCM(key).decrypt(nonce, sealed, _associated(salt, nonce, public))
+    except InvalidTag:
+        raise PassphraseError(
+            "the passphrase does not open this key file, or the file was changed"
+        ) from None
+    return secret, public
+
+
+def require_same_key(public: bytes, expected: bytes) -> None:
+    """Check that p*q, recomputed, is the modulus the file names."""
+    if public != expected:
+        raise InvalidKeyError("SK4: the secret primes in the file do not make its public key")
+
+
+def write(path: str | os.PathLike[str], data: bytes, *, overwrite: bool) -> None:
+    """Write the file whole or not at all, for its owner's eyes only."""
+    target = Path(path)
+    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if overwrite:
+            os.replace(temporary, target)
+        else:
+            try:
+                os.link(temporary, target)  # Unlike a rename, fails if the target exists.
+            except FileExistsError:
+                raise FileExistsError(
+                    f"{target} exists; pass overwrite=True to replace the key in it"
+                ) from None
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def read(path: str | os.PathLike[str]) -> bytes:
+    """The file's bytes, if it is no longer than a key file can be."""
+    with open(path, "rb") as file:
+        data = file.read(_MAX_FILE_BYTES + 1)
+    if len(data) > _MAX_FILE_BYTES:
+        raise MalformedDataError("the file is too long to be a key file")
+    return data
+
+
+def _header(
+    log2_cost: int, block_size: int, parallelism: int, salt: bytes, nonce: bytes, public: bytes
+) -> Writer:
+    writer = Writer(WireKind.KEY_FILE, _VERSION)
+    writer.u8(log2_cost)
+    writer.u8(block_size)
+    writer.u8(parallelism)
+    writer.bytes(salt)
+    writer.bytes(nonce)
+    writer.u32(len(public))
+    writer.bytes(public)
+    return writer
+
+
+def _derive(
+    passphrase: str | bytes, salt: bytes, log2_cost: int, block_size: int, parallelism: int
+) -> bytes:
+    if isinstance(passphrase, str):
+        passphrase = passphrase.encode()
+    if not isinstance(passphrase, bytes):
+        raise TypeError("the passphrase must be str or bytes")
+    if not passphrase:
+        raise InvalidArgumentError("the passphrase is empty; a key file needs one")
+    kdf = Scrypt(salt, length=_KEY_BYTES, n=1 << log2_cost, r=block_size, p=parallelism)
+    return kdf.derive(passphrase)
+
+
+def _associated(salt: bytes, nonce: bytes, public: bytes) -> bytes:
+    # The scrypt parameters are bound through the key they derive.
+    return _LABEL + salt + nonce + hashlib.sha256(public).digest() + public

@@ -1,0 +1,69 @@
+"""Turns what users pass as plaintexts into the core's Plaintexts."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veilsum import _core
+from veilsum.errors import InvalidArgumentError
+
+__all__ = ["PlaintextLike", "Shape", "to_plaintexts"]
+
+Shape: TypeAlias = tuple[int, ...]
+
+#: An int (Python or numpy), a list or nested list of ints of any size, or an array of integers.
+PlaintextLike: TypeAlias = (
+    int | np.integer | Sequence[int] | Sequence[Sequence[int]] | NDArray[np.integer] | NDArray[np.object_]
+)
+
+
+def to_plaintexts(
+    values: PlaintextLike | _core.Plaintexts, shape: Shape | None = None
+) -> tuple[_core.Plaintexts, Shape]:
+    """Convert integers to Plaintexts, broadcast to ``shape`` if it is given.
+
+    Returns:
+        The plaintexts and their shape; ``()`` for a single integer.
+
+    Raises:
+        TypeError: not integers (bools and floats are refused, nothing is rounded).
+        InvalidArgumentError: ragged, more than two dimensions, or not broadcastable.
+    """
+    if isinstance(values, _core.Plaintexts):
+        if shape is not None and shape != (len(values),):
+            raise InvalidArgumentError(f"{len(values)} plaintexts do not match the shape {shape}")
+        return values, (len(values),)
+    array = _to_array(values)
+    if array.ndim > 2:
+        raise InvalidArgumentError(f"plaintexts have at most two dimensions, not {array.ndim}")
+    if shape is not None and array.shape != shape:
+        try:
+            array = np.broadcast_to(array, shape)
+        except ValueError:
+            raise InvalidArgumentError(
+                f"plaintexts of shape {array.shape} do not fit the shape {shape}"
+            ) from None
+    if array.dtype.kind == "i":
+        flat = np.ascontiguousarray(array, dtype=np.int64).reshape(-1)
+        return _core.plaintexts_from_int64(flat), array.shape
+    if array.dtype.kind == "u":
+        words = np.ascontiguousarray(array, dtype=np.uint64).reshape(-1)
+        return _core.plaintexts_from_uint64(words), array.shape
+    return _core.plaintexts_from_list(array.reshape(-1).tolist()), array.shape
+
+
+def _to_array(values: PlaintextLike) -> NDArray[np.integer] | NDArray[np.object_]:
+    """An array of integers, or of objects that the core checks one by one."""
+    if isinstance(values, (np.ndarray, np.generic)):
+        array = np.asarray(values)
+        if array.dtype.kind not in "iuO":
+            hint = "; a Codec encrypts vectors of floats" if array.dtype.kind == "f" else ""
+            raise TypeError(f"expected integers, got an array of {array.dtype}{hint}")
+        return array
+    # As objects, or numpy would round what fits no integer type to floats.
+    try:
+        return np.array(values, dtype=object)
+    except ValueError as error:
+        raise InvalidArgumentError(f"plaintexts must form a vector or a matrix: {error}") from None

@@ -1,0 +1,145 @@
+// Python ints and integer arrays to core integers and back. Words of 64 bits go directly, larger
+// ones through int.to_bytes and int.from_bytes.
+
+#include "integers.hpp"
+
+#include <pybind11/numpy.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+
+#include "veilsum/base/error.hpp"
+
+namespace {
+
+using veilsum::Limb;
+using veilsum::Plaintexts;
+
+/// A Python int from anything with __index__ that is not a bool.
+py::int_ as_int(const py::handle& value, py::ssize_t position) {
+    if (!PyBool_Check(value.ptr())) {
+        if (PyObject* index = PyNumber_Index(value.ptr())) {
+            return py::reinterpret_steal<py::int_>(index);
+        }
+        PyErr_Clear();
+    }
+    std::string message = "value " + std::to_string(position) + " is a " +
+                          std::string(py::str(py::type::of(value).attr("__name__"))) +
+                          ", not an integer";
+    if (PyFloat_Check(value.ptr())) message += "; a Codec encrypts vectors of floats";
+    throw py::type_error(message);
+}
+
+/// True and the value if it fits 64 bits.
+bool fits_word(const py::int_& value, std::int64_t& word) {
+    int overflow = 0;
+    word = PyLong_AsLongLongAndOverflow(value.ptr(), &overflow);
+    return overflow == 0;
+}
+
+/// Bits in two's complement, sign included.
+std::size_t signed_bits(const py::int_& value) {
+    return value.attr("bit_length")().cast<std::size_t>() + 1;
+}
+
+std::shared_ptr<Plaintexts> plaintexts_from_list(const py::sequence& values) {
+    std::vector<py::int_> ints;
+    ints.reserve(values.size());
+    std::size_t num_bits = 64;
+    py::ssize_t position = 0;
+    for (const py::handle value : values) {
+        ints.push_back(as_int(value, position++));
+        std::int64_t word = 0;
+        if (!fits_word(ints.back(), word)) num_bits = std::max(num_bits, signed_bits(ints.back()));
+    }
+    auto plaintexts = std::make_shared<Plaintexts>(ints.size(), (num_bits + 63) / 64);
+    for (std::size_t i = 0; i < ints.size(); ++i) {
+        const auto limbs = (*plaintexts)[i];
+        std::int64_t word = 0;
+        if (fits_word(ints[i], word)) {
+            std::fill(limbs.begin(), limbs.end(), static_cast<Limb>(word >> 63));
+            limbs[0] = static_cast<Limb>(word);
+        } else {
+            const py::bytes bytes =
+                ints[i].attr("to_bytes")(limbs.size_bytes(), "little", py::arg("signed") = true);
+            const std::string_view view = bytes;
+            std::copy(view.begin(), view.end(), reinterpret_cast<char*>(limbs.data()));
+        }
+    }
+    return plaintexts;
+}
+
+template <class T>
+std::shared_ptr<Plaintexts> plaintexts_from_array(
+    const py::array_t<T, py::array::c_style>& values) {
+    const auto size = static_cast<std::size_t>(values.size());
+    // An unsigned word needs one bit more for its sign.
+    auto plaintexts = std::make_shared<Plaintexts>(size, std::is_signed_v<T> ? 1 : 2);
+    const T* data = values.data();
+    for (std::size_t i = 0; i < size; ++i) (*plaintexts)[i][0] = static_cast<Limb>(data[i]);
+    return plaintexts;
+}
+
+bool is_word(std::span<const Limb> limbs) {
+    const Limb sign = static_cast<Limb>(static_cast<std::int64_t>(limbs[0]) >> 63);
+    return std::all_of(limbs.begin() + 1, limbs.end(), [=](Limb limb) { return limb == sign; });
+}
+
+py::list plaintexts_to_list(const Plaintexts& plaintexts) {
+    const py::object from_bytes = py::type::of(py::int_(0)).attr("from_bytes");
+    py::list values(plaintexts.size());
+    for (std::size_t i = 0; i < plaintexts.size(); ++i) {
+        const auto limbs = plaintexts[i];
+        if (is_word(limbs)) {
+            values[i] = py::int_(static_cast<std::int64_t>(limbs[0]));
+        } else {
+            const py::bytes bytes(reinterpret_cast<const char*>(limbs.data()), limbs.size_bytes());
+            values[i] = from_bytes(bytes, "little", py::arg("signed") = true);
+        }
+    }
+    return values;
+}
+
+py::array_t<std::int64_t> plaintexts_to_int64(const Plaintexts& plaintexts) {
+    py::array_t<std::int64_t> values(static_cast<py::ssize_t>(plaintexts.size()));
+    std::int64_t* data = values.mutable_data();
+    for (std::size_t i = 0; i < plaintexts.size(); ++i) {
+        if (!is_word(plaintexts[i])) {
+            throw veilsum::Error(veilsum::Errc::invalid_argument,
+                                 "plaintext " + std::to_string(i) +
+                                     " does not fit int64; use decrypt, which returns Python ints");
+        }
+        data[i] = static_cast<std::int64_t>(plaintexts[i][0]);
+    }
+    return values;
+}
+
+}  // namespace
+
+veilsum::Integer to_integer(const py::handle& value) {
+    const py::int_ integer = as_int(value, 0);
+    if (integer < py::int_(0)) throw py::value_error("the integer must not be negative");
+    const auto size_bytes = (integer.attr("bit_length")().cast<std::size_t>() + 7) / 8;
+    const py::bytes bytes = integer.attr("to_bytes")(size_bytes, "little");
+    const std::string_view view = bytes;
+    return veilsum::Integer::from_bytes(std::as_bytes(std::span(view.data(), view.size())));
+}
+
+py::int_ from_integer(const veilsum::Integer& value) {
+    veilsum::Secret<std::byte> bytes((value.bit_length() + 7) / 8);
+    value.to_bytes(bytes);
+    return py::type::of(py::int_(0))
+        .attr("from_bytes")(py::bytes(reinterpret_cast<const char*>(bytes.data()), bytes.size()),
+                            "little");
+}
+
+void register_integers(py::module_& core) {
+    core.def("plaintexts_from_list", &plaintexts_from_list, py::arg("values"));
+    core.def("plaintexts_from_int64", &plaintexts_from_array<std::int64_t>,
+             py::arg("values").noconvert());
+    core.def("plaintexts_from_uint64", &plaintexts_from_array<std::uint64_t>,
+             py::arg("values").noconvert());
+    core.def("plaintexts_to_list", &plaintexts_to_list, py::arg("plaintexts"));
+    core.def("plaintexts_to_int64", &plaintexts_to_int64, py::arg("plaintexts"));
+}

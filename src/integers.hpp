@@ -1,0 +1,17 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <vector>
+
+#include "veilsum/bigint/integer.hpp"
+#include "veilsum/bigint/plaintexts.hpp"
+
+namespace py = pybind11;
+
+/// A non-negative Python int. Throws TypeError (not an int), ValueError (negative).
+veilsum::Integer to_integer(const py::handle& value);
+py::int_ from_integer(const veilsum::Integer& value);
+
+/// Converts between Python integers and Plaintexts.
+void register_integers(py::module_& core);

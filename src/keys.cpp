@@ -1,0 +1,131 @@
+// Binds the keys, the randomiser pool and what this process runs on.
+
+#include <pybind11/stl.h>
+
+#include <memory>
+
+#include "execution.hpp"
+#include "integers.hpp"
+#include "paillier.hpp"
+#include "veilsum/base/cpu.hpp"
+#include "veilsum/bigint/kernel.hpp"
+#include "veilsum/paillier/encrypt.hpp"
+#include "veilsum/paillier/secret_key.hpp"
+
+namespace {
+
+using namespace veilsum;
+
+py::bytes to_python(ByteView bytes) {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+ByteView from_python(const py::bytes& bytes) {
+    const std::string_view view = bytes;
+    return std::as_bytes(std::span(view.data(), view.size()));
+}
+
+Ciphertexts encrypt_public(const PublicKey& key, const Plaintexts& plaintexts,
+                           Ciphertexts::Shape shape, RandomiserPool* pool, unsigned num_threads,
+                           const py::object& progress) {
+    const Execution execution = python_execution(num_threads, progress);
+    const py::gil_scoped_release release;
+    return encrypt(plaintexts, std::move(shape), key, pool, execution);
+}
+
+Ciphertexts encrypt_secret(const SecretKey& key, const Plaintexts& plaintexts,
+                           Ciphertexts::Shape shape, unsigned num_threads,
+                           const py::object& progress) {
+    const Execution execution = python_execution(num_threads, progress);
+    const py::gil_scoped_release release;
+    return key.encrypt(plaintexts, std::move(shape), execution);
+}
+
+std::shared_ptr<Plaintexts> decrypt(const SecretKey& key, const Ciphertexts& ciphertexts,
+                                    unsigned num_threads, const py::object& progress) {
+    const Execution execution = python_execution(num_threads, progress);
+    const py::gil_scoped_release release;
+    return std::make_shared<Plaintexts>(key.decrypt(ciphertexts, execution));
+}
+
+Ciphertexts encrypt_with_randomisers(const PublicKey& key, const Plaintexts& plaintexts,
+                                     const py::list& r, Ciphertexts::Shape shape) {
+    std::vector<Integer> units;
+    for (const py::handle value : r) units.push_back(to_integer(value));
+    const Execution execution = python_execution(0, py::none());
+    const py::gil_scoped_release release;
+    return encrypt_with(plaintexts, units, std::move(shape), key, execution);
+}
+
+SecretKey generate(std::size_t key_bits, bool safe_primes, unsigned num_threads) {
+    const Execution execution = python_execution(num_threads, py::none());
+    const py::gil_scoped_release release;
+    return SecretKey::generate(key_bits, safe_primes, execution);
+}
+
+/// A bytearray, so that the caller can overwrite it.
+py::bytearray to_secret_bytes(const SecretKey& key) {
+    const Secret<std::byte> bytes = key.to_secret_bytes();
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+}  // namespace
+
+void register_keys(py::module_& core) {
+    const auto num_threads = py::arg("num_threads") = 0;
+    const auto progress = py::arg("progress") = py::none();
+
+    py::class_<PublicKey>(core, "PublicKey")
+        .def_static("from_bytes",
+                    [](const py::bytes& wire) { return PublicKey::from_bytes(from_python(wire)); },
+                    py::arg("wire"))
+        .def_static("from_modulus",
+                    [](const py::int_& n) { return PublicKey::from_modulus(to_integer(n)); },
+                    py::arg("n"))
+        .def("to_bytes", [](const PublicKey& self) { return to_python(self.to_bytes()); })
+        .def_property_readonly("n",
+                               [](const PublicKey& self) {
+                                   return from_integer(self.modulus().n_integer());
+                               })
+        .def_property_readonly("key_bits", &PublicKey::key_bits)
+        .def_property_readonly("is_djn",
+                               [](const PublicKey& self) { return self.form() == KeyForm::djn; })
+        .def_property_readonly("fingerprint",
+                               [](const PublicKey& self) { return to_python(self.fingerprint()); })
+        .def("encrypt", &encrypt_public, py::arg("plaintexts"), py::arg("shape"),
+             py::arg("pool") = nullptr, num_threads, progress);
+
+    py::class_<SecretKey>(core, "SecretKey")
+        .def_static("from_primes",
+                    [](const py::int_& p, const py::int_& q) {
+                        return SecretKey::from_primes(to_integer(p), to_integer(q));
+                    },
+                    py::arg("p"), py::arg("q"))
+        .def_static("from_secret_bytes",
+                    [](const py::bytes& bytes) {
+                        return SecretKey::from_secret_bytes(from_python(bytes));
+                    },
+                    py::arg("secret_bytes"))
+        .def("to_secret_bytes", &to_secret_bytes)
+        .def_property_readonly("public_key", &SecretKey::public_key)
+        .def("encrypt", &encrypt_secret, py::arg("plaintexts"), py::arg("shape"), num_threads,
+             progress)
+        .def("decrypt", &decrypt, py::arg("ciphertexts"), num_threads, progress);
+
+    py::class_<RandomiserPool>(core, "RandomiserPool")
+        .def(py::init([](const PublicKey& key, std::size_t count, unsigned threads,
+                         const py::object& watch) {
+                 const Execution execution = python_execution(threads, watch);
+                 const py::gil_scoped_release release;
+                 return std::make_unique<RandomiserPool>(key, count, execution);
+             }),
+             py::arg("key"), py::arg("count"), num_threads, progress)
+        .def_property_readonly("remaining", &RandomiserPool::remaining);
+
+    core.def("generate_key", &generate, py::arg("key_bits"), py::arg("safe_primes"), num_threads);
+    core.def("encrypt_with_randomisers", &encrypt_with_randomisers, py::arg("key"),
+             py::arg("plaintexts"), py::arg("randomisers"), py::arg("shape"));
+    core.def("kernel_name", [] { return std::string(active_kernel().name); });
+    core.def("cpu_features", &cpu_features);
+    core.def("default_num_threads", &default_num_threads);
+}

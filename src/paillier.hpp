@@ -1,0 +1,8 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace py = pybind11;
+
+void register_keys(py::module_& core);
+void register_ciphertexts(py::module_& core);

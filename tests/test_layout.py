@@ -1,0 +1,266 @@
+"""The house plan holds: arrows between layers, light imports, small files, lonely kernels.
+
+Each rule is a function that returns what breaks it, so that it is also run on planted mistakes.
+"""
+
+import ast
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pybind11
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# ---- the arrows; a new layer or module gets a line here, and docs/design.md a word ----
+
+CPP_ARROWS = {
+    "base": set(),
+    "rng": {"base"},
+    "bigint": {"rng"},
+    "paillier": {"bigint"},
+    "codec": {"bigint"},
+    "noise": {"rng"},
+}
+PYTHON_ARROWS = {
+    "errors": set(),
+    "wire": {"errors"},
+    "system": {"errors"},
+    "plaintexts": {"errors"},
+    "ciphertexts": {"wire", "plaintexts"},
+    "keyfile": {"wire"},
+    "keys": {"ciphertexts", "keyfile"},
+    "codec": {"wire"},
+    "vector": {"keys", "codec"},
+    "noise": {"errors"},
+    "hazmat": {"keys"},
+    "__init__": {"vector", "noise", "system"},
+}
+MAY_IMPORT_CORE = {
+    "wire",
+    "system",
+    "plaintexts",
+    "ciphertexts",
+    "codec",
+    "keys",
+    "vector",
+    "noise",
+    "hazmat",
+}
+
+MAX_LINES = 400  # the aim is 300
+CODE_FOLDERS = ("cpp", "src", "python", "tests", "bench", "examples")
+FORBIDDEN_FOLDERS = {"utils", "util", "common", "impl", "helpers", "misc"}
+KERNEL_FILE = re.compile(r"_(ifma|avx2|avx512)\.cpp$")
+
+
+def below(arrows, name):
+    """Everything reachable along the arrows from name, and name itself."""
+    found = {name}
+    for target in arrows[name]:
+        found |= below(arrows, target)
+    return found
+
+
+def code_files(root, *suffixes):
+    for folder in CODE_FOLDERS:
+        yield from (path for path in sorted((root / folder).rglob("*")) if path.suffix in suffixes)
+
+
+# ---- C++ ----
+
+
+def includes(path):
+    return re.findall(r'^\s*#\s*include\s*([<"][^>"]+[>"])', path.read_text(), re.MULTILINE)
+
+
+def cpp_mistakes(root):
+    core = root / "cpp" / "veilsum"
+    for path in code_files(root, ".cpp", ".hpp"):
+        name = path.relative_to(root)
+        for include in includes(path):
+            target = include[1:-1]
+            if path.is_relative_to(core):
+                layer = path.relative_to(core).parts[0]
+                if layer not in CPP_ARROWS:
+                    yield f"{name}: {layer} is not in CPP_ARROWS"
+                    break
+                if re.match(r"pybind11/|Python\.h", target):
+                    yield f"{name}: includes {target}; the core knows no Python"
+                if include.startswith('"') and not target.startswith("veilsum/"):
+                    yield f'{name}: includes "{target}"; write the path from cpp/'
+                if target.startswith("veilsum/"):
+                    other = target.split("/")[1]
+                    if other not in below(CPP_ARROWS, layer):
+                        yield f"{name}: {layer} may not include {other}"
+            if path.is_relative_to(root / "src") and re.match(r"gmp(xx)?\.h$", target):
+                yield f"{name}: includes {target}; src/ has no arithmetic"
+
+
+def unbuilt_files(root):
+    build = (root / "CMakeLists.txt").read_text()
+    for path in code_files(root, ".cpp"):
+        name = path.relative_to(root).as_posix()
+        if name.startswith(("cpp/", "src/", "tests/cpp/")) and name not in build:
+            yield f"{name}: not in CMakeLists.txt"
+
+
+# ---- Python ----
+
+
+def imported_modules(path, package, module_names):
+    """The modules of the package that a file imports when it runs: ("wire", line)."""
+
+    def visit(node):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            for child in node.orelse:
+                yield from visit(child)
+            return
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.split(".")[0] == "veilsum":
+                    yield [*alias.name.split("."), "__init__"][1], node.lineno
+        elif isinstance(node, ast.ImportFrom):
+            start = package[: len(package) - node.level + 1] if node.level else []
+            parts = [*start, *(node.module.split(".") if node.module else [])]
+            if parts == ["veilsum"]:
+                for alias in node.names:
+                    known = alias.name in module_names
+                    yield alias.name if known else "__init__", node.lineno
+            elif parts[:1] == ["veilsum"]:
+                yield parts[1], node.lineno
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child)
+
+    yield from visit(ast.parse(path.read_text()))
+
+
+def python_mistakes(root):
+    package = root / "python" / "veilsum"
+    names = {path.stem for path in package.iterdir()} | {"_core"} | set(PYTHON_ARROWS)
+    for path in sorted(package.rglob("*.py")):
+        inside = path.relative_to(package)
+        module = inside.parts[0].removesuffix(".py")
+        if module not in PYTHON_ARROWS:
+            yield f"{inside}: {module} is not in PYTHON_ARROWS"
+            continue
+        for other, line in imported_modules(path, ["veilsum", *inside.parts[:-1]], names):
+            if other == "_core":
+                if module not in MAY_IMPORT_CORE:
+                    yield f"{inside}:{line}: {module} may not import _core"
+            elif other not in below(PYTHON_ARROWS, module):
+                yield f"{inside}:{line}: {module} may not import {other}"
+
+
+def heavy_modules_loaded():
+    code = "import sys, veilsum; print(*(m for m in sys.modules if m.startswith('veilsum.')))"
+    modules = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout.split()
+    return [m for m in modules if m.split(".")[1] in {"hazmat", "compat", "integrations"}]
+
+
+# ---- files ----
+
+
+def size_and_folder_mistakes(root):
+    for path in code_files(root, ".cpp", ".hpp", ".py", ".pyi"):
+        name = path.relative_to(root)
+        if (num_lines := len(path.read_text().splitlines())) > MAX_LINES:
+            yield f"{name}: {num_lines} lines, more than {MAX_LINES}"
+        for folder in FORBIDDEN_FOLDERS.intersection(name.parts[:-1]):
+            yield f"{name}: a folder called {folder} says nothing about what is in it"
+
+
+# ---- kernel files: one table, or the linker may pick their AVX code for everyone ----
+
+
+def exported_symbols(object_file):
+    """(type, name) of what a linker sees of an object file, weak symbols too."""
+    listing = subprocess.run(
+        ["nm", "--defined-only", "--extern-only", object_file],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return [tuple(line.split()[1:3]) for line in listing.splitlines() if line.strip()]
+
+
+def kernel_mistakes(name, object_file):
+    symbols = exported_symbols(object_file)
+    if len(symbols) != 1 or symbols[0][0] not in "RD":
+        shown = ", ".join(f"{symbol} ({kind})" for kind, symbol in symbols)
+        yield f"{name}: exports {shown or 'nothing'}; it may export one const table"
+
+
+def compiler():
+    for command in (os.environ.get("CXX", ""), "c++", "g++", "clang++"):
+        if command and shutil.which(shlex.split(command)[0]):
+            return shlex.split(command)
+    pytest.skip("no C++ compiler")
+
+
+def include_flags():
+    """For cpp/, and for the pybind11 and Python headers that src/ needs."""
+    folders = [ROOT / "cpp", pybind11.get_include(), sysconfig.get_path("include")]
+    return [f"-isystem{folder}" for folder in folders]
+
+
+def headers_that_need_others(headers):
+    command = [*compiler(), "-std=c++20", "-fsyntax-only", "-w", *include_flags(), "-x", "c++"]
+
+    def check(header):
+        result = subprocess.run([*command, header], capture_output=True, text=True)
+        return f"{header}: {result.stderr}" if result.returncode else None
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return [mistake for mistake in pool.map(check, headers) if mistake]
+
+
+# ---- the rules hold here ----
+
+
+def test_cpp_arrows_point_down():
+    assert list(cpp_mistakes(ROOT)) == []
+
+
+def test_every_cpp_file_is_built():
+    assert list(unbuilt_files(ROOT)) == []
+
+
+def test_python_arrows_point_down():
+    assert list(python_mistakes(ROOT)) == []
+
+
+def test_import_veilsum_is_light():
+    assert heavy_modules_loaded() == []
+
+
+def test_files_are_small_and_folders_are_named():
+    assert list(size_and_folder_mistakes(ROOT)) == []
+
+
+def test_headers_stand_alone():
+    assert headers_that_need_others(sorted(ROOT.glob("cpp/**/*.hpp"))) == []
+
+
+@pytest.mark.slow
+def test_binding_headers_stand_alone():
+    assert headers_that_need_others(sorted(ROOT.glob("src/*.hpp"))) == []
+
+
+def test_kernel_files_export_one_table():
+    kernels = [path for path in ROOT.glob("cpp/**/*.cpp") if KERNEL_FILE.search(path.name)]
+    objects = {path: list(ROOT.glob(f"build/dev/**/{path.name}.o")) for path in kernels}
+    if kernels and not any(objects.values()):
+        pytest.skip("build/dev does not exist; ./run test makes it")
+    for path, found in objects.items():
+        assert len(found) == 1, f"{path.name} has {len(found)} object files"
+        assert list(kernel_mistakes(path.name, found[0])) == []
