@@ -76,17 +76,16 @@ void register_keys(py::module_& core) {
     const auto progress = py::arg("progress") = py::none();
 
     py::class_<PublicKey>(core, "PublicKey")
-        .def_static("from_bytes",
-                    [](const py::bytes& wire) { return PublicKey::from_bytes(from_python(wire)); },
-                    py::arg("wire"))
-        .def_static("from_modulus",
-                    [](const py::int_& n) { return PublicKey::from_modulus(to_integer(n)); },
-                    py::arg("n"))
+        .def_static(
+            "from_bytes",
+            [](const py::bytes& wire) { return PublicKey::from_bytes(from_python(wire)); },
+            py::arg("wire"))
+        .def_static(
+            "from_modulus",
+            [](const py::int_& n) { return PublicKey::from_modulus(to_integer(n)); }, py::arg("n"))
         .def("to_bytes", [](const PublicKey& self) { return to_python(self.to_bytes()); })
-        .def_property_readonly("n",
-                               [](const PublicKey& self) {
-                                   return from_integer(self.modulus().n_integer());
-                               })
+        .def_property_readonly(
+            "n", [](const PublicKey& self) { return from_integer(self.modulus().n_integer()); })
         .def_property_readonly("key_bits", &PublicKey::key_bits)
         .def_property_readonly("is_djn",
                                [](const PublicKey& self) { return self.form() == KeyForm::djn; })
@@ -96,16 +95,16 @@ void register_keys(py::module_& core) {
              py::arg("pool") = nullptr, num_threads, progress);
 
     py::class_<SecretKey>(core, "SecretKey")
-        .def_static("from_primes",
-                    [](const py::int_& p, const py::int_& q) {
-                        return SecretKey::from_primes(to_integer(p), to_integer(q));
-                    },
-                    py::arg("p"), py::arg("q"))
-        .def_static("from_secret_bytes",
-                    [](const py::bytes& bytes) {
-                        return SecretKey::from_secret_bytes(from_python(bytes));
-                    },
-                    py::arg("secret_bytes"))
+        .def_static(
+            "from_primes",
+            [](const py::int_& p, const py::int_& q) {
+                return SecretKey::from_primes(to_integer(p), to_integer(q));
+            },
+            py::arg("p"), py::arg("q"))
+        .def_static(
+            "from_secret_bytes",
+            [](const py::bytes& bytes) { return SecretKey::from_secret_bytes(from_python(bytes)); },
+            py::arg("secret_bytes"))
         .def("to_secret_bytes", &to_secret_bytes)
         .def_property_readonly("public_key", &SecretKey::public_key)
         .def("encrypt", &encrypt_secret, py::arg("plaintexts"), py::arg("shape"), num_threads,

@@ -122,9 +122,7 @@ class PublicKey:
         """Make randomisers ahead of time, for ``encrypt(..., pool=...)``."""
         if count < 1:
             raise InvalidArgumentError("count must be at least 1")
-        return RandomiserPool(
-            _core.RandomiserPool(self._native, count, num_threads or 0, progress)
-        )
+        return RandomiserPool(_core.RandomiserPool(self._native, count, num_threads or 0, progress))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PublicKey):

@@ -141,7 +141,8 @@ TEST_CASE("limbs::mul and sqr equal GMP at every length, on random and all-ones 
             half(a, round % 4);
             half(b, round / 4);
             if (round == 5) b = a;
-            if (round == 0 && h > 1) std::copy_n(a.begin(), h / 2, a.begin() + static_cast<std::ptrdiff_t>(h / 2));
+            if (round == 0 && h > 1)
+                std::copy_n(a.begin(), h / 2, a.begin() + static_cast<std::ptrdiff_t>(h / 2));
             limbs::mul(got.data(), a.data(), b.data(), h, scratch.data());
             mpn_mul_n(want.data(), a.data(), b.data(), static_cast<mp_size_t>(h));
             REQUIRE(got == want);
@@ -194,25 +195,26 @@ TEST_CASE("load and store are inverse") {
 }
 
 TEST_CASE("mul equals GMP on edge and random values") {
-    for_each_world({2, 3, 7, 63, 64, 65, 128, 1024, 1536, 2047, 2048, 3072, 4096}, [](World& world) {
-        const std::size_t count = world.values.size();
-        Secret<std::byte> out(world.elements.size());
-        // Every pair: the second operand is shifted round.
-        for (std::size_t shift = 0; shift < count; shift += world.n.bit_length() > 64 ? 7 : 1) {
-            Secret<std::byte> shifted = world.elements;
-            std::rotate(shifted.begin(),
-                        shifted.begin() + static_cast<std::ptrdiff_t>(
-                                              shift * world.modulus.element_bytes()),
-                        shifted.end());
-            world.kernel.mul(out.data(), world.operand(),
-                             {shifted.data(), world.modulus.element_bytes()}, count, world.modulus,
-                             world.scratch.data());
-            for (std::size_t i = 0; i < count; ++i) {
-                const Integer& b = world.values[(i + shift) % count];
-                REQUIRE(world.at(out, i) == world.montgomery(world.values[i], b));
+    for_each_world(
+        {2, 3, 7, 63, 64, 65, 128, 1024, 1536, 2047, 2048, 3072, 4096}, [](World& world) {
+            const std::size_t count = world.values.size();
+            Secret<std::byte> out(world.elements.size());
+            // Every pair: the second operand is shifted round.
+            for (std::size_t shift = 0; shift < count; shift += world.n.bit_length() > 64 ? 7 : 1) {
+                Secret<std::byte> shifted = world.elements;
+                std::rotate(shifted.begin(),
+                            shifted.begin() +
+                                static_cast<std::ptrdiff_t>(shift * world.modulus.element_bytes()),
+                            shifted.end());
+                world.kernel.mul(out.data(), world.operand(),
+                                 {shifted.data(), world.modulus.element_bytes()}, count,
+                                 world.modulus, world.scratch.data());
+                for (std::size_t i = 0; i < count; ++i) {
+                    const Integer& b = world.values[(i + shift) % count];
+                    REQUIRE(world.at(out, i) == world.montgomery(world.values[i], b));
+                }
             }
-        }
-    });
+        });
 }
 
 TEST_CASE("every product of a tiny modulus is right and canonical") {
@@ -316,8 +318,9 @@ TEST_CASE("pow_each takes one exponent for each base") {
         std::vector<Limb> exponents;
         std::vector<Integer> expected;
         for (std::size_t i = 0; i < count; ++i) {
-            const Integer exponent =
-                i == 0 ? Integer(0) : i == 1 ? power_of_two(kBits) - 1 : random_below(power_of_two(kBits));
+            const Integer exponent = i == 0   ? Integer(0)
+                                     : i == 1 ? power_of_two(kBits) - 1
+                                              : random_below(power_of_two(kBits));
             const auto exponent_limbs = to_limbs(exponent, 3);
             exponents.insert(exponents.end(), exponent_limbs.begin(), exponent_limbs.end());
             expected.push_back(world.power(world.values[i], exponent));
@@ -418,8 +421,9 @@ TEST_CASE("batch::inverse_vartime inverts units and refuses others") {
         }
         const std::size_t total = units.size() / world.modulus.element_bytes();
         for (const std::size_t count : {std::size_t{1}, std::size_t{63}, std::size_t{65}, total}) {
-            Secret<std::byte> inverses(units.begin(), units.begin() + static_cast<std::ptrdiff_t>(
-                                                          count * world.modulus.element_bytes()));
+            Secret<std::byte> inverses(
+                units.begin(),
+                units.begin() + static_cast<std::ptrdiff_t>(count * world.modulus.element_bytes()));
             batch::inverse_vartime(inverses.data(), inverses.data(), count, world.modulus, {});
             batch::mul(inverses.data(), {inverses.data(), world.modulus.element_bytes()},
                        {units.data(), world.modulus.element_bytes()}, count, world.modulus, {});

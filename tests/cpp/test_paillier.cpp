@@ -58,8 +58,7 @@ std::int64_t centred(std::int64_t x, std::int64_t n) {
 
 struct Toy {
     Toy(unsigned long p, unsigned long q)
-        : n(static_cast<std::int64_t>(p * q)),
-          key(SecretKey::from_primes(Integer(p), Integer(q))) {
+        : n(static_cast<std::int64_t>(p * q)), key(SecretKey::from_primes(Integer(p), Integer(q))) {
         for (std::int64_t m = -(n / 2); m <= n / 2; ++m) messages.push_back(m);
         for (unsigned long r = 1; r < p * q; ++r) {
             if (std::gcd(r, p * q) == 1) units.push_back(r);
@@ -97,8 +96,8 @@ TEST_CASE("toy world: every message under every randomiser is what the formula s
             const std::vector<std::int64_t> repeated(toy.units.size(), m);
             std::vector<Integer> r;
             for (const unsigned long unit : toy.units) r.emplace_back(unit);
-            const Ciphertexts c = encrypt_with(plaintexts(repeated), r, {r.size()},
-                                               toy.key.public_key(), {});
+            const Ciphertexts c =
+                encrypt_with(plaintexts(repeated), r, {r.size()}, toy.key.public_key(), {});
             const auto integers = c.to_integers({});
             for (std::size_t i = 0; i < r.size(); ++i) {
                 // (1 + n)^m * r^n mod n^2
@@ -182,8 +181,8 @@ TEST_CASE("toy world: messages outside (-n/2, n/2) are refused, whatever their w
             };
             try_one(toy.n / 2);
             try_one(-(toy.n / 2));
-            for (const std::int64_t m : {toy.n / 2 + 1, -(toy.n / 2) - 1, toy.n, -toy.n,
-                                         2 * toy.n, INT64_MAX, INT64_MIN}) {
+            for (const std::int64_t m : {toy.n / 2 + 1, -(toy.n / 2) - 1, toy.n, -toy.n, 2 * toy.n,
+                                         INT64_MAX, INT64_MIN}) {
                 REQUIRE(code_of([&] { try_one(m); }) == Errc::invalid_argument);
             }
         }
@@ -269,8 +268,7 @@ TEST_CASE("a randomiser pool gives each randomiser once, to none in a forked chi
     CHECK(values(big_key().decrypt(c, {})) == std::vector<std::int64_t>{5, 6});
     CHECK(pool.remaining() == 0);
     RandomiserPool foreign(toys()[1].key.public_key(), 1, {});
-    CHECK(code_of([&] { encrypt(plaintexts({1}), {1}, pk, &foreign, {}); }) ==
-          Errc::key_mismatch);
+    CHECK(code_of([&] { encrypt(plaintexts({1}), {1}, pk, &foreign, {}); }) == Errc::key_mismatch);
     CHECK(foreign.remaining() == 1);
 }
 

@@ -80,8 +80,7 @@ FixedBaseTable::FixedBaseTable(const std::byte* base, std::size_t exponent_bits,
             std::memcpy(entry, power, n.digit_bytes());
             std::memcpy(second_digit.data(), power + n.digit_bytes(), n.digit_bytes());
             calculator.mul_mod_n(entry + h, second_digit.data(), inverses.data() + r * h);
-            calculator.mul_mod_n(entry + h, entry + h,
-                                 r == 0 ? to_first.data() : to_others.data());
+            calculator.mul_mod_n(entry + h, entry + h, r == 0 ? to_first.data() : to_others.data());
             calculator.mul_mod_n(inverses.data() + r * h, inverses.data() + r * h,
                                  inverse_steps.data() + r * h);
         }

@@ -59,16 +59,15 @@ void add_half(Brackets& brackets, const Secret<Limb>& exponents, std::size_t exp
 void join(std::byte* out, Brackets& brackets, std::size_t count, const Modulus& n) {
     const std::size_t h = n.num_limbs();
     const std::size_t wide = brackets.num_limbs;
-    Secret<Limb> scratch(
-        static_cast<std::size_t>(std::max(mpn_sec_div_qr_itch(size(wide), size(h)),
-                                          mpn_sec_div_r_itch(size(wide), size(h)))));
+    Secret<Limb> scratch(static_cast<std::size_t>(std::max(
+        mpn_sec_div_qr_itch(size(wide), size(h)), mpn_sec_div_r_itch(size(wide), size(h)))));
     Secret<Limb> quotient(wide);
     for (std::size_t i = 0; i < count; ++i) {
         Limb* low = brackets.low.data() + i * wide;
         Limb* high = brackets.high.data() + i * wide;
         std::byte* element = out + i * n.element_bytes();
-        quotient[wide - h] = mpn_sec_div_qr(quotient.data(), low, size(wide), n.n(), size(h),
-                                            scratch.data());
+        quotient[wide - h] =
+            mpn_sec_div_qr(quotient.data(), low, size(wide), n.n(), size(h), scratch.data());
         std::memcpy(element, low, n.digit_bytes());
         mpn_add_n(high, high, quotient.data(), size(wide));
         mpn_sec_div_r(high, size(wide), n.n(), size(h), scratch.data());

@@ -81,8 +81,7 @@ void PrimeHalf::reduce(std::byte* out, const std::byte* c, const Modulus& n,
 
     digit[h - 1] = 0;
     std::memcpy(digit, c, n.digit_bytes());
-    quotient[h - hp] =
-        mpn_sec_div_qr(quotient, digit, size(h), p_.n(), size(hp), rest);
+    quotient[h - hp] = mpn_sec_div_qr(quotient, digit, size(h), p_.n(), size(hp), rest);
     std::memcpy(out, digit, p_.digit_bytes());
 
     digit[h - 1] = 0;

@@ -89,7 +89,8 @@ PublicKey PublicKey::from_bytes(ByteView wire) {
     const std::uint8_t form = reader.u8();
     const std::size_t key_bits = reader.u32();
     if (form > static_cast<std::uint8_t>(KeyForm::djn)) {
-        throw Error(Errc::malformed, "unknown form of public key; it may come from a newer version");
+        throw Error(Errc::malformed,
+                    "unknown form of public key; it may come from a newer version");
     }
     if (key_bits > kMaxKeyBits) {
         invalid_key("PK1: the key claims " + std::to_string(key_bits) + " bits; at most " +
