@@ -29,8 +29,9 @@ py::bytes to_bytes(const Ciphertexts& self) {
 
 Ciphertexts from_bytes(const py::bytes& wire, const PublicKey& key) {
     const std::string_view view = wire;
-    return unlocked([&](const Execution&) {
-        return Ciphertexts::from_bytes(std::as_bytes(std::span(view.data(), view.size())), key);
+    return unlocked([&](const Execution& execution) {
+        return Ciphertexts::from_bytes(std::as_bytes(std::span(view.data(), view.size())), key,
+                                       execution);
     });
 }
 
@@ -45,8 +46,8 @@ py::list to_ints(const Ciphertexts& self) {
 Ciphertexts from_ints(const py::list& values, Ciphertexts::Shape shape, const PublicKey& key) {
     std::vector<Integer> integers;
     for (const py::handle value : values) integers.push_back(to_integer(value));
-    return unlocked([&](const Execution&) {
-        return Ciphertexts::from_integers(integers, std::move(shape), key);
+    return unlocked([&](const Execution& execution) {
+        return Ciphertexts::from_integers(integers, std::move(shape), key, execution);
     });
 }
 

@@ -175,7 +175,7 @@ TEST_CASE("fixed_base equals GMP, in batches around the block size") {
         } while (!(gcd(base, world.n) == Integer(1)));
         const std::size_t exponent_bits = world.n.bit_length() / 2 + 1;
         const auto element = world.modulus.element(base);
-        const FixedBaseTable table(element.data(), exponent_bits, world.modulus);
+        const FixedBaseTable table(element.data(), exponent_bits, world.modulus, {});
         const std::size_t exponent_limbs = (exponent_bits + 63) / 64;
         for (const std::size_t count : {1u, 7u, 8u, 9u, 17u}) {
             std::vector<Limb> exponents;

@@ -158,7 +158,7 @@ TEST_CASE("toy world: every unit modulo n^2 is a ciphertext, and nothing else is
     const auto n = static_cast<unsigned long>(toy.n);
     for (unsigned long c = 0; c < n * n; ++c) {
         const auto read = [&] {
-            return Ciphertexts::from_integers({Integer(c)}, {1}, toy.key.public_key());
+            return Ciphertexts::from_integers({Integer(c)}, {1}, toy.key.public_key(), {});
         };
         if (std::gcd(c, n) == 1) {
             const Ciphertexts ciphertext = read();
@@ -169,7 +169,7 @@ TEST_CASE("toy world: every unit modulo n^2 is a ciphertext, and nothing else is
         }
     }
     CHECK(code_of([&] {
-              Ciphertexts::from_integers({Integer(n * n + 1)}, {1}, toy.key.public_key());
+              Ciphertexts::from_integers({Integer(n * n + 1)}, {1}, toy.key.public_key(), {});
           }) == Errc::invalid_ciphertext);
 }
 
@@ -227,14 +227,14 @@ TEST_CASE("wire bytes read back, and every single damaged byte of the header is 
     const Ciphertexts sum = c.add(c, {});
     REQUIRE(sum.exponent() != 0);
     const Bytes wire = sum.to_bytes({});
-    const Ciphertexts back = Ciphertexts::from_bytes(wire, pk);
+    const Ciphertexts back = Ciphertexts::from_bytes(wire, pk, {});
     CHECK(back.exponent() == 0);
     CHECK(values(key.decrypt(back, {})) == std::vector<std::int64_t>{14, -14});
     const std::size_t header = wire.size() - 2 * pk.modulus().element_bytes();
     for (std::size_t i = 0; i < header; ++i) {
         Bytes damaged = wire;
         damaged[i] ^= std::byte{1};
-        const Errc code = code_of([&] { Ciphertexts::from_bytes(damaged, pk); });
+        const Errc code = code_of([&] { Ciphertexts::from_bytes(damaged, pk, {}); });
         CHECK((code == Errc::malformed || code == Errc::key_mismatch));
     }
     const PublicKey read = PublicKey::from_bytes(pk.to_bytes());

@@ -32,7 +32,8 @@ Bytes Ciphertexts::to_bytes(const Execution& execution) const {
     return std::move(writer).finish();
 }
 
-Ciphertexts Ciphertexts::from_bytes(ByteView wire, const PublicKey& key) {
+Ciphertexts Ciphertexts::from_bytes(ByteView wire, const PublicKey& key,
+                                    const Execution& execution) {
     Reader reader(wire, WireKind::ciphertexts, kWireVersion);
     const ByteView fingerprint = reader.bytes(key.fingerprint().size());
     if (!std::ranges::equal(fingerprint, key.fingerprint())) {
@@ -55,12 +56,12 @@ Ciphertexts Ciphertexts::from_bytes(ByteView wire, const PublicKey& key) {
     }
     const ByteView elements = reader.bytes(size_bytes);
     reader.finish();
-    validate_ciphertexts(elements, key.modulus(), {});
+    validate_ciphertexts(elements, key.modulus(), execution);
     return {key, std::move(shape), Bytes(elements.begin(), elements.end())};
 }
 
 Ciphertexts Ciphertexts::from_integers(const std::vector<Integer>& values, Shape shape,
-                                       const PublicKey& key) {
+                                       const PublicKey& key, const Execution& execution) {
     const Modulus& n = key.modulus();
     const Integer modulus = n.n_integer();
     const Integer squared = modulus * modulus;
@@ -73,7 +74,7 @@ Ciphertexts Ciphertexts::from_integers(const std::vector<Integer>& values, Shape
         const auto element = n.element(value);
         elements.insert(elements.end(), element.begin(), element.end());
     }
-    validate_ciphertexts(elements, n, {});
+    validate_ciphertexts(elements, n, execution);
     return {key, std::move(shape), std::move(elements)};
 }
 

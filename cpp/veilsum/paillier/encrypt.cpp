@@ -72,8 +72,8 @@ Secret<std::byte> fresh_randomisers(std::size_t num, const PublicKey& key,
             uniform_bits(std::span(a).subspan(i * num_limbs, num_limbs), key.randomiser_bits(),
                          random);
         }
-        batch::fixed_base(randomisers.data(), key.randomiser_table(), a.data(), num_limbs, num, n,
-                          execution);
+        batch::fixed_base(randomisers.data(), key.randomiser_table(execution), a.data(), num_limbs,
+                          num, n, execution);
         if (exponents != nullptr) *exponents = std::move(a);
     } else {
         for (std::size_t i = 0; i < num; ++i) {

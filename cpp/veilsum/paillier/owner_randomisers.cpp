@@ -84,7 +84,8 @@ Secret<std::byte> owner_randomisers(std::size_t num, const PublicKey& key,
     const std::size_t exponent_limbs = (exponent_bits + 63) / 64;
     const FixedBaseTable* tables[2];
     for (std::size_t k = 0; k < 2; ++k) {
-        tables[k] = &halves[k].randomiser_table(key.randomiser_base(), n);
+        tables[k] = &halves[k].randomiser_table(key.randomiser_base(execution), n,
+                                                execution.without_progress());
     }
     Secret<std::byte> randomisers(num * n.element_bytes());
     // Two chains of half-size products cost about half as much as one of full size.
