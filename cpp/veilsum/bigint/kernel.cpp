@@ -44,7 +44,7 @@ const Kernel& choose_kernel() {
         });
         if (named == kernels.end()) {
             std::string names;
-            for (const Kernel* kernel : kernels) names += " " + std::string(kernel->name);
+            for (const Kernel* kernel : kernels) names.append(" ").append(kernel->name);
             throw Error(Errc::invalid_argument,
                         "VEILSUM_ISA is '" + std::string(wanted) +
                             "', which this build or processor does not have; unset it or set it "

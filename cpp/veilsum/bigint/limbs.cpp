@@ -128,13 +128,15 @@ Limb subtract_once(Limb* x, Limb& carry, const Limb* n, std::size_t h, Limb* scr
 void select(Limb* out, const Limb* table, std::size_t words, std::size_t num_entries,
             std::size_t index) noexcept {
     using Pair = Limb __attribute__((vector_size(16), may_alias));
+    using Quad = std::uint32_t __attribute__((vector_size(16)));
     constexpr std::size_t kBlock = 8;  // Pairs that fit the registers beside mask and operand.
 
     Pair masks[256];
+    const Quad wanted = Quad{} + static_cast<std::uint32_t>(index);
+    Quad number{};
     for (std::size_t entry = 0; entry < num_entries; ++entry) {
-        const Limb difference = static_cast<Limb>(entry ^ index);
-        const Limb mask = ((difference | (0 - difference)) >> 63) - 1;
-        masks[entry] = Pair{mask, mask};
+        masks[entry] = reinterpret_cast<Pair>(number == wanted);
+        number += 1;
     }
     const auto* rows = reinterpret_cast<const Pair*>(table);
     auto* result = reinterpret_cast<Pair*>(out);
