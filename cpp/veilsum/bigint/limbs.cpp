@@ -115,13 +115,14 @@ Limb reduce(Limb* out, Limb* q, Limb* T, const Limb* n, Limb n_inverse_negated,
     return mpn_add_n(out, T + h, T, size(h));
 }
 
-Limb subtract_once(Limb* x, Limb& carry, const Limb* n, std::size_t h, Limb* scratch) noexcept {
-    const Limb borrow = mpn_sub_n(scratch, x, n, size(h));
-    const Limb carry_is_set = (carry | (0 - carry)) >> 63;
-    const Limb subtract = carry_is_set | (borrow ^ 1);
+Limb subtract_once(Limb* x, Limb& carry, const Limb* m, std::size_t h, Limb* scratch,
+                   Limb m_top) noexcept {
+    const Limb borrow = mpn_sub_n(scratch, x, m, size(h));
+    const Limb reduced_carry = carry - m_top - borrow;
+    const Limb subtract = 1 - (reduced_carry >> 63);
     const Limb mask = 0 - subtract;
     for (std::size_t i = 0; i < h; ++i) x[i] ^= (x[i] ^ scratch[i]) & mask;
-    carry -= subtract & borrow;
+    carry ^= (carry ^ reduced_carry) & mask;
     return subtract;
 }
 
