@@ -36,9 +36,9 @@ PYTHON_ARROWS = {
     "plaintexts": {"errors"},
     "ciphertexts": {"wire", "plaintexts"},
     "keyfile": {"wire"},
-    "keys": {"ciphertexts", "keyfile"},
+    "keys": {"ciphertexts", "keyfile", "system"},
     "vector": {"keys"},
-    "noise": {"errors"},
+    "noise": {"system"},
     "hazmat": {"keys"},
     "__init__": {"vector", "noise", "system"},
 }

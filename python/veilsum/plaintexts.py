@@ -62,6 +62,9 @@ def _to_array(values: PlaintextLike) -> NDArray[np.integer] | NDArray[np.object_
             hint = "; a Codec encrypts vectors of floats" if array.dtype.kind == "f" else ""
             raise TypeError(f"expected integers, got an array of {array.dtype}{hint}")
         return array
+    is_integer_like = hasattr(values, "__index__") or hasattr(values, "__array__")
+    if not is_integer_like and not isinstance(values, Sequence):  # Ciphertexts, for instance.
+        raise TypeError(f"expected integers, got {type(values).__name__}")
     # As objects, or numpy would round what fits no integer type to floats.
     try:
         return np.array(values, dtype=object)

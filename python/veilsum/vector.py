@@ -23,6 +23,7 @@ from veilsum.errors import (
     MalformedDataError,
 )
 from veilsum.keys import PublicKey, SecretKey
+from veilsum.system import thread_count
 from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes
 
 __all__ = ["Accumulator", "ClipReport", "Codec", "EncryptedVector", "LatticeNoise", "Sum"]
@@ -187,7 +188,7 @@ class Codec:
             InvalidArgumentError: wrong shape, NaN or infinity, weight outside [0, 1].
         """
         layout = self._layout(_public(key))
-        threads = num_threads or 0
+        threads = thread_count(num_threads)
         lanes, found = self._quantiser().quantise(_native_floats(delta), weight, threads)
         try:
             if noise is not None:
@@ -242,7 +243,7 @@ class Codec:
             CapacityError: more addends than ``max_addends``, or a sum that does not fit its lanes.
         """
         _check_num_addends(self, num_addends)
-        threads = num_threads or 0
+        threads = thread_count(num_threads)
         lanes = _core.unpack(plaintexts, self._layout(_public(key)), threads)
         values, weight = self._quantiser().dequantise(lanes, threads)
         return Sum(values, weight, num_addends)
@@ -388,6 +389,8 @@ class Accumulator:
     """A running encrypted sum in the memory of one vector, whatever the number of addends."""
 
     def __init__(self, codec: Codec, *, key: Key) -> None:
+        if not isinstance(codec, Codec):
+            raise TypeError(f"expected a Codec, got {type(codec).__name__}")
         self._codec = codec
         self._public_key = _public(key)
         self._total: EncryptedVector | None = None
