@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -171,9 +172,12 @@ class Ciphertexts:
 
     def sum(self, axis: int | None = None) -> Ciphertexts:
         """Add up along an axis, or everything. A full sum is a batch of one, shape ``(1,)``."""
-        if axis is not None and not -self.ndim <= axis < self.ndim:
+        if axis is None:
+            return self._wrap(self._native.sum(None))
+        axis = operator.index(axis)
+        if not -self.ndim <= axis < self.ndim:
             raise InvalidArgumentError(f"axis {axis} is out of range for shape {self.shape}")
-        return self._wrap(self._native.sum(None if axis is None else axis % self.ndim))
+        return self._wrap(self._native.sum(axis % self.ndim))
 
     def rerandomise(self) -> Ciphertexts:
         """The same plaintexts under fresh randomness: unlinkable to these. Costs an encryption."""
@@ -182,8 +186,16 @@ class Ciphertexts:
     # ---- parts ----
 
     def __getitem__(self, key: Any) -> Ciphertexts:
-        """Ciphertexts at numpy indices: ints, slices, arrays. A single one is a batch of one."""
-        positions = np.arange(self.size).reshape(self.shape)[key]
+        """Ciphertexts at numpy indices: ints, slices, arrays. A single one is a batch of one.
+
+        Raises:
+            IndexError: no such position.
+            InvalidArgumentError: a ragged index, or a result of more than two dimensions.
+        """
+        try:
+            positions = np.arange(self.size).reshape(self.shape)[key]
+        except ValueError as error:
+            raise InvalidArgumentError(f"not an index: {error}") from None
         shape = positions.shape or (1,)
         return self._wrap(self._native.take(positions.reshape(-1).tolist(), shape))
 

@@ -187,6 +187,9 @@ class Codec:
             TypeError: ``delta`` is not an array of float16, float32 or float64.
             InvalidArgumentError: wrong shape, NaN or infinity, weight outside [0, 1].
         """
+        if noise is not None and not callable(getattr(noise, "add_to", None)):
+            raise TypeError(f"noise must have a method add_to; {type(noise).__name__} has none")
+        weight = _real("weight", weight)
         layout = self._layout(_public(key))
         threads = thread_count(num_threads)
         lanes, found = self._quantiser().quantise(_native_floats(delta), weight, threads)
@@ -221,6 +224,10 @@ class Codec:
             KeyMismatchError: it is encrypted under another key.
             CapacityError: it does not fit its lanes.
         """
+        if not isinstance(total, EncryptedVector):
+            raise TypeError(f"expected an EncryptedVector, got {type(total).__name__}")
+        if not isinstance(key, SecretKey):
+            raise TypeError(f"expected a SecretKey, got {type(key).__name__}")
         _check_same(self, key.public_key, total)
         options = {"num_threads": num_threads, "progress": progress}
         plaintexts = key.decrypt_plaintexts(total.ciphertexts, **_given(options))
@@ -242,6 +249,9 @@ class Codec:
             InvalidArgumentError: not as many plaintexts as this codec has, or no addends.
             CapacityError: more addends than ``max_addends``, or a sum that does not fit its lanes.
         """
+        if not isinstance(plaintexts, _core.Plaintexts):
+            raise TypeError(f"expected Plaintexts, got {type(plaintexts).__name__}")
+        num_addends = operator.index(num_addends)
         _check_num_addends(self, num_addends)
         threads = thread_count(num_threads)
         lanes = _core.unpack(plaintexts, self._layout(_public(key)), threads)
@@ -442,12 +452,18 @@ def _count(name: str, value: Any) -> int:
 def _real(name: str, value: Any) -> float:
     if not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {type(value).__name__}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # An int beyond every float.
+        return math.inf
 
 
 def _native_floats(values: ArrayLike) -> NDArray[np.float32] | NDArray[np.float64]:
     """Values as a contiguous native float32 or float64 array, exactly; no copy where none is due."""
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise InvalidArgumentError(f"the values must form a vector: {error}") from None
     if array.dtype.kind != "f" or array.dtype.itemsize > 8:
         raise TypeError(f"expected float16, float32 or float64, got {array.dtype}")
     dtype = np.float64 if array.dtype.itemsize == 8 else np.float32
