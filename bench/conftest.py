@@ -1,9 +1,13 @@
 """What every benchmark result carries besides the time: kernel, compiler and commit."""
 
+import os
 import subprocess
 from pathlib import Path
 
-import veilsum
+# Every figure is for one core unless this was set otherwise. Read when veilsum first uses it.
+os.environ.setdefault("VEILSUM_NUM_THREADS", "1")
+
+import veilsum  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -23,3 +27,22 @@ def pytest_benchmark_update_machine_info(machine_info):
     machine_info["veilsum"] = cpu() if cpu else "unknown"
     machine_info["compiler"] = first_line("c++", "--version")
     machine_info["commit"] = first_line("git", "describe", "--always", "--dirty")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """How many times as fast as phe each way is, for every group that has phe in it."""
+    session = getattr(config, "_benchmarksession", None)
+    medians = {}
+    for result in getattr(session, "benchmarks", []):
+        name = result.name.removeprefix("test_").partition("[")[0]
+        medians.setdefault(result.group, {})[name] = result.stats.median
+    lines = []
+    for group, times in medians.items():
+        peer = next((name for name in times if name.endswith("_phe")), None)
+        for name, median in times.items():
+            if peer and name != peer:
+                lines.append(f"{group}: {name} is {times[peer] / median:.1f} times as fast as phe")
+    if lines:
+        terminalreporter.section("veilsum beside phe with gmpy2, ratio of medians")
+        for line in lines:
+            terminalreporter.write_line(line)

@@ -29,9 +29,9 @@ using Array = py::array_t<T, py::array::c_style>;
 template <class T>
 std::span<const T> vector_view(const Array<T>& array) {
     if (array.ndim() != 1) {
-        throw veilsum::Error(veilsum::Errc::invalid_argument,
-                             "expected a 1-D array, got " + std::to_string(array.ndim()) +
-                                 " dimensions");
+        throw veilsum::Error(
+            veilsum::Errc::invalid_argument,
+            "expected a 1-D array, got " + std::to_string(array.ndim()) + " dimensions");
     }
     return {array.data(), static_cast<std::size_t>(array.size())};
 }

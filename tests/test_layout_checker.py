@@ -96,6 +96,15 @@ def test_unbuilt_file_is_found(tmp_path):
     assert list(layout.unbuilt_files(tmp_path)) == ["src/b.cpp: not in CMakeLists.txt"]
 
 
+def test_own_header_included_late_is_found(tmp_path):
+    plant(tmp_path, "cpp/veilsum/base/a.hpp", "")
+    plant(tmp_path, "cpp/veilsum/base/a.cpp", '#include <map>\n#include "veilsum/base/a.hpp"\n')
+    plant(tmp_path, "cpp/veilsum/base/b.hpp", "")
+    plant(tmp_path, "cpp/veilsum/base/b.cpp", '#include "veilsum/base/b.hpp"\n#include <map>\n')
+    late = list(layout.sources_that_include_late(tmp_path))
+    assert late == ["cpp/veilsum/base/a.cpp: include a.hpp first"]
+
+
 def test_header_that_needs_others_is_found(tmp_path):
     good = plant(tmp_path, "good.hpp", "#pragma once\n#include <vector>\nstd::vector<int> f();\n")
     bad = plant(tmp_path, "bad.hpp", "#pragma once\nstd::vector<int> f();\n")

@@ -1,12 +1,13 @@
 """Secret keys at rest: scrypt and AES-256-GCM over one framed message.
 
-Layout: docs/wire-format.md, section 4. Everything before the ciphertext, and the fingerprint in it,
-is authenticated: none of it can be swapped.
+Layout: docs/wire-format.md, section 4. The header with the public key in it is authenticated: none
+of it can be swapped.
 """
 
-import hashlib
 import os
+import struct
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -43,38 +44,34 @@ _MAX_FILE_BYTES = 1 << 16
 
 def seal(secret: bytes | bytearray, public: bytes, passphrase: str | bytes) -> bytes:
     """Encrypt ``secret`` under the passphrase, bound to the public key's wire bytes."""
-    salt = os.urandom(_SALT_BYTES)
-    nonce = os.urandom(_NONCE_BYTES)
-    header = _header(_LOG2_COST, _BLOCK_SIZE, _PARALLELISM, salt, nonce, public)
-    key = _derive(passphrase, salt, _LOG2_COST, _BLOCK_SIZE, _PARALLELISM)
-    header.bytes(AESGCM(key).encrypt(nonce, bytes(secret), _associated(salt, nonce, public)))
-    return header.finish()
+    header = _Header(
+        log2_cost=_LOG2_COST,
+        block_size=_BLOCK_SIZE,
+        parallelism=_PARALLELISM,
+        salt=os.urandom(_SALT_BYTES),
+        nonce=os.urandom(_NONCE_BYTES),
+        public=public,
+    )
+    cipher = AESGCM(header.derive_key(passphrase))
+    writer = Writer(WireKind.KEY_FILE, _VERSION)
+    writer.bytes(header.to_bytes())
+    writer.bytes(cipher.encrypt(header.nonce, bytes(secret), header.associated_data()))
+    return writer.finish()
 
 
 def open_sealed(data: bytes, passphrase: str | bytes) -> tuple[bytes, bytes]:
     """The secret and the public key's wire bytes of a key file."""
     reader = Reader(data, WireKind.KEY_FILE, _VERSION)
-    log2_cost = reader.u8()
-    block_size = reader.u8()
-    parallelism = reader.u8()
-    if (
-        not _MIN_LOG2_COST <= log2_cost <= _MAX_LOG2_COST
-        or block_size != _BLOCK_SIZE
-        or not 1 <= parallelism <= _MAX_PARALLELISM
-    ):
-        raise MalformedDataError("the key file asks for scrypt parameters that are not allowed")
-    salt = reader.bytes(_SALT_BYTES)
-    nonce = reader.bytes(_NONCE_BYTES)
-    public = reader.bytes(reader.u32())
+    header = _Header.read(reader)
     sealed = reader.bytes(reader.remaining())
-    key = _derive(passphrase, salt, log2_cost, block_size, parallelism)
+    cipher = AESGCM(header.derive_key(passphrase))
     try:
-        secret = AESGCM(key).decrypt(nonce, sealed, _associated(salt, nonce, public))
+        secret = cipher.decrypt(header.nonce, sealed, header.associated_data())
     except InvalidTag:
         raise PassphraseError(
             "the passphrase does not open this key file, or the file was changed"
         ) from None
-    return secret, public
+    return secret, header.public
 
 
 def require_same_key(public: bytes, expected: bytes) -> None:
@@ -114,33 +111,57 @@ def read(path: str | os.PathLike[str]) -> bytes:
     return data
 
 
-def _header(
-    log2_cost: int, block_size: int, parallelism: int, salt: bytes, nonce: bytes, public: bytes
-) -> Writer:
-    writer = Writer(WireKind.KEY_FILE, _VERSION)
-    writer.u8(log2_cost)
-    writer.u8(block_size)
-    writer.u8(parallelism)
-    writer.bytes(salt)
-    writer.bytes(nonce)
-    writer.u32(len(public))
-    writer.bytes(public)
-    return writer
+@dataclass(frozen=True)
+class _Header:
+    """Everything before the sealed secret; authenticated as a whole."""
 
+    log2_cost: int
+    block_size: int
+    parallelism: int
+    salt: bytes
+    nonce: bytes
+    public: bytes
 
-def _derive(
-    passphrase: str | bytes, salt: bytes, log2_cost: int, block_size: int, parallelism: int
-) -> bytes:
-    if isinstance(passphrase, str):
-        passphrase = passphrase.encode()
-    if not isinstance(passphrase, bytes):
-        raise TypeError("the passphrase must be str or bytes")
-    if not passphrase:
-        raise InvalidArgumentError("the passphrase is empty; a key file needs one")
-    kdf = Scrypt(salt, length=_KEY_BYTES, n=1 << log2_cost, r=block_size, p=parallelism)
-    return kdf.derive(passphrase)
+    def to_bytes(self) -> bytes:
+        numbers = struct.pack("<BBB", self.log2_cost, self.block_size, self.parallelism)
+        length = struct.pack("<I", len(self.public))
+        return numbers + self.salt + self.nonce + length + self.public
 
+    @classmethod
+    def read(cls, reader: Reader) -> "_Header":
+        header = cls(
+            log2_cost=reader.u8(),
+            block_size=reader.u8(),
+            parallelism=reader.u8(),
+            salt=reader.bytes(_SALT_BYTES),
+            nonce=reader.bytes(_NONCE_BYTES),
+            public=reader.bytes(reader.u32()),
+        )
+        if (
+            not _MIN_LOG2_COST <= header.log2_cost <= _MAX_LOG2_COST
+            or header.block_size != _BLOCK_SIZE
+            or not 1 <= header.parallelism <= _MAX_PARALLELISM
+        ):
+            raise MalformedDataError(
+                "KF1: the key file asks for scrypt parameters that are not allowed"
+            )
+        return header
 
-def _associated(salt: bytes, nonce: bytes, public: bytes) -> bytes:
-    # The scrypt parameters are bound through the key they derive.
-    return _LABEL + salt + nonce + hashlib.sha256(public).digest() + public
+    def derive_key(self, passphrase: str | bytes) -> bytes:
+        if isinstance(passphrase, str):
+            passphrase = passphrase.encode()
+        if not isinstance(passphrase, bytes):
+            raise TypeError("the passphrase must be str or bytes")
+        if not passphrase:
+            raise InvalidArgumentError("the passphrase is empty; a key file needs one")
+        kdf = Scrypt(
+            self.salt,
+            length=_KEY_BYTES,
+            n=1 << self.log2_cost,
+            r=self.block_size,
+            p=self.parallelism,
+        )
+        return kdf.derive(passphrase)
+
+    def associated_data(self) -> bytes:
+        return _LABEL + self.to_bytes()

@@ -113,8 +113,7 @@ TEST_CASE("layouts refuse what cannot work") {
     CHECK(code_of([&] { LaneLayout(1, 0, n); }) == Errc::invalid_argument);
     CHECK(code_of([&] { LaneLayout(0, 1, n); }) == Errc::invalid_argument);
     CHECK(code_of([&] { LaneLayout(1, 1, {}); }) == Errc::invalid_argument);
-    CHECK(code_of([&] { LaneLayout(1, kLargest, largest_modulus(61)); }) ==
-          Errc::invalid_argument);
+    CHECK(code_of([&] { LaneLayout(1, kLargest, largest_modulus(61)); }) == Errc::invalid_argument);
     CHECK(LaneLayout(1, kLargest, largest_modulus(62)).lanes_per_plaintext() == 1);
 }
 

@@ -21,8 +21,9 @@
 namespace veilsum::algorithms {
 
 inline constexpr unsigned kMaxPowWindow = 5;
-/// Chains that walk the fixed-base table together, so that a row is fetched once for all of them.
-inline constexpr std::size_t kChainsPerBlock = 8;
+/// Chains that walk the fixed-base table together, so that a row comes from the outer caches once for
+/// all of them: 32 is 10 % faster than 8, and 128 no better (2048 bits, Zen 5).
+inline constexpr std::size_t kChainsPerBlock = 32;
 
 /// The window that needs the fewest multiplications for exponents of that length.
 inline unsigned pow_window(std::size_t exponent_bits) {

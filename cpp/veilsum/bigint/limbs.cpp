@@ -6,6 +6,8 @@
 
 #include "veilsum/bigint/limbs.hpp"
 
+#include <algorithm>
+
 #include "veilsum/base/secret.hpp"
 
 namespace veilsum::limbs {
@@ -19,15 +21,9 @@ mp_size_t size(std::size_t h) { return static_cast<mp_size_t>(h); }
 
 bool splits(std::size_t h) { return h >= kKaratsubaLimbs && h % 2 == 0; }
 
-/// x[k] = -x if negate is 1, unchanged if 0.
-void negate_if(Limb* x, Limb negate, std::size_t k) {
-    const Limb mask = 0 - negate;
-    Limb carry = negate;
-    for (std::size_t i = 0; i < k; ++i) {
-        const Limb flipped = x[i] ^ mask;
-        x[i] = flipped + carry;
-        carry = static_cast<Limb>(x[i] < carry);
-    }
+/// x[k] ^= mask. Vectorises.
+void flip(Limb* x, Limb mask, std::size_t k) {
+    for (std::size_t i = 0; i < k; ++i) x[i] ^= mask;
 }
 
 /// x[k] += carry; the sum must fit.
@@ -38,29 +34,28 @@ void propagate(Limb* x, Limb carry, std::size_t k) {
     }
 }
 
-/// out[k] = |a - b|; returns 1 if a < b.
-Limb absolute_difference(Limb* out, const Limb* a, const Limb* b, std::size_t k) {
+/// out[k] = |a - b|; returns 1 if a < b. Scratch: k limbs.
+Limb absolute_difference(Limb* out, const Limb* a, const Limb* b, std::size_t k, Limb* scratch) {
+    mpn_sub_n(scratch, b, a, size(k));
     const Limb negative = mpn_sub_n(out, a, b, size(k));
-    negate_if(out, negative, k);
+    const Limb mask = 0 - negative;
+    for (std::size_t i = 0; i < k; ++i) out[i] ^= (out[i] ^ scratch[i]) & mask;
     return negative;
 }
 
 /// Given out = low + high*B^h with low = a0*b0, high = a1*b1 and the product d[h] = |a0-a1|*|b0-b1|,
 /// adds (low + high - s*d) * B^(h/2), where s = -1 if `negative` is 1, else +1.
 /// The bracket is a0*b1 + a1*b0, so it is not negative and below 2*B^h.
-void add_middle(Limb* out, Limb* d, Limb negative, std::size_t h, Limb* scratch) {
+void add_middle(Limb* out, const Limb* d, Limb negative, std::size_t h, Limb* scratch) {
     const std::size_t k = h / 2;
     Limb* middle = scratch;
     Limb carry = mpn_add_n(middle, out, out + h, size(h));
-    // Subtracting d is adding its complement plus one, less B^h.
-    const Limb subtract = 1 - negative;
-    negate_if(d, subtract, h);
-    // -d mod B^h is 0 for d = 0, where there is no B^h to take back either.
-    Limb any = 0;
-    for (std::size_t i = 0; i < h; ++i) any |= d[i];
-    const Limb nonzero = (any | (0 - any)) >> 63;
-    carry += mpn_add_n(middle, middle, d, size(h));
-    carry -= subtract & nonzero;
+    // x - d = ~(~x + d), and the carry of the sum is the borrow of the difference.
+    const Limb subtract_mask = negative - 1;
+    flip(middle, subtract_mask, h);
+    const Limb carry_or_borrow = mpn_add_n(middle, middle, d, size(h));
+    flip(middle, subtract_mask, h);
+    carry += (carry_or_borrow ^ subtract_mask) - subtract_mask;
     carry += mpn_add_n(out + k, out + k, middle, size(h));
     propagate(out + h + k, carry, k);
 }
@@ -68,7 +63,7 @@ void add_middle(Limb* out, Limb* d, Limb negative, std::size_t h, Limb* scratch)
 }  // namespace
 
 std::size_t mul_scratch(std::size_t h) noexcept {
-    if (splits(h)) return 3 * h + mul_scratch(h / 2);
+    if (splits(h)) return 3 * h + std::max(mul_scratch(h / 2), h);
     const auto mul = static_cast<std::size_t>(mpn_sec_mul_itch(size(h), size(h)));
     const auto sqr = static_cast<std::size_t>(mpn_sec_sqr_itch(size(h)));
     return mul > sqr ? mul : sqr;
@@ -87,7 +82,7 @@ void mul(Limb* out, const Limb* a, const Limb* b, std::size_t h, Limb* scratch) 
     mul(out, a, b, k, rest);
     mul(out + h, a + k, b + k, k, rest);
     const Limb negative =
-        absolute_difference(da, a, a + k, k) ^ absolute_difference(db, b, b + k, k);
+        absolute_difference(da, a, a + k, k, rest) ^ absolute_difference(db, b, b + k, k, rest);
     mul(product, da, db, k, rest);
     add_middle(out, product, negative, h, scratch + 2 * h);
 }
@@ -104,7 +99,7 @@ void sqr(Limb* out, const Limb* a, std::size_t h, Limb* scratch) noexcept {
     Limb* rest = scratch + 3 * h;
     sqr(out, a, k, rest);
     sqr(out + h, a + k, k, rest);
-    absolute_difference(da, a, a + k, k);
+    absolute_difference(da, a, a + k, k, rest);
     sqr(product, da, k, rest);
     add_middle(out, product, 0, h, scratch + 2 * h);
 }
@@ -123,7 +118,8 @@ Limb subtract_once(Limb* x, Limb& carry, const Limb* n, std::size_t h, Limb* scr
     const Limb borrow = mpn_sub_n(scratch, x, n, size(h));
     const Limb carry_is_set = (carry | (0 - carry)) >> 63;
     const Limb subtract = carry_is_set | (borrow ^ 1);
-    mpn_cnd_sub_n(subtract, x, x, n, size(h));
+    const Limb mask = 0 - subtract;
+    for (std::size_t i = 0; i < h; ++i) x[i] ^= (x[i] ^ scratch[i]) & mask;
     carry -= subtract & borrow;
     return subtract;
 }

@@ -70,9 +70,8 @@ std::size_t largest_lane_count(std::int64_t max_lane, unsigned lane_bits, mpz_pt
 
 void check_size(std::size_t got, std::size_t wanted, const char* what) {
     if (got == wanted) return;
-    throw Error(Errc::invalid_argument, std::string(what) + ": expected " +
-                                            std::to_string(wanted) + ", got " +
-                                            std::to_string(got));
+    throw Error(Errc::invalid_argument, std::string(what) + ": expected " + std::to_string(wanted) +
+                                            ", got " + std::to_string(got));
 }
 
 void pack_one(std::span<std::uint64_t> out, std::span<const std::int64_t> lanes,

@@ -13,8 +13,8 @@ namespace veilsum {
 /// Throws Error: invalid_argument (value_bits outside [2, 40]).
 std::int64_t grid_max(unsigned value_bits);
 
-/// The largest magnitude a lane of a full sum has: max_addends * grid_max(value_bits) + noise_bound.
-/// noise_bound is the head-room for the noise of all addends together.
+/// max_addends * grid_max(value_bits) + noise_bound: the largest magnitude a lane of a full sum has
+/// where noise_bound is the head-room for the noise of all addends together.
 /// Throws Error: invalid_argument (max_addends is 0, or a lane would need more than 62 bits).
 std::int64_t max_lane_of(unsigned value_bits, std::uint64_t max_addends, std::uint64_t noise_bound);
 

@@ -281,8 +281,8 @@ ClipReport Quantiser::quantise_any(std::span<std::int64_t> lanes, std::span<cons
     const Step step{report.norm_factor, clip_, steps,
                     std::min(clip_ * steps, static_cast<double>(grid_max_))};
     const auto clipped = map_pieces<std::size_t>(dim_, execution, [&](auto begin, auto end) {
-        const auto round = rounding_ == Rounding::nearest ? round_nearest<Float>
-                                                          : round_stochastic<Float>;
+        const auto round =
+            rounding_ == Rounding::nearest ? round_nearest<Float> : round_stochastic<Float>;
         return round(lanes.data() + begin, x.data() + begin, end - begin, step);
     });
     for (const std::size_t num_clipped : clipped) report.num_clipped += num_clipped;

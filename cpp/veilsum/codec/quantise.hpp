@@ -19,9 +19,9 @@ enum class Rounding : std::uint8_t {
 
 /// What clipping did to one vector. About the contributor's data: not for sending.
 struct ClipReport {
-    std::size_t num_clipped = 0;    ///< Values outside [-clip, clip], after norm clipping.
-    double norm = 0;                ///< Of the vector as given; 0 without a norm bound.
-    double norm_factor = 1;         ///< What norm clipping multiplied the vector by, <= 1.
+    std::size_t num_clipped = 0;     ///< Values outside [-clip, clip], after norm clipping.
+    double norm = 0;                 ///< Of the vector as given; 0 without a norm bound.
+    double norm_factor = 1;          ///< What norm clipping multiplied the vector by, <= 1.
     std::uint64_t lattice_norm = 0;  ///< ceil(norm) of the value lanes; 0 without a norm bound.
 };
 
@@ -34,7 +34,7 @@ class Quantiser {
 public:
     /// Throws Error: invalid_argument (dim outside [1, 2^40]; value_bits outside [2, 40]; clip not
     /// a positive finite number for which grid_max / clip is a normal double; with a norm,
-    /// norm_bound not positive and finite or dim * grid_max >= 2^63; without one, norm_bound not 0).
+    /// norm_bound not positive and finite or dim * grid_max >= 2^63; without one, any norm_bound).
     Quantiser(std::size_t dim, double clip, unsigned value_bits, Norm norm = Norm::none,
               double norm_bound = 0, Rounding rounding = Rounding::nearest);
 

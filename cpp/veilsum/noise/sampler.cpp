@@ -32,7 +32,7 @@ void for_each_sample(std::span<T> out, const NoiseDistribution& distribution,
 }  // namespace
 
 NoiseSampler::NoiseSampler(const StripTable& table, RandomSource& main, RandomSource& extra,
-                           double filter_margin)
+                           float filter_margin)
     : table_(table),
       main_(main),
       decision_(table, extra),

@@ -42,7 +42,7 @@ class NoiseSampler {
 public:
     /// Keeps references: the table and both sources must outlive it.
     NoiseSampler(const StripTable& table, RandomSource& main, RandomSource& extra,
-                 double filter_margin = kFilterMargin);
+                 float filter_margin = kFilterMargin);
 
     /// The next samples, between 0 and 1024 of them, about as many as `num_wanted` or a full block.
     /// Valid until the next call. Secret.
@@ -56,7 +56,7 @@ private:
     const StripTable& table_;
     RandomSource& main_;
     ExactDecision decision_;
-    double filter_margin_;
+    float filter_margin_;
     Secret<std::uint32_t> words_;
     Secret<std::int64_t> samples_;
 };

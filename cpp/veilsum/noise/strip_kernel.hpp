@@ -26,10 +26,10 @@ constexpr std::size_t group_words(const StripTable& table) noexcept {
     return table.strip_bits <= kMaxNarrowStripBits ? kNarrowGroupWords : kWideGroupWords;
 }
 
-/// How far, in units of 2^-16, the portable filter's p may be from the true p (it is below 2^-7,
+/// How far, in units of 2^-16, the portable filter's p may be from the true p (it is below 2^-4,
 /// see strip_kernel.cpp), with room to spare. A larger margin gives the same samples, slower;
 /// infinity sends every candidate to ExactDecision.
-constexpr double kFilterMargin = 0x1p-6;
+constexpr float kFilterMargin = 0x1p-3f;
 
 /// The portable filter's 2^16 p for offset y of a strip below 63; tests hold it against the bound.
 double filter_estimate(const StripTable& table, unsigned strip, std::uint64_t y);
@@ -41,6 +41,6 @@ double filter_estimate(const StripTable& table, unsigned strip, std::uint64_t y)
 /// any other kernel gives the same. All candidates are secret. Timing: docs/noise.md.
 std::size_t strip_kernel_portable(std::int64_t* out, const std::uint32_t* words,
                                   std::size_t num_groups, const StripTable& table,
-                                  ExactDecision& decision, double filter_margin);
+                                  ExactDecision& decision, float filter_margin);
 
 }  // namespace veilsum

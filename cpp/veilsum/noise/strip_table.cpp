@@ -109,10 +109,10 @@ StripTable::StripTable(const NoiseDistribution& noise)
     }
     const double strips_per_scale = std::ldexp(noise.scale(), -static_cast<int>(strip_bits));
     if (noise.kind() == NoiseKind::gaussian) {
-        curve = std::numbers::log2e / (2 * strips_per_scale * strips_per_scale);
+        curve = static_cast<float>(std::numbers::log2e / (2 * strips_per_scale * strips_per_scale));
         slope = 2 * curve;
     } else {
-        linear = std::numbers::log2e / strips_per_scale;
+        linear = static_cast<float>(std::numbers::log2e / strips_per_scale);
     }
 }
 

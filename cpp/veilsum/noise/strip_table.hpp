@@ -36,14 +36,14 @@ struct StripTable {
     /// uniform bits r give column c if r < threshold, else the alias.
     alignas(64) std::array<std::uint32_t, kNumColumns> alias_words;
 
-    /// For the filter: 2^16 * scale * exp(-phi(i*k)) / weights[i], within 2^-8 + 2^-15.
+    /// For the filter: 2^16 * scale * exp(-phi(i*k)) / weights[i], within 2^-9 + 2^-15.
     alignas(64) std::array<float, kNumColumns> ceilings;
 
-    /// For the filter, with u = y / k in [0, 1) and i < 63, within a few rounding errors:
+    /// For the filter, each rounded once, with u = y / k in [0, 1) and i < 63:
     /// (phi(i*k + y) - phi(i*k)) / ln 2 = u * (linear + slope * i + curve * u), at most 5.7.
-    double linear;
-    double slope;
-    double curve;
+    float linear;
+    float slope;
+    float curve;
 };
 
 }  // namespace veilsum

@@ -1,0 +1,100 @@
+"""Paillier beside phe with gmpy2: the same number of values, one core, one run.
+
+The summary after the table gives, for each group, how many times faster veilsum is (ratio of medians).
+"""
+
+import numpy as np
+import pytest
+from phe import paillier
+
+import veilsum as vs
+
+SIZES = [2048, 3072]
+NUM_VALUES = 64
+
+
+class Pair:
+    """One veilsum key and one phe key of the same size."""
+
+    def __init__(self, key_bits):
+        self.secret_key = vs.generate_key(key_bits)
+        self.public_key = self.secret_key.public_key
+        self.phe_public, self.phe_secret = paillier.generate_paillier_keypair(n_length=key_bits)
+        self.values = list(range(NUM_VALUES))
+        self.ciphertexts = self.public_key.encrypt(self.values)
+        self.secret_key.encrypt(self.values)  # Builds the owner's table, which is made once.
+        self.phe_ciphertexts = [self.phe_public.encrypt(value) for value in self.values]
+
+
+@pytest.fixture(scope="module", params=SIZES)
+def pair(request):
+    return Pair(request.param)
+
+
+@pytest.fixture
+def measure(benchmark, pair):
+    """Run a function some rounds, in the group of its operation and key size."""
+
+    def run(operation, function, rounds):
+        bits = pair.public_key.key_bits
+        benchmark.group = f"{operation} {NUM_VALUES} values, {bits} bits, one core"
+        benchmark.extra_info["values"] = NUM_VALUES
+        benchmark.pedantic(function, rounds=rounds, warmup_rounds=1)
+
+    return run
+
+
+def test_encrypt_phe(measure, pair):
+    measure("encrypt", lambda: [pair.phe_public.encrypt(value) for value in pair.values], 3)
+
+
+def test_encrypt_veilsum(measure, pair):
+    measure("encrypt", lambda: pair.public_key.encrypt(pair.values), 15)
+
+
+def test_encrypt_veilsum_owner(measure, pair):
+    measure("encrypt", lambda: pair.secret_key.encrypt(pair.values), 15)
+
+
+def test_encrypt_veilsum_pool(measure, pair):
+    rounds = 15
+    pool = pair.public_key.precompute((rounds + 1) * NUM_VALUES)
+    measure("encrypt", lambda: pair.public_key.encrypt(pair.values, pool=pool), rounds)
+
+
+def test_decrypt_phe(measure, pair):
+    measure("decrypt", lambda: [pair.phe_secret.decrypt(c) for c in pair.phe_ciphertexts], 3)
+
+
+def test_decrypt_veilsum(measure, pair):
+    measure("decrypt", lambda: pair.secret_key.decrypt(pair.ciphertexts), 5)
+
+
+def test_add_phe(measure, pair):
+    measure("add", lambda: [c + c for c in pair.phe_ciphertexts], 50)
+
+
+def test_add_veilsum(measure, pair):
+    measure("add", lambda: pair.ciphertexts + pair.ciphertexts, 50)
+
+
+def test_multiply_phe(measure, pair):
+    measure("multiply by 31 bits", lambda: [c * (2**31 - 1) for c in pair.phe_ciphertexts], 10)
+
+
+def test_multiply_veilsum(measure, pair):
+    measure("multiply by 31 bits", lambda: pair.ciphertexts * (2**31 - 1), 10)
+
+
+@pytest.mark.parametrize("dim", [100_000])
+def test_encrypt_vector(benchmark, pair, dim):
+    """A model update through the codec: clip, quantise, pack, encrypt."""
+    codec = vs.Codec(dim=dim, clip=1.0, value_bits=16, max_addends=100)
+    delta = np.random.default_rng(1).normal(0, 0.1, dim).astype(np.float32)
+    benchmark.group = f"encrypt a vector of {dim} values, {pair.public_key.key_bits} bits, one core"
+    benchmark.extra_info["ciphertexts"] = codec.num_ciphertexts(pair.public_key)
+    vector = codec.encrypt(delta, key=pair.public_key)
+    benchmark.extra_info["bytes"] = len(vector.to_bytes())
+    benchmark.pedantic(
+        lambda: codec.encrypt(delta, key=pair.public_key), rounds=3, warmup_rounds=0
+    )
