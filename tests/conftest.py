@@ -6,7 +6,6 @@ import random
 import pytest
 from hypothesis import settings
 from known_keys import known_key
-
 from veilsum import keyfile
 
 # A shared machine may be slow for a moment; that is no failure.

@@ -1,5 +1,6 @@
 """Threads, signals, forks and the environment. What could hang runs in a process of its own."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -10,7 +11,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 import veilsum as vs
 
 TIMEOUT_SECONDS = 60
@@ -76,7 +76,7 @@ def test_two_threads_encrypt_at_the_same_time(classic):
         thread.start()
     for thread in threads:
         thread.join()
-    switches = sum(x != y for x, y in zip(running, running[1:], strict=False))
+    switches = sum(x != y for x, y in itertools.pairwise(running))
     assert max(overlaps, default=0) == 2
     assert switches > 1, f"one ran after the other: {running}"
 

@@ -9,10 +9,9 @@ import random
 
 import numpy as np
 import pytest
+import veilsum as vs
 from known_keys import KEY_BITS, known_key
 from reference import paillier as reference
-
-import veilsum as vs
 
 SMALL = (1, 7, 8, 9)  # around the eight lanes of a vector kernel
 CASES = [(bits, size) for bits in KEY_BITS for size in SMALL]

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from known_keys import known_key
-
 import veilsum as vs
+from known_keys import known_key
 from veilsum import errors, hazmat
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -178,6 +177,14 @@ def calls():
     yield "Accumulator.add", vs.Accumulator(codec, key=pk).add
 
 
+def message_mistake(message):
+    if len(message) < 8:
+        return "says too little"
+    if "incompatible function arguments" in message or ".cpp" in message:
+        return "speaks of the inside"
+    return None
+
+
 CALL_NAMES = [name for name, _ in calls()]
 
 
@@ -191,10 +198,8 @@ def test_wrong_calls_get_documented_errors_only(name):
             function(value)
         except ALLOWED as error:
             num_errors += 1
-            message = str(error)
-            assert len(message) >= 8, f"{value!r}: {error!r} says too little"
-            assert "incompatible function arguments" not in message, f"{value!r}: {message}"
-            assert ".cpp" not in message
+            if mistake := message_mistake(str(error)):
+                raise AssertionError(f"{name}({value!r}): {mistake}: {error!r}") from error
         except Exception as error:
             raise AssertionError(f"{name}({value!r}) raised {error!r}") from error
     assert num_errors > 0 or name.endswith("=="), "nothing was refused"
@@ -216,7 +221,11 @@ def test_floats_get_the_hint_to_a_codec(key):
 
 def test_shapes_that_do_not_fit_are_named(key):
     c = key.public.encrypt([[1, 2, 3], [4, 5, 6]])
-    for wrong in (lambda: c + [1, 2], lambda: c * [[1]] * 2 + [1, 2, 3, 4], lambda: c + c[:, :2]):
+    for wrong in (
+        lambda: c + np.array([1, 2]),
+        lambda: c * [[1]] * 2 + [1, 2, 3, 4],
+        lambda: c + c[:, :2],
+    ):
         with pytest.raises(vs.InvalidArgumentError, match=r"\(2, 3\)"):
             wrong()
 

@@ -1,10 +1,9 @@
 """Ciphertexts travel to and from phe 1.5.0, another Paillier library, under the same key."""
 
 import pytest
+import veilsum as vs
 from known_keys import known_key
 from phe import paillier as phe
-
-import veilsum as vs
 
 MESSAGES = [0, 1, -1, 123456789, -(2**200)]
 

@@ -7,10 +7,9 @@ from math import gcd
 
 import gmpy2
 import pytest
+import veilsum as vs
 from known_keys import known_key
 from reference import paillier as reference
-
-import veilsum as vs
 from veilsum import hazmat, keyfile
 
 PASSPHRASE = "a passphrase of the tests"
@@ -212,13 +211,13 @@ PARAMETERS = [(13, 8, 1), (21, 8, 1), (255, 8, 1), (0, 8, 1), (14, 0, 1), (14, 9
 
 @pytest.mark.parametrize("parameters", [*PARAMETERS, (14, 8, 5), (14, 255, 255)])
 def test_scrypt_parameters_are_refused_before_any_work(key_path, monkeypatch, parameters):
-    def derive(*_):
+    def scrypt(*_, **__):
         raise AssertionError("the passphrase was hashed")
 
     data = bytearray(key_path.read_bytes())
     data[16:19] = bytes(parameters)
     key_path.write_bytes(data)
-    monkeypatch.setattr(keyfile, "_derive", derive)
+    monkeypatch.setattr(keyfile, "Scrypt", scrypt)
     with pytest.raises(vs.MalformedDataError, match="scrypt"):
         vs.SecretKey.load(key_path, passphrase=PASSPHRASE)
 

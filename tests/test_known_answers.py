@@ -1,15 +1,14 @@
-"""Fixed answers: the vector of ISO/IEC 18033-6, and wire bytes of veilsum that must never change."""
+"""Fixed answers: the vector of ISO/IEC 18033-6, and wire bytes that must never change."""
 
 import hashlib
 import json
 from pathlib import Path
 
 import pytest
+import veilsum as vs
 from known_keys import VECTORS, iso_vector, known_key
 from reference import paillier as reference
 from vectors import generate_wire
-
-import veilsum as vs
 from veilsum import hazmat, keyfile
 
 GOLDEN = VECTORS / "wire"

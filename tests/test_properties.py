@@ -3,12 +3,11 @@
 import pickle
 
 import numpy as np
+import veilsum as vs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from known_keys import known_key
 from reference.paillier import centre
-
-import veilsum as vs
 from veilsum import hazmat
 
 # Small enough that chains wrap around n often and hypothesis can run thousands of operations.

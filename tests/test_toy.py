@@ -4,9 +4,8 @@ import itertools
 from math import gcd
 
 import pytest
-from reference import paillier as reference
-
 import veilsum as vs
+from reference import paillier as reference
 from veilsum import hazmat
 
 WORLDS = [(5, 7), (7, 11)]

@@ -4,12 +4,12 @@ Mutations are random; a failure shows VEILSUM_TEST_SEED, which repeats it.
 """
 
 import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from known_keys import VECTORS, known_key
-
 import veilsum as vs
+from known_keys import VECTORS, known_key
 from veilsum import _core, keyfile
 from veilsum.wire import Reader, WireKind, Writer
 
@@ -43,7 +43,8 @@ every_message = pytest.mark.parametrize("name", READERS)
 
 @pytest.fixture(autouse=True)
 def no_scrypt(monkeypatch):
-    monkeypatch.setattr(keyfile, "_derive", lambda *_: bytes(32))
+    instant = SimpleNamespace(derive=lambda passphrase: bytes(32))
+    monkeypatch.setattr(keyfile, "Scrypt", lambda *_, **__: instant)
 
 
 def golden(name):
@@ -55,8 +56,7 @@ def accepts(name, data):
     refusals = (*REFUSALS, vs.PassphraseError) if name == "key_file" else REFUSALS
     try:
         READERS[name](data)
-    except refusals as error:
-        assert str(error)
+    except refusals:
         return False
     return True
 
@@ -114,7 +114,9 @@ def test_random_mutations_are_refused_or_harmless(name, rng):
             if kind == 0:
                 damaged[where % len(damaged)] ^= 1 << rng.randrange(8)
             elif kind == 1:
-                damaged[where : where + 8] = rng.choice([b"\xff" * 8, bytes(8), b"\0" * 7 + b"\x80"])
+                damaged[where : where + 8] = rng.choice(
+                    [b"\xff" * 8, bytes(8), b"\0" * 7 + b"\x80"]
+                )
             elif kind == 2:
                 del damaged[where : where + rng.randint(1, 9)]
             else:

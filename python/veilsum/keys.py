@@ -205,7 +205,9 @@ class SecretKey:
     ) -> Ciphertexts:
         """As ``PublicKey.encrypt``, faster: the key's owner computes with half-size numbers."""
         plaintexts, shape = to_plaintexts(values)
-        native = self._native.encrypt(plaintexts, shape or (1,), thread_count(num_threads), progress)
+        native = self._native.encrypt(
+            plaintexts, shape or (1,), thread_count(num_threads), progress
+        )
         return Ciphertexts(native, self._public_key)
 
     def decrypt(

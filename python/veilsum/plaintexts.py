@@ -15,7 +15,12 @@ Shape: TypeAlias = tuple[int, ...]
 
 #: An int (Python or numpy), a list or nested list of ints of any size, or an array of integers.
 PlaintextLike: TypeAlias = (
-    int | np.integer | Sequence[int] | Sequence[Sequence[int]] | NDArray[np.integer] | NDArray[np.object_]
+    int
+    | np.integer
+    | Sequence[int]
+    | Sequence[Sequence[int]]
+    | NDArray[np.integer]
+    | NDArray[np.object_]
 )
 
 

@@ -1,4 +1,4 @@
-"""Paillier as the paper states it, in Python integers: slow and obvious, and independent of veilsum.
+"""Paillier as the paper states it, in Python integers: slow, obvious, independent of veilsum.
 
 Notation: n = p*q, n2 = n**2, m a plaintext, c a ciphertext, r a unit modulo n.
 """

@@ -9,18 +9,15 @@ import json
 from pathlib import Path
 
 import numpy as np
+import veilsum as vs
 from known_keys import known_key
 from reference import paillier as reference
-
-import veilsum as vs
 from veilsum import hazmat, keyfile
 
 PASSPHRASE = "correct horse battery staple"
 VECTOR = [0, 1, -1, 2**64 + 1, -(2**1000)]
 MATRIX = [[1, -2, 3], [-4, 5, 2**70]]
-CODEC = vs.Codec(
-    5, clip=1.0, value_bits=8, max_addends=4, norm="l2", norm_bound=2.0, noise_bound=3
-)
+CODEC = vs.Codec(5, clip=1.0, value_bits=8, max_addends=4, norm="l2", norm_bound=2.0, noise_bound=3)
 # All on the grid of 127 steps a side, so that the sum is exact.
 CONTRIBUTIONS = [[1.0, -1.0, 0.0, 1.0, 0.0], [1.0, 0.0, 0.0, -1.0, 0.0]]
 VECTOR_SUM = [2.0, -1.0, 0.0, 0.0, 0.0]
