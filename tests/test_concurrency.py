@@ -170,7 +170,13 @@ OPERATIONS = {
 }
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+QUICK = {"encrypt", "progress", "decrypt", "multiply"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in OPERATIONS],
+)
 def test_interrupt_stops_a_long_operation(name):
     prepare = "c = key.public.encrypt([1])[[0] * 10**5]" if "(c" in OPERATIONS[name] + "(c" else ""
     code = textwrap.dedent(INTERRUPT).format(prepare=prepare, operation=OPERATIONS[name])
