@@ -7,7 +7,7 @@ from pathlib import Path
 # Every figure is for one core unless this was set otherwise. Read when veilsum first uses it.
 os.environ.setdefault("VEILSUM_NUM_THREADS", "1")
 
-import veilsum  # noqa: E402
+import veilsum
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from veilsum import _core
 
 DIM = 1_000_000

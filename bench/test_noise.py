@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 import veilsum as vs
 
 SIZE = 1_000_000

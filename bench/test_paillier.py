@@ -1,13 +1,12 @@
 """Paillier beside phe with gmpy2: the same number of values, one core, one run.
 
-The summary after the table gives, for each group, how many times faster veilsum is (ratio of medians).
+The summary after the table gives the ratios of medians.
 """
 
 import numpy as np
 import pytest
-from phe import paillier
-
 import veilsum as vs
+from phe import paillier
 
 SIZES = [2048, 3072]
 NUM_VALUES = 64
@@ -95,6 +94,4 @@ def test_encrypt_vector(benchmark, pair, dim):
     benchmark.extra_info["ciphertexts"] = codec.num_ciphertexts(pair.public_key)
     vector = codec.encrypt(delta, key=pair.public_key)
     benchmark.extra_info["bytes"] = len(vector.to_bytes())
-    benchmark.pedantic(
-        lambda: codec.encrypt(delta, key=pair.public_key), rounds=3, warmup_rounds=0
-    )
+    benchmark.pedantic(lambda: codec.encrypt(delta, key=pair.public_key), rounds=3, warmup_rounds=0)

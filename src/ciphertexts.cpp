@@ -22,14 +22,16 @@ auto unlocked(Operation&& operation) {
 }
 
 py::bytes to_bytes(const Ciphertexts& self) {
-    const Bytes wire = unlocked([&](const Execution& execution) { return self.to_bytes(execution); });
+    const Bytes wire =
+        unlocked([&](const Execution& execution) { return self.to_bytes(execution); });
     return {reinterpret_cast<const char*>(wire.data()), wire.size()};
 }
 
 Ciphertexts from_bytes(const py::bytes& wire, const PublicKey& key) {
     const std::string_view view = wire;
-    return unlocked([&](const Execution&) {
-        return Ciphertexts::from_bytes(std::as_bytes(std::span(view.data(), view.size())), key);
+    return unlocked([&](const Execution& execution) {
+        return Ciphertexts::from_bytes(std::as_bytes(std::span(view.data(), view.size())), key,
+                                       execution);
     });
 }
 
@@ -46,8 +48,8 @@ Ciphertexts from_ints(const py::list& values, Ciphertexts::Shape shape, const Pu
     for (const py::handle value : values) {
         integers.push_back(to_integer(value, "CT1: a ciphertext", Errc::invalid_ciphertext));
     }
-    return unlocked([&](const Execution&) {
-        return Ciphertexts::from_integers(integers, std::move(shape), key);
+    return unlocked([&](const Execution& execution) {
+        return Ciphertexts::from_integers(integers, std::move(shape), key, execution);
     });
 }
 
@@ -59,63 +61,70 @@ void register_ciphertexts(py::module_& core) {
         .def("to_bytes", &to_bytes)
         .def_static("from_ints", &from_ints, py::arg("values"), py::arg("shape"), py::arg("key"))
         .def("to_ints", &to_ints)
-        .def_property_readonly("shape",
-                               [](const Ciphertexts& self) {
-                                   return py::tuple(py::cast(self.shape()));
-                               })
-        .def("add",
-             [](const Ciphertexts& self, const Ciphertexts& other) {
-                 return unlocked([&](const Execution& e) { return self.add(other, e); });
-             },
-             py::arg("other"))
-        .def("subtract",
-             [](const Ciphertexts& self, const Ciphertexts& other) {
-                 return unlocked([&](const Execution& e) { return self.subtract(other, e); });
-             },
-             py::arg("other"))
+        .def_property_readonly(
+            "shape", [](const Ciphertexts& self) { return py::tuple(py::cast(self.shape())); })
+        .def(
+            "add",
+            [](const Ciphertexts& self, const Ciphertexts& other) {
+                return unlocked([&](const Execution& e) { return self.add(other, e); });
+            },
+            py::arg("other"))
+        .def(
+            "subtract",
+            [](const Ciphertexts& self, const Ciphertexts& other) {
+                return unlocked([&](const Execution& e) { return self.subtract(other, e); });
+            },
+            py::arg("other"))
         .def("negate",
              [](const Ciphertexts& self) {
                  return unlocked([&](const Execution& e) { return self.negate(e); });
              })
-        .def("add_plaintexts",
-             [](const Ciphertexts& self, const Plaintexts& plaintexts) {
-                 return unlocked([&](const Execution& e) { return self.add(plaintexts, e); });
-             },
-             py::arg("plaintexts"))
-        .def("multiply",
-             [](const Ciphertexts& self, const Plaintexts& scalars) {
-                 return unlocked([&](const Execution& e) { return self.multiply(scalars, e); });
-             },
-             py::arg("scalars"))
-        .def("multiply_vartime",
-             [](const Ciphertexts& self, const Plaintexts& scalars) {
-                 return unlocked(
-                     [&](const Execution& e) { return self.multiply_vartime(scalars, e); });
-             },
-             py::arg("scalars"))
-        .def("sum",
-             [](const Ciphertexts& self, std::optional<std::size_t> axis) {
-                 return unlocked([&](const Execution& e) { return self.sum(axis, e); });
-             },
-             py::arg("axis"))
-        .def("matrix_product",
-             [](const Ciphertexts& self, const Plaintexts& matrix, std::size_t num_rows) {
-                 return unlocked(
-                     [&](const Execution& e) { return self.matrix_product(matrix, num_rows, e); });
-             },
-             py::arg("matrix"), py::arg("num_rows"))
+        .def(
+            "add_plaintexts",
+            [](const Ciphertexts& self, const Plaintexts& plaintexts) {
+                return unlocked([&](const Execution& e) { return self.add(plaintexts, e); });
+            },
+            py::arg("plaintexts"))
+        .def(
+            "multiply",
+            [](const Ciphertexts& self, const Plaintexts& scalars) {
+                return unlocked([&](const Execution& e) { return self.multiply(scalars, e); });
+            },
+            py::arg("scalars"))
+        .def(
+            "multiply_vartime",
+            [](const Ciphertexts& self, const Plaintexts& scalars) {
+                return unlocked(
+                    [&](const Execution& e) { return self.multiply_vartime(scalars, e); });
+            },
+            py::arg("scalars"))
+        .def(
+            "sum",
+            [](const Ciphertexts& self, std::optional<std::size_t> axis) {
+                return unlocked([&](const Execution& e) { return self.sum(axis, e); });
+            },
+            py::arg("axis"))
+        .def(
+            "matrix_product",
+            [](const Ciphertexts& self, const Plaintexts& matrix, std::size_t num_rows) {
+                return unlocked(
+                    [&](const Execution& e) { return self.matrix_product(matrix, num_rows, e); });
+            },
+            py::arg("matrix"), py::arg("num_rows"))
         .def("rerandomise",
              [](const Ciphertexts& self) {
                  return unlocked([&](const Execution& e) { return self.rerandomise(e); });
              })
-        .def("take",
-             [](const Ciphertexts& self, const std::vector<std::size_t>& positions,
-                Ciphertexts::Shape shape) { return self.take(positions, std::move(shape)); },
-             py::arg("positions"), py::arg("shape"))
-        .def_static("concatenate",
-                    [](const std::vector<Ciphertexts>& parts) {
-                        return unlocked(
-                            [&](const Execution& e) { return Ciphertexts::concatenate(parts, e); });
-                    },
-                    py::arg("parts"));
+        .def(
+            "take",
+            [](const Ciphertexts& self, const std::vector<std::size_t>& positions,
+               Ciphertexts::Shape shape) { return self.take(positions, std::move(shape)); },
+            py::arg("positions"), py::arg("shape"))
+        .def_static(
+            "concatenate",
+            [](const std::vector<Ciphertexts>& parts) {
+                return unlocked(
+                    [&](const Execution& e) { return Ciphertexts::concatenate(parts, e); });
+            },
+            py::arg("parts"));
 }

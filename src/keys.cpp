@@ -78,20 +78,20 @@ void register_keys(py::module_& core) {
     const auto progress = py::arg("progress") = py::none();
 
     py::class_<PublicKey>(core, "PublicKey")
-        .def_static("from_bytes",
-                    [](const py::bytes& wire) { return PublicKey::from_bytes(from_python(wire)); },
-                    py::arg("wire"))
-        .def_static("from_modulus",
-                    [](const py::object& n) {
-                        return PublicKey::from_modulus(
-                            to_integer(n, "PK1: the modulus", Errc::invalid_key));
-                    },
-                    py::arg("n"))
+        .def_static(
+            "from_bytes",
+            [](const py::bytes& wire) { return PublicKey::from_bytes(from_python(wire)); },
+            py::arg("wire"))
+        .def_static(
+            "from_modulus",
+            [](const py::object& n) {
+                return PublicKey::from_modulus(
+                    to_integer(n, "PK1: the modulus", Errc::invalid_key));
+            },
+            py::arg("n"))
         .def("to_bytes", [](const PublicKey& self) { return to_python(self.to_bytes()); })
-        .def_property_readonly("n",
-                               [](const PublicKey& self) {
-                                   return from_integer(self.modulus().n_integer());
-                               })
+        .def_property_readonly(
+            "n", [](const PublicKey& self) { return from_integer(self.modulus().n_integer()); })
         .def_property_readonly("key_bits", &PublicKey::key_bits)
         .def_property_readonly("is_djn",
                                [](const PublicKey& self) { return self.form() == KeyForm::djn; })
@@ -101,18 +101,17 @@ void register_keys(py::module_& core) {
              py::arg("pool") = nullptr, num_threads, progress);
 
     py::class_<SecretKey>(core, "SecretKey")
-        .def_static("from_primes",
-                    [](const py::object& p, const py::object& q) {
-                        return SecretKey::from_primes(
-                            to_integer(p, "SK1: the prime p", Errc::invalid_key),
-                            to_integer(q, "SK1: the prime q", Errc::invalid_key));
-                    },
-                    py::arg("p"), py::arg("q"))
-        .def_static("from_secret_bytes",
-                    [](const py::bytes& bytes) {
-                        return SecretKey::from_secret_bytes(from_python(bytes));
-                    },
-                    py::arg("secret_bytes"))
+        .def_static(
+            "from_primes",
+            [](const py::object& p, const py::object& q) {
+                return SecretKey::from_primes(to_integer(p, "SK1: the prime p", Errc::invalid_key),
+                                              to_integer(q, "SK1: the prime q", Errc::invalid_key));
+            },
+            py::arg("p"), py::arg("q"))
+        .def_static(
+            "from_secret_bytes",
+            [](const py::bytes& bytes) { return SecretKey::from_secret_bytes(from_python(bytes)); },
+            py::arg("secret_bytes"))
         .def("to_secret_bytes", &to_secret_bytes)
         .def_property_readonly("public_key", &SecretKey::public_key)
         .def("encrypt", &encrypt_secret, py::arg("plaintexts"), py::arg("shape"), num_threads,

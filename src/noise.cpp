@@ -12,7 +12,8 @@ namespace {
 
 using veilsum::NoiseDistribution;
 
-/// C-contiguous and of this dtype as it comes: nothing is converted, so nothing is filled in a copy.
+/// C-contiguous and of this dtype as it comes: nothing is converted, so nothing is filled in a
+/// copy.
 template <class T>
 using Array = py::array_t<T, py::array::c_style>;
 
@@ -30,8 +31,7 @@ void fill(Array<T>& out, const NoiseDistribution& distribution, unsigned num_thr
     veilsum::fill_noise(values, distribution, execution);
 }
 
-void add(Array<std::int64_t>& values, const NoiseDistribution& distribution,
-         unsigned num_threads) {
+void add(Array<std::int64_t>& values, const NoiseDistribution& distribution, unsigned num_threads) {
     const std::span<std::int64_t> span = elements(values);
     const veilsum::Execution execution = python_execution(num_threads, py::none());
     const py::gil_scoped_release no_gil;
@@ -64,8 +64,8 @@ void register_distribution(py::module_& core, const char* fill_name, const char*
 }  // namespace
 
 void register_noise(py::module_& core) {
-    register_distribution<NoiseDistribution::discrete_gaussian>(
-        core, "fill_discrete_gaussian", "add_discrete_gaussian", "sigma");
-    register_distribution<NoiseDistribution::discrete_laplace>(
-        core, "fill_discrete_laplace", "add_discrete_laplace", "scale");
+    register_distribution<NoiseDistribution::discrete_gaussian>(core, "fill_discrete_gaussian",
+                                                                "add_discrete_gaussian", "sigma");
+    register_distribution<NoiseDistribution::discrete_laplace>(core, "fill_discrete_laplace",
+                                                               "add_discrete_laplace", "scale");
 }

@@ -16,8 +16,8 @@ ALPHA = 1e-9
 SIZE = 1_000_000
 SLOW_SIZE = 20_000_000
 MIN_EXPECTED = 25
-# 0.3 to 7.9 have one-integer strips; 16, 262144 and 2**40 start a strip size, 7.9999 and 524287.9 end
-# one; from 2**19 (Gaussian) and 2**18 (Laplace) on the wide stream layout is used.
+# 0.3 to 7.9 have one-integer strips; 16, 262144 and 2**40 start a strip size, 7.9999 and 524287.9
+# end one; from 2**19 (Gaussian) and 2**18 (Laplace) on the wide stream layout is used.
 SCALES = [0.3, 0.7, 1.0, 2.5, 3.9, 7.9999, 16.0, 1000.7, 262144.0, 524287.9, 2.0e6, 2.0**40]
 KINDS = ["gaussian", "laplace"]
 
@@ -77,7 +77,7 @@ class Exact:
 
 @cache
 def bins(kind, scale, size):
-    """Borders of |z| (half-strip bins, merged while too little is expected) and their probabilities.
+    """Borders of |z| (half-strip bins, merged while too little is expected) and probabilities.
 
     Bin 0 is z = 0 alone where that is expected often enough; the last bin is the tail.
     """

@@ -97,8 +97,9 @@ class Ciphertexts:
 
         This is the form of other Paillier libraries and of ISO/IEC 18033-6.
         """
-        flat = self._native.to_ints()
-        return np.array(flat, dtype=object).reshape(self.shape).tolist()
+        flat = np.array(self._native.to_ints(), dtype=object)
+        nested: list[Any] = flat.reshape(self.shape).tolist()
+        return nested
 
     @classmethod
     def from_ints(
@@ -157,7 +158,7 @@ class Ciphertexts:
         return self.__rmatmul__(weights)
 
     def __rmatmul__(self, matrix: PlaintextLike) -> Ciphertexts:
-        """``W @ c``: W of shape ``(k, len(c))`` gives ``(k,)``, of shape ``(len(c),)`` a batch of one.
+        """``W @ c``: W of shape ``(k, len(c))`` gives ``(k,)``, ``(len(c),)`` gives a batch of one.
 
         Cost: ``k * len(c)`` multiplications by scalars.
         """

@@ -4,9 +4,9 @@ Samples are integers from a cryptographic generator keyed by the operating syste
 stated distribution exactly (docs/noise.md), so none of the known attacks on floating-point noise
 applies. There is no seed: noise that can be repeated protects nothing.
 
-Both distributions are those of Canonne, Kamath and Steinke, "The Discrete Gaussian for Differential
-Privacy", 2020, https://arxiv.org/abs/2004.00010. How much noise a privacy goal needs is the business
-of ``veilsum.privacy``.
+Both distributions are those of Canonne, Kamath and Steinke, "The Discrete Gaussian for
+Differential Privacy", 2020, https://arxiv.org/abs/2004.00010. How much noise a privacy goal needs
+is not decided here.
 """
 
 import math
@@ -61,7 +61,7 @@ def discrete_gaussian(
     out: NDArray[Any] | None = None,
     num_threads: int | None = None,
 ) -> NDArray[Any]:
-    """Draw independent integers ``z`` with probability proportional to ``exp(-z**2 / (2 sigma**2))``.
+    """Draw independent integers ``z``, each with weight ``exp(-z**2 / (2 * sigma**2))``.
 
     The mean is 0. From ``sigma = 1`` on the standard deviation is ``sigma`` to nine digits; for
     smaller ``sigma`` it is smaller.
@@ -70,8 +70,8 @@ def discrete_gaussian(
         sigma: in integer steps, from 0.3 to 2**40. Its float64 value is used as it is.
         size: the shape of the result, an int or a tuple of ints. With ``out`` it may be left out,
             and must be the shape of ``out`` if given.
-        dtype: ``np.int64`` or ``np.int32``. int32 is allowed up to ``sigma = 2**27``, where a sample
-            lies outside int32 with probability below 2**-100.
+        dtype: ``np.int64`` or ``np.int32``. int32 is allowed up to ``sigma = 2**27``, where a
+            sample lies outside int32 with probability below 2**-100.
         out: a C-contiguous, writable array of dtype ``dtype`` to fill and return.
         num_threads: 1 to 1024; the default is ``VEILSUM_NUM_THREADS`` or every processor.
 
@@ -81,9 +81,9 @@ def discrete_gaussian(
     Raises:
         TypeError: ``sigma`` is not a real number, or ``size``, ``dtype``, ``out`` or
             ``num_threads`` has the wrong type; ``out`` has another dtype than ``dtype``.
-        InvalidArgumentError: ``sigma`` is outside its range or too large for int32, NaN or infinite;
-            a size is negative; ``out`` has another shape than ``size``, is read-only or not
-            C-contiguous.
+        InvalidArgumentError: ``sigma`` is outside its range or too large for int32, NaN or
+            infinite; a size is negative; ``out`` has another shape than ``size``, is read-only or
+            not C-contiguous.
         EntropyError: the operating system gave no randomness. ``out`` may be partly written.
 
     Example:
@@ -120,17 +120,17 @@ def discrete_laplace(
     out: NDArray[Any] | None = None,
     num_threads: int | None = None,
 ) -> NDArray[Any]:
-    """Draw independent integers ``z`` with probability proportional to ``exp(-abs(z) / scale)``.
+    """Draw independent integers ``z``, each with weight ``exp(-abs(z) / scale)``.
 
-    The mean is 0 and the variance ``2 * q / (1 - q)**2`` with ``q = exp(-1 / scale)``, which is about
+    The mean is 0 and the variance ``2 * q / (1 - q)**2`` with ``q = exp(-1 / scale)``: about
     ``2 * scale**2`` for a large scale.
 
     Args:
         scale: in integer steps, from 0.3 to 2**40. Its float64 value is used as it is.
         size: the shape of the result, an int or a tuple of ints. With ``out`` it may be left out,
             and must be the shape of ``out`` if given.
-        dtype: ``np.int64`` or ``np.int32``. int32 is allowed up to ``scale = 2**24``, where a sample
-            lies outside int32 with probability below 2**-100.
+        dtype: ``np.int64`` or ``np.int32``. int32 is allowed up to ``scale = 2**24``, where a
+            sample lies outside int32 with probability below 2**-100.
         out: a C-contiguous, writable array of dtype ``dtype`` to fill and return.
         num_threads: 1 to 1024; the default is ``VEILSUM_NUM_THREADS`` or every processor.
 
@@ -140,9 +140,9 @@ def discrete_laplace(
     Raises:
         TypeError: ``scale`` is not a real number, or ``size``, ``dtype``, ``out`` or
             ``num_threads`` has the wrong type; ``out`` has another dtype than ``dtype``.
-        InvalidArgumentError: ``scale`` is outside its range or too large for int32, NaN or infinite;
-            a size is negative; ``out`` has another shape than ``size``, is read-only or not
-            C-contiguous.
+        InvalidArgumentError: ``scale`` is outside its range or too large for int32, NaN or
+            infinite; a size is negative; ``out`` has another shape than ``size``, is read-only or
+            not C-contiguous.
         EntropyError: the operating system gave no randomness. ``out`` may be partly written.
 
     Example:

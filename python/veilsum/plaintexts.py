@@ -1,7 +1,7 @@
 """Turns what users pass as plaintexts into the core's Plaintexts."""
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +59,7 @@ def to_plaintexts(
     return _core.plaintexts_from_list(array.reshape(-1).tolist()), array.shape
 
 
-def _to_array(values: PlaintextLike) -> NDArray[np.integer] | NDArray[np.object_]:
+def _to_array(values: PlaintextLike) -> NDArray[Any]:
     """An array of integers, or of objects that the core checks one by one."""
     if isinstance(values, (np.ndarray, np.generic)):
         array = np.asarray(values)

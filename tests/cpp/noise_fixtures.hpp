@@ -44,8 +44,11 @@ private:
 inline std::vector<NoiseDistribution> distributions() {
     std::vector<NoiseDistribution> all;
     for (const double scale :
-         {0.3, 0.5, 1.0, 1.75, 2.0, 3.9999, 4.0, 5.3, 7.9999, 8.0, 100.7, 1000.0, 131071.9, 131072.0,
-          262143.9, 524288.5, 2.0e6, 0x1p33 + 0.3, 0x1p39 + 0.1, std::nextafter(0x1p40, 0), 0x1p40}) {
+         {0.3,      0.5,    1.0,          1.75,         2.0,
+          3.9999,   4.0,    5.3,          7.9999,       8.0,
+          100.7,    1000.0, 131071.9,     131072.0,     262143.9,
+          524288.5, 2.0e6,  0x1p33 + 0.3, 0x1p39 + 0.1, std::nextafter(0x1p40, 0),
+          0x1p40}) {
         all.push_back(NoiseDistribution::discrete_gaussian(scale));
         all.push_back(NoiseDistribution::discrete_laplace(scale));
     }

@@ -52,7 +52,8 @@ TEST_CASE("the filter is within its bound of the enclosed probability") {
                 mpz_mul_ui(weight.lo, weight.lo, table.scale);
                 const double exact =
                     std::ldexp(mpz_get_d(weight.lo), 16 - 192) / table.weights[strip];
-                largest = std::max(largest, std::abs(filter_estimate(table, strip, offset) - exact));
+                largest =
+                    std::max(largest, std::abs(filter_estimate(table, strip, offset) - exact));
             }
         }
     }
@@ -77,8 +78,7 @@ TEST_CASE("samples do not depend on the filter, nor on the block size") {
         CHECK(extra.num_bytes() == forced_extra.num_bytes());
         FixedSource small_main(1);
         FixedSource small_extra(2);
-        CHECK(filtered ==
-              sample(distribution, kCount, small_main, small_extra, kFilterMargin, 17));
+        CHECK(filtered == sample(distribution, kCount, small_main, small_extra, kFilterMargin, 17));
     }
 }
 
@@ -109,8 +109,8 @@ TEST_CASE("few candidates reach the slow path") {
         std::size_t num_samples = 0;
         for (int i = 0; i < 1000; ++i) num_samples += sampler.next_block(1024).size();
         CHECK(sampler.num_resolved() < 80);  // 2^-16 of 1,024,000 candidates is 16.
-        // More than half at scale 0.3, where -0 is half of the strip that matters; 0.78 (Laplace) or
-        // more from 4 on.
+        // More than half at scale 0.3, where -0 is half of the strip that matters; 0.78 (Laplace)
+        // or more from 4 on.
         CHECK(num_samples > (distribution.scale() < 4 ? 0.48 : 0.75) * 1024000);
     }
 }
@@ -129,8 +129,8 @@ TEST_CASE("tail candidates follow the tail of the distribution") {
     for (int i = 0; i < kNumCandidates; ++i) {
         std::array<std::byte, 2> bytes{};
         uniforms.fill(bytes);
-        const auto uniform16 =
-            std::to_integer<std::uint32_t>(bytes[0]) | std::to_integer<std::uint32_t>(bytes[1]) << 8;
+        const auto uniform16 = std::to_integer<std::uint32_t>(bytes[0]) |
+                               std::to_integer<std::uint32_t>(bytes[1]) << 8;
         const std::int64_t z = decision.resolve(63, 0, uniform16);
         if (z < 0) continue;
         REQUIRE(z >= 63);
@@ -140,8 +140,8 @@ TEST_CASE("tail candidates follow the tail of the distribution") {
     const double ratio = std::exp(-1 / kScale);
     double chi2 = 0;
     for (std::size_t g = 0; g < counts.size(); ++g) {
-        const double mass = std::pow(ratio, static_cast<double>(g)) *
-                            (g + 1 < counts.size() ? 1 - ratio : 1.0);
+        const double mass =
+            std::pow(ratio, static_cast<double>(g)) * (g + 1 < counts.size() ? 1 - ratio : 1.0);
         chi2 += std::pow(counts[g] - num_accepted * mass, 2) / (num_accepted * mass);
     }
     CHECK(num_accepted > 0.4 * kNumCandidates);
@@ -158,9 +158,9 @@ TEST_CASE("an open decision is settled with the right probability") {
     ExactDecision decision(table, extra);
     constexpr int kNumTrials = 40000;
     for (const std::uint64_t y : {60u, 61u, 62u, 63u}) {
-        const double q = 65536.0 * table.scale / table.weights[5] *
-                         std::exp(-std::pow(640.0 + static_cast<double>(y), 2) /
-                                  (2 * 1000.7 * 1000.7));
+        const double q =
+            65536.0 * table.scale / table.weights[5] *
+            std::exp(-std::pow(640.0 + static_cast<double>(y), 2) / (2 * 1000.7 * 1000.7));
         const double fraction = q - std::floor(q);
         int num_accepted = 0;
         for (int i = 0; i < kNumTrials; ++i) {
@@ -205,7 +205,8 @@ TEST_CASE("parameters and values outside the range are refused") {
         fill_noise(std::span(narrow), NoiseDistribution::discrete_laplace(0x1.00001p24)), Error);
 
     std::vector<std::int64_t> values(100, 5);
-    for (const std::int64_t bad : {std::int64_t{1} << 62, std::numeric_limits<std::int64_t>::min()}) {
+    for (const std::int64_t bad :
+         {std::int64_t{1} << 62, std::numeric_limits<std::int64_t>::min()}) {
         values.back() = bad;
         const auto before = values;
         CHECK_THROWS_AS(add_noise(values, NoiseDistribution::discrete_gaussian(3)), Error);

@@ -83,8 +83,7 @@ TEST_CASE("no enclosure among many misses its value") {
         enclose_exp(fine, x, denominator, 96);
         mpz_mul_2exp(coarse.lo, coarse.lo, 64);
         mpz_mul_2exp(coarse.hi, coarse.hi, 64);
-        const bool contains =
-            mpz_cmp(coarse.lo, fine.lo) <= 0 && mpz_cmp(coarse.hi, fine.hi) >= 0;
+        const bool contains = mpz_cmp(coarse.lo, fine.lo) <= 0 && mpz_cmp(coarse.hi, fine.hi) >= 0;
         REQUIRE(contains);
     }
 }
@@ -99,7 +98,8 @@ TEST_CASE("the weight of an integer is exp(-phi) of the double parameter") {
             const double expected = distribution.kind() == NoiseKind::gaussian
                                         ? std::exp(-z * z / (2 * scale * scale))
                                         : std::exp(-z / scale);
-            CHECK(std::ldexp(mpz_get_d(enclosure.lo), -128) == doctest::Approx(expected).epsilon(1e-13));
+            CHECK(std::ldexp(mpz_get_d(enclosure.lo), -128) ==
+                  doctest::Approx(expected).epsilon(1e-13));
         }
     }
 }

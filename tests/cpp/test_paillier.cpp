@@ -58,8 +58,7 @@ std::int64_t centred(std::int64_t x, std::int64_t n) {
 
 struct Toy {
     Toy(unsigned long p, unsigned long q)
-        : n(static_cast<std::int64_t>(p * q)),
-          key(SecretKey::from_primes(Integer(p), Integer(q))) {
+        : n(static_cast<std::int64_t>(p * q)), key(SecretKey::from_primes(Integer(p), Integer(q))) {
         for (std::int64_t m = -(n / 2); m <= n / 2; ++m) messages.push_back(m);
         for (unsigned long r = 1; r < p * q; ++r) {
             if (std::gcd(r, p * q) == 1) units.push_back(r);
@@ -97,8 +96,8 @@ TEST_CASE("toy world: every message under every randomiser is what the formula s
             const std::vector<std::int64_t> repeated(toy.units.size(), m);
             std::vector<Integer> r;
             for (const unsigned long unit : toy.units) r.emplace_back(unit);
-            const Ciphertexts c = encrypt_with(plaintexts(repeated), r, {r.size()},
-                                               toy.key.public_key(), {});
+            const Ciphertexts c =
+                encrypt_with(plaintexts(repeated), r, {r.size()}, toy.key.public_key(), {});
             const auto integers = c.to_integers({});
             for (std::size_t i = 0; i < r.size(); ++i) {
                 // (1 + n)^m * r^n mod n^2
@@ -159,7 +158,7 @@ TEST_CASE("toy world: every unit modulo n^2 is a ciphertext, and nothing else is
     const auto n = static_cast<unsigned long>(toy.n);
     for (unsigned long c = 0; c < n * n; ++c) {
         const auto read = [&] {
-            return Ciphertexts::from_integers({Integer(c)}, {1}, toy.key.public_key());
+            return Ciphertexts::from_integers({Integer(c)}, {1}, toy.key.public_key(), {});
         };
         if (std::gcd(c, n) == 1) {
             const Ciphertexts ciphertext = read();
@@ -170,7 +169,7 @@ TEST_CASE("toy world: every unit modulo n^2 is a ciphertext, and nothing else is
         }
     }
     CHECK(code_of([&] {
-              Ciphertexts::from_integers({Integer(n * n + 1)}, {1}, toy.key.public_key());
+              Ciphertexts::from_integers({Integer(n * n + 1)}, {1}, toy.key.public_key(), {});
           }) == Errc::invalid_ciphertext);
 }
 
@@ -182,8 +181,8 @@ TEST_CASE("toy world: messages outside (-n/2, n/2) are refused, whatever their w
             };
             try_one(toy.n / 2);
             try_one(-(toy.n / 2));
-            for (const std::int64_t m : {toy.n / 2 + 1, -(toy.n / 2) - 1, toy.n, -toy.n,
-                                         2 * toy.n, INT64_MAX, INT64_MIN}) {
+            for (const std::int64_t m : {toy.n / 2 + 1, -(toy.n / 2) - 1, toy.n, -toy.n, 2 * toy.n,
+                                         INT64_MAX, INT64_MIN}) {
                 REQUIRE(code_of([&] { try_one(m); }) == Errc::invalid_argument);
             }
         }
@@ -228,14 +227,14 @@ TEST_CASE("wire bytes read back, and every single damaged byte of the header is 
     const Ciphertexts sum = c.add(c, {});
     REQUIRE(sum.exponent() != 0);
     const Bytes wire = sum.to_bytes({});
-    const Ciphertexts back = Ciphertexts::from_bytes(wire, pk);
+    const Ciphertexts back = Ciphertexts::from_bytes(wire, pk, {});
     CHECK(back.exponent() == 0);
     CHECK(values(key.decrypt(back, {})) == std::vector<std::int64_t>{14, -14});
     const std::size_t header = wire.size() - 2 * pk.modulus().element_bytes();
     for (std::size_t i = 0; i < header; ++i) {
         Bytes damaged = wire;
         damaged[i] ^= std::byte{1};
-        const Errc code = code_of([&] { Ciphertexts::from_bytes(damaged, pk); });
+        const Errc code = code_of([&] { Ciphertexts::from_bytes(damaged, pk, {}); });
         CHECK((code == Errc::malformed || code == Errc::key_mismatch));
     }
     const PublicKey read = PublicKey::from_bytes(pk.to_bytes());
@@ -269,8 +268,7 @@ TEST_CASE("a randomiser pool gives each randomiser once, to none in a forked chi
     CHECK(values(big_key().decrypt(c, {})) == std::vector<std::int64_t>{5, 6});
     CHECK(pool.remaining() == 0);
     RandomiserPool foreign(toys()[1].key.public_key(), 1, {});
-    CHECK(code_of([&] { encrypt(plaintexts({1}), {1}, pk, &foreign, {}); }) ==
-          Errc::key_mismatch);
+    CHECK(code_of([&] { encrypt(plaintexts({1}), {1}, pk, &foreign, {}); }) == Errc::key_mismatch);
     CHECK(foreign.remaining() == 1);
 }
 

@@ -8,8 +8,8 @@
 //   add_plain           multiplication by 1 + m*n
 // Scratch is split here: the engine's own part first, then temporaries.
 //
-// Exponentiation: fixed windows from the top, every table read whole (Moeller 2002 without recoding).
-// Control flow depends on counts and bit lengths only.
+// Exponentiation: fixed windows from the top, every table read whole (Moeller 2002 without
+// recoding). Control flow depends on counts and bit lengths only.
 
 #pragma once
 
@@ -21,8 +21,8 @@
 namespace veilsum::algorithms {
 
 inline constexpr unsigned kMaxPowWindow = 5;
-/// Chains that walk the fixed-base table together, so that a row comes from the outer caches once for
-/// all of them: 32 is 10 % faster than 8, and 128 no better (2048 bits, Zen 5).
+/// Chains that walk the fixed-base table together, so that a row comes from the outer caches once
+/// for all of them: 32 is 10 % faster than 8, and 128 no better (2048 bits, Zen 5).
 inline constexpr std::size_t kChainsPerBlock = 32;
 
 /// The window that needs the fewest multiplications for exponents of that length.
@@ -40,8 +40,7 @@ inline unsigned pow_window(std::size_t exponent_bits) {
 template <class Engine>
 std::size_t scratch_bytes(const Modulus& n) {
     const std::size_t pow = ((std::size_t{1} << kMaxPowWindow) + 2) * Engine::element_limbs(n);
-    const std::size_t chains =
-        kChainsPerBlock * Engine::chain_limbs(n) + Engine::element_limbs(n);
+    const std::size_t chains = kChainsPerBlock * Engine::chain_limbs(n) + Engine::element_limbs(n);
     return (Engine::scratch_limbs(n) + std::max(pow, chains)) * sizeof(Limb);
 }
 
@@ -161,9 +160,9 @@ void pow(std::byte* out, Operand base, const std::byte* to_montgomery, std::size
 }
 
 template <class Engine>
-void pow_shared(std::byte* out, Operand base, const std::byte* to_montgomery,
-                const Limb* exponent, std::size_t exponent_bits, std::size_t count,
-                const Modulus& n, std::byte* scratch) {
+void pow_shared(std::byte* out, Operand base, const std::byte* to_montgomery, const Limb* exponent,
+                std::size_t exponent_bits, std::size_t count, const Modulus& n,
+                std::byte* scratch) {
     const std::size_t num_limbs = (exponent_bits + 63) / 64;
     pow<Engine>(out, base, to_montgomery, exponent_bits, count, n, scratch,
                 [=](std::size_t, std::size_t position, unsigned width) {
@@ -172,9 +171,9 @@ void pow_shared(std::byte* out, Operand base, const std::byte* to_montgomery,
 }
 
 template <class Engine>
-void pow_each(std::byte* out, Operand base, const std::byte* to_montgomery,
-              const Limb* exponents, std::size_t exponent_limbs, std::size_t exponent_bits,
-              std::size_t count, const Modulus& n, std::byte* scratch) {
+void pow_each(std::byte* out, Operand base, const std::byte* to_montgomery, const Limb* exponents,
+              std::size_t exponent_limbs, std::size_t exponent_bits, std::size_t count,
+              const Modulus& n, std::byte* scratch) {
     pow<Engine>(out, base, to_montgomery, exponent_bits, count, n, scratch,
                 [=](std::size_t i, std::size_t position, unsigned width) {
                     return limbs::bits_at(exponents + i * exponent_limbs, exponent_limbs, position,

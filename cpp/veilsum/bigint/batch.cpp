@@ -46,8 +46,8 @@ Secret<std::byte> montgomery_inverse_vartime(const std::byte* x, const Modulus& 
 
 std::size_t grain(std::size_t multiplications, const Modulus& n) {
     const std::size_t lanes = n.kernel().num_lanes;
-    const std::size_t wanted =
-        std::max<std::size_t>(1, kMultiplicationsPerPiece / std::max<std::size_t>(1, multiplications));
+    const std::size_t wanted = std::max<std::size_t>(
+        1, kMultiplicationsPerPiece / std::max<std::size_t>(1, multiplications));
     return (wanted + lanes - 1) / lanes * lanes;
 }
 
@@ -127,44 +127,46 @@ void inverse_vartime(std::byte* out, const std::byte* in, std::size_t count, con
                      const Execution& execution) {
     const std::size_t bytes = n.element_bytes();
     const std::size_t lanes = n.kernel().num_lanes;
-    parallel_for(count, kInversionChain * lanes, execution, [&](std::size_t begin,
-                                                               std::size_t end) {
-        Secret<std::byte> scratch(n.kernel().scratch_bytes(n));
-        const auto multiply = [&](std::byte* target, const std::byte* a, const std::byte* b,
-                                  std::size_t width) {
-            n.kernel().mul(target, {a, bytes}, {b, bytes}, width, n, scratch.data());
-        };
-        const std::size_t size = end - begin;
-        const std::size_t num_rows = (size + lanes - 1) / lanes;
-        const auto width_of = [&](std::size_t row) { return std::min(lanes, size - row * lanes); };
-        const std::byte* x = in + begin * bytes;
+    parallel_for(
+        count, kInversionChain * lanes, execution, [&](std::size_t begin, std::size_t end) {
+            Secret<std::byte> scratch(n.kernel().scratch_bytes(n));
+            const auto multiply = [&](std::byte* target, const std::byte* a, const std::byte* b,
+                                      std::size_t width) {
+                n.kernel().mul(target, {a, bytes}, {b, bytes}, width, n, scratch.data());
+            };
+            const std::size_t size = end - begin;
+            const std::size_t num_rows = (size + lanes - 1) / lanes;
+            const auto width_of = [&](std::size_t row) {
+                return std::min(lanes, size - row * lanes);
+            };
+            const std::byte* x = in + begin * bytes;
 
-        Bytes prefix(x, x + size * bytes);
-        for (std::size_t row = 1; row < num_rows; ++row) {
-            std::byte* current = prefix.data() + row * lanes * bytes;
-            multiply(current, current, current - lanes * bytes, width_of(row));
-        }
-        // suffix[lane] = inverse of the product of that lane's column down to the current row.
-        Bytes suffix(std::min(lanes, size) * bytes);
-        for (std::size_t lane = 0; lane < std::min(lanes, size); ++lane) {
-            const std::size_t last = (size - 1 - lane) / lanes * lanes + lane;
-            const auto inverted = montgomery_inverse_vartime(prefix.data() + last * bytes, n);
-            std::copy(inverted.begin(), inverted.end(), suffix.data() + lane * bytes);
-        }
-        Bytes below(lanes * bytes);
-        for (std::size_t row = num_rows; row-- > 0;) {
-            const std::size_t width = width_of(row);
-            const std::size_t offset = row * lanes * bytes;
-            std::copy_n(x + offset, width * bytes, below.data());  // `out` may be `in`.
-            std::byte* target = out + begin * bytes + offset;
-            if (row == 0) {
-                std::copy_n(suffix.data(), width * bytes, target);
-            } else {
-                multiply(target, suffix.data(), prefix.data() + offset - lanes * bytes, width);
+            Bytes prefix(x, x + size * bytes);
+            for (std::size_t row = 1; row < num_rows; ++row) {
+                std::byte* current = prefix.data() + row * lanes * bytes;
+                multiply(current, current, current - lanes * bytes, width_of(row));
             }
-            multiply(suffix.data(), suffix.data(), below.data(), width);
-        }
-    });
+            // suffix[lane] = inverse of the product of that lane's column down to the current row.
+            Bytes suffix(std::min(lanes, size) * bytes);
+            for (std::size_t lane = 0; lane < std::min(lanes, size); ++lane) {
+                const std::size_t last = (size - 1 - lane) / lanes * lanes + lane;
+                const auto inverted = montgomery_inverse_vartime(prefix.data() + last * bytes, n);
+                std::copy(inverted.begin(), inverted.end(), suffix.data() + lane * bytes);
+            }
+            Bytes below(lanes * bytes);
+            for (std::size_t row = num_rows; row-- > 0;) {
+                const std::size_t width = width_of(row);
+                const std::size_t offset = row * lanes * bytes;
+                std::copy_n(x + offset, width * bytes, below.data());  // `out` may be `in`.
+                std::byte* target = out + begin * bytes + offset;
+                if (row == 0) {
+                    std::copy_n(suffix.data(), width * bytes, target);
+                } else {
+                    multiply(target, suffix.data(), prefix.data() + offset - lanes * bytes, width);
+                }
+                multiply(suffix.data(), suffix.data(), below.data(), width);
+            }
+        });
 }
 
 }  // namespace veilsum::batch

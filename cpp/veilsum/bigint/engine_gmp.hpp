@@ -1,8 +1,8 @@
 // Arithmetic modulo n^2 in base-n digits, one number at a time, over GMP's mpn functions.
 //
 // Notation: h limbs of 64 bits, R = 2^(64h), n < R odd, x = x0 + x1*n with x0, x1 < n. Montgomery
-// reduction of T < R*n gives q < R and t = (T + q*n)/R, so T = t*R - q*n exactly; where t >= n one n
-// moves into the second digit: t = (t - n) + 1*n, k = 1 (else k = 0).
+// reduction of T < R*n gives q < R and t = (T + q*n)/R, so T = t*R - q*n exactly; where t >= n one
+// n moves into the second digit: t = (t - n) + 1*n, k = 1 (else k = 0).
 //
 // Product.  x*y*R^-1 = (x0*y0 + n*(x0*y1 + x1*y0)) * R^-1
 //                    = t + n*(k + (x0*y1 + x1*y0 - q) * R^-1)            (mod n^2)

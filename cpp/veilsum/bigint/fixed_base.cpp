@@ -8,6 +8,9 @@
 namespace veilsum {
 namespace {
 
+// A band takes some milliseconds, and fills the lanes of any kernel.
+constexpr std::size_t kRowsPerBand = 32;
+
 /// Runs the kernel's and the residue arithmetic of one modulus on its own scratch.
 class Calculator {
 public:
@@ -31,21 +34,22 @@ private:
 
 }  // namespace
 
-// Rows are the lanes here: column j of all rows is made from column j - 1 in one kernel call.
-FixedBaseTable::FixedBaseTable(const std::byte* base, std::size_t exponent_bits, const Modulus& n)
+// Rows are the lanes here: column j of a band of rows is made from column j - 1 in one kernel call.
+FixedBaseTable::FixedBaseTable(const std::byte* base, std::size_t exponent_bits, const Modulus& n,
+                               const Execution& execution)
     : exponent_bits_(exponent_bits),
       num_rows_((exponent_bits + kWindowBits - 1) / kWindowBits),
       entry_limbs_(2 * n.num_limbs()),
       limbs_(num_rows_ * kRowEntries * entry_limbs_) {
     const std::size_t h = n.num_limbs();
     const std::size_t bytes = n.element_bytes();
-    Calculator calculator(n);
 
     // step[r] = g^(2^(w*r)) in Montgomery form; inverse_step[r] = its inverse modulo n, times
     // 2^(64h), the factor of residue::mul.
     Secret<std::byte> steps(num_rows_ * bytes);
     Secret<Limb> inverse_steps(num_rows_ * h);
-    calculator.mul(steps.data(), {base, 0}, {n.r_squared(), 0}, 1);
+    Calculator first(n);
+    first.mul(steps.data(), {base, 0}, {n.r_squared(), 0}, 1);
     const Integer base_mod_n = Integer::from_bytes({base, n.digit_bytes()});
     const auto first_inverse = residue::constant(inverse(base_mod_n, n.n_integer()), 1, n);
     std::copy(first_inverse.begin(), first_inverse.end(), inverse_steps.begin());
@@ -55,38 +59,44 @@ FixedBaseTable::FixedBaseTable(const std::byte* base, std::size_t exponent_bits,
         std::memcpy(step, step - bytes, bytes);
         std::memcpy(inverse_step, inverse_step - h, h * sizeof(Limb));
         for (unsigned i = 0; i < kWindowBits; ++i) {
-            calculator.mul(step, {step, 0}, {step, 0}, 1);
-            calculator.mul_mod_n(inverse_step, inverse_step, inverse_step);
+            first.mul(step, {step, 0}, {step, 0}, 1);
+            first.mul_mod_n(inverse_step, inverse_step, inverse_step);
         }
     }
 
-    // Column 0: one in the first row, R in the others.
-    Secret<std::byte> powers(num_rows_ * bytes);
-    Secret<Limb> inverses(num_rows_ * h);
-    const auto one_residue = residue::constant(Integer(1), 1, n);
-    for (std::size_t r = 0; r < num_rows_; ++r) {
-        std::memcpy(powers.data() + r * bytes, r == 0 ? n.one() : n.r(), bytes);
-        std::copy(one_residue.begin(), one_residue.end(), inverses.data() + r * h);
-    }
     // l = x1/x0. In the first row x0^-1 = inverse; in the others x0^-1 = inverse*R^-1. The
     // remaining factor up to l*R^2 is R^2 in the first row and R in the others.
+    const auto one = residue::constant(Integer(1), 1, n);
     const auto to_first = residue::constant(n.integer(n.r_squared()), 1, n);
     const auto to_others = residue::constant(n.integer(n.r()), 1, n);
-    Secret<Limb> second_digit(h);
-    for (std::size_t j = 0; j < kRowEntries; ++j) {
-        for (std::size_t r = 0; r < num_rows_; ++r) {
-            const std::byte* power = powers.data() + r * bytes;
-            Limb* entry = limbs_.data() + (r * kRowEntries + j) * entry_limbs_;
-            std::memcpy(entry, power, n.digit_bytes());
-            std::memcpy(second_digit.data(), power + n.digit_bytes(), n.digit_bytes());
-            calculator.mul_mod_n(entry + h, second_digit.data(), inverses.data() + r * h);
-            calculator.mul_mod_n(entry + h, entry + h,
-                                 r == 0 ? to_first.data() : to_others.data());
-            calculator.mul_mod_n(inverses.data() + r * h, inverses.data() + r * h,
-                                 inverse_steps.data() + r * h);
+
+    parallel_for(num_rows_, kRowsPerBand, execution, [&](std::size_t begin, std::size_t end) {
+        const std::size_t count = end - begin;
+        Calculator calculator(n);
+        // Column 0: one in the first row, R in the others.
+        Secret<std::byte> powers(count * bytes);
+        Secret<Limb> inverses(count * h);
+        for (std::size_t r = begin; r < end; ++r) {
+            std::memcpy(powers.data() + (r - begin) * bytes, r == 0 ? n.one() : n.r(), bytes);
+            std::copy(one.begin(), one.end(), inverses.data() + (r - begin) * h);
         }
-        calculator.mul(powers.data(), {powers.data(), bytes}, {steps.data(), bytes}, num_rows_);
-    }
+        Secret<Limb> second_digit(h);
+        for (std::size_t j = 0; j < kRowEntries; ++j) {
+            for (std::size_t r = begin; r < end; ++r) {
+                const std::byte* power = powers.data() + (r - begin) * bytes;
+                Limb* inverse_power = inverses.data() + (r - begin) * h;
+                Limb* entry = limbs_.data() + (r * kRowEntries + j) * entry_limbs_;
+                std::memcpy(entry, power, n.digit_bytes());
+                std::memcpy(second_digit.data(), power + n.digit_bytes(), n.digit_bytes());
+                calculator.mul_mod_n(entry + h, second_digit.data(), inverse_power);
+                calculator.mul_mod_n(entry + h, entry + h,
+                                     r == 0 ? to_first.data() : to_others.data());
+                calculator.mul_mod_n(inverse_power, inverse_power, inverse_steps.data() + r * h);
+            }
+            calculator.mul(powers.data(), {powers.data(), bytes},
+                           {steps.data() + begin * bytes, bytes}, count);
+        }
+    });
 }
 
 }  // namespace veilsum

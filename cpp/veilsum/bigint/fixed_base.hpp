@@ -2,6 +2,7 @@
 
 #include <cstddef>
 
+#include "veilsum/base/parallel.hpp"
 #include "veilsum/base/secret.hpp"
 #include "veilsum/bigint/integer.hpp"
 
@@ -19,8 +20,10 @@ class Modulus;
 class FixedBaseTable {
 public:
     /// Builds the table for exponents of up to exponent_bits bits. `base` is an element, a unit.
-    /// Constant time in the base and in n. Cost: num_rows * 2^w multiplications.
-    FixedBaseTable(const std::byte* base, std::size_t exponent_bits, const Modulus& n);
+    /// Constant time in the base and in n but for one modular inversion. Throws Error: cancelled.
+    /// Cost: num_rows * 2^w multiplications, over threads.
+    FixedBaseTable(const std::byte* base, std::size_t exponent_bits, const Modulus& n,
+                   const Execution& execution);
 
     /// Row length 2^w: larger tables need fewer multiplications, but each look-up reads a whole
     /// row. Measured best on the portable kernel from 2048 to 4096 bits.

@@ -16,8 +16,8 @@ void load(Limb* lanes, Operand in, std::size_t count, const Modulus& n) {
 
 void store(std::byte* out, const Limb* lanes, std::size_t count, const Modulus& n) {
     for (std::size_t i = 0; i < count; ++i) {
-        GmpEngine::store_limbs(out + i * n.element_bytes(),
-                               lanes + i * GmpEngine::element_limbs(n), n);
+        GmpEngine::store_limbs(out + i * n.element_bytes(), lanes + i * GmpEngine::element_limbs(n),
+                               n);
     }
 }
 

@@ -2,7 +2,8 @@
 // comparisons; Montgomery reduction, P. L. Montgomery 1985, one limb at a time (HAC 14.32).
 //
 // Constant time rests on GMP's promise for mpn_sec_*, and on mpn_add_n, mpn_sub_n, mpn_addmul_1 and
-// mpn_cnd_*, which mpn_sec_powm itself is built from. mpn_mul_n, mpn_add_1 and mpn_cmp are not used.
+// mpn_cnd_*, which mpn_sec_powm itself is built from. mpn_mul_n, mpn_add_1 and mpn_cmp are not
+// used.
 
 #include "veilsum/bigint/limbs.hpp"
 
@@ -43,8 +44,8 @@ Limb absolute_difference(Limb* out, const Limb* a, const Limb* b, std::size_t k,
     return negative;
 }
 
-/// Given out = low + high*B^h with low = a0*b0, high = a1*b1 and the product d[h] = |a0-a1|*|b0-b1|,
-/// adds (low + high - s*d) * B^(h/2), where s = -1 if `negative` is 1, else +1.
+/// Given out = low + high*B^h with low = a0*b0, high = a1*b1 and the product d[h] =
+/// |a0-a1|*|b0-b1|, adds (low + high - s*d) * B^(h/2), where s = -1 if `negative` is 1, else +1.
 /// The bracket is a0*b1 + a1*b0, so it is not negative and below 2*B^h.
 void add_middle(Limb* out, const Limb* d, Limb negative, std::size_t h, Limb* scratch) {
     const std::size_t k = h / 2;

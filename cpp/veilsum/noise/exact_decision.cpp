@@ -2,11 +2,11 @@
 // S 8^(g+1) / (G_63 7^g) for strip 63 + g of the tail, which is proposed with (1/8)(7/8)^g.
 // 0 < p <= 1 by the choice of G (strip_table.cpp).
 //
-// U is in [r, r + 1) / 2^b once b bits are known. p is irrational for z > 0, since exp of a rational
-// other than 0 is (Lindemann); so a fine enough enclosure of p tells which of p <= r / 2^b (reject),
-// p >= (r + 1) / 2^b (accept) and "strictly between" (read more bits) holds. For z = 0 the
-// enclosure is exact and the comparisons are of rationals. Each level ends with probability 1 - 2^-64
-// or more, so reading goes on with probability 0.
+// U is in [r, r + 1) / 2^b once b bits are known. p is irrational for z > 0, since exp of a
+// rational other than 0 is (Lindemann); so a fine enough enclosure of p tells which of p <= r / 2^b
+// (reject), p >= (r + 1) / 2^b (accept) and "strictly between" (read more bits) holds. For z = 0
+// the enclosure is exact and the comparisons are of rationals. Each level ends with probability 1 -
+// 2^-64 or more, so reading goes on with probability 0.
 
 #include "veilsum/noise/exact_decision.hpp"
 

@@ -16,9 +16,9 @@ namespace veilsum {
 
 /// Fills `out` with independent samples, exactly distributed given uniform random bits.
 ///
-/// Every piece of work has generators of its own, keyed from the operating system; there is no seed.
-/// |sample| < 2^62. Secret: the samples. Cost: about 10 to 25 ns a sample and thread.
-/// Throws Error: entropy; cancelled (part of `out` is then written).
+/// Every piece of work has generators of its own, keyed from the operating system; there is no
+/// seed. |sample| < 2^62. Secret: the samples. Cost: about 10 to 25 ns a sample and thread. Throws
+/// Error: entropy; cancelled (part of `out` is then written).
 void fill_noise(std::span<std::int64_t> out, const NoiseDistribution& distribution,
                 const Execution& execution = {});
 

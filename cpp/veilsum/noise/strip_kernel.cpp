@@ -1,22 +1,25 @@
 // Strip rejection with a filtered exact acceptance test (docs/noise.md).
 //
-// Notation, per candidate: i the strip, y the offset, u = y / k in [0, 1), r the first 16 bits of U.
-// The filter computes q = 2^16 p as ceilings[i] * 2^-x, x = u (linear + slope i + curve u), in single
-// precision: e = 2^-24 is the relative error of one rounding, and 2^16 e = 2^-8.
+// Notation, per candidate: i the strip, y the offset, u = y / k in [0, 1), r the first 16 bits of
+// U. The filter computes q = 2^16 p as ceilings[i] * 2^-x, x = u (linear + slope i + curve u), in
+// single precision: e = 2^-24 is the relative error of one rounding, and 2^16 e = 2^-8.
 //
 // Bound of |q - 2^16 p|, for i < 63:
 //   table  ceilings is a float of at most 2^16: half an ulp is 2^-9, and 2^-15 before rounding.
-//   x      All terms are positive. On the longest way each of u (twice), a coefficient, two products
+//   x      All terms are positive. On the longest way each of u (twice), a coefficient, two
+//   products
 //          and two sums is rounded: less than 7e relative. 2^-x changes by ln(2) x 2^-x 7e, and
 //          x 2^-x <= 1 / (2.718 ln(2)): 2^16 * 7e / 2.718 < 0.0101.
-//   f      n = round(x), f = n - x in [-1/2, 1/2] is exact: x < 5.7 (Gaussian, scale/k >= 4, i = 62;
+//   f      n = round(x), f = n - x in [-1/2, 1/2] is exact: x < 5.7 (Gaussian, scale/k >= 4, i =
+//   62;
 //          Laplace 0.73; u = 0 for m = 0), so f is a multiple of x's ulp that fits 24 bits.
 //   2^f    The Taylor sum up to f^6 omits less than e^0.35 0.35^7 / 5040 < 1.82e-7: 0.0120.
 //          In Horner's scheme at |f| = 1/2 the partial sums from the last are at most 1.42, 0.83,
-//          0.27, 0.06, ... and their errors at most 2.9e, 2.0e, 0.7e, 0.2e, ...: 2^16 * 2.9e < 0.0114.
+//          0.27, 0.06, ... and their errors at most 2.9e, 2.0e, 0.7e, 0.2e, ...: 2^16 * 2.9e <
+//          0.0114.
 //   q      The product with ceilings: 2^-9. q - r is exact to 2^-22 where it decides.
-// Together less than 0.0020 + 0.0101 + 0.0120 + 0.0114 + 0.0020 + 0.0001 < 2^-4. Fusing a product and
-// a sum only removes a rounding.
+// Together less than 0.0020 + 0.0101 + 0.0120 + 0.0114 + 0.0020 + 0.0001 < 2^-4. Fusing a product
+// and a sum only removes a rounding.
 //
 // 2^16 U is in [r, r + 1). Accept if q >= r + 1 + margin: then p > U. Reject if q <= r - margin.
 //
@@ -91,7 +94,8 @@ inline void split(Group& group, const std::uint32_t* words, const StripTable& ta
         const std::uint32_t a = words[lane];
         const std::uint32_t column = a & 63;
         const std::uint32_t entry = table.alias_words[column];
-        const std::uint32_t keep = std::uint32_t{0} - static_cast<std::uint32_t>(a >> 7 < entry >> 7);
+        const std::uint32_t keep =
+            std::uint32_t{0} - static_cast<std::uint32_t>(a >> 7 < entry >> 7);
         const std::uint32_t chosen = (column & keep) | (entry & 63 & ~keep);
         group.column[lane] = chosen;
         group.ceiling[lane] = table.ceilings[chosen];
@@ -107,7 +111,8 @@ inline void split(Group& group, const std::uint32_t* words, const StripTable& ta
         } else {
             const std::uint32_t b = words[kGroupLanes + lane];
             group.uniform16[lane] = b >> 16;
-            group.u[lane] = static_cast<float>(static_cast<std::int32_t>(b) & narrow_mask) * inverse_k;
+            group.u[lane] =
+                static_cast<float>(static_cast<std::int32_t>(b) & narrow_mask) * inverse_k;
         }
     }
 }
@@ -151,7 +156,8 @@ std::size_t run(std::int64_t* out, const std::uint32_t* words, std::size_t num_g
         filter(group, table, filter_margin);
         std::uint32_t any_undecided = 0;
         for (const std::uint32_t flag : group.is_undecided) any_undecided |= flag;
-        if (any_undecided != 0) [[unlikely]] settle<kIsWide>(group, words, table, decision);
+        if (any_undecided != 0) [[unlikely]]
+            settle<kIsWide>(group, words, table, decision);
         for (std::size_t lane = 0; lane < kGroupLanes; ++lane) {
             const std::uint32_t sign = words[lane] >> 6 & 1;
             const std::int64_t z = group.magnitude[lane];

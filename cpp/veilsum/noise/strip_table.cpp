@@ -1,6 +1,6 @@
-// Weights: let h_i be an upper bound of exp(-phi(i k)) (for the tail, of 8 exp(-phi(63 k))), h_0 = 1.
-// With S = floor((2^31 - 64) / sum h_i) and G_i = floor(S h_i) + 1 for i > 0, the sum over i > 0 is
-// at most S (sum h_i - 1) + 63 <= 2^31 - 1 - S. What is left to 2^31 goes to G_0 > S.
+// Weights: let h_i be an upper bound of exp(-phi(i k)) (for the tail, of 8 exp(-phi(63 k))), h_0
+// = 1. With S = floor((2^31 - 64) / sum h_i) and G_i = floor(S h_i) + 1 for i > 0, the sum over i >
+// 0 is at most S (sum h_i - 1) + 63 <= 2^31 - 1 - S. What is left to 2^31 goes to G_0 > S.
 //
 // Tail: strip 63 + g is proposed with probability G_63 2^-31 (1/8)(7/8)^g, so G_63 must be at least
 // S exp(-phi((63 + g) k)) 8 (8/7)^g for every g. From one g to the next this grows by at most

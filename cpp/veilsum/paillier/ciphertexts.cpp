@@ -275,8 +275,7 @@ Ciphertexts Ciphertexts::concatenate(const std::vector<Ciphertexts>& parts,
     }
     Bytes out;
     for (const Ciphertexts& part : parts) {
-        const Bytes elements =
-            same_exponent ? part.elements_ : part.normalise(execution).elements_;
+        const Bytes elements = same_exponent ? part.elements_ : part.normalise(execution).elements_;
         out.insert(out.end(), elements.begin(), elements.end());
     }
     return {first.key_, std::move(shape), std::move(out), same_exponent ? first.exponent_ : 0};

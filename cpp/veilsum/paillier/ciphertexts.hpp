@@ -29,14 +29,14 @@ public:
 
     /// Reads ciphertexts sent by someone else, encrypted under `key`.
     /// Throws Error: malformed (CT4), key_mismatch (CT3), invalid_ciphertext (CT1, CT2).
-    static Ciphertexts from_bytes(ByteView wire, const PublicKey& key);
+    static Ciphertexts from_bytes(ByteView wire, const PublicKey& key, const Execution& execution);
     /// Throws Error: invalid_argument (CT4: a matrix of no ciphertexts).
     Bytes to_bytes(const Execution& execution) const;
 
     /// From and to classic integers modulo n^2, as other Paillier libraries and ISO/IEC 18033-6
     /// write them. Throws Error: invalid_ciphertext.
     static Ciphertexts from_integers(const std::vector<Integer>& values, Shape shape,
-                                     const PublicKey& key);
+                                     const PublicKey& key, const Execution& execution);
     std::vector<Integer> to_integers(const Execution& execution) const;
 
     const PublicKey& key() const noexcept { return key_; }

@@ -35,7 +35,8 @@ Bytes Ciphertexts::to_bytes(const Execution& execution) const {
     return std::move(writer).finish();
 }
 
-Ciphertexts Ciphertexts::from_bytes(ByteView wire, const PublicKey& key) {
+Ciphertexts Ciphertexts::from_bytes(ByteView wire, const PublicKey& key,
+                                    const Execution& execution) {
     Reader reader(wire, WireKind::ciphertexts, kWireVersion);
     const ByteView fingerprint = reader.bytes(key.fingerprint().size());
     if (!std::ranges::equal(fingerprint, key.fingerprint())) {
@@ -61,12 +62,12 @@ Ciphertexts Ciphertexts::from_bytes(ByteView wire, const PublicKey& key) {
     if (size_bytes == 0 && num_dimensions == 2) malformed("CT4: a matrix without ciphertexts");
     const ByteView elements = reader.bytes(size_bytes);
     reader.finish();
-    validate_ciphertexts(elements, key.modulus(), {});
+    validate_ciphertexts(elements, key.modulus(), execution);
     return {key, std::move(shape), Bytes(elements.begin(), elements.end())};
 }
 
 Ciphertexts Ciphertexts::from_integers(const std::vector<Integer>& values, Shape shape,
-                                       const PublicKey& key) {
+                                       const PublicKey& key, const Execution& execution) {
     const Modulus& n = key.modulus();
     const Integer modulus = n.n_integer();
     const Integer squared = modulus * modulus;
@@ -79,7 +80,7 @@ Ciphertexts Ciphertexts::from_integers(const std::vector<Integer>& values, Shape
         const auto element = n.element(value);
         elements.insert(elements.end(), element.begin(), element.end());
     }
-    validate_ciphertexts(elements, n, {});
+    validate_ciphertexts(elements, n, execution);
     return {key, std::move(shape), std::move(elements)};
 }
 

@@ -53,8 +53,8 @@ Secret<Limb> plaintext_residues(const Plaintexts& plaintexts, const Modulus& n) 
         Limb outside = 0;
         for (std::size_t j = h; j < m.size(); ++j) outside |= m[j] ^ negative;
         // m + n for negative m: the carry out of the top says that it is not negative any more.
-        const Limb carry = mpn_cnd_add_n(negative & 1, residue, residue, n.n(),
-                                         static_cast<mp_size_t>(h));
+        const Limb carry =
+            mpn_cnd_add_n(negative & 1, residue, residue, n.n(), static_cast<mp_size_t>(h));
         outside |= (negative & 1) ^ carry;
         // x < n/2 for m >= 0, x > n/2 for m < 0, where n is odd: compare 2x with n.
         const Limb top = mpn_lshift(doubled.data(), residue, static_cast<mp_size_t>(h), 1);
@@ -82,8 +82,8 @@ Secret<std::byte> fresh_randomisers(std::size_t num, const PublicKey& key,
             uniform_bits(std::span(a).subspan(i * num_limbs, num_limbs), key.randomiser_bits(),
                          random);
         }
-        batch::fixed_base(randomisers.data(), key.randomiser_table(), a.data(), num_limbs, num, n,
-                          execution);
+        batch::fixed_base(randomisers.data(), key.randomiser_table(execution), a.data(), num_limbs,
+                          num, n, execution);
         if (exponents != nullptr) *exponents = std::move(a);
     } else {
         for (std::size_t i = 0; i < num; ++i) {
@@ -129,10 +129,9 @@ Secret<std::byte> RandomiserPool::take(std::size_t num) {
     std::size_t first = next_.load();
     do {
         if (num > size_ - first) {
-            throw Error(Errc::exhausted, "the randomiser pool has " +
-                                             std::to_string(size_ - first) + " left, " +
-                                             std::to_string(num) +
-                                             " are needed; call precompute again");
+            throw Error(Errc::exhausted,
+                        "the randomiser pool has " + std::to_string(size_ - first) + " left, " +
+                            std::to_string(num) + " are needed; call precompute again");
         }
     } while (!next_.compare_exchange_weak(first, first + num));
     const std::size_t bytes = key_.modulus().element_bytes();
@@ -145,8 +144,9 @@ Secret<std::byte> RandomiserPool::take(std::size_t num) {
 Ciphertexts encrypt(const Plaintexts& plaintexts, Ciphertexts::Shape shape, const PublicKey& key,
                     RandomiserPool* pool, const Execution& execution) {
     if (pool != nullptr && !(pool->key() == key)) {
-        throw Error(Errc::key_mismatch, "the randomiser pool belongs to another key; make one with "
-                                        "this key's precompute");
+        throw Error(Errc::key_mismatch,
+                    "the randomiser pool belongs to another key; make one with "
+                    "this key's precompute");
     }
     const Secret<Limb> residues = plaintext_residues(plaintexts, key.modulus());
     const Secret<std::byte> randomisers =

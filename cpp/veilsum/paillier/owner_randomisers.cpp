@@ -59,16 +59,15 @@ void add_half(Brackets& brackets, const Secret<Limb>& exponents, std::size_t exp
 void join(std::byte* out, Brackets& brackets, std::size_t count, const Modulus& n) {
     const std::size_t h = n.num_limbs();
     const std::size_t wide = brackets.num_limbs;
-    Secret<Limb> scratch(
-        static_cast<std::size_t>(std::max(mpn_sec_div_qr_itch(size(wide), size(h)),
-                                          mpn_sec_div_r_itch(size(wide), size(h)))));
+    Secret<Limb> scratch(static_cast<std::size_t>(std::max(
+        mpn_sec_div_qr_itch(size(wide), size(h)), mpn_sec_div_r_itch(size(wide), size(h)))));
     Secret<Limb> quotient(wide);
     for (std::size_t i = 0; i < count; ++i) {
         Limb* low = brackets.low.data() + i * wide;
         Limb* high = brackets.high.data() + i * wide;
         std::byte* element = out + i * n.element_bytes();
-        quotient[wide - h] = mpn_sec_div_qr(quotient.data(), low, size(wide), n.n(), size(h),
-                                            scratch.data());
+        quotient[wide - h] =
+            mpn_sec_div_qr(quotient.data(), low, size(wide), n.n(), size(h), scratch.data());
         std::memcpy(element, low, n.digit_bytes());
         mpn_add_n(high, high, quotient.data(), size(wide));
         mpn_sec_div_r(high, size(wide), n.n(), size(h), scratch.data());
@@ -85,7 +84,8 @@ Secret<std::byte> owner_randomisers(std::size_t num, const PublicKey& key,
     const std::size_t exponent_limbs = (exponent_bits + 63) / 64;
     const FixedBaseTable* tables[2];
     for (std::size_t k = 0; k < 2; ++k) {
-        tables[k] = &halves[k].randomiser_table(key.randomiser_base(), n);
+        tables[k] = &halves[k].randomiser_table(key.randomiser_base(execution), n,
+                                                execution.without_progress());
     }
     Secret<std::byte> randomisers(num * n.element_bytes());
     // Two chains of half-size products cost about half as much as one of full size.

@@ -81,8 +81,7 @@ void PrimeHalf::reduce(std::byte* out, const std::byte* c, const Modulus& n,
 
     digit[h - 1] = 0;
     std::memcpy(digit, c, n.digit_bytes());
-    quotient[h - hp] =
-        mpn_sec_div_qr(quotient, digit, size(h), p_.n(), size(hp), rest);
+    quotient[h - hp] = mpn_sec_div_qr(quotient, digit, size(h), p_.n(), size(hp), rest);
     std::memcpy(out, digit, p_.digit_bytes());
 
     digit[h - 1] = 0;
@@ -140,12 +139,13 @@ void PrimeHalf::add_lifted(Limb* low, Limb* high, const std::byte* v, std::size_
     add_product(high, v + p_.digit_bytes(), other_);
 }
 
-const FixedBaseTable& PrimeHalf::randomiser_table(const std::byte* hs, const Modulus& n) const {
+const FixedBaseTable& PrimeHalf::randomiser_table(const std::byte* hs, const Modulus& n,
+                                                  const Execution& execution) const {
     return randomiser_table_.get([&] {
         Secret<Limb> scratch(scratch_limbs(n));
         Secret<std::byte> base(p_.element_bytes());
         reduce(base.data(), hs, n, scratch.data());
-        return FixedBaseTable(base.data(), p_.bits(), p_);
+        return FixedBaseTable(base.data(), p_.bits(), p_, execution);
     });
 }
 

@@ -35,7 +35,8 @@ public:
                          Limb* scratch) const noexcept;
 
     /// Powers of hs modulo p^2, for exponents below p - 1. Built at first use.
-    const FixedBaseTable& randomiser_table(const std::byte* hs, const Modulus& n) const;
+    const FixedBaseTable& randomiser_table(const std::byte* hs, const Modulus& n,
+                                           const Execution& execution) const;
 
     /// q^-2 * R modulo p^2 as an element: one kernel multiplication makes v = x * q^-2 mod p^2.
     const std::byte* lift_factor() const noexcept { return lift_factor_.data(); }

@@ -89,7 +89,8 @@ PublicKey PublicKey::from_bytes(ByteView wire) {
     const std::uint8_t form = reader.u8();
     const std::size_t key_bits = reader.u32();
     if (form > static_cast<std::uint8_t>(KeyForm::djn)) {
-        throw Error(Errc::malformed, "unknown form of public key; it may come from a newer version");
+        throw Error(Errc::malformed,
+                    "unknown form of public key; it may come from a newer version");
     }
     if (key_bits > kMaxKeyBits) {
         invalid_key("PK1: the key claims " + std::to_string(key_bits) + " bits; at most " +
@@ -107,21 +108,24 @@ PublicKey PublicKey::from_bytes(ByteView wire) {
     return unchecked(n, static_cast<KeyForm>(form));
 }
 
-const std::byte* PublicKey::randomiser_base() const {
+const std::byte* PublicKey::randomiser_base(const Execution& execution) const {
     return state_->randomiser_base
-        .get([this] {
+        .get([&] {
             const Modulus& n = modulus();
             const Secret<std::byte> h = n.element(derive_h(n));
             Secret<std::byte> hs(n.element_bytes());
-            batch::pow_shared(hs.data(), {h.data(), 0}, n.r_squared(), n.n(), n.bits(), 1, n, {});
+            batch::pow_shared(hs.data(), {h.data(), 0}, n.r_squared(), n.n(), n.bits(), 1, n,
+                              execution.without_progress());
             return hs;
         })
         .data();
 }
 
-const FixedBaseTable& PublicKey::randomiser_table() const {
-    return state_->randomiser_table.get(
-        [this] { return FixedBaseTable(randomiser_base(), randomiser_bits(), modulus()); });
+const FixedBaseTable& PublicKey::randomiser_table(const Execution& execution) const {
+    return state_->randomiser_table.get([&] {
+        return FixedBaseTable(randomiser_base(execution), randomiser_bits(), modulus(),
+                              execution.without_progress());
+    });
 }
 
 }  // namespace veilsum

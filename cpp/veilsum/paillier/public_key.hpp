@@ -54,11 +54,11 @@ public:
 
     /// hs = h^n mod n^2 as an element, h derived from n alone: no one can plant a weak one.
     /// Requires form djn. Computed at first use.
-    const std::byte* randomiser_base() const;
+    const std::byte* randomiser_base(const Execution& execution) const;
 
     /// The table of powers of hs, of some megabytes. Requires form djn. Built at first use, once
     /// or, when threads race, more than once with one kept: no lock that a fork could leave held.
-    const FixedBaseTable& randomiser_table() const;
+    const FixedBaseTable& randomiser_table(const Execution& execution) const;
 
     friend bool operator==(const PublicKey& a, const PublicKey& b) {
         return a.fingerprint() == b.fingerprint();

@@ -50,8 +50,8 @@ void check_primes(const Integer& p, const Integer& q) {
 
 struct SecretKey::State {
     State(const Integer& p, const Integer& q)
-        : public_key(PublicKey::unchecked(
-              p * q, is_djn_form(p, q) ? KeyForm::djn : KeyForm::classic)),
+        : public_key(
+              PublicKey::unchecked(p * q, is_djn_form(p, q) ? KeyForm::djn : KeyForm::classic)),
           halves{{p, q, public_key.modulus().kernel()}, {q, p, public_key.modulus().kernel()}} {}
 
     PublicKey public_key;
@@ -150,15 +150,16 @@ Plaintexts SecretKey::decrypt(const Ciphertexts& ciphertexts, const Execution& e
             limbs::subtract_once(m, m[h], n.n(), h, scratch.data());
             // m > n/2 stands for m - n: compare 2m with n, which is odd.
             const Limb top = mpn_lshift(scratch.data(), m, static_cast<mp_size_t>(h), 1);
-            const Limb borrow = mpn_sub_n(scratch.data() + h, scratch.data(), n.n(),
-                                          static_cast<mp_size_t>(h));
+            const Limb borrow =
+                mpn_sub_n(scratch.data() + h, scratch.data(), n.n(), static_cast<mp_size_t>(h));
             mpn_cnd_sub_n(top | (borrow ^ 1), m, m, n.n(), static_cast<mp_size_t>(h));
             std::copy_n(m, h, plaintexts[begin + i].begin());
         }
     });
     if (!is_sound) {
-        throw Error(Errc::internal, "a decryption failed its self-check and was discarded; if it "
-                                    "happens again, suspect the hardware");
+        throw Error(Errc::internal,
+                    "a decryption failed its self-check and was discarded; if it "
+                    "happens again, suspect the hardware");
     }
     return plaintexts;
 }

@@ -1,0 +1,116 @@
+// A world modulo n^2 computed by a kernel and by GMP, with values at the edges.
+
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <initializer_list>
+#include <vector>
+
+#include "veilsum/bigint/kernel.hpp"
+#include "veilsum/rng/uniform.hpp"
+
+namespace veilsum::testing {
+
+inline Integer random_below(const Integer& bound) {
+    static Csprng random;
+    std::vector<Limb> limbs(bound.num_limbs());
+    std::vector<Limb> out(limbs.size());
+    bound.to_limbs(limbs);
+    uniform_below(out, limbs, random);
+    return Integer::from_limbs(out);
+}
+
+inline Integer power_of_two(std::size_t exponent) {
+    Integer x;
+    mpz_setbit(x.get(), exponent);
+    return x;
+}
+
+/// Random odd moduli of that many bits, and the largest one: all limbs full.
+inline std::vector<Integer> moduli(std::size_t bits) {
+    std::vector<Integer> result{power_of_two(bits) - 1};
+    for (int i = 0; i < 2; ++i) {
+        Integer n = random_below(power_of_two(bits - 1));
+        mpz_setbit(n.get(), bits - 1);
+        mpz_setbit(n.get(), 0);
+        result.push_back(n);
+    }
+    return result;
+}
+
+/// Digits at the edges: 0, 1, n - 1, limbs of all ones, and random.
+inline std::vector<Integer> digits(const Integer& n) {
+    std::vector<Integer> result{Integer(0), Integer(1), n - 1};
+    if (n.bit_length() > 64) result.push_back(power_of_two(64) - 1);
+    if (n.bit_length() > 2) result.push_back(power_of_two(n.bit_length() - 1) - 1);
+    for (int i = 0; i < 2; ++i) result.push_back(random_below(n));
+    return result;
+}
+
+/// A world modulo n^2 with its kernel, and the same computed by GMP.
+struct World {
+    World(const Integer& n_value, const Kernel& kernel_value)
+        : kernel(kernel_value),
+          n(n_value),
+          n_squared(n_value * n_value),
+          modulus(n_value, kernel_value),
+          scratch(kernel_value.scratch_bytes(modulus)) {
+        r_inverse = inverse(modulus.integer(modulus.r()), n_squared);
+        for (const Integer& digit0 : digits(n)) {
+            for (const Integer& digit1 : digits(n)) {
+                Integer x = digit0;
+                mpz_addmul(x.get(), digit1.get(), n.get());
+                values.push_back(x);
+            }
+        }
+        for (const Integer& x : values) {
+            const auto element = modulus.element(x);
+            elements.insert(elements.end(), element.begin(), element.end());
+        }
+    }
+
+    Operand operand() const { return {elements.data(), modulus.element_bytes()}; }
+    Integer at(const Secret<std::byte>& out, std::size_t i) const {
+        return modulus.integer(out.data() + i * modulus.element_bytes());
+    }
+    Integer montgomery(const Integer& a, const Integer& b) const {
+        return a * b * r_inverse % n_squared;
+    }
+    Integer power(const Integer& base, const Integer& exponent) const {
+        Integer result;
+        mpz_powm(result.get(), base.get(), exponent.get(), n_squared.get());
+        return result;
+    }
+
+    const Kernel& kernel;
+    Integer n;
+    Integer n_squared;
+    Modulus modulus;
+    Secret<std::byte> scratch;
+    Integer r_inverse;
+    std::vector<Integer> values;
+    Secret<std::byte> elements;
+};
+
+template <class Check>
+void for_each_world(std::initializer_list<std::size_t> sizes, Check&& check) {
+    for (const Kernel* kernel : available_kernels()) {
+        for (const std::size_t bits : sizes) {
+            for (const Integer& n : moduli(bits)) {
+                CAPTURE(kernel->name);
+                CAPTURE(bits);
+                World world(n, *kernel);
+                check(world);
+            }
+        }
+    }
+}
+
+inline std::vector<Limb> to_limbs(const Integer& x, std::size_t num_limbs) {
+    std::vector<Limb> limbs(num_limbs);
+    x.to_limbs(limbs);
+    return limbs;
+}
+
+}  // namespace veilsum::testing

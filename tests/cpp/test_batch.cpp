@@ -1,0 +1,89 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "bigint_fixtures.hpp"
+#include "veilsum/base/error.hpp"
+#include "veilsum/bigint/batch.hpp"
+#include "veilsum/bigint/primes.hpp"
+
+using namespace veilsum;
+using namespace veilsum::testing;
+
+TEST_CASE("batch::product multiplies any number of elements") {
+    for_each_world({7, 1024}, [](World& world) {
+        for (const std::size_t count : {1u, 2u, 25u}) {
+            Secret<std::byte> out(world.modulus.element_bytes());
+            batch::product(out.data(), world.elements.data(), count, world.modulus, {});
+            Integer expected = world.values[0];
+            for (std::size_t i = 1; i < count; ++i) {
+                expected = world.montgomery(expected, world.values[i]);
+            }
+            REQUIRE(world.at(out, 0) == expected);
+        }
+    });
+    // Long ones, with and without a ragged end.
+    const Modulus modulus(Integer(77), active_kernel());
+    const auto x = modulus.element(Integer(3));
+    for (const std::size_t count : {63u, 64u, 65u, 128u, 200u}) {
+        Secret<std::byte> in;
+        for (std::size_t i = 0; i < count; ++i) in.insert(in.end(), x.begin(), x.end());
+        Secret<std::byte> out(modulus.element_bytes());
+        batch::product(out.data(), in.data(), count, modulus, {});
+        Integer expected;
+        mpz_powm_ui(expected.get(), Integer(3).get(), count, Integer(77 * 77).get());
+        const auto power = modulus.r_power(1 - static_cast<std::int64_t>(count));
+        REQUIRE(modulus.integer(out.data()) ==
+                expected * modulus.integer(power.data()) % Integer(77 * 77));
+    }
+}
+
+TEST_CASE("batch::inverse_vartime inverts units and refuses others") {
+    for_each_world({7, 64, 1024}, [](World& world) {
+        Secret<std::byte> units;
+        for (std::size_t i = 0; i < world.values.size(); ++i) {
+            if (!(gcd(world.values[i], world.n) == Integer(1))) continue;
+            const std::byte* element = world.operand().at(i);
+            units.insert(units.end(), element, element + world.modulus.element_bytes());
+        }
+        while (units.size() < 130 * world.modulus.element_bytes()) {
+            const Secret<std::byte> copy = units;
+            units.insert(units.end(), copy.begin(), copy.end());
+        }
+        const std::size_t total = units.size() / world.modulus.element_bytes();
+        for (const std::size_t count : {std::size_t{1}, std::size_t{63}, std::size_t{65}, total}) {
+            Secret<std::byte> inverses(
+                units.begin(),
+                units.begin() + static_cast<std::ptrdiff_t>(count * world.modulus.element_bytes()));
+            batch::inverse_vartime(inverses.data(), inverses.data(), count, world.modulus, {});
+            batch::mul(inverses.data(), {inverses.data(), world.modulus.element_bytes()},
+                       {units.data(), world.modulus.element_bytes()}, count, world.modulus, {});
+            for (std::size_t i = 0; i < count; ++i) {
+                REQUIRE(world.at(inverses, i) == world.modulus.integer(world.modulus.r()));
+            }
+        }
+        const auto zero = world.modulus.element(Integer(0));
+        std::copy(zero.begin(), zero.end(), units.begin());
+        CHECK_THROWS_AS(
+            batch::inverse_vartime(units.data(), units.data(), total, world.modulus, {}), Error);
+    });
+}
+
+TEST_CASE("random_prime gives primes of the kind and size asked for") {
+    for (const std::size_t bits : {16u, 64u, 200u}) {
+        for (const PrimeKind kind : {PrimeKind::blum, PrimeKind::safe}) {
+            const Integer p = random_prime(bits, kind, {});
+            CHECK(p.bit_length() == bits);
+            CHECK(mpz_tstbit(p.get(), bits - 2) == 1);
+            CHECK(mpz_fdiv_ui(p.get(), 4) == 3);
+            CHECK(mpz_probab_prime_p(p.get(), 30) != 0);
+            if (kind == PrimeKind::safe) {
+                Integer half;
+                mpz_fdiv_q_2exp(half.get(), p.get(), 1);
+                CHECK(mpz_probab_prime_p(half.get(), 30) != 0);
+            }
+        }
+    }
+    CHECK(!is_probable_prime(Integer(561)));  // A Carmichael number.
+}

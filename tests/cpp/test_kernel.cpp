@@ -1,0 +1,214 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "bigint_fixtures.hpp"
+#include "veilsum/base/error.hpp"
+#include "veilsum/bigint/residue.hpp"
+
+using namespace veilsum;
+using namespace veilsum::testing;
+
+TEST_CASE("a modulus must be odd and at least 3") {
+    for (const unsigned long n : {0ul, 1ul, 2ul, 4ul, 1000ul}) {
+        CHECK_THROWS_AS(Modulus(Integer(n), active_kernel()), Error);
+    }
+    CHECK(Modulus(Integer(3), active_kernel()).bits() == 2);
+}
+
+TEST_CASE("load and store are inverse") {
+    for_each_world({2, 7, 64, 65, 1000}, [](World& world) {
+        const std::size_t count = world.values.size();
+        std::vector<Limb> lanes(count * world.kernel.lane_limbs(world.modulus));
+        Secret<std::byte> back(world.elements.size());
+        world.kernel.load(lanes.data(), world.operand(), count, world.modulus);
+        world.kernel.store(back.data(), lanes.data(), count, world.modulus);
+        REQUIRE(back == world.elements);
+    });
+}
+
+TEST_CASE("mul equals GMP on edge and random values") {
+    for_each_world(
+        {2, 3, 7, 63, 64, 65, 128, 1024, 1536, 2047, 2048, 3072, 4096}, [](World& world) {
+            const std::size_t count = world.values.size();
+            Secret<std::byte> out(world.elements.size());
+            // Every pair: the second operand is shifted round.
+            for (std::size_t shift = 0; shift < count; shift += world.n.bit_length() > 64 ? 7 : 1) {
+                Secret<std::byte> shifted = world.elements;
+                std::rotate(shifted.begin(),
+                            shifted.begin() +
+                                static_cast<std::ptrdiff_t>(shift * world.modulus.element_bytes()),
+                            shifted.end());
+                world.kernel.mul(out.data(), world.operand(),
+                                 {shifted.data(), world.modulus.element_bytes()}, count,
+                                 world.modulus, world.scratch.data());
+                for (std::size_t i = 0; i < count; ++i) {
+                    const Integer& b = world.values[(i + shift) % count];
+                    REQUIRE(world.at(out, i) == world.montgomery(world.values[i], b));
+                }
+            }
+        });
+}
+
+TEST_CASE("every product of a tiny modulus is right and canonical") {
+    for (const unsigned long n : {3ul, 5ul, 15ul, 35ul, 77ul}) {
+        const Modulus modulus(Integer(n), active_kernel());
+        Secret<std::byte> scratch(active_kernel().scratch_bytes(modulus));
+        const Integer n_squared(n * n);
+        const Integer r_inverse = inverse(modulus.integer(modulus.r()), n_squared);
+        for (unsigned long a = 0; a < n * n; ++a) {
+            const auto x = modulus.element(Integer(a));
+            for (unsigned long b = 0; b < n * n; b += n > 40 ? 11 : 1) {
+                const auto y = modulus.element(Integer(b));
+                Secret<std::byte> out(modulus.element_bytes());
+                active_kernel().mul(out.data(), {x.data(), 0}, {y.data(), 0}, 1, modulus,
+                                    scratch.data());
+                REQUIRE(std::to_integer<unsigned long>(out[0]) < n);
+                REQUIRE(std::to_integer<unsigned long>(out[1]) < n);
+                REQUIRE(modulus.integer(out.data()) ==
+                        Integer(a) * Integer(b) * r_inverse % n_squared);
+            }
+        }
+    }
+}
+
+TEST_CASE("mul works in place and with a repeated operand") {
+    for_each_world({65, 2048}, [](World& world) {
+        const std::size_t count = world.values.size();
+        Secret<std::byte> out = world.elements;
+        world.kernel.mul(out.data(), {out.data(), world.modulus.element_bytes()},
+                         {world.modulus.r_squared(), 0}, count, world.modulus,
+                         world.scratch.data());
+        world.kernel.mul(out.data(), {out.data(), world.modulus.element_bytes()},
+                         {world.modulus.one(), 0}, count, world.modulus, world.scratch.data());
+        REQUIRE(out == world.elements);
+    });
+}
+
+TEST_CASE("mul_reduce equals a chain of products") {
+    for_each_world({7, 64, 2048}, [](World& world) {
+        // The values as a matrix of 7 rows, reduced over the rows.
+        const std::size_t columns = world.values.size() / 7;
+        Secret<std::byte> out(columns * world.modulus.element_bytes());
+        for (const std::size_t terms : {1u, 2u, 7u}) {
+            world.kernel.mul_reduce(out.data(), world.operand(), terms,
+                                    columns * world.modulus.element_bytes(), columns, world.modulus,
+                                    world.scratch.data());
+            for (std::size_t i = 0; i < columns; ++i) {
+                Integer expected = world.values[i];
+                for (std::size_t term = 1; term < terms; ++term) {
+                    expected = world.montgomery(expected, world.values[i + term * columns]);
+                }
+                REQUIRE(world.at(out, i) == expected);
+            }
+        }
+    });
+}
+
+TEST_CASE("add_plain multiplies by 1 + m*n") {
+    for_each_world({2, 7, 64, 65, 2048, 3072}, [](World& world) {
+        const std::size_t count = world.values.size();
+        Secret<std::byte> out(world.elements.size());
+        for (const Integer& m : digits(world.n)) {
+            const auto m_limbs = to_limbs(m, world.modulus.num_limbs());
+            world.kernel.add_plain(out.data(), world.operand(), m_limbs.data(), 0, count,
+                                   world.modulus, world.scratch.data());
+            Integer factor = m * world.n;
+            mpz_add_ui(factor.get(), factor.get(), 1);
+            for (std::size_t i = 0; i < count; ++i) {
+                REQUIRE(world.at(out, i) == world.values[i] * factor % world.n_squared);
+            }
+        }
+    });
+}
+
+TEST_CASE("pow_shared equals GMP for exponents at the edges") {
+    for_each_world({2, 7, 64, 65, 1024}, [](World& world) {
+        const std::size_t count = std::min<std::size_t>(world.values.size(), 9);
+        const std::size_t first = world.values.size() - count;
+        const Operand base{world.operand().at(first), world.modulus.element_bytes()};
+        Secret<std::byte> out(count * world.modulus.element_bytes());
+        for (const std::size_t exponent_bits : {0u, 1u, 2u, 5u, 31u, 64u, 65u, 200u}) {
+            const Integer largest = power_of_two(exponent_bits) - 1;
+            for (const Integer& exponent :
+                 {Integer(0), largest, random_below(power_of_two(exponent_bits))}) {
+                const auto exponent_limbs = to_limbs(exponent, (exponent_bits + 63) / 64 + 1);
+                world.kernel.pow_shared(out.data(), base, world.modulus.r_squared(),
+                                        exponent_limbs.data(), exponent_bits, count, world.modulus,
+                                        world.scratch.data());
+                for (std::size_t i = 0; i < count; ++i) {
+                    REQUIRE(world.at(out, i) == world.power(world.values[first + i], exponent));
+                }
+            }
+        }
+    });
+}
+
+TEST_CASE("pow_each takes one exponent for each base") {
+    for_each_world({7, 128, 2048}, [](World& world) {
+        const std::size_t count = std::min<std::size_t>(world.values.size(), 12);
+        constexpr std::size_t kBits = 130;
+        std::vector<Limb> exponents;
+        std::vector<Integer> expected;
+        for (std::size_t i = 0; i < count; ++i) {
+            const Integer exponent = i == 0   ? Integer(0)
+                                     : i == 1 ? power_of_two(kBits) - 1
+                                              : random_below(power_of_two(kBits));
+            const auto exponent_limbs = to_limbs(exponent, 3);
+            exponents.insert(exponents.end(), exponent_limbs.begin(), exponent_limbs.end());
+            expected.push_back(world.power(world.values[i], exponent));
+        }
+        Secret<std::byte> out(count * world.modulus.element_bytes());
+        world.kernel.pow_each(out.data(), world.operand(), world.modulus.r_squared(),
+                              exponents.data(), 3, kBits, count, world.modulus,
+                              world.scratch.data());
+        for (std::size_t i = 0; i < count; ++i) REQUIRE(world.at(out, i) == expected[i]);
+    });
+}
+
+TEST_CASE("fixed_base equals GMP, in batches around the block size") {
+    for_each_world({7, 64, 65, 1024, 2048}, [](World& world) {
+        Integer base;
+        do {
+            base = random_below(world.n_squared);
+        } while (!(gcd(base, world.n) == Integer(1)));
+        const std::size_t exponent_bits = world.n.bit_length() / 2 + 1;
+        const auto element = world.modulus.element(base);
+        const FixedBaseTable table(element.data(), exponent_bits, world.modulus, {});
+        const std::size_t exponent_limbs = (exponent_bits + 63) / 64;
+        for (const std::size_t count : {1u, 7u, 8u, 9u, 17u}) {
+            std::vector<Limb> exponents;
+            std::vector<Integer> expected;
+            for (std::size_t i = 0; i < count; ++i) {
+                const Integer exponent = i == 0   ? Integer(0)
+                                         : i == 1 ? power_of_two(exponent_bits) - 1
+                                                  : random_below(power_of_two(exponent_bits));
+                const auto limbs = to_limbs(exponent, exponent_limbs);
+                exponents.insert(exponents.end(), limbs.begin(), limbs.end());
+                expected.push_back(world.power(base, exponent));
+            }
+            Secret<std::byte> out(count * world.modulus.element_bytes());
+            world.kernel.fixed_base(out.data(), table, exponents.data(), exponent_limbs, count,
+                                    world.modulus, world.scratch.data());
+            for (std::size_t i = 0; i < count; ++i) REQUIRE(world.at(out, i) == expected[i]);
+        }
+    });
+}
+
+TEST_CASE("residue::mul equals GMP") {
+    for_each_world({2, 7, 64, 65, 1536}, [](World& world) {
+        const std::size_t h = world.modulus.num_limbs();
+        std::vector<Limb> scratch(residue::scratch_limbs(world.modulus));
+        for (const Integer& a : digits(world.n)) {
+            for (const Integer& b : digits(world.n)) {
+                const auto a_limbs = to_limbs(a, h);
+                const auto b_limbs = residue::constant(b, 1, world.modulus);
+                std::vector<Limb> out(h);
+                residue::mul(out.data(), a_limbs.data(), b_limbs.data(), world.modulus,
+                             scratch.data());
+                REQUIRE(Integer::from_limbs(out) == a * b % world.n);
+            }
+        }
+    });
+}
