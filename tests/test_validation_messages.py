@@ -265,6 +265,10 @@ def test_operands_share_a_codec(key, accumulator):
         with pytest.raises(vs.InvalidArgumentError, match="different codecs"):
             wrong()
     assert accumulator.total is total
+    empty = vs.Accumulator(CODEC, key=key.public)
+    with pytest.raises(vs.InvalidArgumentError, match="different codecs"):
+        empty.add(vector)
+    assert empty.num_addends == 0
 
 
 @rule("VE7")
@@ -279,6 +283,10 @@ def test_operands_share_a_key(key, other_key, accumulator):
         with pytest.raises(vs.KeyMismatchError):
             wrong()
     assert accumulator.total is total
+    empty = vs.Accumulator(CODEC, key=key.public)
+    with pytest.raises(vs.KeyMismatchError):
+        empty.add(vector)
+    assert empty.num_addends == 0
 
 
 @rule("VE8")
