@@ -8,7 +8,6 @@ from pathlib import Path
 os.environ.setdefault("VEILSUM_NUM_THREADS", "1")
 
 import pytest
-
 import veilsum
 
 ROOT = Path(__file__).resolve().parent.parent

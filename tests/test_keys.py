@@ -248,3 +248,15 @@ def test_file_too_long_to_be_a_key_file_is_refused_unread(tmp_path):
 def test_missing_file_is_the_builtin_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         vs.SecretKey.load(tmp_path / "none.key", passphrase=PASSPHRASE)
+
+
+def test_toy_keys_are_not_saved(tmp_path):
+    with pytest.raises(vs.InvalidArgumentError, match="is not saved"):
+        hazmat.secret_key(7, 11).save(tmp_path / "key", passphrase="x")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("build", [vs.PublicKey, vs.SecretKey, vs.RandomiserPool])
+def test_keys_are_not_built_from_anything_else(build):
+    with pytest.raises(TypeError, match="make a"):
+        build(5)

@@ -37,6 +37,8 @@ class Ciphertexts:
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, native: _core.Ciphertexts, public_key: PublicKey) -> None:
+        if not isinstance(native, _core.Ciphertexts):
+            raise TypeError("make Ciphertexts with PublicKey.encrypt, from_bytes or from_ints")
         self._native = native
         self._public_key = public_key
 

@@ -21,6 +21,8 @@ __all__ = ["PublicKey", "RandomiserPool", "SecretKey", "generate_key"]
 
 Progress = Callable[[int, int], object]
 
+_MIN_KEY_BITS = 2047  # Rule PK1.
+
 
 def generate_key(
     key_bits: int = 3072, *, safe_primes: bool = False, num_threads: int | None = None
@@ -49,6 +51,8 @@ class PublicKey:
     __slots__ = ("_native",)
 
     def __init__(self, native: _core.PublicKey) -> None:
+        if not isinstance(native, _core.PublicKey):
+            raise TypeError("make a PublicKey with from_bytes, from_modulus or generate_key")
         self._native = native
 
     @property
@@ -163,6 +167,8 @@ class RandomiserPool:
     __slots__ = ("_native",)
 
     def __init__(self, native: _core.RandomiserPool) -> None:
+        if not isinstance(native, _core.RandomiserPool):
+            raise TypeError("make a RandomiserPool with PublicKey.precompute")
         self._native = native
 
     def __len__(self) -> int:
@@ -188,6 +194,8 @@ class SecretKey:
     __slots__ = ("_native", "_public_key")
 
     def __init__(self, native: _core.SecretKey) -> None:
+        if not isinstance(native, _core.SecretKey):
+            raise TypeError("make a SecretKey with generate_key or SecretKey.load")
         self._native = native
         self._public_key = PublicKey(native.public_key)
 
@@ -271,8 +279,13 @@ class SecretKey:
 
         Raises:
             FileExistsError: there is such a file and ``overwrite`` is not set.
-            InvalidArgumentError: an empty passphrase.
+            InvalidArgumentError: an empty passphrase, or a key of ``hazmat`` that is too small for
+                any reader to accept.
         """
+        if self._public_key.key_bits < _MIN_KEY_BITS:
+            raise InvalidArgumentError(
+                f"a key of {self._public_key.key_bits} bits is for tests and is not saved"
+            )
         secret = self._native.to_secret_bytes()
         try:
             data = keyfile.seal(secret, self._public_key.to_bytes(), passphrase)

@@ -55,8 +55,8 @@ Ciphertexts Ciphertexts::from_bytes(ByteView wire, const PublicKey& key,
         size_bytes = checked_product(size_bytes, length);
     }
     if (size_bytes != reader.remaining()) {
-        malformed("CT4: the announced shape asks for " + std::to_string(size_bytes) + " bytes, but " +
-                  std::to_string(reader.remaining()) + " follow");
+        malformed("CT4: the announced shape asks for " + std::to_string(size_bytes) +
+                  " bytes, but " + std::to_string(reader.remaining()) + " follow");
     }
     // Its rows would cost the reader memory and the sender nothing.
     if (size_bytes == 0 && num_dimensions == 2) malformed("CT4: a matrix without ciphertexts");
