@@ -141,6 +141,8 @@ def test_exception_of_the_progress_callback_comes_through(classic, num_threads):
 
 INTERRUPT = """
     import os, signal, threading, time
+    # A shell starts what runs in the background with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     from known_keys import known_key
     key = known_key(2048)
     values = list(range(10**5))
