@@ -1,6 +1,25 @@
 #include "veilsum/base/cpu.hpp"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 namespace veilsum {
+#if defined(__x86_64__)
+namespace {
+
+/// Asked of the processor: older Clangs have no name for this feature. It needs the registers that AVX2 needs.
+bool has_vaes() {
+    unsigned a = 0;
+    unsigned b = 0;
+    unsigned c = 0;
+    unsigned d = 0;
+    return __builtin_cpu_supports("avx2") && __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 &&
+           (c & (1u << 9)) != 0;
+}
+
+}  // namespace
+#endif
 
 std::vector<std::string> cpu_features() {
     std::vector<std::string> features;
@@ -14,7 +33,7 @@ std::vector<std::string> cpu_features() {
     }
     if (__builtin_cpu_supports("avx512ifma")) features.emplace_back("ifma");
     if (__builtin_cpu_supports("aes")) features.emplace_back("aes");
-    if (__builtin_cpu_supports("vaes")) features.emplace_back("vaes");
+    if (has_vaes()) features.emplace_back("vaes");
 #endif
     return features;
 }

@@ -62,10 +62,10 @@ void chacha20(std::span<std::byte> out, std::span<const std::uint32_t, 8> key,
               std::uint32_t counter, std::span<const std::uint32_t, 3> nonce) noexcept {
     Word state[16];
     const auto broadcast = [](std::uint32_t value) { return Word{} + value; };
-    for (int i = 0; i < 4; ++i) state[i] = broadcast(kConstants[i]);
-    for (int i = 0; i < 8; ++i) state[4 + i] = broadcast(key[i]);
+    for (std::size_t i = 0; i < 4; ++i) state[i] = broadcast(kConstants[i]);
+    for (std::size_t i = 0; i < 8; ++i) state[4 + i] = broadcast(key[i]);
     state[12] = broadcast(counter) + Word{0, 1, 2, 3};
-    for (int i = 0; i < 3; ++i) state[13 + i] = broadcast(nonce[i]);
+    for (std::size_t i = 0; i < 3; ++i) state[13 + i] = broadcast(nonce[i]);
 
     constexpr std::size_t kStep = kLanes * kBlockBytes;
     while (out.size() >= kStep) {

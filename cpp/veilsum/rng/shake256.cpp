@@ -9,19 +9,19 @@ namespace veilsum {
 namespace {
 
 constexpr std::size_t kRateBytes = 136;  // 1600 bits less twice the 256-bit security level.
-constexpr int kNumRounds = 24;
+constexpr std::size_t kNumRounds = 24;
 
 /// Algorithm 5 of FIPS 202: bit t of the linear feedback shift register behind the constants.
-constexpr bool round_constant_bit(int t) {
+constexpr bool round_constant_bit(std::size_t t) {
     unsigned r = 1;
-    for (int i = 0; i < t % 255; ++i) r = (r << 1) ^ ((r >> 7) * 0x171u);
+    for (std::size_t i = 0; i < t % 255; ++i) r = (r << 1) ^ ((r >> 7) * 0x171u);
     return (r & 1u) != 0;
 }
 
 constexpr std::array<std::uint64_t, kNumRounds> round_constants() {
     std::array<std::uint64_t, kNumRounds> constants{};
-    for (int round = 0; round < kNumRounds; ++round) {
-        for (int j = 0; j <= 6; ++j) {
+    for (std::size_t round = 0; round < kNumRounds; ++round) {
+        for (std::size_t j = 0; j <= 6; ++j) {
             if (round_constant_bit(j + 7 * round)) {
                 constants[round] |= std::uint64_t{1} << ((1 << j) - 1);
             }
@@ -39,17 +39,18 @@ void Shake256::permute() noexcept {
     for (const std::uint64_t constant : kRoundConstants) {
         // Theta.
         std::uint64_t column[5];
-        for (int x = 0; x < 5; ++x) column[x] = a[x] ^ a[x + 5] ^ a[x + 10] ^ a[x + 15] ^ a[x + 20];
-        for (int x = 0; x < 5; ++x) {
+        for (std::size_t x = 0; x < 5; ++x)
+            column[x] = a[x] ^ a[x + 5] ^ a[x + 10] ^ a[x + 15] ^ a[x + 20];
+        for (std::size_t x = 0; x < 5; ++x) {
             const std::uint64_t d = column[(x + 4) % 5] ^ std::rotl(column[(x + 1) % 5], 1);
-            for (int y = 0; y < 5; ++y) a[x + 5 * y] ^= d;
+            for (std::size_t y = 0; y < 5; ++y) a[x + 5 * y] ^= d;
         }
         // Rho and pi together: walk the 24 lanes of the permutation's one long cycle.
-        int x = 1;
-        int y = 0;
+        std::size_t x = 1;
+        std::size_t y = 0;
         std::uint64_t moving = a[x + 5 * y];
         for (int t = 0; t < 24; ++t) {
-            const int next_y = (2 * x + 3 * y) % 5;
+            const std::size_t next_y = (2 * x + 3 * y) % 5;
             x = y;
             y = next_y;
             const std::uint64_t rotated = std::rotl(moving, ((t + 1) * (t + 2) / 2) % 64);
@@ -57,10 +58,11 @@ void Shake256::permute() noexcept {
             a[x + 5 * y] = rotated;
         }
         // Chi.
-        for (int row = 0; row < 25; row += 5) {
+        for (std::size_t row = 0; row < 25; row += 5) {
             std::uint64_t b[5];
-            for (int i = 0; i < 5; ++i) b[i] = a[row + i];
-            for (int i = 0; i < 5; ++i) a[row + i] = b[i] ^ (~b[(i + 1) % 5] & b[(i + 2) % 5]);
+            for (std::size_t i = 0; i < 5; ++i) b[i] = a[row + i];
+            for (std::size_t i = 0; i < 5; ++i)
+                a[row + i] = b[i] ^ (~b[(i + 1) % 5] & b[(i + 2) % 5]);
         }
         // Iota.
         a[0] ^= constant;
