@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
+
 def run(*command, cwd):
     result = subprocess.run(
         [str(word) for word in command], cwd=cwd, capture_output=True, text=True, check=False
