@@ -7,6 +7,7 @@ from pathlib import Path
 # Every figure is for one core unless this was set otherwise. Read when veilsum first uses it.
 os.environ.setdefault("VEILSUM_NUM_THREADS", "1")
 
+import pytest
 import veilsum
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,12 +24,12 @@ def first_line(*command):
 
 def pytest_benchmark_update_machine_info(machine_info):
     """Add to the machine (CPU model and cores are there already) how veilsum runs on it."""
-    cpu = getattr(veilsum, "cpu", None)
-    machine_info["veilsum"] = cpu() if cpu else "unknown"
+    machine_info["veilsum"] = veilsum.cpu()
     machine_info["compiler"] = first_line("c++", "--version")
     machine_info["commit"] = first_line("git", "describe", "--always", "--dirty")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter, config):
     """How many times as fast as phe each way is, for every group that has phe in it."""
     session = getattr(config, "_benchmarksession", None)

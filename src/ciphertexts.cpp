@@ -45,7 +45,9 @@ py::list to_ints(const Ciphertexts& self) {
 
 Ciphertexts from_ints(const py::list& values, Ciphertexts::Shape shape, const PublicKey& key) {
     std::vector<Integer> integers;
-    for (const py::handle value : values) integers.push_back(to_integer(value));
+    for (const py::handle value : values) {
+        integers.push_back(to_integer(value, "CT1: a ciphertext", Errc::invalid_ciphertext));
+    }
     return unlocked([&](const Execution& execution) {
         return Ciphertexts::from_integers(integers, std::move(shape), key, execution);
     });

@@ -17,14 +17,14 @@ using veilsum::Limb;
 using veilsum::Plaintexts;
 
 /// A Python int from anything with __index__ that is not a bool.
-py::int_ as_int(const py::handle& value, py::ssize_t position) {
+py::int_ as_int(const py::handle& value, const std::string& name) {
     if (!PyBool_Check(value.ptr())) {
         if (PyObject* index = PyNumber_Index(value.ptr())) {
             return py::reinterpret_steal<py::int_>(index);
         }
         PyErr_Clear();
     }
-    std::string message = "value " + std::to_string(position) + " is a " +
+    std::string message = name + " is a " +
                           std::string(py::str(py::type::of(value).attr("__name__"))) +
                           ", not an integer";
     if (PyFloat_Check(value.ptr())) message += "; a Codec encrypts vectors of floats";
@@ -49,7 +49,7 @@ std::shared_ptr<Plaintexts> plaintexts_from_list(const py::sequence& values) {
     std::size_t num_bits = 64;
     py::ssize_t position = 0;
     for (const py::handle value : values) {
-        ints.push_back(as_int(value, position++));
+        ints.push_back(as_int(value, "value " + std::to_string(position++)));
         std::int64_t word = 0;
         if (!fits_word(ints.back(), word)) num_bits = std::max(num_bits, signed_bits(ints.back()));
     }
@@ -117,9 +117,11 @@ py::array_t<std::int64_t> plaintexts_to_int64(const Plaintexts& plaintexts) {
 
 }  // namespace
 
-veilsum::Integer to_integer(const py::handle& value) {
-    const py::int_ integer = as_int(value, 0);
-    if (integer < py::int_(0)) throw py::value_error("the integer must not be negative");
+veilsum::Integer to_integer(const py::handle& value, const char* name, veilsum::Errc negative) {
+    const py::int_ integer = as_int(value, name);
+    if (integer < py::int_(0)) {
+        throw veilsum::Error(negative, std::string(name) + " must not be negative");
+    }
     const auto size_bytes = (integer.attr("bit_length")().cast<std::size_t>() + 7) / 8;
     const py::bytes bytes = integer.attr("to_bytes")(size_bytes, "little");
     const std::string_view view = bytes;

@@ -4,13 +4,15 @@
 
 #include <vector>
 
+#include "veilsum/base/error.hpp"
 #include "veilsum/bigint/integer.hpp"
 #include "veilsum/bigint/plaintexts.hpp"
 
 namespace py = pybind11;
 
-/// A non-negative Python int. Throws TypeError (not an int), ValueError (negative).
-veilsum::Integer to_integer(const py::handle& value);
+/// A non-negative Python int, called `name` in messages.
+/// Throws TypeError (not an int), Error: `negative` (below 0).
+veilsum::Integer to_integer(const py::handle& value, const char* name, veilsum::Errc negative);
 py::int_ from_integer(const veilsum::Integer& value);
 
 /// Converts between Python integers and Plaintexts.

@@ -51,7 +51,9 @@ std::shared_ptr<Plaintexts> decrypt(const SecretKey& key, const Ciphertexts& cip
 Ciphertexts encrypt_with_randomisers(const PublicKey& key, const Plaintexts& plaintexts,
                                      const py::list& r, Ciphertexts::Shape shape) {
     std::vector<Integer> units;
-    for (const py::handle value : r) units.push_back(to_integer(value));
+    for (const py::handle value : r) {
+        units.push_back(to_integer(value, "r", Errc::invalid_argument));
+    }
     const Execution execution = python_execution(0, py::none());
     const py::gil_scoped_release release;
     return encrypt_with(plaintexts, units, std::move(shape), key, execution);
@@ -82,7 +84,11 @@ void register_keys(py::module_& core) {
             py::arg("wire"))
         .def_static(
             "from_modulus",
-            [](const py::int_& n) { return PublicKey::from_modulus(to_integer(n)); }, py::arg("n"))
+            [](const py::object& n) {
+                return PublicKey::from_modulus(
+                    to_integer(n, "PK1: the modulus", Errc::invalid_key));
+            },
+            py::arg("n"))
         .def("to_bytes", [](const PublicKey& self) { return to_python(self.to_bytes()); })
         .def_property_readonly(
             "n", [](const PublicKey& self) { return from_integer(self.modulus().n_integer()); })
@@ -97,8 +103,9 @@ void register_keys(py::module_& core) {
     py::class_<SecretKey>(core, "SecretKey")
         .def_static(
             "from_primes",
-            [](const py::int_& p, const py::int_& q) {
-                return SecretKey::from_primes(to_integer(p), to_integer(q));
+            [](const py::object& p, const py::object& q) {
+                return SecretKey::from_primes(to_integer(p, "SK1: the prime p", Errc::invalid_key),
+                                              to_integer(q, "SK1: the prime q", Errc::invalid_key));
             },
             py::arg("p"), py::arg("q"))
         .def_static(

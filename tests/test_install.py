@@ -1,5 +1,6 @@
 """Users can build against veilsum: as a CMake package, and as a Python package from its sdist."""
 
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -8,26 +9,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-
-CONSUMER_CMAKE = """
-cmake_minimum_required(VERSION 3.24)
-project(consumer LANGUAGES CXX)
-find_package(veilsum REQUIRED)
-add_executable(consumer main.cpp)
-target_link_libraries(consumer PRIVATE veilsum::veilsum)
-"""
-CONSUMER_MAIN = """
-#include <cstdio>
-#include "veilsum/base/wire.hpp"
-
-int main() {
-    veilsum::Writer writer(veilsum::WireKind::public_key, 1);
-    writer.u64(1234567);
-    const veilsum::Bytes message = std::move(writer).finish();
-    veilsum::Reader reader(message, veilsum::WireKind::public_key, 1);
-    std::printf("%llu", static_cast<unsigned long long>(reader.u64()));
-}
-"""
 
 
 def run(*command, cwd):
@@ -47,12 +28,11 @@ def test_cmake_package_serves_a_cpp_program(tmp_path):
     headers = {path.relative_to(ROOT / "cpp") for path in ROOT.glob("cpp/**/*.hpp")}
     assert {path.relative_to(prefix / "include") for path in prefix.rglob("*.hpp")} == headers
 
-    consumer.mkdir()
-    (consumer / "CMakeLists.txt").write_text(CONSUMER_CMAKE)
-    (consumer / "main.cpp").write_text(CONSUMER_MAIN)
+    shutil.copytree(ROOT / "examples" / "cpp", consumer)
     run("cmake", "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={prefix}", "-B", "build", cwd=consumer)
     run("cmake", "--build", "build", cwd=consumer)
-    assert run("build/consumer", cwd=consumer) == "1234567"
+    output = run("build/private_sum", cwd=consumer)
+    assert output == "sum 0.750, weight 3, mean 0.250\n"
 
 
 @pytest.mark.slow

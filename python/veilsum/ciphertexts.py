@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from veilsum.wire import BytesLike, as_bytes
 if TYPE_CHECKING:
     from veilsum.keys import PublicKey
 
-__all__ = ["Ciphertexts"]
+__all__ = ["Ciphertexts", "to_native_key"]
 
 
 class Ciphertexts:
@@ -36,6 +37,8 @@ class Ciphertexts:
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, native: _core.Ciphertexts, public_key: PublicKey) -> None:
+        if not isinstance(native, _core.Ciphertexts):
+            raise TypeError("make Ciphertexts with PublicKey.encrypt, from_bytes or from_ints")
         self._native = native
         self._public_key = public_key
 
@@ -88,7 +91,8 @@ class Ciphertexts:
             KeyMismatchError: made under another key.
             InvalidCiphertextError: a value that is no ciphertext (docs/validation.md, CT rules).
         """
-        return cls(_core.Ciphertexts.from_bytes(as_bytes(data), public_key._native), public_key)
+        native_key = to_native_key(public_key)
+        return cls(_core.Ciphertexts.from_bytes(as_bytes(data), native_key), public_key)
 
     def to_ints(self) -> list[Any]:
         """The ciphertexts as integers modulo n**2, nested as the shape is.
@@ -107,11 +111,13 @@ class Ciphertexts:
 
         Raises:
             InvalidCiphertextError: not in ``[1, n**2)`` or not a unit modulo n.
+            InvalidArgumentError: more than two dimensions.
         """
+        native_key = to_native_key(public_key)
         array = np.array(values, dtype=object)
         shape = array.shape or (1,)
         flat = array.reshape(-1).tolist()
-        return cls(_core.Ciphertexts.from_ints(flat, shape, public_key._native), public_key)
+        return cls(_core.Ciphertexts.from_ints(flat, shape, native_key), public_key)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Ciphertexts.from_bytes, (self.to_bytes(), self._public_key)
@@ -169,9 +175,12 @@ class Ciphertexts:
 
     def sum(self, axis: int | None = None) -> Ciphertexts:
         """Add up along an axis, or everything. A full sum is a batch of one, shape ``(1,)``."""
-        if axis is not None and not -self.ndim <= axis < self.ndim:
+        if axis is None:
+            return self._wrap(self._native.sum(None))
+        axis = operator.index(axis)
+        if not -self.ndim <= axis < self.ndim:
             raise InvalidArgumentError(f"axis {axis} is out of range for shape {self.shape}")
-        return self._wrap(self._native.sum(None if axis is None else axis % self.ndim))
+        return self._wrap(self._native.sum(axis % self.ndim))
 
     def rerandomise(self) -> Ciphertexts:
         """The same plaintexts under fresh randomness: unlinkable to these. Costs an encryption."""
@@ -180,8 +189,16 @@ class Ciphertexts:
     # ---- parts ----
 
     def __getitem__(self, key: Any) -> Ciphertexts:
-        """Ciphertexts at numpy indices: ints, slices, arrays. A single one is a batch of one."""
-        positions = np.arange(self.size).reshape(self.shape)[key]
+        """Ciphertexts at numpy indices: ints, slices, arrays. A single one is a batch of one.
+
+        Raises:
+            IndexError: no such position.
+            InvalidArgumentError: a ragged index, or a result of more than two dimensions.
+        """
+        try:
+            positions = np.arange(self.size).reshape(self.shape)[key]
+        except ValueError as error:
+            raise InvalidArgumentError(f"not an index: {error}") from None
         shape = positions.shape or (1,)
         return self._wrap(self._native.take(positions.reshape(-1).tolist(), shape))
 
@@ -193,8 +210,12 @@ class Ciphertexts:
             KeyMismatchError: parts under different keys.
             InvalidArgumentError: no parts, or shapes that do not fit.
         """
+        parts = list(parts)
         if not parts:
             raise InvalidArgumentError("there is nothing to concatenate")
+        for part in parts:
+            if not isinstance(part, Ciphertexts):
+                raise TypeError(f"expected Ciphertexts, got {type(part).__name__}")
         native = _core.Ciphertexts.concatenate([part._native for part in parts])
         return parts[0]._wrap(native)
 
@@ -219,3 +240,11 @@ class Ciphertexts:
             return self._native, plaintexts
         positions = np.broadcast_to(np.arange(self.size).reshape(self.shape), common)
         return self._native.take(positions.reshape(-1).tolist(), common), plaintexts
+
+
+def to_native_key(public_key: PublicKey) -> _core.PublicKey:
+    """The core's key inside a PublicKey; TypeError for anything else."""
+    native = getattr(public_key, "_native", None)
+    if not isinstance(native, _core.PublicKey):
+        raise TypeError(f"expected a PublicKey, got {type(public_key).__name__}")
+    return native

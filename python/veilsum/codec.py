@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from veilsum import _core
 from veilsum.errors import CapacityError, InvalidArgumentError, MalformedDataError
+from veilsum.system import thread_count
 from veilsum.wire import Reader, Writer
 
 __all__ = ["ClipReport", "LaneCodec", "LatticeNoise", "Sum"]
@@ -138,8 +139,11 @@ class LaneCodec:
         num_threads: int | None = None,
     ) -> tuple[_core.Plaintexts, ClipReport]:
         """Clip, weight, quantise, add noise and pack; arguments and errors as ``Codec.encrypt``."""
+        if noise is not None and not callable(getattr(noise, "add_to", None)):
+            raise TypeError(f"noise must have a method add_to; {type(noise).__name__} has none")
+        weight = _real("weight", weight)
         layout = self.layout(modulus)
-        threads = num_threads or 0
+        threads = thread_count(num_threads)
         lanes, found = self._quantiser().quantise(_native_floats(delta), weight, threads)
         try:
             if noise is not None:
@@ -164,8 +168,11 @@ class LaneCodec:
         num_threads: int | None = None,
     ) -> Sum:
         """The sum in decrypted plaintexts; errors as ``Codec.decode``."""
+        if not isinstance(plaintexts, _core.Plaintexts):
+            raise TypeError(f"expected Plaintexts, got {type(plaintexts).__name__}")
+        num_addends = operator.index(num_addends)
         self.check_num_addends(num_addends)
-        threads = num_threads or 0
+        threads = thread_count(num_threads)
         lanes = _core.unpack(plaintexts, self.layout(modulus), threads)
         values, weight = self._quantiser().dequantise(lanes, threads)
         return Sum(values, weight, num_addends)
@@ -248,12 +255,18 @@ def _count(name: str, value: Any) -> int:
 def _real(name: str, value: Any) -> float:
     if not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {type(value).__name__}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # An int beyond every float.
+        return math.inf
 
 
 def _native_floats(values: ArrayLike) -> NDArray[np.float32] | NDArray[np.float64]:
     """The values, exactly, as a contiguous native array; a copy only where they are not one."""
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise InvalidArgumentError(f"the values must form a vector: {error}") from None
     if array.dtype.kind != "f" or array.dtype.itemsize > 8:
         raise TypeError(f"expected float16, float32 or float64, got {array.dtype}")
     if array.dtype.itemsize == 8:

@@ -7,7 +7,7 @@ promise the rest of the library makes.
 from collections.abc import Sequence
 
 from veilsum import _core
-from veilsum.ciphertexts import Ciphertexts
+from veilsum.ciphertexts import Ciphertexts, to_native_key
 from veilsum.keys import PublicKey, SecretKey
 from veilsum.plaintexts import PlaintextLike, to_plaintexts
 
@@ -37,6 +37,6 @@ def encrypt(public_key: PublicKey, m: PlaintextLike, r: int | Sequence[int]) -> 
     plaintexts, shape = to_plaintexts(m)
     randomisers = [r] if isinstance(r, int) else list(r)
     native = _core.encrypt_with_randomisers(
-        public_key._native, plaintexts, randomisers, shape or (1,)
+        to_native_key(public_key), plaintexts, randomisers, shape or (1,)
     )
     return Ciphertexts(native, public_key)

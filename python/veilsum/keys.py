@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -13,11 +14,14 @@ from veilsum import _core, keyfile
 from veilsum.ciphertexts import Ciphertexts
 from veilsum.errors import InvalidArgumentError
 from veilsum.plaintexts import PlaintextLike, to_plaintexts
+from veilsum.system import thread_count
 from veilsum.wire import BytesLike, as_bytes
 
 __all__ = ["PublicKey", "RandomiserPool", "SecretKey", "generate_key"]
 
 Progress = Callable[[int, int], object]
+
+_MIN_KEY_BITS = 2047  # Rule PK1.
 
 
 def generate_key(
@@ -35,7 +39,10 @@ def generate_key(
         InvalidArgumentError: a size that is not allowed.
         EntropyError: the operating system gave no randomness.
     """
-    return SecretKey(_core.generate_key(key_bits, safe_primes, num_threads or 0))
+    key_bits = operator.index(key_bits)
+    if not 0 <= key_bits < 1 << 32:
+        raise InvalidArgumentError(f"key_bits is {key_bits}; 3072 is the usual choice")
+    return SecretKey(_core.generate_key(key_bits, safe_primes, thread_count(num_threads)))
 
 
 class PublicKey:
@@ -44,6 +51,8 @@ class PublicKey:
     __slots__ = ("_native",)
 
     def __init__(self, native: _core.PublicKey) -> None:
+        if not isinstance(native, _core.PublicKey):
+            raise TypeError("make a PublicKey with from_bytes, from_modulus or generate_key")
         self._native = native
 
     @property
@@ -109,20 +118,29 @@ class PublicKey:
             InvalidArgumentError: a value out of range, or more than two dimensions.
             KeyMismatchError, PoolExhaustedError: the pool belongs to another key, or is used up.
         """
+        if pool is not None and not isinstance(pool, RandomiserPool):
+            raise TypeError(f"pool must be a RandomiserPool, not {type(pool).__name__}")
         plaintexts, shape = to_plaintexts(values)
         native_pool = None if pool is None else pool._native
         native = self._native.encrypt(
-            plaintexts, shape or (1,), native_pool, num_threads or 0, progress
+            plaintexts, shape or (1,), native_pool, thread_count(num_threads), progress
         )
         return Ciphertexts(native, self)
 
     def precompute(
         self, count: int, *, num_threads: int | None = None, progress: Progress | None = None
     ) -> RandomiserPool:
-        """Make randomisers ahead of time, for ``encrypt(..., pool=...)``."""
-        if count < 1:
-            raise InvalidArgumentError("count must be at least 1")
-        return RandomiserPool(_core.RandomiserPool(self._native, count, num_threads or 0, progress))
+        """Make randomisers ahead of time, for ``encrypt(..., pool=...)``.
+
+        Raises:
+            InvalidArgumentError: a count below 1 or above 2**40.
+        """
+        count = operator.index(count)
+        if not 1 <= count <= 1 << 40:
+            raise InvalidArgumentError(f"count must be from 1 to 2**40, not {count}")
+        return RandomiserPool(
+            _core.RandomiserPool(self._native, count, thread_count(num_threads), progress)
+        )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PublicKey):
@@ -149,6 +167,8 @@ class RandomiserPool:
     __slots__ = ("_native",)
 
     def __init__(self, native: _core.RandomiserPool) -> None:
+        if not isinstance(native, _core.RandomiserPool):
+            raise TypeError("make a RandomiserPool with PublicKey.precompute")
         self._native = native
 
     def __len__(self) -> int:
@@ -174,6 +194,8 @@ class SecretKey:
     __slots__ = ("_native", "_public_key")
 
     def __init__(self, native: _core.SecretKey) -> None:
+        if not isinstance(native, _core.SecretKey):
+            raise TypeError("make a SecretKey with generate_key or SecretKey.load")
         self._native = native
         self._public_key = PublicKey(native.public_key)
 
@@ -191,7 +213,9 @@ class SecretKey:
     ) -> Ciphertexts:
         """As ``PublicKey.encrypt``, faster: the key's owner computes with half-size numbers."""
         plaintexts, shape = to_plaintexts(values)
-        native = self._native.encrypt(plaintexts, shape or (1,), num_threads or 0, progress)
+        native = self._native.encrypt(
+            plaintexts, shape or (1,), thread_count(num_threads), progress
+        )
         return Ciphertexts(native, self._public_key)
 
     def decrypt(
@@ -244,7 +268,7 @@ class SecretKey:
         """Decrypt to the opaque Plaintexts that a Codec decodes, without Python ints on the way."""
         if not isinstance(ciphertexts, Ciphertexts):
             raise TypeError(f"expected Ciphertexts, got {type(ciphertexts).__name__}")
-        return self._native.decrypt(ciphertexts._native, num_threads or 0, progress)
+        return self._native.decrypt(ciphertexts._native, thread_count(num_threads), progress)
 
     def save(
         self, path: str | os.PathLike[str], *, passphrase: str | bytes, overwrite: bool = False
@@ -255,8 +279,13 @@ class SecretKey:
 
         Raises:
             FileExistsError: there is such a file and ``overwrite`` is not set.
-            InvalidArgumentError: an empty passphrase.
+            InvalidArgumentError: an empty passphrase, or a key of ``hazmat`` that is too small for
+                any reader to accept.
         """
+        if self._public_key.key_bits < _MIN_KEY_BITS:
+            raise InvalidArgumentError(
+                f"a key of {self._public_key.key_bits} bits is for tests and is not saved"
+            )
         secret = self._native.to_secret_bytes()
         try:
             data = keyfile.seal(secret, self._public_key.to_bytes(), passphrase)

@@ -19,6 +19,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from veilsum import _core
 from veilsum.errors import InvalidArgumentError
+from veilsum.system import thread_count
 
 __all__ = [
     "add_discrete_gaussian",
@@ -32,7 +33,6 @@ _Out = TypeVar("_Out", NDArray[np.int64], NDArray[np.int32])
 
 _MIN_SCALE = 0.3
 _MAX_SCALE = 2.0**40
-_MAX_THREADS = 1024
 
 
 @overload
@@ -203,7 +203,7 @@ def _draw(
     num_threads: int | None,
 ) -> NDArray[Any]:
     scale = _checked_scale(name, scale)
-    threads = _checked_threads(num_threads)
+    threads = thread_count(num_threads)
     wanted = np.dtype(dtype)
     if wanted not in (np.dtype(np.int64), np.dtype(np.int32)):
         raise TypeError(f"dtype must be int64 or int32, not {wanted}")
@@ -227,7 +227,7 @@ def _add(
     num_threads: int | None,
 ) -> None:
     scale = _checked_scale(name, scale)
-    threads = _checked_threads(num_threads)
+    threads = thread_count(num_threads)
     _check_writable("values", values, np.dtype(np.int64))
     add(values, scale, threads)
 
@@ -242,16 +242,6 @@ def _checked_scale(name: str, scale: object) -> float:
     if not _MIN_SCALE <= value <= _MAX_SCALE:  # NaN fails too.
         raise InvalidArgumentError(f"{name} must be in [0.3, 2**40], not {value}")
     return value
-
-
-def _checked_threads(num_threads: object) -> int:
-    if num_threads is None:
-        return 0
-    if isinstance(num_threads, bool) or not isinstance(num_threads, (int, np.integer)):
-        raise TypeError(f"num_threads must be an int or None, not {type(num_threads).__name__}")
-    if not 1 <= num_threads <= _MAX_THREADS:
-        raise InvalidArgumentError(f"num_threads must be from 1 to {_MAX_THREADS}")
-    return int(num_threads)
 
 
 def _shape(size: Size) -> tuple[int, ...]:

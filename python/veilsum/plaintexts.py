@@ -64,11 +64,19 @@ def _to_array(values: PlaintextLike) -> NDArray[Any]:
     if isinstance(values, (np.ndarray, np.generic)):
         array = np.asarray(values)
         if array.dtype.kind not in "iuO":
-            hint = "; a Codec encrypts vectors of floats" if array.dtype.kind == "f" else ""
-            raise TypeError(f"expected integers, got an array of {array.dtype}{hint}")
+            raise TypeError(f"expected integers, got an array of {array.dtype}{_hint(values)}")
         return array
+    is_integer_like = hasattr(values, "__index__") or hasattr(values, "__array__")
+    if not is_integer_like and not isinstance(values, Sequence):  # Ciphertexts, for instance.
+        raise TypeError(f"expected integers, got {type(values).__name__}{_hint(values)}")
     # As objects, or numpy would round what fits no integer type to floats.
     try:
         return np.array(values, dtype=object)
     except ValueError as error:
         raise InvalidArgumentError(f"plaintexts must form a vector or a matrix: {error}") from None
+
+
+def _hint(values: object) -> str:
+    kind = getattr(getattr(values, "dtype", None), "kind", "")
+    is_float = isinstance(values, float) or kind == "f"
+    return "; a Codec encrypts vectors of floats" if is_float else ""

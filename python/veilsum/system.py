@@ -2,9 +2,14 @@
 
 from typing import TypedDict
 
-from veilsum import _core
+import numpy as np
 
-__all__ = ["Cpu", "cpu"]
+from veilsum import _core
+from veilsum.errors import InvalidArgumentError
+
+__all__ = ["Cpu", "cpu", "thread_count"]
+
+_MAX_THREADS = 1024
 
 
 class Cpu(TypedDict):
@@ -31,3 +36,14 @@ def cpu() -> Cpu:
         "features": _core.cpu_features(),
         "num_threads": _core.default_num_threads(),
     }
+
+
+def thread_count(num_threads: object) -> int:
+    """What the core takes for ``num_threads``: the number, or 0 for None, its default."""
+    if num_threads is None:
+        return 0
+    if isinstance(num_threads, bool) or not isinstance(num_threads, (int, np.integer)):
+        raise TypeError(f"num_threads must be an int or None, not {type(num_threads).__name__}")
+    if not 1 <= num_threads <= _MAX_THREADS:
+        raise InvalidArgumentError(f"num_threads must be from 1 to {_MAX_THREADS}")
+    return int(num_threads)

@@ -117,6 +117,8 @@ class Codec(LaneCodec):
             KeyMismatchError: it is encrypted under another key.
             CapacityError: it does not fit its lanes.
         """
+        if not isinstance(key, SecretKey):
+            raise TypeError(f"expected a SecretKey, got {type(key).__name__}")
         _check_same(self, key.public_key, total)
         options = {"num_threads": num_threads, "progress": progress}
         plaintexts = key.decrypt_plaintexts(total.ciphertexts, **_given(options))
@@ -258,6 +260,8 @@ class Accumulator:
     """A running encrypted sum in the memory of one vector, whatever the number of addends."""
 
     def __init__(self, codec: Codec, *, key: Key) -> None:
+        if not isinstance(codec, Codec):
+            raise TypeError(f"expected a Codec, got {type(codec).__name__}")
         self._codec = codec
         self._public_key = _public(key)
         self._total: EncryptedVector | None = None
@@ -270,8 +274,6 @@ class Accumulator:
             KeyMismatchError: it is under another key.
             CapacityError: the sum would have more than ``max_addends`` addends.
         """
-        if not isinstance(vector, EncryptedVector):
-            raise TypeError(f"expected an EncryptedVector, got {type(vector).__name__}")
         _check_same(self._codec, self._public_key, vector)
         self._total = vector if self._total is None else self._total + vector
 
@@ -299,6 +301,8 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_same(codec: Codec, key: PublicKey, vector: EncryptedVector) -> None:
+    if not isinstance(vector, EncryptedVector):
+        raise TypeError(f"expected an EncryptedVector, got {type(vector).__name__}")
     if vector.codec != codec:
         raise InvalidArgumentError(f"different codecs: {codec} and {vector.codec}")
     if vector.public_key.fingerprint != key.fingerprint:

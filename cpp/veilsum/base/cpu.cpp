@@ -8,7 +8,8 @@ namespace veilsum {
 #if defined(__x86_64__)
 namespace {
 
-/// Asked of the processor: older Clangs have no name for this feature. It needs the registers that AVX2 needs.
+/// Asked of the processor: older Clangs have no name for this feature. It needs the registers that
+/// AVX2 needs.
 bool has_vaes() {
     unsigned a = 0;
     unsigned b = 0;

@@ -209,12 +209,12 @@ void fixed_base(std::byte* out, const FixedBaseTable& table, const Limb* exponen
                 if (row == 0) {
                     work.engine.chain_start(chain_of(i), entry);
                 } else {
-                    work.engine.chain_step(chain_of(i), entry);
+                    work.engine.chain_step(chain_of(i), entry, row % 2 == 0);
                 }
             }
         }
         for (std::size_t i = block; i < block_end; i += Engine::kLanes) {
-            work.engine.chain_finish(entry, chain_of(i));
+            work.engine.chain_finish(entry, chain_of(i), table.num_rows() % 2 == 0);
             work.engine.store(out + i * work.element_bytes, entry, lanes_from<Engine>(i, count));
         }
     }

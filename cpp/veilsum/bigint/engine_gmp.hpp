@@ -10,11 +10,16 @@
 //   negative; U < 2(n-1)^2 + R and q' < R put it below 2(n-1) + 1 + n < 3n: two conditional
 //   subtractions make it canonical.
 // Square: the same with 2*x0*x1.
-// Chain: multiplying by table entries y = y0*(1 + l*n), hold x = t*(1 + L*n) + v*n. Then
-//   x*y*R^-1 = t'*(1 + (L+l)*n) + n*(k + (v*y0 - q)*R^-1)  with t' from T = t*y0,
-//   one product less. The new v is below 2n: one conditional subtraction. L is summed lazily in
-//   h + 1 limbs, good for 2^64 steps.
-//
+// Chain: multiplication by table entries y = y0*(1 + l*n), two at a time. Hold
+//   x = t*(1 + L*n) + n*w*R^-1.
+// Entries a, b give p from T = a0*b0 with (q1, k1), then t' from T = t*p with (q2, k2), and
+//   x*a*b*R^-2 = t'*(1 + (L+la+lb)*n) + n*w'*R^-1,
+//   w' = (w*p - t*q1)*R^-1 + k1*t - q2 + k2*R               (mod n):
+// four products but three reductions, because the quotient q1 needs none of its own.
+//   w is needed modulo n only. It is kept below K, the multiple n*2^s of n with R/2 <= K < R: then
+// (w*p - t*q1 + q'*n)/R lies in (-n, 2n) and w' in (-n - R, 3n + R), inside (-3K, 5K). Adding 3K
+// and subtracting 4K, 2K and K where they fit makes it canonical.
+//   L is summed lazily in h + 1 limbs, good for 2^64 steps.
 // Source of the digit form: docs/kernels.md. Constant time: see limbs.hpp.
 
 #pragma once
@@ -32,11 +37,11 @@ public:
 
     static std::size_t r_bits(std::size_t modulus_bits) { return (modulus_bits + 63) / 64 * 64; }
     static std::size_t element_limbs(const Modulus& n) { return 2 * n.num_limbs(); }
-    /// A chain's t, v and L, kept 16-byte aligned.
-    static std::size_t chain_limbs(const Modulus& n) { return (3 * n.num_limbs() + 2) / 2 * 2; }
+    /// A chain's t, w, an entry that waits for its partner, and L; kept 16-byte aligned.
+    static std::size_t chain_limbs(const Modulus& n) { return (4 * n.num_limbs() + 2) / 2 * 2; }
     static std::size_t scratch_limbs(const Modulus& n) {
         const std::size_t h = n.num_limbs();
-        return (9 * h + limbs::mul_scratch(h) + 1) / 2 * 2;
+        return (14 * h + limbs::mul_scratch(h) + 1) / 2 * 2;
     }
 
     GmpEngine(const Modulus& n, Limb* scratch)
@@ -47,9 +52,18 @@ public:
           w_(scratch + 4 * h_),
           q_(scratch + 6 * h_),
           k_(scratch + 8 * h_),
-          rest_(scratch + 9 * h_) {
+          p_(scratch + 9 * h_),
+          multiples_(scratch + 10 * h_),
+          rest_(scratch + 14 * h_) {
         // The upper half of q_ and all but the first limb of k_ stay zero from here on.
         std::memset(q_, 0, 3 * h_ * sizeof(Limb));
+        const std::size_t shift = 64 * h_ - n.bits();
+        std::memcpy(multiple(1), n.n(), h_ * sizeof(Limb));
+        if (shift != 0) mpn_lshift(multiple(1), n.n(), size(h_), static_cast<unsigned>(shift));
+        for (const int k : {2, 4}) {
+            tops_[k] = 2 * tops_[k / 2] + mpn_lshift(multiple(k), multiple(k / 2), size(h_), 1);
+        }
+        tops_[3] = tops_[2] + mpn_add_n(multiple(3), multiple(2), multiple(1), size(h_));
     }
 
     void load(Limb* out, Operand in, std::size_t i, std::size_t /*num_lanes*/) const {
@@ -78,7 +92,7 @@ public:
         limbs::mul(w_, x + h_, y, h_, rest_);
         const Limb carry = mpn_add_n(u_, u_, w_, size(2 * h_));
         first_digit(out);
-        second_digit(out + h_, carry, 2);
+        second_digit(out + h_, carry);
     }
 
     /// out = x * x * R^-1. out may be x.
@@ -87,7 +101,7 @@ public:
         limbs::mul(u_, x, x + h_, h_, rest_);
         const Limb carry = mpn_add_n(u_, u_, u_, size(2 * h_));
         first_digit(out);
-        second_digit(out + h_, carry, 2);
+        second_digit(out + h_, carry);
     }
 
     /// out = table[index[0]], reading all of it.
@@ -98,30 +112,51 @@ public:
     void chain_start(Limb* chain, const Limb* entry) const {
         std::memcpy(chain, entry, h_ * sizeof(Limb));
         std::memset(chain + h_, 0, h_ * sizeof(Limb));
-        std::memcpy(chain + 2 * h_, entry + h_, h_ * sizeof(Limb));
-        chain[3 * h_] = 0;
+        std::memcpy(chain + 3 * h_, entry + h_, h_ * sizeof(Limb));
+        chain[4 * h_] = 0;
     }
 
-    void chain_step(Limb* chain, const Limb* entry) {
-        limbs::mul(t_, chain, entry, h_, rest_);
-        limbs::mul(u_, chain + h_, entry, h_, rest_);
-        first_digit(chain);
-        second_digit(chain + h_, 0, 1);
-        Limb* sum = chain + 2 * h_;
+    /// Takes in one entry more; every second one completes a pair, which is multiplied in.
+    void chain_step(Limb* chain, const Limb* entry, bool completes_pair) {
+        Limb* sum = chain + 3 * h_;
         sum[h_] += mpn_add_n(sum, sum, entry + h_, size(h_));
+        Limb* waiting = chain + 2 * h_;
+        if (!completes_pair) {
+            std::memcpy(waiting, entry, h_ * sizeof(Limb));
+            return;
+        }
+        Limb* t = chain;
+        Limb* w = chain + h_;
+        limbs::mul(t_, waiting, entry, h_, rest_);
+        const Limb k1 = first_digit(p_);
+        limbs::mul(u_, w, p_, h_, rest_);
+        limbs::mul(w_, t, q_, h_, rest_);
+        Limb carry = 0 - mpn_sub_n(u_, u_, w_, size(2 * h_));
+        carry += mpn_cnd_add_n(k1, u_ + h_, u_ + h_, t, size(h_));
+        chain_absorb(t, w, p_, carry);
     }
 
-    /// out = t + (v + t*L)*n, where the chain holds the sum of entries' l*R^2.
-    void chain_finish(Limb* out, const Limb* chain) {
+    /// out = t + n*(w*R^-1 + t*L), where the chain holds the sum of entries' l*R^2. `has_waiting`:
+    /// an entry is still without a partner.
+    void chain_finish(Limb* out, Limb* chain, bool has_waiting) {
+        Limb* t = chain;
+        Limb* w = chain + h_;
+        if (has_waiting) {
+            limbs::mul(u_, w, chain + 2 * h_, h_, rest_);
+            chain_absorb(t, w, chain + 2 * h_, 0);
+        }
         std::memset(u_, 0, 2 * h_ * sizeof(Limb));
-        std::memcpy(u_, chain + 2 * h_, (h_ + 1) * sizeof(Limb));
+        std::memcpy(u_, chain + 3 * h_, (h_ + 1) * sizeof(Limb));
         // The sum is below 2^64 * n <= R*n, so this is below 2n: L*R mod n.
         reduce_mod_n(w_, u_);
-        limbs::mul(u_, w_, chain, h_, rest_);
-        reduce_mod_n(w_, u_);  // t*L
-        Limb carry = mpn_add_n(out + h_, w_, chain + h_, size(h_));
+        limbs::mul(u_, w_, t, h_, rest_);
+        reduce_mod_n(out + h_, u_);  // t*L
+        std::memset(u_, 0, 2 * h_ * sizeof(Limb));
+        std::memcpy(u_, w, h_ * sizeof(Limb));
+        reduce_mod_n(w_, u_);  // w*R^-1
+        Limb carry = mpn_add_n(out + h_, out + h_, w_, size(h_));
         limbs::subtract_once(out + h_, carry, n_.n(), h_, t_);
-        std::memcpy(out, chain, h_ * sizeof(Limb));
+        std::memcpy(out, t, h_ * sizeof(Limb));
     }
 
     /// out = x * (1 + m*n) with m of h limbs below n. out may be x.
@@ -145,20 +180,35 @@ private:
         std::memcpy(out, in, n_.digit_bytes());
     }
 
-    /// Reduces t_ into the canonical first digit; leaves q in q_ and k in k_.
-    void first_digit(Limb* out) {
+    /// K, 2K, 3K and 4K, whose limbs beyond h are in tops_.
+    Limb* multiple(int k) const { return multiples_ + static_cast<std::size_t>(k - 1) * h_; }
+
+    /// Reduces t_ into the canonical first digit; leaves q in q_, and k in k_ and as the result.
+    Limb first_digit(Limb* out) {
         Limb carry = limbs::reduce(out, q_, t_, n_.n(), n_.n_inverse_negated(), h_);
         k_[0] = limbs::subtract_once(out, carry, n_.n(), h_, t_);
+        return k_[0];
+    }
+
+    /// t = t*p*R^-1 mod n and w = (carry*R^2 + u_)*R^-1 - q2 + k2*R mod n, below K.
+    void chain_absorb(Limb* t, Limb* w, const Limb* p, Limb carry) {
+        limbs::mul(t_, t, p, h_, rest_);
+        carry += first_digit(t);
+        carry += limbs::reduce(w, w_, u_, n_.n(), n_.n_inverse_negated(), h_);
+        carry -= mpn_sub_n(w, w, q_, size(h_));
+        carry += tops_[3] + mpn_add_n(w, w, multiple(3), size(h_));
+        for (const int k : {4, 2, 1}) {
+            limbs::subtract_once(w, carry, multiple(k), h_, w_, tops_[k]);
+        }
     }
 
     /// Reduces carry*R^2 + u_ - q + k*R into the canonical second digit.
-    void second_digit(Limb* out, Limb carry, int num_subtractions) {
+    void second_digit(Limb* out, Limb carry) {
         carry -= mpn_sub_n(u_, u_, q_, size(2 * h_));
         carry += mpn_add_n(u_ + h_, u_ + h_, k_, size(h_));
         carry += limbs::reduce(out, w_, u_, n_.n(), n_.n_inverse_negated(), h_);
-        for (int i = 0; i < num_subtractions; ++i) {
-            limbs::subtract_once(out, carry, n_.n(), h_, w_);
-        }
+        limbs::subtract_once(out, carry, n_.n(), h_, w_);
+        limbs::subtract_once(out, carry, n_.n(), h_, w_);
     }
 
     /// out = x*R^-1 mod n of x[2h] < R*n. Destroys x; out may be anything but x and t_.
@@ -169,12 +219,15 @@ private:
 
     const Modulus& n_;
     const std::size_t h_;
-    Limb* const t_;     // 2h: product of first digits.
-    Limb* const u_;     // 2h: products that make the second digit.
-    Limb* const w_;     // 2h: a second product, then a quotient or a result.
-    Limb* const q_;     // 2h: the first digit's quotient, upper half zero.
-    Limb* const k_;     // h: 0 or 1 in the first limb, the others zero.
-    Limb* const rest_;  // For limbs::mul.
+    Limb* const t_;          // 2h: product of first digits.
+    Limb* const u_;          // 2h: products that make the second digit.
+    Limb* const w_;          // 2h: a second product, then a quotient or a result.
+    Limb* const q_;          // 2h: the first digit's quotient, upper half zero.
+    Limb* const k_;          // h: 0 or 1 in the first limb, the others zero.
+    Limb* const p_;          // h: the product of a pair of entries.
+    Limb* const multiples_;  // 4h: K, 2K, 3K, 4K.
+    Limb* const rest_;       // For limbs::mul.
+    Limb tops_[5] = {};      // tops_[k] is the limb of k*K beyond h.
 };
 
 }  // namespace veilsum

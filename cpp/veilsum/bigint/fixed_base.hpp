@@ -15,7 +15,7 @@ class Modulus;
 ///
 /// Row r holds g^(j * 2^(w*r)) for j = 0 .. 2^w - 1. An entry x = x0*(1 + l*n) is stored as the
 /// pair (x0, l*R^2 mod n), num_limbs limbs each: with the *relative* second digit l = x1/x0 a chain
-/// of multiplications by entries costs 4h^2 limb products a step, not 5h^2 (docs/kernels.md). Rows
+/// of multiplications by entries costs 3.5h^2 limb products each, not 5h^2 (docs/kernels.md). Rows
 /// after the first hold x*R, so that the factors R^-1 of the chain cancel.
 class FixedBaseTable {
 public:

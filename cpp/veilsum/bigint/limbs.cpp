@@ -115,26 +115,29 @@ Limb reduce(Limb* out, Limb* q, Limb* T, const Limb* n, Limb n_inverse_negated,
     return mpn_add_n(out, T + h, T, size(h));
 }
 
-Limb subtract_once(Limb* x, Limb& carry, const Limb* n, std::size_t h, Limb* scratch) noexcept {
-    const Limb borrow = mpn_sub_n(scratch, x, n, size(h));
-    const Limb carry_is_set = (carry | (0 - carry)) >> 63;
-    const Limb subtract = carry_is_set | (borrow ^ 1);
+Limb subtract_once(Limb* x, Limb& carry, const Limb* m, std::size_t h, Limb* scratch,
+                   Limb m_top) noexcept {
+    const Limb borrow = mpn_sub_n(scratch, x, m, size(h));
+    const Limb reduced_carry = carry - m_top - borrow;
+    const Limb subtract = 1 - (reduced_carry >> 63);
     const Limb mask = 0 - subtract;
     for (std::size_t i = 0; i < h; ++i) x[i] ^= (x[i] ^ scratch[i]) & mask;
-    carry -= subtract & borrow;
+    carry ^= (carry ^ reduced_carry) & mask;
     return subtract;
 }
 
 void select(Limb* out, const Limb* table, std::size_t words, std::size_t num_entries,
             std::size_t index) noexcept {
     using Pair = Limb __attribute__((vector_size(16), may_alias));
+    using Quad = std::uint32_t __attribute__((vector_size(16)));
     constexpr std::size_t kBlock = 8;  // Pairs that fit the registers beside mask and operand.
 
     Pair masks[256];
+    const Quad wanted = Quad{} + static_cast<std::uint32_t>(index);
+    Quad number{};
     for (std::size_t entry = 0; entry < num_entries; ++entry) {
-        const Limb difference = static_cast<Limb>(entry ^ index);
-        const Limb mask = ((difference | (0 - difference)) >> 63) - 1;
-        masks[entry] = Pair{mask, mask};
+        masks[entry] = reinterpret_cast<Pair>(number == wanted);
+        number += 1;
     }
     const auto* rows = reinterpret_cast<const Pair*>(table);
     auto* result = reinterpret_cast<Pair*>(out);

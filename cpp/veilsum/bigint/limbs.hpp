@@ -25,9 +25,11 @@ std::size_t mul_scratch(std::size_t h) noexcept;
 Limb reduce(Limb* out, Limb* q, Limb* T, const Limb* n, Limb n_inverse_negated,
             std::size_t h) noexcept;
 
-/// Subtracts n once from carry*R + x[h] if that is at least n. Returns 1 if it did, else 0; `carry`
-/// is brought up to date. Scratch: h limbs.
-Limb subtract_once(Limb* x, Limb& carry, const Limb* n, std::size_t h, Limb* scratch) noexcept;
+/// Subtracts m = m_top*R + m[h] once from carry*R + x[h] if that is at least m. Returns 1 if it
+/// did, else 0; `carry` is brought up to date. Both carry and m_top are below 2^62. Scratch: h
+/// limbs.
+Limb subtract_once(Limb* x, Limb& carry, const Limb* m, std::size_t h, Limb* scratch,
+                   Limb m_top = 0) noexcept;
 
 /// out[words] = table[index * words ...], reading the whole table: num_entries rows of `words`
 /// limbs. Requires words even, num_entries <= 256, table and out 16-byte aligned.

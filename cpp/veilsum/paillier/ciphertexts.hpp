@@ -28,8 +28,9 @@ public:
     Ciphertexts(PublicKey key, Shape shape, Bytes elements, std::int64_t exponent = 0);
 
     /// Reads ciphertexts sent by someone else, encrypted under `key`.
-    /// Throws Error: malformed, key_mismatch (CT3), invalid_ciphertext (CT1, CT2).
+    /// Throws Error: malformed (CT4), key_mismatch (CT3), invalid_ciphertext (CT1, CT2).
     static Ciphertexts from_bytes(ByteView wire, const PublicKey& key, const Execution& execution);
+    /// Throws Error: invalid_argument (CT4: a matrix of no ciphertexts).
     Bytes to_bytes(const Execution& execution) const;
 
     /// From and to classic integers modulo n^2, as other Paillier libraries and ISO/IEC 18033-6

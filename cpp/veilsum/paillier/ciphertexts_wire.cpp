@@ -17,13 +17,16 @@ constexpr std::uint8_t kWireVersion = 1;
 /// a * b, refusing what does not fit.
 std::size_t checked_product(std::size_t a, std::size_t b) {
     std::size_t result = 0;
-    if (__builtin_mul_overflow(a, b, &result)) malformed("the announced shape is too large");
+    if (__builtin_mul_overflow(a, b, &result)) malformed("CT4: the announced shape is too large");
     return result;
 }
 
 }  // namespace
 
 Bytes Ciphertexts::to_bytes(const Execution& execution) const {
+    if (size_ == 0 && shape_.size() == 2) {
+        throw Error(Errc::invalid_argument, "CT4: a matrix without ciphertexts has no wire form");
+    }
     Writer writer(WireKind::ciphertexts, kWireVersion);
     writer.bytes(key_.fingerprint());
     writer.u8(static_cast<std::uint8_t>(shape_.size()));
@@ -42,7 +45,8 @@ Ciphertexts Ciphertexts::from_bytes(ByteView wire, const PublicKey& key,
     }
     const std::size_t num_dimensions = reader.u8();
     if (num_dimensions < 1 || num_dimensions > 2) {
-        malformed("ciphertexts have one or two dimensions, not " + std::to_string(num_dimensions));
+        malformed("CT4: ciphertexts have one or two dimensions, not " +
+                  std::to_string(num_dimensions));
     }
     Shape shape(num_dimensions);
     std::size_t size_bytes = key.modulus().element_bytes();
@@ -51,9 +55,11 @@ Ciphertexts Ciphertexts::from_bytes(ByteView wire, const PublicKey& key,
         size_bytes = checked_product(size_bytes, length);
     }
     if (size_bytes != reader.remaining()) {
-        malformed("the announced shape asks for " + std::to_string(size_bytes) + " bytes, but " +
-                  std::to_string(reader.remaining()) + " follow");
+        malformed("CT4: the announced shape asks for " + std::to_string(size_bytes) +
+                  " bytes, but " + std::to_string(reader.remaining()) + " follow");
     }
+    // Its rows would cost the reader memory and the sender nothing.
+    if (size_bytes == 0 && num_dimensions == 2) malformed("CT4: a matrix without ciphertexts");
     const ByteView elements = reader.bytes(size_bytes);
     reader.finish();
     validate_ciphertexts(elements, key.modulus(), execution);

@@ -15,6 +15,16 @@ namespace {
 // 2^-250: checking would cost more than it is worth and leak timing of a secret.
 constexpr std::size_t kUnitCheckBits = 512;
 
+// Far beyond any memory, and far below where sizes in bytes overflow.
+constexpr std::size_t kMaxPoolSize = std::size_t{1} << 40;
+
+std::size_t checked_pool_size(std::size_t num) {
+    if (num < 1 || num > kMaxPoolSize) {
+        throw Error(Errc::invalid_argument, "a randomiser pool holds from 1 to 2^40 randomisers");
+    }
+    return num;
+}
+
 /// A unit modulo n as an element with second digit 0.
 void random_unit(std::byte* element, const Modulus& n, RandomSource& random) {
     Secret<Limb> r(n.num_limbs());
@@ -98,7 +108,7 @@ Ciphertexts seal(const Secret<std::byte>& randomisers, const Secret<Limb>& resid
 RandomiserPool::RandomiserPool(const PublicKey& key, std::size_t num, const Execution& execution)
     : key_(key),
       fork_generation_(fork_generation()),
-      size_(num),
+      size_(checked_pool_size(num)),
       randomisers_(fresh_randomisers(num, key, execution)) {}
 
 std::size_t RandomiserPool::remaining() const noexcept {

@@ -1,0 +1,146 @@
+"""Fixed answers: the vector of ISO/IEC 18033-6, and wire bytes that must never change."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+import veilsum as vs
+from known_keys import VECTORS, iso_vector, known_key
+from reference import paillier as reference
+from vectors import generate_wire
+from veilsum import hazmat, keyfile
+
+GOLDEN = VECTORS / "wire"
+
+
+@pytest.fixture(scope="module")
+def iso_key():
+    return hazmat.secret_key(iso_vector()["p"], iso_vector()["q"])
+
+
+# ---- ISO/IEC 18033-6 ----
+
+
+def test_iso_vector_is_what_the_reference_says():
+    v = iso_vector()
+    n = v["p"] * v["q"]
+    assert reference.encrypt(v["m0"], v["r0"], n) == v["c1"]
+    assert reference.encrypt(v["m1"], v["r1"], n) == v["c2"]
+    assert reference.add(v["c1"], v["c2"], n) == v["c1c2"]
+    assert v["m0"] + v["m1"] == v["m1m2"]
+    for decrypt in (reference.decrypt, reference.decrypt_crt):
+        assert decrypt(v["c1c2"], v["p"], v["q"]) == v["m1m2"]
+
+
+def test_iso_encryption_matches(iso_key):
+    v = iso_vector()
+    ciphertexts = hazmat.encrypt(iso_key.public_key, [v["m0"], v["m1"]], [v["r0"], v["r1"]])
+    assert ciphertexts.to_ints() == [v["c1"], v["c2"]]
+
+
+def test_iso_addition_matches(iso_key):
+    v = iso_vector()
+    c = vs.Ciphertexts.from_ints([v["c1"], v["c2"]], iso_key.public_key)
+    assert c.sum().to_ints() == [v["c1c2"]]
+    assert (c[0] + c[1]).to_ints() == [v["c1c2"]]
+
+
+def test_iso_decryption_matches(iso_key):
+    v = iso_vector()
+    c = vs.Ciphertexts.from_ints([v["c1"], v["c2"], v["c1c2"]], iso_key.public_key)
+    assert iso_key.decrypt(c) == [v["m0"], v["m1"], v["m1m2"]]
+
+
+def test_iso_key_has_primes_of_no_special_form(iso_key):
+    v = iso_vector()
+    assert not reference.is_djn_form(v["p"], v["q"])
+    n = v["p"] * v["q"]
+    assert iso_key.public_key.to_bytes() == reference.public_key_wire(n, is_djn=False)
+    # Fresh encryption then takes the classic randomisers and still decrypts.
+    assert iso_key.decrypt(iso_key.encrypt([-5, 5])) == [-5, 5]
+
+
+# ---- what every encryptor derives from n ----
+
+
+@pytest.mark.parametrize("bits", [2048, 3072, 4096])
+def test_fingerprint_is_shake256_of_the_wire_bytes(bits):
+    known = known_key(bits)
+    for public, is_djn in ((known.public, True), (known.classic, False)):
+        wire = reference.public_key_wire(known.n, is_djn)
+        assert public.to_bytes() == wire
+        assert public.fingerprint == reference.fingerprint(wire)
+    assert known.public != known.classic
+
+
+def test_derived_h_is_pinned():
+    # The reference's own answer, so that a change of the derivation shows even if it is made twice.
+    h = reference.derived_h(known_key(2048).n)
+    digest = hashlib.sha256(reference.little_endian(h)).hexdigest()
+    assert digest == json.loads((GOLDEN / "derived_h.json").read_text())["sha256_of_h"]
+
+
+def test_randomisers_of_a_toy_key_are_the_powers_of_the_derived_h():
+    # n = 77: hs = h**n generates few enough elements that all of them turn up.
+    n = 7 * 11
+    key = hazmat.secret_key(7, 11)
+    hs = pow(reference.derived_h(n), n, n * n)
+    num_exponents = 1 << ((n.bit_length() + 1) // 2)
+    allowed = {pow(hs, a, n * n) for a in range(num_exponents)}
+    seen = set(key.public_key.encrypt([0] * 2000).to_ints())
+    assert seen == allowed
+    group = {pow(hs, a, n * n) for a in range(n * n)}
+    assert set(key.encrypt([0] * 2000).to_ints()) == group
+
+
+# ---- golden wire files ----
+
+
+def test_golden_public_keys_are_read_and_written():
+    for name, is_djn in (("public_key", True), ("public_key_classic", False)):
+        data = (GOLDEN / f"{name}.bin").read_bytes()
+        public = vs.PublicKey.from_bytes(data)
+        assert public.n == known_key(2048).n
+        assert public.to_bytes() == data == reference.public_key_wire(public.n, is_djn)
+
+
+def test_golden_ciphertexts_are_read_and_written(key):
+    for name in ("ciphertexts_vector", "ciphertexts_matrix"):
+        data = (GOLDEN / f"{name}.bin").read_bytes()
+        ciphertexts = vs.Ciphertexts.from_bytes(data, key.public)
+        assert ciphertexts.to_bytes() == data
+    assert key.secret.decrypt(ciphertexts) == generate_wire.MATRIX
+    # Given the randomisers, today's code makes the same bytes.
+    assert generate_wire.ciphertexts(key.public)["ciphertexts_matrix"].to_bytes() == data
+
+
+def test_golden_key_file_opens(key):
+    secret = vs.SecretKey.load(GOLDEN / "key_file.bin", passphrase=generate_wire.PASSPHRASE)
+    assert secret.public_key == key.public
+    assert secret.decrypt(key.public.encrypt([11])) == [11]
+
+
+def test_golden_key_file_is_written_from_the_same_salt_and_nonce(key, monkeypatch, cheap_key_files):
+    data = (GOLDEN / "key_file.bin").read_bytes()
+    salt_and_nonce = iter((data[19:35], data[35:47]))
+    monkeypatch.setattr(keyfile.os, "urandom", lambda size: next(salt_and_nonce))
+    secret = bytes(key.secret._native.to_secret_bytes())
+    assert keyfile.seal(secret, key.public.to_bytes(), generate_wire.PASSPHRASE) == data
+
+
+def test_golden_encrypted_vector_is_read_and_written(key):
+    data = (GOLDEN / "encrypted_vector.bin").read_bytes()
+    vector = vs.EncryptedVector.from_bytes(data, key.public)
+    assert vector.codec == generate_wire.CODEC
+    assert vector.num_addends == 2
+    assert vector.to_bytes() == data
+    opened = generate_wire.CODEC.decrypt(vector, key.secret)
+    assert opened.values.tolist() == generate_wire.VECTOR_SUM
+    assert opened.weight == generate_wire.WEIGHT_SUM
+
+
+def test_every_golden_file_has_a_test():
+    tested = Path(__file__).read_text()
+    for path in GOLDEN.iterdir():
+        assert path.stem in tested, f"no test reads {path.name}"

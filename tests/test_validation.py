@@ -1,0 +1,327 @@
+"""One test for each rule of docs/validation.md, and none for a rule that is not there.
+
+Each test also checks that the refusal changed nothing.
+"""
+
+import importlib
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import veilsum as vs
+from reference import paillier as reference
+from validation_rules import TESTED, rule
+from veilsum import hazmat, keyfile
+
+DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "validation.md"
+
+
+def documented():
+    """Id: (error classes, test) of every row of the tables."""
+    rows = {}
+    for line in DOCUMENT.read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("|") and re.fullmatch(r"[A-Z]{2}\d+", cells[0]):
+            assert cells[0] not in rows, f"{cells[0]} is there twice"
+            errors = re.findall(r"\w+Error", cells[3])
+            rows[cells[0]] = (errors, cells[4].strip("`"), cells[2])
+    return rows
+
+
+# ---- PK: public keys ----
+
+
+def key_message(n, *, form=0, bits=None):
+    body = bytes([form]) + (n.bit_length() if bits is None else bits).to_bytes(4, "little")
+    return reference.frame(1, body + reference.little_endian(n))
+
+
+@rule("PK1")
+@pytest.mark.parametrize("bits", [1, 64, 1024, 2046, 16385, 20000])
+def test_modulus_has_an_allowed_size(bits):
+    n = (1 << bits) - 1
+    for read in (
+        lambda: vs.PublicKey.from_modulus(n),
+        lambda: vs.PublicKey.from_bytes(key_message(n)),
+    ):
+        with pytest.raises(vs.InvalidKeyError, match="PK1"):
+            read()
+    assert vs.PublicKey.from_modulus((1 << 2047) - 1).key_bits == 2047
+    with pytest.raises(vs.InvalidKeyError, match="PK1"):
+        vs.PublicKey.from_modulus(-n)
+
+
+@rule("PK2")
+def test_modulus_is_odd():
+    for read in (vs.PublicKey.from_modulus, lambda n: vs.PublicKey.from_bytes(key_message(n))):
+        with pytest.raises(vs.InvalidKeyError, match="PK2"):
+            read(1 << 2047)
+
+
+@rule("PK3")
+def test_modulus_has_the_announced_bits(key):
+    for bits in (key.n.bit_length() - 1, key.n.bit_length() - 7):
+        with pytest.raises(vs.InvalidKeyError, match="PK3"):
+            vs.PublicKey.from_bytes(key_message(key.n, bits=bits))
+
+
+@rule("PK4")
+def test_djn_modulus_is_one_modulo_four(key):
+    n = key.n + 2
+    assert n % 4 == 3
+    with pytest.raises(vs.InvalidKeyError, match="PK4"):
+        vs.PublicKey.from_bytes(key_message(n, form=1))
+    assert vs.PublicKey.from_bytes(key_message(n, form=0)).n == n
+
+
+@rule("PK5")
+@pytest.mark.parametrize("form", [2, 3, 255])
+def test_form_of_a_key_is_known(key, form):
+    with pytest.raises(vs.MalformedDataError, match="form"):
+        vs.PublicKey.from_bytes(key_message(key.n, form=form))
+
+
+# ---- SK: secret keys ----
+
+
+@rule("SK1")
+@pytest.mark.parametrize(("p", "q"), [(2, 7), (7, 2), (9, 7), (7, 15), (1, 7), (0, 7), (-5, 7)])
+def test_primes_are_odd_primes(p, q):
+    with pytest.raises(vs.InvalidKeyError, match="SK1"):
+        hazmat.secret_key(p, q)
+
+
+@rule("SK2")
+def test_primes_differ(key):
+    for p in (7, key.p):
+        with pytest.raises(vs.InvalidKeyError, match="SK2"):
+            hazmat.secret_key(p, p)
+
+
+@rule("SK3")
+@pytest.mark.parametrize(("p", "q"), [(3, 7), (7, 3), (5, 11), (11, 23)])
+def test_modulus_shares_no_factor_with_its_totient(p, q):
+    with pytest.raises(vs.InvalidKeyError, match="SK3"):
+        hazmat.secret_key(p, q)
+
+
+@rule("SK4")
+def test_primes_of_a_key_file_make_its_public_key(key, other_key, tmp_path, cheap_key_files):
+    path = tmp_path / "secret.key"
+    secret = bytes(key.secret._native.to_secret_bytes())
+    path.write_bytes(keyfile.seal(secret, other_key.public.to_bytes(), "tests"))
+    with pytest.raises(vs.InvalidKeyError, match="SK4"):
+        vs.SecretKey.load(path, passphrase="tests")
+
+
+@rule("SK5")
+@pytest.mark.parametrize("bits", [0, 1024, 2047, 2049, 16386, -2048])
+def test_size_of_a_new_key_is_allowed(bits):
+    with pytest.raises(vs.InvalidArgumentError, match="key_bits"):
+        vs.generate_key(bits)
+
+
+# ---- CT: ciphertexts ----
+
+
+def with_digits(key, c0, c1):
+    """The wire bytes of one ciphertext with these digits, whatever they are."""
+    good = reference.ciphertexts_wire([1], (1,), key.n, is_djn=True)
+    return good[:-512] + c0.to_bytes(256, "little") + c1.to_bytes(256, "little")
+
+
+@rule("CT1")
+def test_digits_are_below_n(key):
+    n = key.n
+    for c0, c1 in ((n, 1), (n + 1, 0), (1, n), (1, 2**2048 - 1), (2**2048 - 1, 0)):
+        with pytest.raises(vs.InvalidCiphertextError, match="CT1"):
+            vs.Ciphertexts.from_bytes(with_digits(key, c0, c1), key.public)
+    for c in (n * n, n * n + 1, 2**5000, -1):
+        with pytest.raises(vs.InvalidCiphertextError, match="CT1"):
+            vs.Ciphertexts.from_ints([1, c], key.public)
+    edge = vs.Ciphertexts.from_bytes(with_digits(key, n - 1, n - 1), key.public)
+    assert edge.to_ints() == [n * n - 1]
+
+
+@rule("CT2")
+def test_ciphertexts_are_units(key):
+    for c0 in (0, key.p, key.q * 12345):
+        with pytest.raises(vs.InvalidCiphertextError, match="CT2"):
+            vs.Ciphertexts.from_bytes(with_digits(key, c0, 5), key.public)
+        good = key.public.encrypt([1] * 9).to_ints()
+        with pytest.raises(vs.InvalidCiphertextError, match="CT2"):
+            vs.Ciphertexts.from_ints([*good, c0, *good], key.public)
+
+
+@rule("CT3")
+def test_received_ciphertexts_name_the_expected_key(key, other_key):
+    wire = key.public.encrypt([1]).to_bytes()
+    for public in (other_key.public, key.classic):
+        with pytest.raises(vs.KeyMismatchError, match="CT3"):
+            vs.Ciphertexts.from_bytes(wire, public)
+
+
+@rule("CT4")
+@pytest.mark.parametrize("shape", [(), (1, 1, 1), (2,), (0,), (2**63,), (2**40, 0), (0, 2**63)])
+def test_announced_shape_fits_the_bytes(key, shape):
+    good = reference.ciphertexts_wire([1], (1,), key.n, is_djn=True)
+    lengths = b"".join(length.to_bytes(8, "little") for length in shape)
+    elements = b"" if shape and shape[-1] % 2**63 == 0 else good[-512:]
+    body = good[16:48] + bytes([len(shape)]) + lengths + (elements or (b"x" * (shape == (0,))))
+    with pytest.raises(vs.MalformedDataError, match="CT4"):
+        vs.Ciphertexts.from_bytes(reference.frame(2, body), key.public)
+
+
+@rule("CT5")
+def test_operands_are_under_one_key(key, other_key):
+    c, d = key.public.encrypt([1, 2]), other_key.public.encrypt([1, 2])
+    wire = c.to_bytes()
+    for wrong in (
+        lambda: c + d,
+        lambda: c - d,
+        lambda: sum([c, d]),
+        lambda: vs.Ciphertexts.concatenate([c, d]),
+        lambda: other_key.secret.decrypt(c),
+        lambda: key.secret.decrypt(key.classic.encrypt([1])),
+    ):
+        with pytest.raises(vs.KeyMismatchError):
+            wrong()
+    assert c.to_bytes() == wire
+
+
+@rule("CT6")
+def test_shapes_of_operands_fit(key):
+    c = key.public.encrypt([[1, 2, 3], [4, 5, 6]])
+    wire = c.to_bytes()
+    for wrong in (
+        lambda: c + c[0],
+        lambda: c + np.array([1, 2]),
+        lambda: c * [[1], [2], [3]],
+        lambda: [1, 2, 3] @ c,
+        lambda: c[0] @ [1, 2],
+        lambda: c.sum(axis=2),
+        lambda: c[:0].sum(),
+        lambda: vs.Ciphertexts.concatenate([c, c[0]]),
+        lambda: vs.Ciphertexts.concatenate([]),
+        lambda: c[None],
+    ):
+        with pytest.raises(vs.InvalidArgumentError):
+            wrong()
+    assert c.to_bytes() == wire
+
+
+# ---- PT: plaintexts ----
+
+
+@rule("PT1")
+def test_plaintexts_lie_within_half_of_n(key):
+    half = key.n // 2
+    pool = key.public.precompute(2)
+    for m in (half + 1, -half - 1, key.n, 2**2048, -(2**2048), 2**9999):
+        for encrypt in (
+            lambda m: key.public.encrypt([0, m], pool=pool),
+            key.public.encrypt,
+            key.secret.encrypt,
+            lambda m: hazmat.encrypt(key.public, m, 2),
+            lambda m: key.public.encrypt([1]) + m,
+        ):
+            with pytest.raises(vs.InvalidArgumentError, match="n/2"):
+                encrypt(m)
+    assert len(pool) == 2
+    assert key.secret.decrypt(key.public.encrypt([half, -half])) == [half, -half]
+
+
+@rule("PT2")
+@pytest.mark.parametrize("wrong", [1.0, True, None, "1", 1 + 0j, np.float32(1), np.bool_(0)])
+def test_plaintexts_are_integers(key, wrong):
+    pool = key.public.precompute(1)
+    for values in (wrong, [wrong], [1, [wrong]], np.array([wrong], dtype=object)):
+        with pytest.raises((TypeError, vs.InvalidArgumentError)) as caught:
+            key.public.encrypt(values, pool=pool)
+        assert caught.type is TypeError or values == [1, [wrong]]
+    assert len(pool) == 1
+
+
+@rule("PT3")
+def test_plaintexts_form_a_vector_or_a_matrix(key):
+    for values in ([[[1]]], np.zeros((1, 1, 1), int)):
+        with pytest.raises(vs.InvalidArgumentError, match="two dimensions"):
+            key.public.encrypt(values)
+    with pytest.raises(TypeError):
+        key.public.encrypt([[1, 2], [3]])
+
+
+# ---- RP: randomiser pools ----
+
+
+@rule("RP1")
+def test_pool_gives_each_randomiser_once(key):
+    pool = key.public.precompute(3)
+    key.public.encrypt([1], pool=pool)
+    with pytest.raises(vs.PoolExhaustedError, match="precompute"):
+        key.public.encrypt([1, 2, 3], pool=pool)
+    assert len(pool) == 2
+    made = key.public.encrypt([0, 0], pool=pool).to_ints()
+    assert made[0] != made[1]
+    with pytest.raises(vs.PoolExhaustedError):
+        key.public.encrypt([1], pool=pool)
+
+
+@rule("RP2")
+def test_pool_belongs_to_the_key(key, other_key):
+    pool = key.public.precompute(1)
+    for public in (other_key.public, key.classic):
+        with pytest.raises(vs.KeyMismatchError, match="precompute"):
+            public.encrypt([1], pool=pool)
+    assert len(pool) == 1
+
+
+@rule("RP3")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # other tests may have left threads
+def test_pool_is_empty_in_a_forked_child(key):
+    pool = key.public.precompute(2)
+    child = os.fork()
+    if child == 0:
+        try:
+            key.public.encrypt([1], pool=pool)
+        except vs.PoolExhaustedError:
+            os._exit(len(pool))
+        finally:
+            os._exit(99)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert len(pool) == 2
+
+
+@rule("RP4")
+@pytest.mark.parametrize("count", [0, -1, 2**40 + 1, 2**60, 2**64, 2**100])
+def test_pool_size_is_bounded(key, count):
+    with pytest.raises(vs.InvalidArgumentError, match="2\\*\\*40"):
+        key.public.precompute(count)
+
+
+# ---- every rule has its test ----
+
+
+def test_rules_and_tests_match():
+    importlib.import_module("test_validation_messages")
+    assert {name: test for name, (_, test, _) in documented().items()} == TESTED
+
+
+def test_documented_errors_and_files_exist():
+    for name, (errors, _, where) in documented().items():
+        assert errors, name
+        for error in errors:
+            assert hasattr(vs, error) or error in ("TypeError", "FileExistsError"), name
+        for path in re.findall(r"`([\w/]+\.(?:[ch]pp|py))`", where):
+            assert list(DOCUMENT.parent.parent.glob(f"*/veilsum/{path}")), f"{name}: {path}"
+
+
+def test_messages_of_key_and_ciphertext_rules_name_them():
+    numbered = {name for name in documented() if re.match(r"PK[1-4]|SK[1-4]|CT[1-4]|KF1", name)}
+    root = DOCUMENT.parent.parent
+    sources = [*root.glob("cpp/veilsum/paillier/*.cpp"), root / "python/veilsum/keyfile.py"]
+    text = "".join(path.read_text() for path in sources)
+    named = set(re.findall(r'"([A-Z]{2}\d): ', text))
+    assert named == numbered

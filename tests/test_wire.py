@@ -1,0 +1,227 @@
+"""Bytes from outside: whatever they hold, a reader refuses them by name and without a crash.
+
+Mutations are random; a failure shows VEILSUM_TEST_SEED, which repeats it.
+"""
+
+import tracemalloc
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import veilsum as vs
+from known_keys import VECTORS, known_key
+from veilsum import _core, keyfile
+from veilsum.wire import Reader, WireKind, Writer
+
+WIRE = VECTORS / "wire"
+FRAME_BYTES = 16
+NUM_MUTATIONS = 300
+
+REFUSALS = (
+    vs.MalformedDataError,
+    vs.InvalidKeyError,
+    vs.InvalidCiphertextError,
+    vs.KeyMismatchError,
+)
+
+
+def read_key_file(data):
+    """As SecretKey.load up to the passphrase, which a mutation test has no time to hash."""
+    return keyfile.open_sealed(data, "no")
+
+
+READERS = {
+    "public_key": vs.PublicKey.from_bytes,
+    "public_key_classic": vs.PublicKey.from_bytes,
+    "ciphertexts_vector": lambda data: vs.Ciphertexts.from_bytes(data, known_key(2048).public),
+    "ciphertexts_matrix": lambda data: vs.Ciphertexts.from_bytes(data, known_key(2048).public),
+    "encrypted_vector": lambda data: vs.EncryptedVector.from_bytes(data, known_key(2048).public),
+    "key_file": read_key_file,
+}
+every_message = pytest.mark.parametrize("name", READERS)
+
+
+@pytest.fixture(autouse=True)
+def no_scrypt(monkeypatch):
+    instant = SimpleNamespace(derive=lambda passphrase: bytes(32))
+    monkeypatch.setattr(keyfile, "Scrypt", lambda *_, **__: instant)
+
+
+def golden(name):
+    return (WIRE / f"{name}.bin").read_bytes()
+
+
+def accepts(name, data):
+    """Whether the reader takes the bytes; an error that is no refusal fails the test."""
+    refusals = (*REFUSALS, vs.PassphraseError) if name == "key_file" else REFUSALS
+    try:
+        READERS[name](data)
+    except refusals:
+        return False
+    return True
+
+
+def with_length(data):
+    """The message with the length of its body put right, so that readers get past the frame."""
+    return data[:8] + (len(data) - FRAME_BYTES).to_bytes(8, "little") + data[FRAME_BYTES:]
+
+
+def test_every_wire_kind_has_a_reader():
+    kinds = {golden(name)[4] for name in READERS}
+    assert kinds == {int(kind) for kind in WireKind}
+
+
+@every_message
+def test_every_truncation_is_refused(name):
+    data = golden(name)
+    sizes = [*range(min(130, len(data))), *range(130, len(data), 31), len(data) - 1]
+    for size in sizes:
+        assert not accepts(name, data[:size])
+        if size >= FRAME_BYTES:
+            assert not accepts(name, with_length(data[:size]))
+
+
+@every_message
+def test_every_extension_is_refused(name):
+    data = golden(name)
+    for tail in (b"\0", b"\xff", data[-256:], data):
+        assert not accepts(name, data + tail)
+        assert not accepts(name, with_length(data + tail))
+
+
+@every_message
+def test_every_other_frame_is_refused(name):
+    data = golden(name)
+    for position in range(FRAME_BYTES):
+        for value in {0, 1, 2, 127, 255} - {data[position]}:
+            damaged = bytearray(data)
+            damaged[position] = value
+            if position == 4 and {data[4], value} <= {0}:
+                continue
+            assert not accepts(name, bytes(damaged))
+
+
+@every_message
+def test_random_mutations_are_refused_or_harmless(name, rng):
+    data = golden(name)
+    num_accepted = 0
+    for _ in range(NUM_MUTATIONS):
+        damaged = bytearray(data)
+        for _ in range(rng.randint(1, 4)):
+            # Half of the mutations hit the header, where the structure is.
+            where = rng.randrange(len(data) if rng.random() < 0.5 else min(len(data), 120))
+            kind = rng.randrange(4)
+            if kind == 0:
+                damaged[where % len(damaged)] ^= 1 << rng.randrange(8)
+            elif kind == 1:
+                damaged[where : where + 8] = rng.choice(
+                    [b"\xff" * 8, bytes(8), b"\0" * 7 + b"\x80"]
+                )
+            elif kind == 2:
+                del damaged[where : where + rng.randint(1, 9)]
+            else:
+                damaged[where:where] = rng.randbytes(rng.randint(1, 9))
+            damaged = damaged or bytearray(1)
+        fixed = with_length(bytes(damaged)) if len(damaged) >= FRAME_BYTES else bytes(damaged)
+        if fixed != data:
+            num_accepted += accepts(name, fixed)
+    # A changed digit of a ciphertext is another ciphertext; what has a checksum accepts nothing.
+    if name == "key_file":
+        assert num_accepted == 0
+
+
+@every_message
+def test_random_bytes_are_refused(name, rng):
+    for _ in range(100):
+        noise = rng.randbytes(rng.randint(0, 400))
+        assert not accepts(name, noise)
+        frame = golden(name)[:6] + bytes(2) + len(noise).to_bytes(8, "little")
+        assert not accepts(name, frame + noise)
+
+
+@every_message
+def test_huge_announced_lengths_allocate_nothing(name):
+    data = golden(name)
+    tracemalloc.start()
+    try:
+        for position in range(len(data) - 8 if len(data) < 300 else 150):
+            for value in (2**63 - 1, 2**64 - 1, 2**40):
+                damaged = data[:position] + value.to_bytes(8, "little") + data[position + 8 :]
+                accepts(name, damaged)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 22
+
+
+def ciphertexts_header(shape, size=0):
+    writer = Writer(WireKind.CIPHERTEXTS, 1)
+    writer.bytes(known_key(2048).public.fingerprint)
+    writer.u8(len(shape))
+    for length in shape:
+        writer.u64(length)
+    writer.bytes(bytes(size))
+    return writer.finish()
+
+
+HUGE = [(2**40,), (2**64 - 1,), (2**55,), (2**32, 2**32), (2**40, 0), (0, 2**63), (1, 2**55), ()]
+
+
+@pytest.mark.parametrize("shape", HUGE)
+def test_announced_shapes_are_refused_before_memory_is_used(shape):
+    with pytest.raises(vs.MalformedDataError, match="CT4"):
+        vs.Ciphertexts.from_bytes(ciphertexts_header(shape), known_key(2048).public)
+
+
+def test_empty_batches_travel_and_empty_matrices_do_not(key):
+    empty = key.public.encrypt([])
+    assert vs.Ciphertexts.from_bytes(empty.to_bytes(), key.public).shape == (0,)
+    assert key.secret.decrypt(empty) == []
+    matrix = key.public.encrypt(np.zeros((2, 0), int))
+    assert key.secret.decrypt(matrix) == [[], []]
+    with pytest.raises(vs.InvalidArgumentError, match="CT4"):
+        matrix.to_bytes()
+
+
+def test_codec_of_a_huge_dimension_is_refused(key):
+    data = golden("encrypted_vector")
+    for dim in (0, 2**31, 2**40, 2**62, 2**63, 2**64 - 1):
+        damaged = data[:FRAME_BYTES] + dim.to_bytes(8, "little") + data[FRAME_BYTES + 8 :]
+        with pytest.raises(vs.MalformedDataError):
+            vs.EncryptedVector.from_bytes(damaged, key.public)
+
+
+def test_messages_are_read_from_any_bytes_but_nothing_else(key):
+    wire = key.public.to_bytes()
+    for data in (wire, bytearray(wire), memoryview(wire)):
+        assert vs.PublicKey.from_bytes(data) == key.public
+    for wrong in (wire.decode("latin1"), list(wire), None, 7, np.frombuffer(wire, np.uint8)):
+        with pytest.raises(TypeError, match="bytes"):
+            vs.PublicKey.from_bytes(wrong)
+
+
+def test_reader_and_writer_agree():
+    writer = Writer(WireKind.KEY_FILE, 1)
+    writer.u8(255)
+    writer.u32(2**32 - 1)
+    writer.u64(2**64 - 1)
+    writer.f64(-0.5)
+    writer.bytes(b"tail")
+    message = writer.finish()
+    with pytest.raises(vs.InvalidArgumentError):
+        writer.finish()
+    reader = Reader(message, WireKind.KEY_FILE, 1)
+    assert (reader.u8(), reader.u32(), reader.u64()) == (255, 2**32 - 1, 2**64 - 1)
+    assert reader.f64() == -0.5
+    with pytest.raises(vs.MalformedDataError, match="bytes"):
+        reader.finish()
+    with pytest.raises(vs.MalformedDataError, match="too early"):
+        reader.bytes(5)
+    assert reader.bytes(4) == b"tail"
+    reader.finish()
+
+
+def test_core_refuses_wrong_secret_bytes():
+    for size in (0, 1, 2, 255, 512, 2**13):
+        with pytest.raises((vs.MalformedDataError, vs.InvalidKeyError)):
+            _core.SecretKey.from_secret_bytes(b"\xff" * size)
