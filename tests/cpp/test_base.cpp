@@ -58,11 +58,13 @@ TEST_CASE("parallel_for rethrows the body's exception and stops the other thread
     std::atomic<int> num_run{0};
     Execution execution;
     execution.num_threads = 3;
-    CHECK_THROWS_AS(parallel_for(100000, 1, execution,
-                                 [&](std::size_t, std::size_t) {
-                                     if (++num_run == 10) throw std::logic_error("x");
-                                 }),
-                    std::logic_error);
+    const auto body = [&](std::size_t, std::size_t) {
+        const int run = ++num_run;
+        if (run == 10) throw std::logic_error("x");
+        // Idle pieces could all be done before a thread that lost its processor reports its error.
+        if (run > 10) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    };
+    CHECK_THROWS_AS(parallel_for(100000, 1, execution, body), std::logic_error);
     CHECK(num_run < 100000);
 }
 
