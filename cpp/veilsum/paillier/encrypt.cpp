@@ -71,7 +71,7 @@ Secret<Limb> plaintext_residues(const Plaintexts& plaintexts, const Modulus& n) 
 }
 
 Secret<std::byte> fresh_randomisers(std::size_t num, const PublicKey& key,
-                                    const Execution& execution, Secret<Limb>* exponents) {
+                                    const Execution& execution) {
     const Modulus& n = key.modulus();
     Secret<std::byte> randomisers(num * n.element_bytes());
     Csprng random;
@@ -84,7 +84,6 @@ Secret<std::byte> fresh_randomisers(std::size_t num, const PublicKey& key,
         }
         batch::fixed_base(randomisers.data(), key.randomiser_table(execution), a.data(), num_limbs,
                           num, n, execution);
-        if (exponents != nullptr) *exponents = std::move(a);
     } else {
         for (std::size_t i = 0; i < num; ++i) {
             random_unit(randomisers.data() + i * n.element_bytes(), n, random);

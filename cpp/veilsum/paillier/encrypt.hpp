@@ -12,9 +12,9 @@ namespace veilsum {
 Secret<Limb> plaintext_residues(const Plaintexts& plaintexts, const Modulus& n);
 
 /// Fresh randomisers: num elements that are uniformly (classic) or pseudo-uniformly (djn)
-/// distributed n-th residues. If `exponents` is given (djn only) it receives each a, for proofs.
+/// distributed n-th residues. Throws Error: entropy, cancelled.
 Secret<std::byte> fresh_randomisers(std::size_t num, const PublicKey& key,
-                                    const Execution& execution, Secret<Limb>* exponents = nullptr);
+                                    const Execution& execution);
 
 /// Multiplies randomisers by 1 + m*n, m given by its residue: they become the ciphertexts.
 Ciphertexts seal(const Secret<std::byte>& randomisers, const Secret<Limb>& residues,
