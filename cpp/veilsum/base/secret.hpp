@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <new>
 #include <vector>
@@ -9,6 +10,14 @@ namespace veilsum {
 
 /// Overwrites memory with zeros in a way the compiler may not remove.
 void wipe(void* data, std::size_t size_bytes) noexcept;
+
+/// x, about which the compiler knows nothing from here on. For masks that select by a secret: Clang
+/// 14 at -O3 turns such a selection into a load from an address that depends on the mask, if it can
+/// see that the mask is all ones or zero.
+inline std::uint64_t value_barrier(std::uint64_t x) noexcept {
+    __asm__("" : "+r"(x));
+    return x;
+}
 
 /// Allocates like std::allocator, aligned for SIMD, and wipes every block before it is freed.
 template <class T>

@@ -39,7 +39,7 @@ void propagate(Limb* x, Limb carry, std::size_t k) {
 Limb absolute_difference(Limb* out, const Limb* a, const Limb* b, std::size_t k, Limb* scratch) {
     mpn_sub_n(scratch, b, a, size(k));
     const Limb negative = mpn_sub_n(out, a, b, size(k));
-    const Limb mask = 0 - negative;
+    const Limb mask = value_barrier(0 - negative);
     for (std::size_t i = 0; i < k; ++i) out[i] ^= (out[i] ^ scratch[i]) & mask;
     return negative;
 }
@@ -52,7 +52,7 @@ void add_middle(Limb* out, const Limb* d, Limb negative, std::size_t h, Limb* sc
     Limb* middle = scratch;
     Limb carry = mpn_add_n(middle, out, out + h, size(h));
     // x - d = ~(~x + d), and the carry of the sum is the borrow of the difference.
-    const Limb subtract_mask = negative - 1;
+    const Limb subtract_mask = value_barrier(negative - 1);
     flip(middle, subtract_mask, h);
     const Limb carry_or_borrow = mpn_add_n(middle, middle, d, size(h));
     flip(middle, subtract_mask, h);
@@ -120,7 +120,7 @@ Limb subtract_once(Limb* x, Limb& carry, const Limb* m, std::size_t h, Limb* scr
     const Limb borrow = mpn_sub_n(scratch, x, m, size(h));
     const Limb reduced_carry = carry - m_top - borrow;
     const Limb subtract = 1 - (reduced_carry >> 63);
-    const Limb mask = 0 - subtract;
+    const Limb mask = value_barrier(0 - subtract);
     for (std::size_t i = 0; i < h; ++i) x[i] ^= (x[i] ^ scratch[i]) & mask;
     carry ^= (carry ^ reduced_carry) & mask;
     return subtract;

@@ -27,7 +27,9 @@ public:
     }
 
     /// All ones where value i is negative, else 0. Constant time.
-    std::uint64_t sign_mask(std::size_t i) const noexcept { return 0 - ((*this)[i].back() >> 63); }
+    std::uint64_t sign_mask(std::size_t i) const noexcept {
+        return value_barrier(0 - ((*this)[i].back() >> 63));
+    }
 
 private:
     std::size_t size_;

@@ -66,7 +66,7 @@ struct Scalars {
 /// out = negative ? b : a, in constant time.
 void select_by_sign(std::byte* out, const std::byte* a, const std::byte* b, Limb negative,
                     std::size_t size_bytes) {
-    const auto mask = static_cast<std::byte>(negative);
+    const auto mask = static_cast<std::byte>(value_barrier(negative));
     for (std::size_t i = 0; i < size_bytes; ++i) out[i] = (a[i] & ~mask) | (b[i] & mask);
 }
 
