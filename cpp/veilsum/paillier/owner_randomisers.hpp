@@ -7,7 +7,7 @@
 namespace veilsum {
 
 /// Fresh djn randomisers as fresh_randomisers makes them, but from the primes: exponents are
-/// uniform over the whole group, and half-size numbers make it about 1.7 times as fast.
+/// uniform over the whole group, and half-size numbers make it about 1.5 times as fast.
 Secret<std::byte> owner_randomisers(std::size_t num, const PublicKey& key,
                                     const PrimeHalves& halves, const Execution& execution);
 
