@@ -4,7 +4,7 @@
 //   load, store         elements to lane form and back
 //   mul, sqr            Montgomery product and square
 //   select              constant-time look-up, one index per lane
-//   chain_start/step/finish   multiplication by fixed-base entries
+//   chain_prepare/start/step/finish   multiplication by fixed-base entries
 //   add_plain           multiplication by 1 + m*n
 // Scratch is split here: the engine's own part first, then temporaries.
 //
@@ -188,6 +188,7 @@ void fixed_base(std::byte* out, const FixedBaseTable& table, const Limb* exponen
     constexpr unsigned w = FixedBaseTable::kWindowBits;
     constexpr std::size_t kBlock = kChainsPerBlock * Engine::kLanes;
     Workspace<Engine> work(n, scratch);
+    work.engine.chain_prepare();
     Limb* chains = work.take(kChainsPerBlock * Engine::chain_limbs(n));
     Limb* entry = work.element();
     Limb index[Engine::kLanes];

@@ -57,13 +57,6 @@ public:
           rest_(scratch + 14 * h_) {
         // The upper half of q_ and all but the first limb of k_ stay zero from here on.
         std::memset(q_, 0, 3 * h_ * sizeof(Limb));
-        const std::size_t shift = 64 * h_ - n.bits();
-        std::memcpy(multiple(1), n.n(), h_ * sizeof(Limb));
-        if (shift != 0) mpn_lshift(multiple(1), n.n(), size(h_), static_cast<unsigned>(shift));
-        for (const int k : {2, 4}) {
-            tops_[k] = 2 * tops_[k / 2] + mpn_lshift(multiple(k), multiple(k / 2), size(h_), 1);
-        }
-        tops_[3] = tops_[2] + mpn_add_n(multiple(3), multiple(2), multiple(1), size(h_));
     }
 
     void load(Limb* out, Operand in, std::size_t i, std::size_t /*num_lanes*/) const {
@@ -107,6 +100,17 @@ public:
     /// out = table[index[0]], reading all of it.
     void select(Limb* out, const Limb* table, std::size_t num_entries, const Limb* index) const {
         limbs::select(out, table, 2 * h_, num_entries, index[0]);
+    }
+
+    /// Makes the multiples of K that chains need; call once before the first chain.
+    void chain_prepare() {
+        const std::size_t shift = 64 * h_ - n_.bits();
+        std::memcpy(multiple(1), n_.n(), h_ * sizeof(Limb));
+        if (shift != 0) mpn_lshift(multiple(1), n_.n(), size(h_), static_cast<unsigned>(shift));
+        for (const int k : {2, 4}) {
+            tops_[k] = 2 * tops_[k / 2] + mpn_lshift(multiple(k), multiple(k / 2), size(h_), 1);
+        }
+        tops_[3] = tops_[2] + mpn_add_n(multiple(3), multiple(2), multiple(1), size(h_));
     }
 
     void chain_start(Limb* chain, const Limb* entry) const {
