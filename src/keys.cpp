@@ -93,8 +93,6 @@ void register_keys(py::module_& core) {
         .def_property_readonly(
             "n", [](const PublicKey& self) { return from_integer(self.modulus().n_integer()); })
         .def_property_readonly("key_bits", &PublicKey::key_bits)
-        .def_property_readonly("is_djn",
-                               [](const PublicKey& self) { return self.form() == KeyForm::djn; })
         .def_property_readonly("fingerprint",
                                [](const PublicKey& self) { return to_python(self.fingerprint()); })
         .def("encrypt", &encrypt_public, py::arg("plaintexts"), py::arg("shape"),
