@@ -7,25 +7,16 @@
 #include <thread>
 #include <vector>
 
+#include "error_fixtures.hpp"
 #include "veilsum/base/error.hpp"
 #include "veilsum/base/parallel.hpp"
 #include "veilsum/base/secret.hpp"
 #include "veilsum/base/wire.hpp"
 
 using namespace veilsum;
+using veilsum::testing::code_of;
 
 namespace {
-
-template <class Function>
-Errc code_of(Function&& function) {
-    try {
-        function();
-    } catch (const Error& error) {
-        return error.code();
-    }
-    FAIL("no error");
-    return Errc::internal;
-}
 
 Bytes sample_message() {
     Writer writer(WireKind::public_key, 1);

@@ -6,6 +6,7 @@
 #include <limits>
 #include <vector>
 
+#include "error_fixtures.hpp"
 #include "veilsum/base/error.hpp"
 #include "veilsum/codec/lanes.hpp"
 #include "veilsum/codec/quantise.hpp"
@@ -14,18 +15,9 @@
 namespace {
 
 using namespace veilsum;
+using veilsum::testing::code_of;
 using Limbs = std::vector<std::uint64_t>;
 using Lanes = std::vector<std::int64_t>;
-
-template <class Action>
-Errc code_of(Action action) {
-    try {
-        action();
-    } catch (const Error& error) {
-        return error.code();
-    }
-    return Errc::internal;
-}
 
 /// 2^bits - 1: the largest modulus of that size.
 Limbs largest_modulus(std::size_t bits) {

@@ -9,6 +9,7 @@
 #include <numeric>
 #include <vector>
 
+#include "error_fixtures.hpp"
 #include "veilsum/base/error.hpp"
 #include "veilsum/paillier/encrypt.hpp"
 #include "veilsum/paillier/secret_key.hpp"
@@ -16,6 +17,7 @@
 namespace {
 
 using namespace veilsum;
+using veilsum::testing::code_of;
 
 Plaintexts plaintexts(const std::vector<std::int64_t>& values, std::size_t num_limbs = 1) {
     Plaintexts result(values.size(), num_limbs);
@@ -37,17 +39,6 @@ std::vector<std::int64_t> values(const Plaintexts& decrypted) {
         result.push_back(static_cast<std::int64_t>(limbs[0]));
     }
     return result;
-}
-
-template <class Function>
-Errc code_of(Function&& function) {
-    try {
-        function();
-    } catch (const Error& error) {
-        return error.code();
-    }
-    FAIL("no error");
-    return Errc::internal;
 }
 
 std::int64_t centred(std::int64_t x, std::int64_t n) {
