@@ -153,7 +153,7 @@ MAGNITUDES = [5e-324, 1e-310, 1e-160, 1e-3, 1.0, 1e160, 1e308, math.ulp(1.0)]
     values=st.lists(FLOATS | st.sampled_from(MAGNITUDES), min_size=1, max_size=30),
     norm_bound=st.floats(1e-3, 10) | st.sampled_from([5e-324, 1e-300, 1e300]),
     value_bits=st.integers(2, 40),
-    weight=st.sampled_from([1.0, 0.3]),
+    weight=st.sampled_from([1.0, 0.3, 0.0]),
 )
 def test_norm_clipping_matches_the_reference(norm, values, norm_bound, value_bits, weight):
     grid = quantiser(len(values), 1.0, value_bits, norm, norm_bound)
@@ -165,9 +165,10 @@ def test_norm_clipping_matches_the_reference(norm, values, norm_bound, value_bit
     rounded, num_clipped = reference.quantise(values, 1.0, value_bits, weight, report.norm_factor)
     bound = reference.lattice_norm_bound(len(values), 1.0, value_bits, norm_bound)
     assert grid.lattice_norm_bound == bound
-    assert lanes.tolist() == [*reference.clip_norm(rounded[:-1], norm, bound), rounded[-1]]
+    weighted = bound * rounded[-1] // reference.grid_max(value_bits)
+    assert lanes.tolist() == [*reference.clip_norm(rounded[:-1], norm, weighted), rounded[-1]]
     assert report.num_clipped == num_clipped
-    assert report.lattice_norm == reference.ceil_norm(lanes[:-1].tolist(), norm) <= bound
+    assert report.lattice_norm == reference.ceil_norm(lanes[:-1].tolist(), norm) <= weighted
 
 
 @pytest.mark.parametrize("norm", ["l1", "l2"])

@@ -246,16 +246,23 @@ TEST_CASE("the integer norm obeys its bound whatever the floats are") {
                     x[i] = magnitude * (i % 3 == 0 ? -1 : 1) / static_cast<double>(1 + i % 7);
                 }
                 Lanes lanes(1001);
-                const ClipReport report = grid.quantise(lanes, std::span(x), 1.0, {});
-                CHECK(report.lattice_norm <= grid.lattice_norm_bound());
-                unsigned __int128 sum = 0;
-                for (std::size_t i = 0; i < 1000; ++i) {
-                    const auto q = static_cast<unsigned __int128>(std::abs(lanes[i]));
-                    sum += norm == Norm::l1 ? q : q * q;
+                for (const double weight : {1.0, 0.37, 1e-5, 0.0}) {
+                    const ClipReport report = grid.quantise(lanes, std::span(x), weight, {});
+                    const auto bound =
+                        static_cast<unsigned __int128>(grid.lattice_norm_bound()) *
+                        static_cast<std::uint64_t>(lanes[1000]) /
+                        static_cast<std::uint64_t>(grid.grid_max());
+                    CHECK(report.lattice_norm <= bound);
+                    unsigned __int128 sum = 0;
+                    for (std::size_t i = 0; i < 1000; ++i) {
+                        const auto q = static_cast<unsigned __int128>(std::abs(lanes[i]));
+                        sum += norm == Norm::l1 ? q : q * q;
+                    }
+                    CHECK(sum <= (norm == Norm::l1 ? bound : bound * bound));
+                    if (magnitude > 1 && norm == Norm::l2 && weight > 0.1) {
+                        CHECK(4 * sum > 3 * bound * bound);
+                    }
                 }
-                const unsigned __int128 bound = grid.lattice_norm_bound();
-                CHECK(sum <= (norm == Norm::l1 ? bound : bound * bound));
-                if (magnitude > 1 && norm == Norm::l2) CHECK(4 * sum > 3 * bound * bound);
             }
         }
     }

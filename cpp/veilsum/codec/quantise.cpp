@@ -286,10 +286,13 @@ ClipReport Quantiser::quantise_any(std::span<std::int64_t> lanes, std::span<cons
         return round(lanes.data() + begin, x.data() + begin, end - begin, step);
     });
     for (const std::size_t num_clipped : clipped) report.num_clipped += num_clipped;
-    lanes[dim_] = std::llrint(weight * static_cast<double>(grid_max_));
+    const std::int64_t weight_lane = std::llrint(weight * static_cast<double>(grid_max_));
+    lanes[dim_] = weight_lane;
     if (norm_ != Norm::none) {
-        report.lattice_norm =
-            clip_lattice_norm(lanes.first(dim_), norm_, lattice_norm_bound_, execution);
+        const auto bound = static_cast<Uint128>(lattice_norm_bound_) *
+                           static_cast<Uint128>(weight_lane) / static_cast<Uint128>(grid_max_);
+        report.lattice_norm = clip_lattice_norm(lanes.first(dim_), norm_,
+                                                static_cast<std::uint64_t>(bound), execution);
     }
     return report;
 }

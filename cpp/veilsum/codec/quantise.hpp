@@ -47,12 +47,13 @@ public:
     /// Grid steps per unit of value.
     double scale() const noexcept { return scale_; }
 
-    /// No value lanes that quantise() returns have a larger norm: floor(norm_bound * grid_max /
-    /// clip), exact, or dim * grid_max where that is less. 0 without a norm.
+    /// What bounds the norm of value lanes of weight 1: floor(norm_bound * grid_max / clip), exact,
+    /// or dim * grid_max where that is less. With the weight lane a, quantise() returns value lanes
+    /// of a norm <= lattice_norm_bound() * a / grid_max(), whatever rounding did. 0 without a norm.
     std::uint64_t lattice_norm_bound() const noexcept { return lattice_norm_bound_; }
 
     /// Norm-clips `x`, clips each value, weights, scales and rounds, then shrinks the integers
-    /// towards 0 where rounding pushed their exact norm over lattice_norm_bound().
+    /// towards 0 where rounding pushed their exact norm over the bound of their weight.
     ///
     /// Requires lanes.size() == num_lanes(). Deterministic with nearest rounding, whatever the
     /// number of threads. Secret: x, weight, lanes.
