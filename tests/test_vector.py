@@ -53,10 +53,11 @@ class AddConstant:
         self.value = value
         self.lanes = None
 
-    def add_to(self, values):
-        assert values.dtype == np.int64
-        self.lanes = values
-        values += self.value
+    def add_to(self, lanes, codec):
+        assert lanes.dtype == np.int64
+        assert lanes.shape == (codec.dim + 1,)
+        self.lanes = lanes
+        lanes += self.value
 
 
 # ---- the sum ----
@@ -145,8 +146,8 @@ def test_noise_reaches_all_lanes_unclamped_and_the_integers_are_wiped(sk, pk):
 
 def test_the_integers_are_wiped_when_noise_fails(codec, pk):
     class Failing(AddConstant):
-        def add_to(self, values):
-            super().add_to(values)
+        def add_to(self, lanes, codec):
+            super().add_to(lanes, codec)
             raise RuntimeError("no entropy")
 
     noise = Failing(1)
@@ -308,3 +309,16 @@ def test_decrypt_refuses_other_codecs_and_keys(codec, sk, other_sk, vector):
 def test_an_encrypted_vector_has_as_many_ciphertexts_as_its_codec_needs(codec, vector):
     with pytest.raises(InvalidArgumentError, match="ciphertexts of shape"):
         EncryptedVector(vector.ciphertexts, dataclasses.replace(codec, dim=10 * DIM))
+
+
+# ---- lanes without encryption ----
+
+
+def test_added_lanes_are_what_decryption_finds(codec, sk, pk, deltas):
+    total = sum(codec.quantise(delta, weight=0.5)[0] for delta in deltas)
+    clear = codec.dequantise(total, num_addends=len(deltas))
+    opened = codec.decrypt(sum(codec.encrypt(d, key=pk, weight=0.5) for d in deltas), sk)
+    assert np.array_equal(clear.values, opened.values)
+    assert (clear.weight, clear.num_addends) == (opened.weight, opened.num_addends)
+    with pytest.raises(CapacityError):
+        codec.dequantise(total, num_addends=codec.max_addends + 1)

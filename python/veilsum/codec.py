@@ -35,8 +35,8 @@ _ROUNDINGS: dict[RoundingName, _core.Rounding] = {
 class LatticeNoise(Protocol):
     """Whatever adds integer noise to quantised lanes."""
 
-    def add_to(self, values: NDArray[np.int64], /) -> None:
-        """Add noise in place to all ``dim + 1`` lanes, in grid steps."""
+    def add_to(self, lanes: NDArray[np.int64], codec: "LaneCodec", /) -> None:
+        """Add noise in place to all ``dim + 1`` lanes of ``codec``, in grid steps."""
 
 
 @dataclass(frozen=True)
@@ -121,13 +121,50 @@ class LaneCodec:
 
     @property
     def lattice_norm_bound(self) -> int | None:
-        """The largest norm of a vector's value lanes, in grid steps; None without a norm bound."""
+        """The largest norm of the value lanes at weight 1, in grid steps; None without a bound.
+
+        With the weight lane ``a`` it is ``lattice_norm_bound * a // weight_scale``: exactly in
+        proportion, whatever rounding did.
+        """
         return None if self.norm is None else self._quantiser().lattice_norm_bound
 
     @property
     def lane_bits(self) -> int:
         """Bits of one lane of a plaintext: a value plus the head-room of the sum."""
         return self._max_lane().bit_length() + 1
+
+    def quantise(
+        self,
+        delta: ArrayLike,
+        *,
+        weight: float = 1.0,
+        noise: LatticeNoise | None = None,
+        num_threads: int | None = None,
+    ) -> tuple[NDArray[np.int64], ClipReport]:
+        """Clip, weight, quantise and add noise: ``dim`` value lanes and the weight lane.
+
+        Lanes of several contributors may simply be added; ``dequantise`` reads their sum.
+        Arguments and errors as ``Codec.encrypt``.
+        """
+        if noise is not None and not callable(getattr(noise, "add_to", None)):
+            raise TypeError(f"noise must have a method add_to; {type(noise).__name__} has none")
+        weight = _real("weight", weight)
+        lanes, found = self._quantiser().quantise(
+            _native_floats(delta), weight, thread_count(num_threads)
+        )
+        if noise is not None:
+            try:
+                noise.add_to(lanes, self)
+            except BaseException:
+                lanes.fill(0)
+                raise
+        report = ClipReport(
+            num_clipped=found.num_clipped,
+            norm_scaled=found.norm_factor < 1,
+            norm=None if self.norm is None else found.norm,
+            lattice_norm=None if self.norm is None else found.lattice_norm,
+        )
+        return lanes, report
 
     def encode(
         self,
@@ -138,26 +175,13 @@ class LaneCodec:
         noise: LatticeNoise | None = None,
         num_threads: int | None = None,
     ) -> tuple[_core.Plaintexts, ClipReport]:
-        """Clip, weight, quantise, add noise and pack; arguments and errors as ``Codec.encrypt``."""
-        if noise is not None and not callable(getattr(noise, "add_to", None)):
-            raise TypeError(f"noise must have a method add_to; {type(noise).__name__} has none")
-        weight = _real("weight", weight)
+        """Quantise and pack into plaintexts below ``modulus``; errors as ``Codec.encrypt``."""
         layout = self.layout(modulus)
-        threads = thread_count(num_threads)
-        lanes, found = self._quantiser().quantise(_native_floats(delta), weight, threads)
+        lanes, report = self.quantise(delta, weight=weight, noise=noise, num_threads=num_threads)
         try:
-            if noise is not None:
-                noise.add_to(lanes)
-            plaintexts = _core.pack(lanes, layout, threads)
+            return _core.pack(lanes, layout, thread_count(num_threads)), report
         finally:
             lanes.fill(0)
-        report = ClipReport(
-            num_clipped=found.num_clipped,
-            norm_scaled=found.norm_factor < 1,
-            norm=None if self.norm is None else found.norm,
-            lattice_norm=None if self.norm is None else found.lattice_norm,
-        )
-        return plaintexts, report
 
     def unpack(
         self,
@@ -170,11 +194,22 @@ class LaneCodec:
         """The sum in decrypted plaintexts; errors as ``Codec.decode``."""
         if not isinstance(plaintexts, _core.Plaintexts):
             raise TypeError(f"expected Plaintexts, got {type(plaintexts).__name__}")
+        self.check_num_addends(operator.index(num_addends))
+        lanes = _core.unpack(plaintexts, self.layout(modulus), thread_count(num_threads))
+        return self.dequantise(lanes, num_addends=num_addends, num_threads=num_threads)
+
+    def dequantise(
+        self, lanes: NDArray[np.int64], *, num_addends: int, num_threads: int | None = None
+    ) -> Sum:
+        """The sum that added lanes stand for.
+
+        Raises:
+            InvalidArgumentError: not ``dim + 1`` lanes, or no addends.
+            CapacityError: more addends than ``max_addends``.
+        """
         num_addends = operator.index(num_addends)
         self.check_num_addends(num_addends)
-        threads = thread_count(num_threads)
-        lanes = _core.unpack(plaintexts, self.layout(modulus), threads)
-        values, weight = self._quantiser().dequantise(lanes, threads)
+        values, weight = self._quantiser().dequantise(lanes, thread_count(num_threads))
         return Sum(values, weight, num_addends)
 
     def layout(self, modulus: int) -> _core.LaneLayout:
