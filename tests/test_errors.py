@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # The builtin that each class also is: STYLE for users who catch what Python would raise.
 BUILTINS = {
+    "BudgetExhaustedError": PermissionError,
     "CapacityError": OverflowError,
     "EntropyError": OSError,
     "InternalError": RuntimeError,
@@ -21,11 +22,22 @@ BUILTINS = {
     "InvalidCiphertextError": ValueError,
     "InvalidKeyError": ValueError,
     "KeyMismatchError": ValueError,
+    "LedgerError": OSError,
     "MalformedDataError": ValueError,
+    "MissingExtraError": ImportError,
     "PassphraseError": ValueError,
+    "PolicyRefusedError": PermissionError,
     "PoolExhaustedError": RuntimeError,
+    "ProtocolError": ValueError,
 }
-ONLY_IN_PYTHON = {"PassphraseError"}
+ONLY_IN_PYTHON = {
+    "BudgetExhaustedError",
+    "LedgerError",
+    "MissingExtraError",
+    "PassphraseError",
+    "PolicyRefusedError",
+    "ProtocolError",
+}
 
 
 def cpp_codes():

@@ -5,6 +5,7 @@ Every error derives from ``VeilsumError`` and from the builtin a Python user wou
 """
 
 __all__ = [
+    "BudgetExhaustedError",
     "CapacityError",
     "EntropyError",
     "InternalError",
@@ -12,9 +13,13 @@ __all__ = [
     "InvalidCiphertextError",
     "InvalidKeyError",
     "KeyMismatchError",
+    "LedgerError",
     "MalformedDataError",
+    "MissingExtraError",
     "PassphraseError",
+    "PolicyRefusedError",
     "PoolExhaustedError",
+    "ProtocolError",
     "VeilsumError",
 ]
 
@@ -61,3 +66,23 @@ class InternalError(VeilsumError, RuntimeError):
 
 class PassphraseError(VeilsumError, ValueError):
     """The passphrase does not open the key file, or the file was changed."""
+
+
+class ProtocolError(VeilsumError, ValueError):
+    """A well-formed message does not belong here: another round, a duplicate, an unknown sender."""
+
+
+class PolicyRefusedError(VeilsumError, PermissionError):
+    """A party was asked for something that its own agreement forbids. Nothing was sent."""
+
+
+class BudgetExhaustedError(PolicyRefusedError):
+    """One more contribution would cost more privacy than the contributor agreed to spend."""
+
+
+class LedgerError(VeilsumError, OSError):
+    """The durable record of privacy spent is missing, damaged or another one; nothing was sent."""
+
+
+class MissingExtraError(VeilsumError, ImportError):
+    """An optional dependency is not installed; the message names the extra that brings it."""
