@@ -39,9 +39,10 @@ PYTHON_ARROWS = {
     "codec": {"system", "wire"},
     "vector": {"codec", "keys"},
     "noise": {"system"},
+    "privacy": {"codec", "noise"},
     "system": {"errors"},
     "hazmat": {"keys"},
-    "__init__": {"vector", "noise", "system"},
+    "__init__": {"vector", "privacy", "system"},
 }
 MAY_IMPORT_CORE = {
     "wire",

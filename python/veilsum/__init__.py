@@ -12,7 +12,7 @@ the sum; add exact discrete noise first.
 
 from importlib.metadata import version as _version
 
-from veilsum import errors, noise
+from veilsum import errors, noise, privacy
 from veilsum.ciphertexts import Ciphertexts
 from veilsum.errors import *  # noqa: F403
 from veilsum.keys import PublicKey, RandomiserPool, SecretKey, generate_key
@@ -32,6 +32,7 @@ __all__ = [
     "errors",
     "generate_key",
     "noise",
+    "privacy",
     *errors.__all__,
 ]
 

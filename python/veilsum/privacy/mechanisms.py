@@ -1,0 +1,320 @@
+"""How much noise a privacy goal needs, and the noise itself: GaussianNoise and LaplaceNoise.
+
+The arguments behind every formula are in docs/privacy.md.
+"""
+
+import math
+import operator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veilsum import noise
+from veilsum.codec import LaneCodec, NormName
+from veilsum.errors import InvalidArgumentError
+from veilsum.privacy.gaussian_dp import gaussian_epsilon, gaussian_mu
+from veilsum.privacy.head_room import gaussian_head_room, laplace_head_room
+from veilsum.privacy.zcdp import zcdp_of_sum
+
+__all__ = ["Adjacency", "GaussianNoise", "LaplaceNoise", "Noise"]
+
+Adjacency = Literal["zero-out", "replace-one"]
+"""What may change about one contributor: all its data against none, or against other data."""
+
+C = TypeVar("C", bound=LaneCodec)
+
+_MIN_SIGMA = 4.0
+# What the comparison of discrete with continuous noise costs in variance (docs/privacy.md).
+_ROUNDING_VARIANCE = 4.0
+_MAX_SCALE = 2.0**40  # Of the samplers.
+_MIN_SCALE = 0.3
+# Noise is rounded up by more, and costs reckoned from it, than the error of a few float operations.
+_UP = 1 + 2.0**-40
+
+
+class _CalibratedNoise:
+    """What both kinds share. They differ in the norm, the distribution and how costs add up."""
+
+    norm: ClassVar[NormName]
+    norm_bound: float
+    adjacency: Adjacency
+    weighted: bool
+
+    def fit(self, codec: C) -> C:
+        """The codec with this noise's norm bound, and with room in its lanes for the noise.
+
+        Raises:
+            InvalidArgumentError: lanes would need more than 62 bits, or the noise would be wider
+                than the sampler's 2**40 grid steps; lower ``value_bits``.
+        """
+        bounded = replace(codec, norm=self.norm, norm_bound=self.norm_bound, noise_bound=0)
+        return replace(bounded, noise_bound=self._head_room(bounded))
+
+    def check_fits(self, codec: LaneCodec) -> None:
+        """InvalidArgumentError unless ``codec`` has the norm bound and room that ``fit`` gives."""
+        if codec.norm != self.norm or codec.norm_bound != self.norm_bound:
+            raise InvalidArgumentError(
+                f"the noise is for an {self.norm} norm of at most {self.norm_bound}, the codec has "
+                f"norm={codec.norm!r}, norm_bound={codec.norm_bound}; use noise.fit(codec)"
+            )
+        if codec.noise_bound < (needed := self._head_room(codec)):
+            raise InvalidArgumentError(
+                f"the codec's noise_bound is {codec.noise_bound}, the noise needs {needed}; "
+                "use noise.fit(codec)"
+            )
+
+    def add_to(self, lanes: NDArray[np.int64], codec: LaneCodec, /) -> None:
+        """Add one contributor's noise to its quantised lanes, in place.
+
+        Unweighted noise leaves the weight lane alone, which must then stand for a weight of 1.
+
+        Raises:
+            InvalidArgumentError: a codec that does not fit, other lanes than the codec's, or an
+                unweighted contribution whose weight is not 1.
+        """
+        self.check_fits(codec)
+        if lanes.shape != (codec.dim + 1,):
+            raise InvalidArgumentError(f"expected {codec.dim + 1} lanes, got shape {lanes.shape}")
+        if not self.weighted and lanes[-1] != codec.weight_scale:
+            raise InvalidArgumentError(
+                "this noise does not hide weights, so every weight must be 1; "
+                "use weighted=True to hide them"
+            )
+        self._draw_onto(lanes if self.weighted else lanes[:-1], codec)
+
+    def sensitivity(self, codec: LaneCodec) -> float:
+        """How far one contributor's data can move the integer sum, in grid steps of this norm."""
+        bound, weight = codec.lattice_norm_bound, codec.weight_scale
+        if codec.norm != self.norm or bound is None:
+            raise InvalidArgumentError(
+                f"the codec bounds no {self.norm} norm; use noise.fit(codec)"
+            )
+        power = 2 if self.norm == "l2" else 1
+        # Values and weight are in proportion, so the extremes are a whole contribution against
+        # none, and against its opposite of equal weight.
+        changes = [bound**power + (weight**power if self.weighted else 0)]
+        if self.adjacency == "replace-one":
+            changes.append((2 * bound) ** power)
+        largest = max(changes)
+        return math.sqrt(largest) if power == 2 else float(largest)
+
+    def _head_room(self, codec: LaneCodec) -> int:
+        raise NotImplementedError
+
+    def _draw_onto(self, lanes: NDArray[np.int64], codec: LaneCodec) -> None:
+        raise NotImplementedError
+
+    def _normalise(self, *, reals: tuple[str, ...], counts: tuple[str, ...]) -> None:
+        """Check the fields and turn numpy's numbers into Python's."""
+        for name in reals:
+            value = _real(name, getattr(self, name))
+            if not 0 < value < math.inf:
+                raise InvalidArgumentError(f"{name} is {value}; it must be positive and finite")
+            object.__setattr__(self, name, value)
+        for name in counts:
+            object.__setattr__(self, name, _count(name, getattr(self, name)))
+        if self.adjacency not in get_args(Adjacency):
+            raise InvalidArgumentError(
+                f"adjacency is {self.adjacency!r}; it must be 'zero-out' or 'replace-one'"
+            )
+        if not isinstance(self.weighted, bool):
+            raise TypeError(f"weighted must be a bool, not {type(self.weighted).__name__}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GaussianNoise(_CalibratedNoise):
+    """Discrete Gaussian noise for (epsilon, delta)-DP of each contributor's data.
+
+    Every contributor adds ``1 / honest_contributors`` of the variance, before encryption. Whoever
+    opens the sums learns, over ``rounds`` contributions of one contributor, no more about its data
+    than (epsilon, delta) allows, even together with all but ``honest_contributors`` of the
+    contributors of each sum.
+
+    Args:
+        epsilon: of all ``rounds`` together, positive.
+        delta: in (0, 1); choose it far below one over the number of people in the data.
+        rounds: how many contributions one contributor may send in its life with this goal.
+        norm_bound: largest L2 norm of a contribution's values, in model units: longer ones shrink.
+        honest_contributors: how many contributors of every sum, the protected one among them, are
+            sure to add their noise and not to tell it to the adversary. 1 needs no trust and the
+            most noise.
+        adjacency: ``"zero-out"`` protects a contribution against an encoded zero in its place,
+            ``"replace-one"`` against any other contribution, with up to twice the noise.
+        weighted: whether the weights are protected too. False needs less noise: every weight must
+            then be 1.
+
+    Raises:
+        InvalidArgumentError: an argument outside its range.
+
+    Example:
+        >>> import veilsum as vs
+        >>> noise = vs.privacy.GaussianNoise(
+        ...     epsilon=8, delta=1e-5, rounds=3, norm_bound=1.0, honest_contributors=50
+        ... )
+        >>> codec = noise.fit(vs.Codec(7850, clip=0.1, value_bits=18, max_addends=100))
+        >>> round(noise.epsilon_of(3 * noise.round_cost(codec)), 6)
+        8.0
+    """
+
+    norm: ClassVar[NormName] = "l2"
+
+    epsilon: float
+    delta: float
+    rounds: int
+    norm_bound: float
+    honest_contributors: int
+    adjacency: Adjacency = "zero-out"
+    weighted: bool = True
+
+    def __post_init__(self) -> None:
+        self._normalise(
+            reals=("epsilon", "delta", "norm_bound"), counts=("rounds", "honest_contributors")
+        )
+        if not self.delta < 1:
+            raise InvalidArgumentError(f"delta is {self.delta}; it must lie in (0, 1)")
+
+    def sigma(self, codec: LaneCodec) -> float:
+        """The parameter of one contributor's noise, in grid steps; at least 4."""
+        return _gaussian_sigma(self, codec)
+
+    def standard_deviation(self, codec: LaneCodec) -> float:
+        """Of one contributor's noise, in grid steps."""
+        return self.sigma(codec)
+
+    def round_cost(self, codec: LaneCodec, *, honest_contributors: int | None = None) -> float:
+        """What one contribution costs: mu^2 of Gaussian DP. Costs of rounds add up.
+
+        Args:
+            codec: a codec that fits.
+            honest_contributors: how many contributors' noise the adversary does not know; the
+                default is what the noise was made for. All of a sum's contributors, if the server
+                is honest but for looking at the result.
+        """
+        honest = self._honest(honest_contributors)
+        variance = honest * self.sigma(codec) ** 2 - _ROUNDING_VARIANCE
+        return self.sensitivity(codec) ** 2 / variance * _UP
+
+    def epsilon_of(self, cost: float) -> float:
+        """The epsilon, at this delta, of contributions whose costs sum to ``cost``."""
+        return gaussian_epsilon(math.sqrt(cost), self.delta)
+
+    def zcdp(self, codec: LaneCodec, *, honest_contributors: int | None = None) -> float:
+        """Rho of one contribution in zero-concentrated DP, for use with other accountants."""
+        honest = self._honest(honest_contributors)
+        return zcdp_of_sum(
+            self.sigma(codec),
+            honest,
+            sensitivity=self.sensitivity(codec),
+            num_lanes=codec.dim + self.weighted,
+        )
+
+    def _honest(self, honest_contributors: int | None) -> int:
+        if honest_contributors is None:
+            return self.honest_contributors
+        return _count("honest_contributors", honest_contributors)
+
+    def _head_room(self, codec: LaneCodec) -> int:
+        return gaussian_head_room(
+            self.sigma(codec), num_addends=codec.max_addends, num_lanes=codec.dim + 1
+        )
+
+    def _draw_onto(self, lanes: NDArray[np.int64], codec: LaneCodec) -> None:
+        noise.add_discrete_gaussian(lanes, self.sigma(codec))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaplaceNoise(_CalibratedNoise):
+    """Discrete Laplace noise for pure epsilon-DP of each contributor's data.
+
+    Every contributor adds the whole noise, so nobody else need be trusted: the promise holds
+    against everyone together. The sum of n contributions carries n times the variance.
+
+    Args:
+        epsilon: of all ``rounds`` together, positive.
+        rounds: how many contributions one contributor may send in its life with this goal.
+        norm_bound: largest L1 norm of a contribution's values, in model units: longer ones shrink.
+        adjacency: as for ``GaussianNoise``.
+        weighted: as for ``GaussianNoise``.
+
+    Raises:
+        InvalidArgumentError: an argument outside its range.
+    """
+
+    norm: ClassVar[NormName] = "l1"
+    delta: ClassVar[float] = 0.0
+    honest_contributors: ClassVar[int] = 1
+
+    epsilon: float
+    rounds: int
+    norm_bound: float
+    adjacency: Adjacency = "zero-out"
+    weighted: bool = True
+
+    def __post_init__(self) -> None:
+        self._normalise(reals=("epsilon", "norm_bound"), counts=("rounds",))
+
+    def scale(self, codec: LaneCodec) -> float:
+        """The scale of one contributor's noise, in grid steps."""
+        needed = self.sensitivity(codec) * self.rounds / self.epsilon * _UP
+        return _check_scale(max(needed, _MIN_SCALE))
+
+    def standard_deviation(self, codec: LaneCodec) -> float:
+        """Of one contributor's noise, in grid steps."""
+        # sqrt(2 q) / (1 - q) with q = exp(-1 / scale)
+        return math.sqrt(0.5) / math.sinh(0.5 / self.scale(codec))
+
+    def round_cost(self, codec: LaneCodec, *, honest_contributors: int | None = None) -> float:
+        """What one contribution costs: its epsilon. Costs of rounds add up.
+
+        Others' noise is no help in the worst case, so ``honest_contributors`` changes nothing.
+        """
+        return self.sensitivity(codec) / self.scale(codec)
+
+    def epsilon_of(self, cost: float) -> float:
+        """The epsilon of contributions whose costs sum to ``cost``: the same number."""
+        return cost
+
+    def _head_room(self, codec: LaneCodec) -> int:
+        return laplace_head_room(
+            self.scale(codec), num_addends=codec.max_addends, num_lanes=codec.dim + 1
+        )
+
+    def _draw_onto(self, lanes: NDArray[np.int64], codec: LaneCodec) -> None:
+        noise.add_discrete_laplace(lanes, self.scale(codec))
+
+
+Noise: TypeAlias = GaussianNoise | LaplaceNoise
+
+
+@lru_cache(maxsize=256)
+def _gaussian_sigma(goal: GaussianNoise, codec: LaneCodec) -> float:
+    mu = gaussian_mu(goal.epsilon, goal.delta)
+    variance = (goal.sensitivity(codec) / mu) ** 2 * goal.rounds + _ROUNDING_VARIANCE
+    sigma = math.sqrt(variance / goal.honest_contributors) * _UP
+    return _check_scale(max(sigma, _MIN_SIGMA))
+
+
+def _check_scale(scale: float) -> float:
+    if scale > _MAX_SCALE:
+        raise InvalidArgumentError(
+            f"the noise would be {scale:.3g} grid steps wide, more than 2**40; "
+            "make the codec with fewer value_bits"
+        )
+    return scale
+
+
+def _real(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name} must be a number, not {type(value).__name__}")
+    return float(value)
+
+
+def _count(name: str, value: Any) -> int:
+    if isinstance(value, bool):
+        raise TypeError(f"{name} must be an int, not bool")
+    if not 1 <= operator.index(value) < 2**63:
+        raise InvalidArgumentError(f"{name} is {value}; it must be at least 1")
+    return operator.index(value)
