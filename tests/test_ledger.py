@@ -10,8 +10,8 @@ import threading
 
 import pytest
 import veilsum as vs
-from veilsum.privacy import GaussianNoise, LaplaceNoise, Ledger
-from veilsum.privacy import ledger as module
+from veilsum.privacy import GaussianNoise, LaplaceNoise, Ledger, ledger_store
+from veilsum.privacy import ledger as ledger_module
 
 GAUSSIAN = GaussianNoise(
     epsilon=4.0, delta=1e-6, rounds=3, norm_bound=1.0, honest_contributors=2, weighted=False
@@ -214,7 +214,7 @@ def test_a_crash_in_the_middle_of_a_charge_leaves_a_ledger_that_works(tmp_path):
 
 def test_a_full_disk_sends_nothing(tmp_path, monkeypatch):
     ledger = Ledger.create(tmp_path / "ledger", epsilon=4.0, delta=1e-6)
-    connect = module._connect
+    connect = ledger_store._connect
 
     def limited(path):
         connection = connect(path)
@@ -222,8 +222,8 @@ def test_a_full_disk_sends_nothing(tmp_path, monkeypatch):
         connection.execute(f"PRAGMA max_page_count = {pages}")
         return connection
 
-    monkeypatch.setattr(module, "_connect", limited)
-    monkeypatch.setattr(module, "_epsilon", lambda cost, delta: 0.0)
+    monkeypatch.setattr(ledger_store, "_connect", limited)
+    monkeypatch.setattr(ledger_module, "_epsilon", lambda cost, delta: 0.0)
 
     def charge_until_full():
         for number in range(1000):

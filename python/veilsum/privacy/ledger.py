@@ -1,14 +1,8 @@
 """The durable record of the privacy a contributor has spent."""
 
-import datetime
 import math
 import os
-import sqlite3
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from veilsum.codec import LaneCodec
 from veilsum.errors import (
@@ -18,17 +12,10 @@ from veilsum.errors import (
     PolicyRefusedError,
 )
 from veilsum.privacy.gaussian_dp import gaussian_epsilon
+from veilsum.privacy.ledger_store import FileStore, MemoryStore
 from veilsum.privacy.mechanisms import GaussianNoise, LaplaceNoise, Noise
 
 __all__ = ["Ledger", "Spent"]
-
-_SCHEMA = """
-    CREATE TABLE budget (version INTEGER NOT NULL, epsilon REAL NOT NULL, delta REAL NOT NULL);
-    CREATE TABLE charges (
-        round_id BLOB PRIMARY KEY, cost REAL NOT NULL, charged_at TEXT NOT NULL
-    );
-"""
-_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -52,11 +39,9 @@ class Ledger:
     writes.
     """
 
-    def __init__(self, path: str | None, connection: sqlite3.Connection | None) -> None:
+    def __init__(self, store: "FileStore | MemoryStore") -> None:
         """Not for callers: use ``create``, ``open`` or ``in_memory``."""
-        self._path = path
-        self._connection = connection
-        self._lock = threading.Lock()
+        self._store = store
 
     @classmethod
     def create(
@@ -75,9 +60,9 @@ class Ledger:
         """
         _check_budget(epsilon, delta)
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        ledger = cls(os.fspath(path), None)
-        ledger._write_budget(epsilon, delta)
-        return ledger
+        store = FileStore(os.path.abspath(path))
+        store.write_budget(epsilon, delta)
+        return cls(store)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> "Ledger":
@@ -92,7 +77,7 @@ class Ledger:
                 f"there is no ledger at {os.fspath(path)}; restore it from its last copy, or start "
                 "a new budget with Ledger.create if this data never contributed before"
             )
-        ledger = cls(os.fspath(path), None)
+        ledger = cls(FileStore(os.path.abspath(path)))
         ledger.spent  # noqa: B018  Reads every table, so a damaged file is refused here.
         return ledger
 
@@ -100,22 +85,20 @@ class Ledger:
     def in_memory(cls, *, epsilon: float, delta: float = 0.0) -> "Ledger":
         """A ledger that ends with the process: for simulations."""
         _check_budget(epsilon, delta)
-        ledger = cls(None, sqlite3.connect(":memory:", check_same_thread=False))
-        ledger._write_budget(epsilon, delta)
-        return ledger
+        return cls(MemoryStore(epsilon, delta))
 
     @property
     def budget(self) -> tuple[float, float]:
         """The (epsilon, delta) that may be spent."""
-        with self._transaction() as connection:
-            return _budget(connection)
+        with self._store.transaction() as book:
+            return book.budget()
 
     @property
     def spent(self) -> Spent:
         """What was spent so far."""
-        with self._transaction() as connection:
-            _, delta = _budget(connection)
-            costs = _costs(connection)
+        with self._store.transaction() as book:
+            _, delta = book.budget()
+            costs = book.costs()
         return Spent(_epsilon(math.fsum(costs), delta), delta, len(costs))
 
     def charge(self, round_id: bytes, *, noise: Noise, codec: LaneCodec) -> None:
@@ -129,16 +112,14 @@ class Ledger:
         """
         noise.check_fits(codec)
         cost = noise.round_cost(codec)
-        now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-        with self._transaction() as connection:
-            epsilon, delta = _budget(connection)
+        with self._store.transaction() as book:
+            epsilon, delta = book.budget()
             _check_kind(noise, delta)
-            seen = "SELECT 1 FROM charges WHERE round_id = ?"
-            if connection.execute(seen, (round_id,)).fetchone():
+            if book.has(round_id):
                 raise PolicyRefusedError(
                     "the ledger has a contribution to this round; a second one is never sent"
                 )
-            costs = _costs(connection)
+            costs = book.costs()
             before, after = (_epsilon(math.fsum(c), delta) for c in (costs, [*costs, cost]))
             if after > epsilon:
                 raise BudgetExhaustedError(
@@ -146,61 +127,10 @@ class Ledger:
                     f"{after:.4g}; the budget is {epsilon:.4g} at delta {delta:g}, after "
                     f"{len(costs)} contributions. Nothing was sent"
                 )
-            connection.execute("INSERT INTO charges VALUES (?, ?, ?)", (round_id, cost, now))
+            book.add(round_id, cost)
 
     def __repr__(self) -> str:
-        return f"<Ledger: {self._path or 'in memory'}>"
-
-    def _write_budget(self, epsilon: float, delta: float) -> None:
-        with self._transaction() as connection:
-            for statement in filter(str.strip, _SCHEMA.split(";")):
-                connection.execute(statement)
-            connection.execute("INSERT INTO budget VALUES (?, ?, ?)", (_VERSION, epsilon, delta))
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """All of it or nothing, and on the disk at the end. No other process comes between."""
-        with self._lock:
-            # A connection must not cross a fork, so a file has a new one each time.
-            connection = self._connection
-            try:
-                if connection is None:
-                    assert self._path is not None
-                    connection = _connect(self._path)
-                connection.isolation_level = None
-                connection.execute("BEGIN IMMEDIATE")
-                try:
-                    yield connection
-                except BaseException:
-                    connection.execute("ROLLBACK")
-                    raise
-                connection.execute("COMMIT")
-            except sqlite3.Error as error:
-                where = f"the ledger {self._path}" if self._path else "the ledger"
-                raise LedgerError(f"{where} cannot be read or written: {error}") from error
-            finally:
-                if connection is not None and self._connection is None:
-                    connection.close()
-
-
-def _connect(path: str) -> sqlite3.Connection:
-    # mode=rw: a file that vanished is an error, not a new and empty ledger.
-    connection = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=rw", uri=True, timeout=30)
-    # EXTRA syncs the folder too when the rollback journal goes: a power cut right after the commit
-    # cannot bring the journal back and undo the charge.
-    connection.execute("PRAGMA synchronous = EXTRA")
-    return connection
-
-
-def _budget(connection: sqlite3.Connection) -> tuple[float, float]:
-    rows = connection.execute("SELECT version, epsilon, delta FROM budget").fetchall()
-    if len(rows) != 1 or rows[0][0] != _VERSION:
-        raise LedgerError("not a ledger that this veilsum reads")
-    return rows[0][1], rows[0][2]
-
-
-def _costs(connection: sqlite3.Connection) -> list[float]:
-    return [cost for (cost,) in connection.execute("SELECT cost FROM charges")]
+        return f"<Ledger: {self._store.name}>"
 
 
 def _epsilon(cost: float, delta: float) -> float:
