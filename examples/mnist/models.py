@@ -1,7 +1,7 @@
-"""Multilayer perceptrons in plain numpy: ReLU between the layers, softmax cross-entropy at the end.
+"""Multilayer perceptrons in plain numpy: ReLU between the layers, softmax and cross-entropy last.
 
-A model's parameters are a flat list of arrays, ``[weights, biases, weights, biases, ...]``, which is
-what federated averaging exchanges. The model object itself holds no state.
+A model's parameters are a flat list of arrays, ``[weights, biases, weights, biases, ...]``, which
+is what federated averaging exchanges. The model object itself holds no state.
 """
 
 from __future__ import annotations
