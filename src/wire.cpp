@@ -53,6 +53,11 @@ void register_wire(py::module_& core) {
         .value("CIPHERTEXTS", WireKind::ciphertexts)
         .value("ENCRYPTED_VECTOR", WireKind::encrypted_vector)
         .value("KEY_FILE", WireKind::key_file)
+        .value("FEDERATION", WireKind::federation)
+        .value("ROUND_DESCRIPTOR", WireKind::round_descriptor)
+        .value("CONTRIBUTION", WireKind::contribution)
+        .value("OPEN_REQUEST", WireKind::open_request)
+        .value("OPENING", WireKind::opening)
         .finalize();
 
     py::class_<PyWriter>(core, "Writer")

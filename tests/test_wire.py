@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import veilsum as vs
 from known_keys import VECTORS, known_key
-from veilsum import _core, keyfile
+from vectors import generate_round
+from veilsum import _core, keyfile, secure_sum
 from veilsum.wire import Reader, WireKind, Writer
 
 WIRE = VECTORS / "wire"
@@ -22,12 +23,24 @@ REFUSALS = (
     vs.InvalidKeyError,
     vs.InvalidCiphertextError,
     vs.KeyMismatchError,
+    vs.ProtocolError,
+    vs.PolicyRefusedError,
+    vs.CapacityError,  # Only of opening a changed ciphertext.
 )
 
 
 def read_key_file(data):
     """As SecretKey.load up to the passphrase, which a mutation test has no time to hash."""
     return keyfile.open_sealed(data, "no")
+
+
+def receive(data):
+    secure_sum.Aggregator(generate_round.federation(), generate_round.descriptor()).receive(data)
+
+
+def open_total(data):
+    key = known_key(2048).secret
+    secure_sum.KeyHolder(generate_round.federation(), secret_key=key).open(data)
 
 
 READERS = {
@@ -37,6 +50,11 @@ READERS = {
     "ciphertexts_matrix": lambda data: vs.Ciphertexts.from_bytes(data, known_key(2048).public),
     "encrypted_vector": lambda data: vs.EncryptedVector.from_bytes(data, known_key(2048).public),
     "key_file": read_key_file,
+    "federation": secure_sum.Federation.from_bytes,
+    "round_descriptor": secure_sum.RoundDescriptor.from_bytes,
+    "contribution": receive,
+    "open_request": open_total,
+    "opening": secure_sum.Opening.from_bytes,
 }
 every_message = pytest.mark.parametrize("name", READERS)
 

@@ -10,6 +10,11 @@ class WireKind(IntEnum):
     CIPHERTEXTS = 2
     ENCRYPTED_VECTOR = 3
     KEY_FILE = 4
+    FEDERATION = 5
+    ROUND_DESCRIPTOR = 6
+    CONTRIBUTION = 7
+    OPEN_REQUEST = 8
+    OPENING = 9
 
 class Writer:
     def __init__(self, kind: WireKind, version: int) -> None: ...

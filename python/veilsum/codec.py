@@ -192,11 +192,22 @@ class LaneCodec:
         num_threads: int | None = None,
     ) -> Sum:
         """The sum in decrypted plaintexts; errors as ``Codec.decode``."""
+        self.check_num_addends(operator.index(num_addends))
+        lanes = self.unpack_lanes(plaintexts, modulus=modulus, num_threads=num_threads)
+        return self.dequantise(lanes, num_addends=num_addends, num_threads=num_threads)
+
+    def unpack_lanes(
+        self, plaintexts: _core.Plaintexts, *, modulus: int, num_threads: int | None = None
+    ) -> NDArray[np.int64]:
+        """The ``dim + 1`` summed lanes in decrypted plaintexts; errors as ``Codec.decode``."""
         if not isinstance(plaintexts, _core.Plaintexts):
             raise TypeError(f"expected Plaintexts, got {type(plaintexts).__name__}")
-        self.check_num_addends(operator.index(num_addends))
-        lanes = _core.unpack(plaintexts, self.layout(modulus), thread_count(num_threads))
-        return self.dequantise(lanes, num_addends=num_addends, num_threads=num_threads)
+        return _core.unpack(plaintexts, self.layout(modulus), thread_count(num_threads))
+
+    def holds(self, lanes: NDArray[np.int64]) -> bool:
+        """Whether every lane is within what sums of this codec are sized for."""
+        largest = self._max_lane()
+        return bool((lanes <= largest).all() and (lanes >= -largest).all())
 
     def dequantise(
         self, lanes: NDArray[np.int64], *, num_addends: int, num_threads: int | None = None

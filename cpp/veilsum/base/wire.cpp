@@ -37,6 +37,11 @@ std::string_view wire_kind_name(WireKind kind) noexcept {
         case WireKind::ciphertexts: return "ciphertexts";
         case WireKind::encrypted_vector: return "encrypted vector";
         case WireKind::key_file: return "key file";
+        case WireKind::federation: return "federation";
+        case WireKind::round_descriptor: return "round descriptor";
+        case WireKind::contribution: return "contribution";
+        case WireKind::open_request: return "open request";
+        case WireKind::opening: return "opening";
     }
     return "unknown";
 }

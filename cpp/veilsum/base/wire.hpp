@@ -19,6 +19,11 @@ enum class WireKind : std::uint8_t {
     ciphertexts = 2,
     encrypted_vector = 3,
     key_file = 4,
+    federation = 5,
+    round_descriptor = 6,
+    contribution = 7,
+    open_request = 8,
+    opening = 9,
 };
 
 inline constexpr std::size_t kFrameBytes = 16;

@@ -1,0 +1,33 @@
+"""One hash for a model, so that everyone can tell they train the same one."""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+__all__ = ["hash_model"]
+
+
+def hash_model(arrays: Sequence[ArrayLike]) -> bytes:
+    """SHA-256 of a list of numeric arrays: their number, dtypes, shapes and values.
+
+    The byte order and memory layout of an array do not matter; its dtype, shape and every bit of
+    its values do, and so does the order of the arrays.
+
+    Raises:
+        TypeError: an array is not of bools, integers, floats or complex numbers.
+    """
+    digest = hashlib.sha256(b"veilsum/model/1" + len(arrays).to_bytes(8, "little"))
+    for array in map(np.asarray, arrays):
+        if array.dtype.kind not in "biufc":
+            raise TypeError(f"a model has arrays of numbers, not of {array.dtype}")
+        little = np.asarray(array, array.dtype.newbyteorder("<"), order="C")
+        # Lengths go first, so no two lists of arrays give the same bytes.
+        name = little.dtype.str.encode()
+        digest.update(len(name).to_bytes(8, "little") + name)
+        digest.update(little.ndim.to_bytes(8, "little"))
+        for length in little.shape:
+            digest.update(length.to_bytes(8, "little"))
+        digest.update(little.tobytes())
+    return digest.digest()
