@@ -42,7 +42,11 @@ PYTHON_ARROWS = {
     "privacy": {"codec", "noise"},
     "system": {"errors"},
     "hazmat": {"keys"},
-    "__init__": {"vector", "privacy", "system"},
+    "secure_sum": {"vector", "privacy"},
+    "fedavg": {"secure_sum"},
+    "cli": {"__init__"},
+    "__main__": {"cli"},
+    "__init__": {"fedavg", "privacy", "system"},
 }
 MAY_IMPORT_CORE = {
     "wire",

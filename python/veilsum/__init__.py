@@ -12,9 +12,10 @@ the sum; add exact discrete noise first.
 
 from importlib.metadata import version as _version
 
-from veilsum import errors, noise, privacy
+from veilsum import errors, fedavg, noise, privacy, secure_sum
 from veilsum.ciphertexts import Ciphertexts
 from veilsum.errors import *  # noqa: F403
+from veilsum.fedavg import FedAvg
 from veilsum.keys import PublicKey, RandomiserPool, SecretKey, generate_key
 from veilsum.system import cpu
 from veilsum.vector import Accumulator, Codec, EncryptedVector, Sum
@@ -24,15 +25,18 @@ __all__ = [
     "Ciphertexts",
     "Codec",
     "EncryptedVector",
+    "FedAvg",
     "PublicKey",
     "RandomiserPool",
     "SecretKey",
     "Sum",
     "cpu",
     "errors",
+    "fedavg",
     "generate_key",
     "noise",
     "privacy",
+    "secure_sum",
     *errors.__all__,
 ]
 

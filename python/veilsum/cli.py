@@ -1,0 +1,65 @@
+"""The command line, for people; scripts take ``--json``."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import typer
+
+import veilsum
+
+__all__ = ["app"]
+
+_EXTRAS = {"cli": ("typer", "rich"), "plot": ("matplotlib",)}
+
+app = typer.Typer(
+    name="veilsum",
+    help="Fast, safe private sums for federated learning.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+# The demo declares its options itself; here they only pass through, --help among them.
+@app.command(
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "help_option_names": [],
+    }
+)
+def demo(context: typer.Context) -> None:
+    """Train MNIST by federated averaging: plain, encrypted, and with privacy noise."""
+    beside_the_package = Path(veilsum.__file__).parents[2] / "examples"
+    candidates = [beside_the_package, Path("examples").absolute()]
+    examples = next((c for c in candidates if (c / "mnist" / "__main__.py").exists()), None)
+    if examples is None:
+        typer.echo(
+            "veilsum: the demo is part of the source repository, not of the installed package.\n"
+            "Get the repository and run ./run demo in it.",
+            err=True,
+        )
+        raise typer.Exit(1)
+    paths = [str(examples), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    command = [sys.executable, "-m", "mnist", *context.args]
+    raise typer.Exit(subprocess.run(command, env=environment).returncode)
+
+
+@app.command()
+def doctor(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
+    """Show what veilsum runs on: processor, kernel, threads, optional packages."""
+    found: dict[str, Any] = {"version": veilsum.__version__, **veilsum.cpu()}
+    for extra, modules in _EXTRAS.items():
+        present = all(find_spec(module) for module in modules)
+        found[f"extra {extra}"] = "installed" if present else f"pip install 'veilsum[{extra}]'"
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        for name, value in found.items():
+            typer.echo(f"{name:14} {value}")

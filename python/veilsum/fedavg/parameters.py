@@ -1,0 +1,73 @@
+"""A model's parameters as a list of arrays, and as the one vector that is summed."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from veilsum.errors import InvalidArgumentError
+
+__all__ = ["Model", "difference", "shifted", "to_model"]
+
+Model = list[NDArray[np.floating]]
+"""The parameters of a model: float16, float32 or float64 arrays of any shapes."""
+
+
+def to_model(arrays: object) -> Model:
+    """Copies of the arrays.
+
+    Raises:
+        TypeError: an array is not of float16, float32 or float64. Counters and other integer
+            buffers have no mean; leave them out of what is averaged.
+        InvalidArgumentError: no arrays, no values, or NaN or infinity.
+    """
+    if not isinstance(arrays, (list, tuple)):
+        raise TypeError("a model is a list of arrays; for one array write [array]")
+    model = [np.array(array, order="C", copy=True) for array in arrays]
+    if sum(array.size for array in model) == 0:
+        raise InvalidArgumentError("the model has no values")
+    for position, array in enumerate(model):
+        if array.dtype.kind != "f" or array.dtype.itemsize > 8:
+            raise TypeError(
+                f"array {position} of the model has dtype {array.dtype}; only float16, float32 and "
+                "float64 can be averaged"
+            )
+        _require_finite(position, array)
+    return model
+
+
+def difference(trained: Sequence[ArrayLike], start: Model) -> NDArray[np.floating]:
+    """``trained - start``, flattened: shape ``(dim,)``, float64 if any array is, else float32.
+
+    Raises:
+        InvalidArgumentError: other shapes than the start's, NaN or infinity.
+    """
+    arrays = [np.asarray(array) for array in trained]
+    shapes, wanted = [a.shape for a in arrays], [a.shape for a in start]
+    if shapes != wanted:
+        raise InvalidArgumentError(f"training returned arrays of shapes {shapes}, not {wanted}")
+    for position, array in enumerate(arrays):
+        _require_finite(position, array)
+    dtype = np.result_type(np.float32, *(array.dtype for array in start))
+    flat = [np.subtract(a, b, dtype=dtype).ravel() for a, b in zip(arrays, start, strict=True)]
+    return np.concatenate(flat)
+
+
+def shifted(start: Model, step: NDArray[np.float64]) -> Model:
+    """``start + step`` in float64, each array rounded once to its own dtype."""
+    result: Model = []
+    first = 0
+    for array in start:
+        part = step[first : first + array.size].reshape(array.shape)
+        result.append((array + part).astype(array.dtype))
+        first += array.size
+    return result
+
+
+def _require_finite(position: int, array: NDArray[np.floating]) -> None:
+    if not np.isfinite(array).all():
+        num_bad = int((~np.isfinite(array)).sum())
+        raise InvalidArgumentError(
+            f"array {position} of the model holds {num_bad} values that are NaN or infinite; "
+            "training diverged: try a smaller learning rate"
+        )

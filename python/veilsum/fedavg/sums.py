@@ -1,0 +1,161 @@
+"""How the updates of a round are summed: encrypted, or in the clear for comparison.
+
+A round's sum takes one contribution after another and gives the total at the end. A contribution
+that is refused changes nothing.
+"""
+
+import hashlib
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veilsum.codec import LaneCodec, Sum
+from veilsum.errors import ProtocolError
+from veilsum.fedavg.history import Meter
+from veilsum.privacy import Ledger, Noise
+from veilsum.secure_sum import Aggregator, Contributor, KeyHolder
+
+__all__ = ["ClearFloatSum", "ClearIntegerSum", "EncryptedSum", "RoundSum"]
+
+
+class RoundSum(Protocol):
+    """The sum of one round."""
+
+    def add(self, name: str, delta: NDArray[np.floating], weight: float) -> None:
+        """Take one client's update and weight; any error leaves the sum as it was."""
+
+    def finish(self) -> Sum:
+        """The total of what was added."""
+
+
+class ClearFloatSum:
+    """Ordinary federated averaging: the baseline. The server sees every update."""
+
+    def __init__(self, dim: int, *, meter: Meter) -> None:
+        self._total = np.zeros(dim)
+        self._weight = 0.0
+        self._num_addends = 0
+        self._meter = meter
+
+    def add(self, name: str, delta: NDArray[np.floating], weight: float) -> None:
+        """Add ``weight * delta``."""
+        with self._meter.phase("add"):
+            self._total += weight * delta.astype(np.float64)
+            self._weight += weight
+            self._num_addends += 1
+        self._meter.traffic("contributions", delta.nbytes)
+
+    def finish(self) -> Sum:
+        """The weighted sum."""
+        if self._num_addends == 0:
+            raise ProtocolError("no client contributed")
+        return Sum(self._total, self._weight, self._num_addends)
+
+
+class ClearIntegerSum:
+    """The very integers that encryption would sum, noise and all, summed in the clear.
+
+    For simulating many settings fast. The result is that of ``EncryptedSum`` bit for bit (given the
+    same noise); the server sees every update.
+    """
+
+    def __init__(
+        self,
+        codec: LaneCodec,
+        *,
+        noise: Noise | None,
+        ledgers: dict[str, Ledger],
+        round_id: bytes,
+        min_contributors: int,
+        meter: Meter,
+        num_threads: int | None,
+    ) -> None:
+        self._codec = codec
+        self._noise = noise
+        self._ledgers = ledgers
+        self._round_id = round_id
+        self._min_contributors = min_contributors
+        self._meter = meter
+        self._num_threads = num_threads
+        self._lanes = np.zeros(codec.dim + 1, np.int64)
+        self._num_addends = 0
+
+    def add(self, name: str, delta: NDArray[np.floating], weight: float) -> None:
+        """Quantise, add noise, charge the client's ledger, add."""
+        self._codec.check_num_addends(self._num_addends + 1)
+        with self._meter.phase("encrypt"):
+            lanes, _ = self._codec.quantise(
+                delta, weight=weight, noise=self._noise, num_threads=self._num_threads
+            )
+            if self._noise is not None:
+                ledger = self._ledgers[name]
+                ledger.charge(self._round_id, noise=self._noise, codec=self._codec)
+        with self._meter.phase("add"):
+            self._lanes += lanes
+            self._num_addends += 1
+        self._meter.traffic("contributions", lanes.nbytes)
+
+    def finish(self) -> Sum:
+        """The sum that the integers stand for; ProtocolError of too few contributions."""
+        if self._num_addends < self._min_contributors:
+            raise ProtocolError(
+                f"{self._num_addends} clients contributed, fewer than {self._min_contributors}"
+            )
+        with self._meter.phase("open"):
+            return self._codec.dequantise(self._lanes, num_addends=self._num_addends)
+
+
+class EncryptedSum:
+    """A secure sum with all its messages, each party played in this process."""
+
+    def __init__(
+        self,
+        aggregator: Aggregator,
+        *,
+        descriptor: bytes,
+        contributors: dict[str, Contributor],
+        model_hash: bytes,
+        key_holder: KeyHolder,
+        num_openers: int,
+        meter: Meter,
+        num_threads: int | None,
+    ) -> None:
+        """``num_openers``: how many parties the request goes to; each opens it for itself."""
+        self._aggregator = aggregator
+        self._descriptor = descriptor
+        self._contributors = contributors
+        self._model_hash = model_hash
+        self._key_holder = key_holder
+        self._num_openers = num_openers
+        self._meter = meter
+        self._num_threads = num_threads
+        meter.traffic("broadcast", len(descriptor) * len(contributors))
+
+    def add(self, name: str, delta: NDArray[np.floating], weight: float) -> None:
+        """Let the client make its contribution and the aggregator receive it."""
+        with self._meter.phase("encrypt"):
+            message = self._contributors[name].contribute(
+                self._descriptor,
+                delta,
+                model_hash=self._model_hash,
+                weight=weight,
+                num_threads=self._num_threads,
+            )
+        self._meter.traffic("contributions", len(message))
+        with self._meter.phase("add"):
+            self._aggregator.receive(message)
+
+    def finish(self) -> Sum:
+        """Let the key holder open the total."""
+        with self._meter.phase("open"):
+            request = self._aggregator.open_request()
+            opening = self._key_holder.open(request, num_threads=self._num_threads)
+            result = self._aggregator.finish(opening)
+        self._meter.traffic("opening", self._num_openers * len(request) + len(opening))
+        return result.sum
+
+
+def clear_round_id(run_id: bytes, round_number: int) -> bytes:
+    """What names a round in a ledger when there is no descriptor to hash."""
+    return hashlib.sha256(b"veilsum/clear/1" + run_id + round_number.to_bytes(8, "big")).digest()

@@ -1,0 +1,21 @@
+"""Federated averaging over quantised integers, slow and obvious: one float operation at a time."""
+
+import numpy as np
+from reference import codec as reference
+
+
+def integer_round(model, deltas, weights, *, clip, value_bits, server_lr=1.0):
+    """The next model: integers added as Python ints, then value by value as the codec decodes."""
+    scale = reference.grid_max(value_bits) / clip
+    total = None
+    for delta, weight in zip(deltas, weights, strict=True):
+        lanes, _ = reference.quantise([float(x) for x in delta], clip, value_bits, weight)
+        total = lanes if total is None else [a + b for a, b in zip(total, lanes, strict=True)]
+    weight_sum = total[-1] / reference.grid_max(value_bits)
+    step = [server_lr * (lane / scale / weight_sum) for lane in total[:-1]]
+    result, first = [], 0
+    for array in model:
+        flat = [float(x) + s for x, s in zip(array.ravel(), step[first:], strict=False)]
+        result.append(np.array(flat).reshape(array.shape).astype(array.dtype))
+        first += array.size
+    return result
