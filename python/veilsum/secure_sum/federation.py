@@ -35,7 +35,7 @@ class Federation:
             ``honest_contributors``. A sum of one is that one's data: use 2 or more.
 
     Raises:
-        InvalidArgumentError: noise that does not fit the codec, or numbers that do not fit together.
+        InvalidArgumentError: noise that does not fit the codec, or numbers that contradict.
     """
 
     public_key: PublicKey

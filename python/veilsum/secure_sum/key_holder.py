@@ -46,7 +46,7 @@ class KeyHolder:
             MalformedDataError: not a request.
             PolicyRefusedError: fewer contributors than agreed, or another set of a round that was
                 opened before.
-            ProtocolError: the total is not of the named number of contributors, or of another codec.
+            ProtocolError: a total of another number of contributors, or in another codec.
             KeyMismatchError, InvalidCiphertextError: as ``EncryptedVector.from_bytes``.
             CapacityError: the total does not fit its lanes: not an honest sum.
         """

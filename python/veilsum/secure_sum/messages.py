@@ -128,7 +128,7 @@ class Contribution:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenRequest:
-    """What the aggregator asks the key holder to open: the encrypted total of these contributors."""
+    """What the key holder is asked to open: the encrypted total of these contributors."""
 
     round_id: bytes
     contributors: tuple[str, ...]
