@@ -151,8 +151,10 @@ class FedAvg:
         """The codec in use: the one given, fitted to the noise."""
         return self._parties.codec
 
-    def run(self, rounds: int) -> History:
+    def run(self, rounds: int, *, until: float | None = None) -> History:
         """Run this many more rounds and return the history of all.
+
+        With ``until`` it ends as soon as an evaluation reaches this accuracy.
 
         An interrupt ends it between two states: the model and the history are those of the last
         whole round, and ``run`` can go on from there.
@@ -162,6 +164,8 @@ class FedAvg:
                 record = self._run_round(last=remaining == 1)
                 self._history.rounds.append(record)
                 self._progress.round_done(record)
+                if until is not None and record.accuracy is not None and record.accuracy >= until:
+                    break
         return self._history
 
     def _run_round(self, *, last: bool) -> RoundRecord:

@@ -62,7 +62,10 @@ class ProgressBar(Silence):
             TimeRemainingColumn(),
         )
         # stderr: what a program prints stays clean.
-        with Progress(*columns, console=Console(stderr=True), transient=True) as self._bar:
+        console = Console(stderr=True)
+        with Progress(
+            *columns, console=console, transient=True, disable=not console.is_terminal
+        ) as self._bar:
             self._bar.add_task("training", total=num_steps)
             yield
         self._bar = None
