@@ -16,7 +16,7 @@ from .experiments import Result
 from .plots import TradeOff
 from .story import Settings
 
-WIDTH_OF_ONE_TABLE = 118
+WIDTH_OF_ONE_TABLE = 132
 
 # Header, and what a result has below it; the first column of every table is the result's name.
 _OUTCOME: list[tuple[str, Callable[[Result], str]]] = [

@@ -152,7 +152,7 @@ class Story:
         epsilon = self._settings.epsilon
         clear = self._train(f"{name}, plain", task)
         noisy = self._train(
-            f"{name}, encrypted + {kind}", task, encrypted=True, noise=make_noise(epsilon)
+            f"{name}, encrypted, {kind}", task, encrypted=True, noise=make_noise(epsilon)
         )
         assert noisy.forecast is not None
         self.remarks.append(
