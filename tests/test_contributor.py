@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import test_secure_sum as rounds
 import veilsum as vs
+from validation_rules import rule
 from veilsum.privacy import Ledger
 from veilsum.secure_sum import Contributor, hash_model
 
@@ -15,6 +16,7 @@ def contribute(contributor, announced, model=rounds.MODEL, delta=None):
     return contributor.contribute(announced.to_bytes(), delta, model_hash=hash_model(model))
 
 
+@rule("CP1", "CP2", "CP3")
 def test_a_contributor_refuses_what_was_not_agreed():
     agreed = rounds.federation()
     contributor = Contributor(agreed, name="ada")
@@ -30,6 +32,7 @@ def test_a_contributor_refuses_what_was_not_agreed():
     contribute(contributor, announced)
 
 
+@rule("CP4")
 def test_rounds_of_a_run_only_grow():
     agreed = rounds.federation()
     contributor = Contributor(agreed, name="ada")
@@ -41,6 +44,7 @@ def test_rounds_of_a_run_only_grow():
     contribute(contributor, rounds.descriptor(agreed, round_number=1, run_id=b"another run 0123"))
 
 
+@rule("CP5")
 def test_noise_needs_a_ledger():
     with pytest.raises(vs.InvalidArgumentError, match=r"Ledger\.create"):
         Contributor(NOISY, name="ada")

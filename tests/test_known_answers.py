@@ -8,10 +8,11 @@ import pytest
 import veilsum as vs
 from known_keys import VECTORS, iso_vector, known_key
 from reference import paillier as reference
-from vectors import generate_wire
-from veilsum import hazmat, keyfile
+from vectors import generate_round, generate_wire
+from veilsum import hazmat, keyfile, secure_sum
 
 GOLDEN = VECTORS / "wire"
+GOLDEN_ROUND = ("contribution", "open_request", "opening")
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +139,31 @@ def test_golden_encrypted_vector_is_read_and_written(key):
     opened = generate_wire.CODEC.decrypt(vector, key.secret)
     assert opened.values.tolist() == generate_wire.VECTOR_SUM
     assert opened.weight == generate_wire.WEIGHT_SUM
+
+
+def test_golden_federation_and_round_descriptor_are_read_and_written():
+    for name, message in [
+        ("federation", generate_round.federation()),
+        ("round_descriptor", generate_round.descriptor()),
+    ]:
+        data = (GOLDEN / f"{name}.bin").read_bytes()
+        assert message.to_bytes() == data
+        assert type(message).from_bytes(data) == message
+
+
+def test_golden_messages_of_a_round_still_make_a_sum(key):
+    data = {name: (GOLDEN / f"{name}.bin").read_bytes() for name in GOLDEN_ROUND}
+    contribution = secure_sum.Contribution.from_bytes(data["contribution"])
+    assert contribution.contributor == generate_round.NAMES[-1]
+    assert contribution.to_bytes() == data["contribution"]
+    request = secure_sum.OpenRequest.from_bytes(data["open_request"])
+    assert request.contributors == generate_round.NAMES
+    assert request.to_bytes() == data["open_request"]
+    holder = secure_sum.KeyHolder(generate_round.federation(), secret_key=key.secret)
+    assert holder.open(data["open_request"]) == data["opening"]
+    opening = secure_sum.Opening.from_bytes(data["opening"])
+    total = generate_round.CODEC.dequantise(opening.lanes, num_addends=2)
+    assert total.weight == 2.0
 
 
 def test_every_golden_file_has_a_test():

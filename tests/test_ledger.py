@@ -10,6 +10,7 @@ import threading
 
 import pytest
 import veilsum as vs
+from validation_rules import rule
 from veilsum.privacy import GaussianNoise, LaplaceNoise, Ledger, ledger_store
 from veilsum.privacy import ledger as ledger_module
 
@@ -38,6 +39,7 @@ def ledger(request, tmp_path):
     return Ledger.create(tmp_path / "ledger", epsilon=4.0, delta=1e-6)
 
 
+@rule("LG1")
 def test_the_ledger_refuses_the_round_that_would_overspend(ledger):
     for number in range(3):
         charge(ledger, number)
@@ -60,6 +62,7 @@ def test_pure_costs_add_up():
         charge(ledger, 3, LAPLACE)
 
 
+@rule("LG2")
 def test_a_round_is_charged_once(ledger):
     charge(ledger, 7)
     with pytest.raises(vs.PolicyRefusedError, match="second"):
@@ -77,6 +80,7 @@ def test_rounds_of_different_goals_share_one_budget(ledger):
     assert 2.0 < ledger.spent.epsilon < 4.0
 
 
+@rule("LG4")
 def test_each_kind_of_noise_has_its_own_ledger(ledger):
     with pytest.raises(vs.InvalidArgumentError, match="delta = 0"):
         charge(ledger, 1, LAPLACE)
@@ -101,6 +105,7 @@ def test_a_budget_outside_its_range_makes_no_ledger(tmp_path, budget):
 # ---- the file ----
 
 
+@rule("LG5")
 def test_a_ledger_is_found_again_and_never_made_twice(tmp_path):
     path = tmp_path / "a folder with % and ?" / "ledger"
     path.parent.mkdir()
@@ -115,6 +120,7 @@ def test_a_ledger_is_found_again_and_never_made_twice(tmp_path):
         charge(again, 1)
 
 
+@rule("LG3")
 def test_a_missing_ledger_is_refused_and_not_made(tmp_path):
     path = tmp_path / "ledger"
     with pytest.raises(vs.LedgerError, match=r"Ledger\.create"):

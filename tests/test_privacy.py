@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import veilsum as vs
 from known_keys import known_key
+from validation_rules import rule
 from veilsum import privacy
 from veilsum.privacy import GaussianNoise, LaplaceNoise
 from veilsum.privacy.head_room import OVERFLOW_PROBABILITY, laplace_head_room
@@ -154,6 +155,7 @@ def test_the_decrypted_sum_has_the_variance_that_the_accountant_reckons_with(kin
         assert math.isclose(reckoned, 4 * noise.standard_deviation(fitted) ** 2, rel_tol=1e-9)
 
 
+@rule("NS2")
 def test_unweighted_noise_refuses_a_weight_that_it_would_not_hide():
     noise = gaussian(weighted=False)
     fitted = noise.fit(codec())
@@ -161,6 +163,7 @@ def test_unweighted_noise_refuses_a_weight_that_it_would_not_hide():
         fitted.quantise(np.zeros(DIM), weight=0.5, noise=noise)
 
 
+@rule("NS1")
 def test_noise_refuses_a_codec_that_does_not_fit():
     noise = gaussian()
     fitted = noise.fit(codec())
@@ -236,6 +239,7 @@ def test_forecast_tells_the_noise_of_the_mean(kind):
 # ---- arguments ----
 
 
+@rule("NS3")
 @pytest.mark.parametrize(
     ("kind", "changes"),
     [

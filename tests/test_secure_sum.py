@@ -8,6 +8,7 @@ import veilsum as vs
 from hypothesis import given
 from hypothesis import strategies as st
 from known_keys import known_key
+from validation_rules import rule
 from veilsum.secure_sum import (
     Aggregator,
     Contribution,
@@ -168,6 +169,7 @@ UNWANTED = {
 }
 
 
+@rule("CN1", "CN2", "CN3", "CN5")
 @pytest.mark.parametrize("kind", UNWANTED)
 def test_unwanted_contributions_are_counted_and_change_nothing(kind, round_of_three):
     state = round_of_three
@@ -180,6 +182,7 @@ def test_unwanted_contributions_are_counted_and_change_nothing(kind, round_of_th
     assert result.sum.weight == 3.0
 
 
+@rule("CN4")
 def test_the_round_closes_with_the_request(round_of_three):
     aggregator = round_of_three.aggregator
     request = aggregator.open_request()
@@ -196,6 +199,7 @@ def test_too_few_contributions_are_not_asked_for():
     state.aggregator.open_request()
 
 
+@rule("OP1", "OP2")
 def test_only_the_answer_to_the_request_is_read(round_of_three):
     aggregator = round_of_three.aggregator
     holder = round_of_three.holder()
@@ -220,6 +224,7 @@ def test_a_descriptor_of_another_federation_is_refused():
 # ---- what the key holder refuses ----
 
 
+@rule("KH2")
 def test_the_same_request_gets_the_same_answer_and_another_set_none():
     state = Round()
     holder = state.holder()
@@ -232,6 +237,7 @@ def test_the_same_request_gets_the_same_answer_and_another_set_none():
         holder.open(other.open_request())
 
 
+@rule("KH1", "KH3")
 @pytest.mark.parametrize(
     ("names", "num_addends", "error"),
     [(("ada",), 1, vs.PolicyRefusedError), (("ada", "bob"), 1, vs.ProtocolError)],
@@ -245,6 +251,7 @@ def test_a_lone_contribution_is_not_opened(names, num_addends, error, round_of_t
         round_of_three.holder().open(request.to_bytes())
 
 
+@rule("KH4")
 def test_keys_must_be_the_federations():
     other = vs.generate_key(2048)
     with pytest.raises(vs.KeyMismatchError):
@@ -318,3 +325,46 @@ def test_model_hashes_tell_models_apart_and_layouts_not():
     assert len({hash_model(model) for model in different}) == len(different)
     with pytest.raises(TypeError):
         hash_model([np.array(["a"])])
+
+
+# ---- agreements that cannot be ----
+
+
+@rule("FD1", "FD2")
+def test_an_agreement_fits_together():
+    fitted = NOISE.fit(CODEC)
+    for wrong in (
+        {"noise": NOISE},
+        {"noise": NOISE, "codec": dataclasses.replace(fitted, noise_bound=1)},
+        {"noise": NOISE, "codec": fitted, "min_contributors": 1},
+        {"min_contributors": 0},
+        {"min_contributors": 5},
+        {"trust": "nobody"},
+    ):
+        with pytest.raises(vs.InvalidArgumentError):
+            federation(**wrong)
+    data = bytearray(federation().to_bytes())
+    for position, value in [(16, 7), (17, 0)]:  # trust, min_contributors
+        damaged = bytes([*data[:position], value, *data[position + 1 :]])
+        with pytest.raises(vs.MalformedDataError):
+            Federation.from_bytes(damaged)
+
+
+@rule("RD1", "RD2")
+def test_a_descriptor_is_whole():
+    agreed = federation()
+    for wrong in (
+        {"round_number": 0},
+        {"run_id": bytes(15)},
+        {"invited": ()},
+        {"invited": ("ada", "ada")},
+        {"invited": ("",)},
+        {"invited": ("x" * 256,)},
+        {"invited": ("\ud800",)},
+    ):
+        with pytest.raises(vs.InvalidArgumentError):
+            descriptor(agreed, **wrong)
+    data = descriptor(agreed, invited=("a", "b")).to_bytes()
+    for swapped in (b"\x01b\x01a", b"\x01a\x01a", b"\x01\xff\x01b"):
+        with pytest.raises(vs.MalformedDataError):
+            RoundDescriptor.from_bytes(data.replace(b"\x01a\x01b", swapped))
