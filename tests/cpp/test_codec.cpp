@@ -248,10 +248,9 @@ TEST_CASE("the integer norm obeys its bound whatever the floats are") {
                 Lanes lanes(1001);
                 for (const double weight : {1.0, 0.37, 1e-5, 0.0}) {
                     const ClipReport report = grid.quantise(lanes, std::span(x), weight, {});
-                    const auto bound =
-                        static_cast<unsigned __int128>(grid.lattice_norm_bound()) *
-                        static_cast<std::uint64_t>(lanes[1000]) /
-                        static_cast<std::uint64_t>(grid.grid_max());
+                    const auto bound = static_cast<unsigned __int128>(grid.lattice_norm_bound()) *
+                                       static_cast<std::uint64_t>(lanes[1000]) /
+                                       static_cast<std::uint64_t>(grid.grid_max());
                     CHECK(report.lattice_norm <= bound);
                     unsigned __int128 sum = 0;
                     for (std::size_t i = 0; i < 1000; ++i) {
