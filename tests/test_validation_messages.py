@@ -128,7 +128,7 @@ def test_frame_names_the_expected_kind(messages):
             if other != kind:
                 with pytest.raises(vs.MalformedDataError, match="expected"):
                     READERS[kind](data)
-    for unknown in (0, 5, 255):
+    for unknown in (0, max(WireKind) + 1, 255):
         refused_by_all(
             messages, lambda data, u=unknown: data[:4] + bytes([u]) + data[5:], "unknown"
         )
