@@ -16,7 +16,7 @@ from .experiments import Result
 from .plots import TradeOff
 from .story import Settings
 
-WIDTH_OF_ONE_TABLE = 132
+WIDTH_OF_ONE_TABLE = 126
 
 # Header, and what a result has below it; the first column of every table is the result's name.
 _OUTCOME: list[tuple[str, Callable[[Result], str]]] = [
@@ -25,15 +25,15 @@ _OUTCOME: list[tuple[str, Callable[[Result], str]]] = [
     ("rounds", lambda r: str(len(r.history.rounds))),
     ("accuracy", lambda r: f"{r.accuracy:.1%}"),
     ("epsilon:\nserver", lambda r: _epsilon(r.history.rounds[-1].epsilon_honest_server)),
-    ("\ncolluding", lambda r: _epsilon(r.history.rounds[-1].epsilon_colluding)),
+    ("\ncollude", lambda r: _epsilon(r.history.rounds[-1].epsilon_colluding)),
 ]
 _COST: list[tuple[str, Callable[[Result], str]]] = [
     ("seconds\ntrain", lambda r: _seconds(r, "train")),
     ("a round:\nencrypt", lambda r: _seconds(r, "encrypt")),
     ("\nadd", lambda r: _seconds(r, "add")),
     ("\nopen", lambda r: _seconds(r, "open")),
-    ("MB a round:\ndown", lambda r: _megabytes(r, "broadcast")),
-    ("\nup", lambda r: _megabytes(r, "contributions")),
+    ("MB a\ndown", lambda r: _megabytes(r, "broadcast")),
+    ("round:\nup", lambda r: _megabytes(r, "contributions")),
     ("\nopen", lambda r: _megabytes(r, "opening")),
 ]
 
@@ -52,7 +52,7 @@ def _print_columns(
     results: Sequence[Result],
     columns: list[tuple[str, Callable[[Result], str]]],
 ) -> None:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
     table.add_column("training", vertical="bottom", no_wrap=True)
     for header, _ in columns:
         table.add_column(header, justify="right", no_wrap=True)
