@@ -8,6 +8,8 @@ from numpy.typing import ArrayLike
 
 __all__ = ["hash_model"]
 
+_PADDED = (np.longdouble, np.clongdouble)
+
 
 def hash_model(arrays: Sequence[ArrayLike]) -> bytes:
     """SHA-256 of a list of numeric arrays: their number, dtypes, shapes and values.
@@ -16,11 +18,12 @@ def hash_model(arrays: Sequence[ArrayLike]) -> bytes:
     its values do, and so does the order of the arrays.
 
     Raises:
-        TypeError: an array is not of bools, integers, floats or complex numbers.
+        TypeError: an array is not of bools, integers, floats or complex numbers; or is of
+            long doubles, whose padding has no fixed value.
     """
     digest = hashlib.sha256(b"veilsum/model/1" + len(arrays).to_bytes(8, "little"))
     for array in map(np.asarray, arrays):
-        if array.dtype.kind not in "biufc":
+        if array.dtype.kind not in "biufc" or array.dtype.type in _PADDED:
             raise TypeError(f"a model has arrays of numbers, not of {array.dtype}")
         little = np.asarray(array, array.dtype.newbyteorder("<"), order="C")
         # Lengths go first, so no two lists of arrays give the same bytes.
