@@ -41,7 +41,10 @@ def test_rounds_of_a_run_only_grow():
         with pytest.raises(vs.PolicyRefusedError, match="already contributed to round 3"):
             contribute(contributor, rounds.descriptor(agreed, round_number=number))
     contribute(contributor, rounds.descriptor(agreed, round_number=4))
-    contribute(contributor, rounds.descriptor(agreed, round_number=1, run_id=b"another run 0123"))
+    with pytest.raises(vs.PolicyRefusedError, match="another run"):
+        contribute(
+            contributor, rounds.descriptor(agreed, round_number=9, run_id=b"another run 0123")
+        )
 
 
 @rule("CP5")

@@ -20,6 +20,7 @@ OTHER_MODULES = (
     "test_privacy",
     "test_ledger",
     "test_secure_sum",
+    "test_key_holder",
     "test_contributor",
 )
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "validation.md"

@@ -35,6 +35,7 @@ class Aggregator:
     """The aggregator's part of one round: receive, ask for the opening, read it.
 
     Keeps one running sum, so its memory does not grow with the contributors but for their names.
+    Use it from one thread at a time.
 
     Raises:
         ProtocolError: the descriptor is of another federation.
@@ -91,7 +92,7 @@ class Aggregator:
                     f"fewer than {fewest}"
                 )
             self._request = OpenRequest(
-                round_id=self._descriptor.round_id,
+                descriptor=self._descriptor,
                 contributors=self.contributors,
                 total=self._accumulator.total.to_bytes(),
             ).to_bytes()

@@ -14,7 +14,7 @@ __all__ = ["Contributor"]
 
 
 class Contributor:
-    """One contributor, round after round.
+    """One contributor, round after round of one run. Use it from one thread at a time.
 
     Args:
         federation: the agreement, from a trusted channel; whatever differs from it is refused.
@@ -52,7 +52,8 @@ class Contributor:
         self._name = check_name(name)
         self._ledger = ledger
         self._key: PublicKey | SecretKey = secret_key or federation.public_key
-        self._last_rounds: dict[bytes, int] = {}
+        self._run_id: bytes | None = None
+        self._last_round = 0
 
     @property
     def name(self) -> str:
@@ -82,7 +83,7 @@ class Contributor:
         Raises:
             MalformedDataError: the descriptor is not one.
             PolicyRefusedError: it asks for what the agreement forbids: another federation, another
-                model, a round that is over, a second contribution.
+                model, another run, a round that is over, a second contribution.
             BudgetExhaustedError, LedgerError: the privacy cannot be charged; nothing was made
                 public.
             TypeError, InvalidArgumentError: as ``Codec.encrypt``.
@@ -104,7 +105,7 @@ class Contributor:
         # Last, so that only what is complete is charged; and before anything is handed out.
         if federation.noise is not None and self._ledger is not None:
             self._ledger.charge(announced.round_id, noise=federation.noise, codec=federation.codec)
-        self._last_rounds[announced.run_id] = announced.round_number
+        self._run_id, self._last_round = announced.run_id, announced.round_number
         return contribution.to_bytes()
 
     def _check_policy(self, announced: RoundDescriptor, model_hash: bytes) -> None:
@@ -120,9 +121,12 @@ class Contributor:
                 "the round announces another model than the one received; "
                 "contributors must not be given different models"
             )
-        last = self._last_rounds.get(announced.run_id, 0)
-        if announced.round_number <= last:
+        if self._run_id not in (None, announced.run_id):
+            raise PolicyRefusedError(
+                "this contributor takes part in another run; a new run takes a new federation"
+            )
+        if announced.round_number <= self._last_round:
             raise PolicyRefusedError(
                 f"round {announced.round_number} is asked for, but this contributor has already "
-                f"contributed to round {last} of the run"
+                f"contributed to round {self._last_round} of the run"
             )

@@ -59,9 +59,10 @@ class RoundDescriptor:
     invited: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        lengths = (len(self.federation_hash), len(self.run_id), len(self.model_hash))
-        if lengths != (_HASH_BYTES, _RUN_ID_BYTES, _HASH_BYTES):
-            raise InvalidArgumentError("hashes have 32 bytes and a run_id has 16")
+        _check_hash(self.federation_hash)
+        _check_hash(self.model_hash)
+        if len(self.run_id) != _RUN_ID_BYTES:
+            raise InvalidArgumentError("a run_id is 16 bytes")
         if not 1 <= self.round_number < 2**63:
             raise InvalidArgumentError(f"round_number is {self.round_number}; rounds count from 1")
         object.__setattr__(self, "invited", _sorted_names(self.invited))
@@ -109,6 +110,10 @@ class Contribution:
     contributor: str
     vector: bytes
 
+    def __post_init__(self) -> None:
+        _check_hash(self.round_id)
+        check_name(self.contributor)
+
     def to_bytes(self) -> bytes:
         """The wire form."""
         writer = Writer(WireKind.CONTRIBUTION, _WIRE_VERSION)
@@ -128,17 +133,26 @@ class Contribution:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenRequest:
-    """What the key holder is asked to open: the encrypted total of these contributors."""
+    """What the key holder is asked to open: the encrypted total of these contributors.
 
-    round_id: bytes
+    It carries the whole ``descriptor``, so that the key holder knows run and round itself and need
+    not believe a hash.
+    """
+
+    descriptor: RoundDescriptor
     contributors: tuple[str, ...]
     total: bytes
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "contributors", _sorted_names(self.contributors))
 
     def to_bytes(self) -> bytes:
         """The wire form."""
         writer = Writer(WireKind.OPEN_REQUEST, _WIRE_VERSION)
-        writer.bytes(self.round_id)
-        _write_names(writer, _sorted_names(self.contributors))
+        descriptor = self.descriptor.to_bytes()
+        writer.u64(len(descriptor))
+        writer.bytes(descriptor)
+        _write_names(writer, self.contributors)
         writer.bytes(self.total)
         return writer.finish()
 
@@ -146,9 +160,10 @@ class OpenRequest:
     def from_bytes(data: BytesLike) -> "OpenRequest":
         """Read a request, its total left unread; MalformedDataError if it is none."""
         reader = Reader(as_bytes(data), WireKind.OPEN_REQUEST, _WIRE_VERSION)
-        round_id, contributors = reader.bytes(_HASH_BYTES), _read_names(reader)
+        descriptor = RoundDescriptor.from_bytes(reader.bytes(reader.u64()))
+        contributors = _read_names(reader)
         total = reader.bytes(reader.remaining())
-        return OpenRequest(round_id=round_id, contributors=contributors, total=total)
+        return OpenRequest(descriptor=descriptor, contributors=contributors, total=total)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -157,6 +172,9 @@ class Opening:
 
     request_hash: bytes
     lanes: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        _check_hash(self.request_hash)
 
     def to_bytes(self) -> bytes:
         """The wire form."""
@@ -175,6 +193,11 @@ class Opening:
             raise MalformedDataError("opening: announces another number of lanes than it has")
         lanes = np.frombuffer(reader.bytes(8 * num_lanes), "<i8").astype(np.int64)
         return Opening(request_hash=request_hash, lanes=lanes)
+
+
+def _check_hash(value: bytes) -> None:
+    if len(value) != _HASH_BYTES:
+        raise InvalidArgumentError("a hash is 32 bytes")
 
 
 def _sorted_names(names: Iterable[str]) -> tuple[str, ...]:
