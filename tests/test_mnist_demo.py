@@ -32,20 +32,21 @@ def images(tmp_path_factory):
     return folder
 
 
-def demo(*arguments, cwd):
+def demo(*arguments):
     command = [sys.executable, "-m", "veilsum", "demo", *map(str, arguments)]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
 
 
 def test_the_demo_prints_a_table_and_writes_plots_and_json(images, tmp_path):
     arguments = ["--data-dir", images, "--rounds", 2, "--clients", 20, "--key-bits", 2048]
-    result = demo(*arguments, "--json", "all.json", "--trust", "shared", cwd=tmp_path)
+    where = ["--out", tmp_path / "plots", "--json", tmp_path / "all.json"]
+    result = demo(*arguments, *where, "--trust", "shared")
     assert result.returncode == 0, result.stderr
     for name in ("2NN mixed, encrypted", "softmax, encrypted, Gaussian", "even/odd, plain"):
         assert name in result.stdout
     for plot in ("accuracy.png", "privacy.png"):
-        assert (tmp_path / "demo-results" / plot).read_bytes().startswith(b"\x89PNG")
+        assert (tmp_path / "plots" / plot).read_bytes().startswith(b"\x89PNG")
     found = json.loads((tmp_path / "all.json").read_text())
     results = {r["name"]: r for r in found["results"]}
     plain, encrypted = results["2NN mixed, plain"], results["2NN mixed, encrypted"]
@@ -59,7 +60,7 @@ def test_the_demo_prints_a_table_and_writes_plots_and_json(images, tmp_path):
 
 def test_json_alone_goes_to_standard_output(images, tmp_path):
     arguments = ["--data-dir", images, "--rounds", 1, "--clients", 10, "--only", "plain"]
-    result = demo(*arguments, "--json", "-", cwd=tmp_path)
+    result = demo(*arguments, "--out", tmp_path, "--json", "-")
     assert result.returncode == 0, result.stderr
     assert len(json.loads(result.stdout)["results"]) == 2
     assert "accuracy" in result.stderr
@@ -72,13 +73,13 @@ def test_mistakes_get_one_line(images, tmp_path):
         (["--data-dir", images, "--only", "plain", "--epsilon", "no"], "--epsilon"),
         (["--data-dir", images, "--key-bits", 1024], "2048"),
     ]:
-        result = demo(*arguments, cwd=tmp_path)
+        result = demo(*arguments, "--out", tmp_path)
         assert result.returncode != 0
         assert message in result.stderr
         assert "Traceback" not in result.stderr
 
 
-def test_help_lists_the_options(tmp_path):
-    text = demo("--help", cwd=tmp_path).stdout
+def test_help_lists_the_options():
+    text = demo("--help").stdout
     for option in ("--rounds", "--clients", "--key-bits", "--epsilon", "--trust", "--json"):
         assert option in text
