@@ -31,8 +31,9 @@ __all__ = [
 Size: TypeAlias = SupportsIndex | tuple[SupportsIndex, ...]
 _Out = TypeVar("_Out", NDArray[np.int64], NDArray[np.int32])
 
-_MIN_SCALE = 0.3
-_MAX_SCALE = 2.0**40
+# The sigmas and scales that can be drawn, in integer steps.
+MIN_SCALE = 0.3
+MAX_SCALE = 2.0**40
 
 
 @overload
@@ -239,7 +240,7 @@ def _checked_scale(name: str, scale: object) -> float:
         value = float(scale)
     except OverflowError:  # An int beyond every float.
         value = math.inf
-    if not _MIN_SCALE <= value <= _MAX_SCALE:  # NaN fails too.
+    if not MIN_SCALE <= value <= MAX_SCALE:  # NaN fails too.
         raise InvalidArgumentError(f"{name} must be in [0.3, 2**40], not {value}")
     return value
 

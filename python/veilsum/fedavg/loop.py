@@ -99,6 +99,7 @@ class FedAvg:
         progress: bool = False,
     ) -> None:
         self._model = to_model(initial)
+        dim = sum(array.size for array in self._model)
         self._clients = _named(clients)
         self._weights = _weights(self._clients, weighting, max_samples)
         if noise is not None and not noise.weighted and weighting != "uniform":
@@ -114,7 +115,7 @@ class FedAvg:
         )
         self._parties = Parties(
             list(self._clients),
-            dim=sum(array.size for array in self._model),
+            dim=dim,
             num_per_round=self._selector.num_per_round,
             trust=trust,
             codec=codec,
@@ -129,7 +130,7 @@ class FedAvg:
         self._local_epochs = local_epochs
         self._server_lr = server_lr
         self._momentum = momentum
-        self._velocity = np.zeros(sum(array.size for array in self._model))
+        self._velocity = np.zeros(dim)
         self._evaluate = evaluate
         self._evaluate_every = evaluate_every
         self._progress = ProgressBar() if progress else Silence()

@@ -5,6 +5,7 @@ The arguments behind every formula are in docs/privacy.md.
 
 import math
 import operator
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, get_args
@@ -29,13 +30,11 @@ C = TypeVar("C", bound=LaneCodec)
 _MIN_SIGMA = 4.0
 # What the comparison of discrete with continuous noise costs in variance (docs/privacy.md).
 _ROUNDING_VARIANCE = 4.0
-_MAX_SCALE = 2.0**40  # Of the samplers.
-_MIN_SCALE = 0.3
 # Noise is rounded up by more, and costs reckoned from it, than the error of a few float operations.
 _UP = 1 + 2.0**-40
 
 
-class _CalibratedNoise:
+class _CalibratedNoise(ABC):
     """What both kinds share. They differ in the norm, the distribution and how costs add up."""
 
     norm: ClassVar[NormName]
@@ -101,11 +100,13 @@ class _CalibratedNoise:
         largest = max(changes)
         return math.sqrt(largest) if power == 2 else float(largest)
 
+    @abstractmethod
     def _head_room(self, codec: LaneCodec) -> int:
-        raise NotImplementedError
+        """The noise_bound that a codec needs, in grid steps."""
 
+    @abstractmethod
     def _draw_onto(self, lanes: NDArray[np.int64], codec: LaneCodec) -> None:
-        raise NotImplementedError
+        """Add the noise to these lanes, in place."""
 
     def _normalise(self, *, reals: tuple[str, ...], counts: tuple[str, ...]) -> None:
         """Check the fields and turn numpy's numbers into Python's."""
@@ -259,7 +260,7 @@ class LaplaceNoise(_CalibratedNoise):
     def scale(self, codec: LaneCodec) -> float:
         """The scale of one contributor's noise, in grid steps."""
         needed = self.sensitivity(codec) * self.rounds / self.epsilon * _UP
-        return _check_scale(max(needed, _MIN_SCALE))
+        return _check_scale(max(needed, noise.MIN_SCALE))
 
     def standard_deviation(self, codec: LaneCodec) -> float:
         """Of one contributor's noise, in grid steps."""
@@ -278,9 +279,7 @@ class LaplaceNoise(_CalibratedNoise):
         return cost
 
     def _head_room(self, codec: LaneCodec) -> int:
-        return laplace_head_room(
-            self.scale(codec), num_addends=codec.max_addends, num_lanes=codec.dim + 1
-        )
+        return _laplace_head_room(self, codec)
 
     def _draw_onto(self, lanes: NDArray[np.int64], codec: LaneCodec) -> None:
         noise.add_discrete_laplace(lanes, self.scale(codec))
@@ -297,8 +296,16 @@ def _gaussian_sigma(goal: GaussianNoise, codec: LaneCodec) -> float:
     return _check_scale(max(sigma, _MIN_SIGMA))
 
 
+# Asked for with every contribution, and a search over 255 exponents.
+@lru_cache(maxsize=256)
+def _laplace_head_room(goal: LaplaceNoise, codec: LaneCodec) -> int:
+    return laplace_head_room(
+        goal.scale(codec), num_addends=codec.max_addends, num_lanes=codec.dim + 1
+    )
+
+
 def _check_scale(scale: float) -> float:
-    if scale > _MAX_SCALE:
+    if scale > noise.MAX_SCALE:
         raise InvalidArgumentError(
             f"the noise would be {scale:.3g} grid steps wide, more than 2**40; "
             "make the codec with fewer value_bits"
