@@ -11,6 +11,7 @@ Privacy", 2019, https://arxiv.org/abs/1905.02383, Corollaries 2.13 and 3.3.
 """
 
 import math
+from collections.abc import Callable
 
 __all__ = ["gaussian_delta", "gaussian_epsilon", "gaussian_mu"]
 
@@ -35,14 +36,8 @@ def gaussian_epsilon(mu: float, delta: float) -> float:
     if gaussian_delta(mu, 0.0) <= delta:
         return 0.0
     # The bound of zero-concentrated DP with rho = mu^2 / 2 (Bun and Steinke 2016) holds.
-    low, high = 0.0, mu * mu / 2 + mu * math.sqrt(2 * math.log(1 / delta))
-    for _ in range(_NUM_HALVINGS):
-        middle = (low + high) / 2
-        if gaussian_delta(mu, middle) <= delta:
-            high = middle
-        else:
-            low = middle
-    return high * (1 + _SAFETY)
+    enough = mu * mu / 2 + mu * math.sqrt(2 * math.log(1 / delta))
+    return _boundary(enough, 0.0, lambda e: gaussian_delta(mu, e) <= delta) * (1 + _SAFETY)
 
 
 def gaussian_mu(epsilon: float, delta: float) -> float:
@@ -51,13 +46,18 @@ def gaussian_mu(epsilon: float, delta: float) -> float:
     low, high = 0.0, 1.0
     while gaussian_delta(high, target) <= delta:
         low, high = high, 2 * high
+    return _boundary(low, high, lambda mu: gaussian_delta(mu, target) <= delta)
+
+
+def _boundary(inside: float, outside: float, holds: Callable[[float], bool]) -> float:
+    """The last point, from ``inside`` towards ``outside``, at which ``holds`` was seen to hold."""
     for _ in range(_NUM_HALVINGS):
-        middle = (low + high) / 2
-        if gaussian_delta(middle, target) <= delta:
-            low = middle
+        middle = (inside + outside) / 2
+        if holds(middle):
+            inside = middle
         else:
-            high = middle
-    return low
+            outside = middle
+    return inside
 
 
 def _log_normal_cdf(x: float) -> float:
