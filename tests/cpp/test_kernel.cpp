@@ -17,17 +17,6 @@ TEST_CASE("a modulus must be odd and at least 3") {
     CHECK(Modulus(Integer(3), active_kernel()).bits() == 2);
 }
 
-TEST_CASE("load and store are inverse") {
-    for_each_world({2, 7, 64, 65, 1000}, [](World& world) {
-        const std::size_t count = world.values.size();
-        std::vector<Limb> lanes(count * world.kernel.lane_limbs(world.modulus));
-        Secret<std::byte> back(world.elements.size());
-        world.kernel.load(lanes.data(), world.operand(), count, world.modulus);
-        world.kernel.store(back.data(), lanes.data(), count, world.modulus);
-        REQUIRE(back == world.elements);
-    });
-}
-
 TEST_CASE("mul equals GMP on edge and random values") {
     for_each_world(
         {2, 3, 7, 63, 64, 65, 128, 1024, 1536, 2047, 2048, 3072, 4096}, [](World& world) {

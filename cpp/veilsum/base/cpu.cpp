@@ -32,7 +32,12 @@ std::vector<std::string> cpu_features() {
         __builtin_cpu_supports("avx512vl")) {
         features.emplace_back("avx512");
     }
-    if (__builtin_cpu_supports("avx512ifma")) features.emplace_back("ifma");
+    // Every processor with IFMA has VBMI, whose byte shuffles the kernel needs too.
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512ifma")) {
+        features.emplace_back("ifma");
+    }
     if (__builtin_cpu_supports("aes")) features.emplace_back("aes");
     if (has_vaes()) features.emplace_back("vaes");
 #endif

@@ -4,7 +4,7 @@
 //   load, store         elements to lane form and back
 //   mul, sqr            Montgomery product and square
 //   select              constant-time look-up, one index per lane
-//   chain_prepare/start/step/finish   multiplication by fixed-base entries
+//   chain_prepare/start/step/finish   multiplication by entries of fixed-base rows
 //   add_plain           multiplication by 1 + m*n
 // Scratch is split here: the engine's own part first, then temporaries.
 //
@@ -20,18 +20,18 @@
 
 namespace veilsum::algorithms {
 
-inline constexpr unsigned kMaxPowWindow = 5;
 /// Chains that walk the fixed-base table together, so that a row comes from the outer caches once
 /// for all of them: 32 is 10 % faster than 8, and 128 no better (2048 bits, Zen 5).
 inline constexpr std::size_t kChainsPerBlock = 32;
 
 /// The window that needs the fewest multiplications for exponents of that length.
-inline unsigned pow_window(std::size_t exponent_bits) {
+template <class Engine>
+unsigned pow_window(std::size_t exponent_bits) {
     unsigned best = 1;
     const auto cost = [&](unsigned w) {
         return (exponent_bits + w - 1) / w + (std::size_t{1} << w);
     };
-    for (unsigned w = 2; w <= kMaxPowWindow; ++w) {
+    for (unsigned w = 2; w <= Engine::kMaxPowWindow; ++w) {
         if (cost(w) < cost(best)) best = w;
     }
     return best;
@@ -39,7 +39,7 @@ inline unsigned pow_window(std::size_t exponent_bits) {
 
 template <class Engine>
 std::size_t scratch_bytes(const Modulus& n) {
-    const std::size_t pow = ((std::size_t{1} << kMaxPowWindow) + 2) * Engine::element_limbs(n);
+    const std::size_t pow = ((std::size_t{1} << Engine::kMaxPowWindow) + 2) * Engine::element_limbs(n);
     const std::size_t chains = kChainsPerBlock * Engine::chain_limbs(n) + Engine::element_limbs(n);
     return (Engine::scratch_limbs(n) + std::max(pow, chains)) * sizeof(Limb);
 }
@@ -107,11 +107,12 @@ template <class Engine>
 void add_plain(std::byte* out, Operand a, const Limb* m, std::size_t m_stride_limbs,
                std::size_t count, const Modulus& n, std::byte* scratch) {
     Workspace<Engine> work(n, scratch);
+    const Operand residues{reinterpret_cast<const std::byte*>(m), m_stride_limbs * sizeof(Limb)};
     Limb* x = work.element();
     for (std::size_t i = 0; i < count; i += Engine::kLanes) {
         const std::size_t lanes = lanes_from<Engine>(i, count);
         work.engine.load(x, a, i, lanes);
-        work.engine.add_plain(x, x, m + i * m_stride_limbs);
+        work.engine.add_plain(x, x, residues, i, lanes);
         work.engine.store(out + i * work.element_bytes, x, lanes);
     }
 }
@@ -121,7 +122,7 @@ template <class Engine, class WindowAt>
 void pow(std::byte* out, Operand base, const std::byte* to_montgomery, std::size_t exponent_bits,
          std::size_t count, const Modulus& n, std::byte* scratch, WindowAt&& window_at) {
     Workspace<Engine> work(n, scratch);
-    const unsigned w = pow_window(exponent_bits);
+    const unsigned w = pow_window<Engine>(exponent_bits);
     const std::size_t num_entries = std::size_t{1} << w;
     const std::size_t num_windows = (exponent_bits + w - 1) / w;
     Limb* table = work.take(num_entries * work.element_limbs);
@@ -190,7 +191,7 @@ void fixed_base(std::byte* out, const FixedBaseTable& table, const Limb* exponen
     Workspace<Engine> work(n, scratch);
     work.engine.chain_prepare();
     Limb* chains = work.take(kChainsPerBlock * Engine::chain_limbs(n));
-    Limb* entry = work.element();
+    Limb* power = work.element();
     Limb index[Engine::kLanes];
     for (std::size_t block = 0; block < count; block += kBlock) {
         const std::size_t block_end = std::min(count, block + kBlock);
@@ -206,17 +207,16 @@ void fixed_base(std::byte* out, const FixedBaseTable& table, const Limb* exponen
                     index[lane] =
                         lane < lanes ? limbs::bits_at(exponent, exponent_limbs, row * w, w) : 0;
                 }
-                work.engine.select(entry, table.row(row), FixedBaseTable::kRowEntries, index);
                 if (row == 0) {
-                    work.engine.chain_start(chain_of(i), entry);
+                    work.engine.chain_start(chain_of(i), table.row(row), index);
                 } else {
-                    work.engine.chain_step(chain_of(i), entry, row % 2 == 0);
+                    work.engine.chain_step(chain_of(i), table.row(row), index, row % 2 == 0);
                 }
             }
         }
         for (std::size_t i = block; i < block_end; i += Engine::kLanes) {
-            work.engine.chain_finish(entry, chain_of(i), table.num_rows() % 2 == 0);
-            work.engine.store(out + i * work.element_bytes, entry, lanes_from<Engine>(i, count));
+            work.engine.chain_finish(power, chain_of(i));
+            work.engine.store(out + i * work.element_bytes, power, lanes_from<Engine>(i, count));
         }
     }
 }

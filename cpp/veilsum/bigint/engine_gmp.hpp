@@ -34,14 +34,24 @@ namespace veilsum {
 class GmpEngine {
 public:
     static constexpr std::size_t kLanes = 1;
+    static constexpr unsigned kMaxPowWindow = 5;
 
     static std::size_t r_bits(std::size_t modulus_bits) { return (modulus_bits + 63) / 64 * 64; }
     static std::size_t element_limbs(const Modulus& n) { return 2 * n.num_limbs(); }
     /// A chain's t, w, an entry that waits for its partner, and L; kept 16-byte aligned.
     static std::size_t chain_limbs(const Modulus& n) { return (4 * n.num_limbs() + 2) / 2 * 2; }
+    static std::size_t row_limbs(const Modulus& n) {
+        return FixedBaseTable::kRowEntries * 2 * n.num_limbs();
+    }
+    static void put_entry(Limb* row, std::size_t j, const Limb* digit0, const Limb* digit1,
+                          const Modulus& n) {
+        const std::size_t h = n.num_limbs();
+        std::memcpy(row + j * 2 * h, digit0, h * sizeof(Limb));
+        std::memcpy(row + j * 2 * h + h, digit1, h * sizeof(Limb));
+    }
     static std::size_t scratch_limbs(const Modulus& n) {
         const std::size_t h = n.num_limbs();
-        return (14 * h + limbs::mul_scratch(h) + 1) / 2 * 2;
+        return (16 * h + limbs::mul_scratch(h) + 1) / 2 * 2;
     }
 
     GmpEngine(const Modulus& n, Limb* scratch)
@@ -54,28 +64,19 @@ public:
           k_(scratch + 8 * h_),
           p_(scratch + 9 * h_),
           multiples_(scratch + 10 * h_),
-          rest_(scratch + 14 * h_) {
+          entry_(scratch + 14 * h_),
+          rest_(scratch + 16 * h_) {
         // The upper half of q_ and all but the first limb of k_ stay zero from here on.
         std::memset(q_, 0, 3 * h_ * sizeof(Limb));
     }
 
     void load(Limb* out, Operand in, std::size_t i, std::size_t /*num_lanes*/) const {
-        load_limbs(out, in.at(i), n_);
+        load_digit(out, in.at(i));
+        load_digit(out + h_, in.at(i) + n_.digit_bytes());
     }
     void store(std::byte* out, const Limb* in, std::size_t /*num_lanes*/) const {
-        store_limbs(out, in, n_);
-    }
-
-    static void load_limbs(Limb* out, const std::byte* in, const Modulus& n) {
-        const std::size_t h = n.num_limbs();
-        out[h - 1] = 0;
-        out[2 * h - 1] = 0;
-        std::memcpy(out, in, n.digit_bytes());
-        std::memcpy(out + h, in + n.digit_bytes(), n.digit_bytes());
-    }
-    static void store_limbs(std::byte* out, const Limb* in, const Modulus& n) {
-        std::memcpy(out, in, n.digit_bytes());
-        std::memcpy(out + n.digit_bytes(), in + n.num_limbs(), n.digit_bytes());
+        std::memcpy(out, in, n_.digit_bytes());
+        std::memcpy(out + n_.digit_bytes(), in + h_, n_.digit_bytes());
     }
 
     /// out = x * y * R^-1. out may be x or y.
@@ -113,7 +114,9 @@ public:
         tops_[3] = tops_[2] + mpn_add_n(multiple(3), multiple(2), multiple(1), size(h_));
     }
 
-    void chain_start(Limb* chain, const Limb* entry) const {
+    void chain_start(Limb* chain, const Limb* row, const Limb* index) {
+        look_up(row, index);
+        const Limb* entry = entry_;
         std::memcpy(chain, entry, h_ * sizeof(Limb));
         std::memset(chain + h_, 0, h_ * sizeof(Limb));
         std::memcpy(chain + 3 * h_, entry + h_, h_ * sizeof(Limb));
@@ -121,7 +124,9 @@ public:
     }
 
     /// Takes in one entry more; every second one completes a pair, which is multiplied in.
-    void chain_step(Limb* chain, const Limb* entry, bool completes_pair) {
+    void chain_step(Limb* chain, const Limb* row, const Limb* index, bool completes_pair) {
+        look_up(row, index);
+        const Limb* entry = entry_;
         Limb* sum = chain + 3 * h_;
         sum[h_] += mpn_add_n(sum, sum, entry + h_, size(h_));
         Limb* waiting = chain + 2 * h_;
@@ -140,15 +145,10 @@ public:
         chain_absorb(t, w, p_, carry);
     }
 
-    /// out = t + n*(w*R^-1 + t*L), where the chain holds the sum of entries' l*R^2. `has_waiting`:
-    /// an entry is still without a partner.
-    void chain_finish(Limb* out, Limb* chain, bool has_waiting) {
-        Limb* t = chain;
-        Limb* w = chain + h_;
-        if (has_waiting) {
-            limbs::mul(u_, w, chain + 2 * h_, h_, rest_);
-            chain_absorb(t, w, chain + 2 * h_, 0);
-        }
+    /// out = t + n*(w*R^-1 + t*L), where the chain holds the sum of entries' l*R^2.
+    void chain_finish(Limb* out, const Limb* chain) {
+        const Limb* t = chain;
+        const Limb* w = chain + h_;
         std::memset(u_, 0, 2 * h_ * sizeof(Limb));
         std::memcpy(u_, chain + 3 * h_, (h_ + 1) * sizeof(Limb));
         // The sum is below 2^64 * n <= R*n, so this is below 2n: L*R mod n.
@@ -163,9 +163,9 @@ public:
         std::memcpy(out, t, h_ * sizeof(Limb));
     }
 
-    /// out = x * (1 + m*n) with m of h limbs below n. out may be x.
-    void add_plain(Limb* out, const Limb* x, const Limb* m) {
-        limbs::mul(u_, x, m, h_, rest_);
+    /// out = x * (1 + m*n) for the m at m.at(i), h limbs below n. out may be x.
+    void add_plain(Limb* out, const Limb* x, Operand m, std::size_t i, std::size_t /*num_lanes*/) {
+        limbs::mul(u_, x, reinterpret_cast<const Limb*>(m.at(i)), h_, rest_);
         reduce_mod_n(w_, u_);  // x0*m*R^-1
         load_digit(t_, n_.r_squared());
         limbs::mul(u_, w_, t_, h_, rest_);
@@ -177,6 +177,10 @@ public:
     }
 
 private:
+    void look_up(const Limb* row, const Limb* index) const {
+        limbs::select(entry_, row, 2 * h_, FixedBaseTable::kRowEntries, index[0]);
+    }
+
     static mp_size_t size(std::size_t length) { return static_cast<mp_size_t>(length); }
 
     void load_digit(Limb* out, const std::byte* in) const {
@@ -230,6 +234,7 @@ private:
     Limb* const k_;          // h: 0 or 1 in the first limb, the others zero.
     Limb* const p_;          // h: the product of a pair of entries.
     Limb* const multiples_;  // 4h: K, 2K, 3K, 4K.
+    Limb* const entry_;      // 2h: a fixed-base entry.
     Limb* const rest_;       // For limbs::mul.
     Limb tops_[5] = {};      // tops_[k] is the limb of k*K beyond h.
 };

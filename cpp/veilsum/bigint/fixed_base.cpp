@@ -38,9 +38,9 @@ private:
 FixedBaseTable::FixedBaseTable(const std::byte* base, std::size_t exponent_bits, const Modulus& n,
                                const Execution& execution)
     : exponent_bits_(exponent_bits),
-      num_rows_((exponent_bits + kWindowBits - 1) / kWindowBits),
-      entry_limbs_(2 * n.num_limbs()),
-      limbs_(num_rows_ * kRowEntries * entry_limbs_) {
+      num_rows_((exponent_bits + kWindowBits - 1) / kWindowBits | 1),
+      row_limbs_(n.kernel().row_limbs(n)),
+      limbs_(num_rows_ * row_limbs_) {
     const std::size_t h = n.num_limbs();
     const std::size_t bytes = n.element_bytes();
 
@@ -80,17 +80,19 @@ FixedBaseTable::FixedBaseTable(const std::byte* base, std::size_t exponent_bits,
             std::memcpy(powers.data() + (r - begin) * bytes, r == 0 ? n.one() : n.r(), bytes);
             std::copy(one.begin(), one.end(), inverses.data() + (r - begin) * h);
         }
-        Secret<Limb> second_digit(h);
+        Secret<Limb> digit0(h);
+        Secret<Limb> digit1(h);
         for (std::size_t j = 0; j < kRowEntries; ++j) {
             for (std::size_t r = begin; r < end; ++r) {
                 const std::byte* power = powers.data() + (r - begin) * bytes;
                 Limb* inverse_power = inverses.data() + (r - begin) * h;
-                Limb* entry = limbs_.data() + (r * kRowEntries + j) * entry_limbs_;
-                std::memcpy(entry, power, n.digit_bytes());
-                std::memcpy(second_digit.data(), power + n.digit_bytes(), n.digit_bytes());
-                calculator.mul_mod_n(entry + h, second_digit.data(), inverse_power);
-                calculator.mul_mod_n(entry + h, entry + h,
+                std::memcpy(digit0.data(), power, n.digit_bytes());
+                std::memcpy(digit1.data(), power + n.digit_bytes(), n.digit_bytes());
+                calculator.mul_mod_n(digit1.data(), digit1.data(), inverse_power);
+                calculator.mul_mod_n(digit1.data(), digit1.data(),
                                      r == 0 ? to_first.data() : to_others.data());
+                n.kernel().put_entry(limbs_.data() + r * row_limbs_, j, digit0.data(),
+                                     digit1.data(), n);
                 calculator.mul_mod_n(inverse_power, inverse_power, inverse_steps.data() + r * h);
             }
             calculator.mul(powers.data(), {powers.data(), bytes},

@@ -14,9 +14,10 @@ class Modulus;
 /// window of a.
 ///
 /// Row r holds g^(j * 2^(w*r)) for j = 0 .. 2^w - 1. An entry x = x0*(1 + l*n) is stored as the
-/// pair (x0, l*R^2 mod n), num_limbs limbs each: with the *relative* second digit l = x1/x0 a chain
-/// of multiplications by entries costs 3.5h^2 limb products each, not 5h^2 (docs/kernels.md). Rows
-/// after the first hold x*R, so that the factors R^-1 of the chain cancel.
+/// pair (x0, l*R^2 mod n) in the kernel's own form: with the *relative* second digit l = x1/x0 a
+/// chain of multiplications by entries costs 3.5h^2 limb products each, not 5h^2 (docs/kernels.md).
+/// Rows after the first hold x*R, so that the factors R^-1 of the chain cancel. They come in pairs:
+/// the number of rows is odd.
 class FixedBaseTable {
 public:
     /// Builds the table for exponents of up to exponent_bits bits. `base` is an element, a unit.
@@ -36,13 +37,13 @@ public:
     std::size_t size_bytes() const noexcept { return limbs_.size() * sizeof(Limb); }
 
     const Limb* row(std::size_t r) const noexcept {
-        return limbs_.data() + r * kRowEntries * entry_limbs_;
+        return limbs_.data() + r * row_limbs_;
     }
 
 private:
     std::size_t exponent_bits_;
     std::size_t num_rows_;
-    std::size_t entry_limbs_;
+    std::size_t row_limbs_;
     Secret<Limb> limbs_;
 };
 

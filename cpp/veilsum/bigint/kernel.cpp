@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "veilsum/base/cpu.hpp"
 #include "veilsum/base/error.hpp"
+#include "veilsum/bigint/kernel_ifma.hpp"
 #include "veilsum/bigint/kernel_portable.hpp"
 
 namespace veilsum {
@@ -59,7 +61,17 @@ const Kernel& choose_kernel() {
 
 }  // namespace
 
-std::vector<const Kernel*> available_kernels() { return {&kPortableKernel}; }
+std::vector<const Kernel*> available_kernels() {
+    std::vector<const Kernel*> kernels{&kPortableKernel};
+#if defined(__x86_64__)
+    const auto features = cpu_features();
+    const auto has = [&](const char* feature) {
+        return std::find(features.begin(), features.end(), feature) != features.end();
+    };
+    if (has("ifma")) kernels.push_back(&kIfmaKernel);
+#endif
+    return kernels;
+}
 
 const Kernel& active_kernel() {
     static const Kernel& kernel = choose_kernel();

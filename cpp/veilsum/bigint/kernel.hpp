@@ -35,11 +35,6 @@ struct Kernel {
     std::size_t (*r_bits)(std::size_t modulus_bits);
     std::size_t (*scratch_bytes)(const Modulus& n);
 
-    /// Elements to the kernel's own lane form and back; lane_limbs(n) limbs each.
-    std::size_t (*lane_limbs)(const Modulus& n);
-    void (*load)(Limb* lanes, Operand in, std::size_t count, const Modulus& n);
-    void (*store)(std::byte* out, const Limb* lanes, std::size_t count, const Modulus& n);
-
     /// out[i] = a[i] . b[i]
     void (*mul)(std::byte* out, Operand a, Operand b, std::size_t count, const Modulus& n,
                 std::byte* scratch);
@@ -65,6 +60,12 @@ struct Kernel {
     void (*pow_each)(std::byte* out, Operand base, const std::byte* to_montgomery,
                      const Limb* exponents, std::size_t exponent_limbs, std::size_t exponent_bits,
                      std::size_t count, const Modulus& n, std::byte* scratch);
+
+    /// Fixed-base tables keep their rows in the kernel's own form: row_limbs(n) limbs each, 64-byte
+    /// aligned, into which put_entry writes the pair of digits of entry j, num_limbs limbs each.
+    std::size_t (*row_limbs)(const Modulus& n);
+    void (*put_entry)(Limb* row, std::size_t j, const Limb* digit0, const Limb* digit1,
+                      const Modulus& n);
 
     /// out[i] = table's base ^ exponent[i], exponents of exponent_limbs limbs.
     void (*fixed_base)(std::byte* out, const FixedBaseTable& table, const Limb* exponents,

@@ -1,0 +1,426 @@
+// Arithmetic modulo n^2 in base-n digits, one number a lane, over the columns of columns.hpp.
+//
+// Notation: h limbs, R = 2^(radix*h) > 16n; B limbs make a block; x = x0 + x1*n. docs/kernels.md
+// derives the formulas; this says how far values may grow.
+//
+// Lane form: digits have carried limbs, x0 < 1.4n and x1 < 2.5n, so nothing is ever subtracted
+// between operations. Montgomery reduction of T < R*n/2 gives a quotient q < R and t with
+// T = t*R - q*n, t < T/R + n.
+//
+// Product.  x*y*R^-1 = t + n*(x0*y1 + x1*y0 - q)*R^-1. The bracket is collected as
+//   U = x0*y1 + x1*y0 + (R-1-q) + 1, which is R too much, and (U + q'*n)/R + n - 1 takes that back.
+//   t < 1.96n^2/R + n < 1.13n.   x1' < (7n^2 + R)/R + n + n - 1 < 2.5n.
+// Square.  The same with x0^2 and (2*x0)*x1.
+// Chain.  x = t*(1 + L*n) + n*w*R^-1 takes in pairs of entries a, b: p, q1 from a0*b0, t', q2 from
+//   t*p, and w' = (w*p - t*q1)*R^-1 - q2. With complements c(q) = R-1-q, where -t*q1 is
+//   t*c(q1) + t - t*R,
+//   w' = (w*p + t*c(q1) + t + q'*n)/R + c(t) + c(q2) + (2 - 2R mod n).
+//   Entries are below n, so p and t below 1.1n, and w < 2.6R: w is h limbs and a small top limb,
+//   whose product with p goes straight to the upper columns.
+//   L is summed in columns and never carried before the end.
+// Columns: U holds 3 products of limbs a row (x0*y1, x1*y0, q'*n), T two. Where 3h would be more
+// than a column can hold, `relieve` moves carries on in between.
+
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+
+#include "veilsum/bigint/columns.hpp"
+#include "veilsum/bigint/kernel.hpp"
+#include "veilsum/bigint/limbs.hpp"
+
+namespace veilsum {
+
+template <class Simd>
+class SimdEngine {
+    using Vector = typename Simd::Vector;
+    using TableLimb = typename Simd::TableLimb;
+    static constexpr std::size_t B = Simd::kBlock;
+    static constexpr std::size_t kLimbsPerVector = sizeof(Vector) / sizeof(Limb);
+    static constexpr std::size_t kSpareBits = 4;
+    static constexpr Limb kLimbMask = (Limb{1} << Simd::kRadixBits) - 1;
+    // Rows between two reliefs of the columns: 3 products a row, and what relief leaves.
+    static constexpr std::size_t kRowsBetweenReliefs = (Simd::kMaxProducts - 1) / (3 * B) * B;
+
+public:
+    static constexpr std::size_t kLanes = Simd::kLanes;
+    static constexpr unsigned kMaxPowWindow = 5;
+
+    static std::size_t digit_limbs(std::size_t modulus_bits) {
+        const std::size_t limbs =
+            (modulus_bits + kSpareBits + Simd::kRadixBits - 1) / Simd::kRadixBits;
+        return (limbs + B - 1) / B * B;
+    }
+    static std::size_t r_bits(std::size_t modulus_bits) {
+        return Simd::kRadixBits * digit_limbs(modulus_bits);
+    }
+    static std::size_t element_limbs(const Modulus& n) {
+        return 2 * digit_limbs(n.bits()) * kLimbsPerVector;
+    }
+    /// A chain's t, w, the top of w, an entry that waits for its partner, and L.
+    static std::size_t chain_limbs(const Modulus& n) {
+        return (4 * digit_limbs(n.bits()) + 1) * kLimbsPerVector;
+    }
+    static std::size_t scratch_limbs(const Modulus& n) {
+        const std::size_t h = digit_limbs(n.bits());
+        return (7 * h + 2 * B) * kLimbsPerVector + 3 * padded(h);
+    }
+    /// A row of a fixed-base table: for each limb of both digits, kRowEntries of them.
+    static std::size_t row_limbs(const Modulus& n) {
+        return 2 * digit_limbs(n.bits()) * FixedBaseTable::kRowEntries * sizeof(TableLimb) /
+               sizeof(Limb);
+    }
+    static void put_entry(Limb* row, std::size_t j, const Limb* digit0, const Limb* digit1,
+                          const Modulus& n) {
+        const std::size_t h = digit_limbs(n.bits());
+        auto* entries = reinterpret_cast<TableLimb*>(row);
+        for (std::size_t i = 0; i < h; ++i) {
+            entries[i * FixedBaseTable::kRowEntries + j] =
+                static_cast<TableLimb>(limb_at(digit0, n.num_limbs(), i));
+            entries[(h + i) * FixedBaseTable::kRowEntries + j] =
+                static_cast<TableLimb>(limb_at(digit1, n.num_limbs(), i));
+        }
+    }
+
+    SimdEngine(const Modulus& n, Limb* scratch)
+        : modulus_(n),
+          h_(digit_limbs(n.bits())),
+          k_(n.n_inverse_negated() & kLimbMask),
+          t_(reinterpret_cast<Vector*>(scratch)),
+          u_(t_ + 2 * h_),
+          p_(u_ + 2 * h_),
+          complement_(p_ + h_),
+          doubled_(complement_ + h_),
+          q1_(doubled_ + h_),
+          q2_(q1_ + B),
+          n_(reinterpret_cast<std::uint64_t*>(q2_ + B)),
+          n_minus_1_(n_ + padded(h_)),
+          chain_constant_(n_minus_1_ + padded(h_)) {
+        split(n_, n.n(), n.num_limbs());
+        std::copy_n(n_, h_, n_minus_1_);
+        n_minus_1_[0] -= 1;  // n is odd.
+    }
+
+    /// Elements i, i + 1, ...; lanes beyond num_lanes are zero.
+    void load(Limb* out, Operand in, std::size_t i, std::size_t num_lanes) const {
+        const std::byte* digits[kLanes] = {};
+        for (const std::size_t digit : {0, 1}) {
+            for (std::size_t lane = 0; lane < num_lanes; ++lane) {
+                digits[lane] = in.at(i + lane) + digit * modulus_.digit_bytes();
+            }
+            Simd::load(vectors(out) + digit * h_, digits, modulus_.digit_bytes(), h_);
+        }
+    }
+
+    /// Makes digits canonical: n is subtracted where it fits, once from x0 and twice from x1, which
+    /// takes in the n that x0 loses.
+    void store(std::byte* out, const Limb* in, std::size_t num_lanes) {
+        const Vector* x = vectors(in);
+        const Vector lost = subtract_n_once(t_, x, Simd::zero());
+        subtract_n_once(t_ + h_, x + h_, lost);
+        subtract_n_once(t_ + h_, t_ + h_, Simd::zero());
+        std::byte* digits[kLanes] = {};
+        for (const std::size_t digit : {0, 1}) {
+            for (std::size_t lane = 0; lane < num_lanes; ++lane) {
+                digits[lane] =
+                    out + lane * modulus_.element_bytes() + digit * modulus_.digit_bytes();
+            }
+            Simd::store(digits, t_ + digit * h_, modulus_.digit_bytes(), h_);
+        }
+    }
+
+    /// out = x * y * R^-1. out may be x or y.
+    void mul(Limb* out_limbs, const Limb* x_limbs, const Limb* y_limbs) {
+        const Vector* x = vectors(x_limbs);
+        const Vector* y = vectors(y_limbs);
+        Vector carry_u = Simd::zero();
+        // Each serial quotient_block has an independent sweep behind it.
+        for (std::size_t b = 0; b < h_; b += B) {
+            relieve_at(b, t_ + b, h_);
+            extend(t_, b, x, y + b);
+            const Vector carry_t = quotient(q1_, t_ + b);
+            if (b != 0) reduce(u_ + b - B, q2_, carry_u);
+            relieve_at(b, u_ + b, h_);
+            extend(u_, b, x, y + h_ + b);
+            columns::sweep<Simd, columns::Filled::all>(u_ + b, x + h_, h_, y + b);
+            subtract_quotient(b);
+            carry_u = quotient(q2_, u_ + b);
+            reduce(t_ + b, q1_, carry_t);
+        }
+        finish(vectors(out_limbs), carry_u);
+    }
+
+    /// out = x * x * R^-1. out may be x.
+    void sqr(Limb* out_limbs, const Limb* x_limbs) {
+        if (3 * h_ > Simd::kMaxProducts) return mul(out_limbs, x_limbs, x_limbs);
+        const Vector* x = vectors(x_limbs);
+        double_digit(doubled_, x, h_);
+        columns::square<Simd>(t_, x, h_);
+        Vector carry_u = Simd::zero();
+        for (std::size_t b = 0; b < h_; b += B) {
+            const Vector carry_t = quotient(q1_, t_ + b);
+            if (b != 0) reduce(u_ + b - B, q2_, carry_u);
+            extend(u_, b, doubled_, x + h_ + b);
+            subtract_quotient(b);
+            carry_u = quotient(q2_, u_ + b);
+            reduce(t_ + b, q1_, carry_t);
+        }
+        finish(vectors(out_limbs), carry_u);
+    }
+
+    /// out = table[index of each lane], reading all of it.
+    void select(Limb* out_limbs, const Limb* table_limbs, std::size_t num_entries,
+                const Limb* index) const {
+        Simd::select(vectors(out_limbs), vectors(table_limbs), 2 * h_, num_entries, index);
+    }
+
+    /// Makes the constant that chains need; call once before the first chain.
+    void chain_prepare() {
+        // 2*(n - r) + 2 with r = R mod n, the first digit of R. Its lowest limb may hold a bit more.
+        const std::size_t num_limbs = modulus_.num_limbs();
+        Limb* r = reinterpret_cast<Limb*>(t_);
+        Limb* difference = r + num_limbs;
+        r[num_limbs - 1] = 0;
+        std::memcpy(r, modulus_.r(), modulus_.digit_bytes());
+        mpn_sub_n(difference, modulus_.n(), r, static_cast<mp_size_t>(num_limbs));
+        difference[num_limbs] =
+            mpn_lshift(difference, difference, static_cast<mp_size_t>(num_limbs), 1);
+        split(chain_constant_, difference, num_limbs + 1);
+        chain_constant_[0] += 2;
+    }
+
+    void chain_start(Limb* chain_limbs_, const Limb* row, const Limb* index) const {
+        const Chain chain(chain_limbs_, h_);
+        std::fill_n(chain.w, h_ + 1, Simd::zero());
+        Simd::look_up(chain.t, table(row), h_, index);
+        std::fill_n(chain.sum, h_, Simd::zero());
+        Simd::look_up_add(chain.sum, table(row) + half_row_entries(), h_, index);
+    }
+
+    /// Takes in one entry more; every second one completes a pair, which is multiplied in.
+    void chain_step(Limb* chain_limbs_, const Limb* row, const Limb* index, bool completes_pair) {
+        const Chain chain(chain_limbs_, h_);
+        Simd::look_up_add(chain.sum, table(row) + half_row_entries(), h_, index);
+        if (!completes_pair) {
+            Simd::look_up(chain.waiting, table(row), h_, index);
+            return;
+        }
+        Vector* entry = doubled_;
+        Simd::look_up(entry, table(row), h_, index);
+        // T = a0*b0 makes p and q1; U = t*c(q1) follows one block behind.
+        for (std::size_t b = 0; b < h_; b += B) {
+            relieve_at(b, t_ + b, h_);
+            extend(t_, b, chain.waiting, entry + b);
+            const Vector carry_t = quotient(q1_, t_ + b);
+            if (b != 0) extend(u_, b - B, chain.t, complement_ + b - B);
+            for (std::size_t i = 0; i < B; ++i) complement_[b + i] = Simd::complement(q1_[i]);
+            reduce(t_ + b, q1_, carry_t);
+        }
+        expect_zero(columns::carry<Simd>(p_, t_ + h_, h_));
+        extend(u_, h_ - B, chain.t, complement_ + h_ - B);
+        if (kRowsBetweenReliefs < h_) columns::relieve<Simd>(u_, 2 * h_);
+        for (std::size_t i = 0; i < h_; ++i) {
+            u_[i] = Simd::add(u_[i], chain.t[i]);
+            u_[h_ + i] = Simd::mul_low(Simd::add(u_[h_ + i], Simd::complement(chain.t[i])),
+                                       *chain.w_top, p_[i]);
+        }
+        for (std::size_t i = 0; i + 1 < h_; ++i) {
+            u_[h_ + i + 1] = Simd::mul_high(u_[h_ + i + 1], *chain.w_top, p_[i]);
+        }
+        // T = t*p makes t' and q2; U += w*p.
+        Vector carry_u = Simd::zero();
+        for (std::size_t b = 0; b < h_; b += B) {
+            relieve_at(b, t_ + b, h_);
+            extend(t_, b, chain.t, p_ + b);
+            const Vector carry_t = quotient(q1_, t_ + b);
+            if (b != 0) reduce(u_ + b - B, q2_, carry_u);
+            relieve_at(b, u_ + b, 2 * h_ - b);
+            columns::sweep<Simd, columns::Filled::all>(u_ + b, chain.w, h_, p_ + b);
+            carry_u = quotient(q2_, u_ + b);
+            for (std::size_t i = 0; i < B; ++i) {
+                u_[h_ + b + i] = Simd::add(u_[h_ + b + i], Simd::complement(q1_[i]));
+            }
+            reduce(t_ + b, q1_, carry_t);
+        }
+        expect_zero(columns::carry<Simd>(chain.t, t_ + h_, h_));
+        reduce(u_ + h_ - B, q2_, carry_u);
+        *chain.w_top = columns::carry_plus<Simd>(chain.w, u_ + h_, chain_constant_, h_);
+    }
+
+    /// out = t + n*(w*R^-1 + t*L), where the chain holds the sum of entries' l*R^2.
+    void chain_finish(Limb* out_limbs, Limb* chain_limbs_) {
+        const Chain chain(chain_limbs_, h_);
+        Vector* out = vectors(out_limbs);
+        std::fill_n(t_ + h_, h_, Simd::zero());
+        t_[h_] = columns::carry<Simd>(t_, chain.sum, h_);
+        reduce_digit(p_, t_);  // L*R
+        for (std::size_t b = 0; b < h_; b += B) {
+            relieve_at(b, t_ + b, h_);
+            extend(t_, b, chain.t, p_ + b);
+        }
+        for (std::size_t i = 0; i < h_; ++i) t_[i] = Simd::add(t_[i], chain.w[i]);
+        t_[h_] = Simd::add(t_[h_], *chain.w_top);
+        reduce_digit(out + h_, t_);
+        std::copy_n(chain.t, h_, out);
+    }
+
+    /// out = x * (1 + m*n) for the m at m.at(i), num_limbs limbs below n. Requires x canonical. out
+    /// may be x.
+    void add_plain(Limb* out_limbs, const Limb* x_limbs, Operand m, std::size_t i,
+                   std::size_t num_lanes) {
+        const Vector* x = vectors(x_limbs);
+        Vector* out = vectors(out_limbs);
+        const std::byte* residues[kLanes] = {};
+        const std::byte* r_squared[kLanes] = {};
+        for (std::size_t lane = 0; lane < num_lanes; ++lane) {
+            residues[lane] = m.at(i + lane);
+            r_squared[lane] = modulus_.r_squared();
+        }
+        Simd::load(p_, residues, modulus_.digit_bytes(), h_);
+        Simd::load(doubled_, r_squared, modulus_.digit_bytes(), h_);
+        multiply_digits(doubled_, p_, doubled_, nullptr);    // m*R
+        multiply_digits(doubled_, x, doubled_, x + h_);      // x0*m + x1
+        if (out != x) std::copy_n(x, h_, out);
+        std::copy_n(doubled_, h_, out + h_);
+    }
+
+private:
+    /// Views a chain's parts.
+    struct Chain {
+        Chain(Limb* limbs, std::size_t h)
+            : t(vectors(limbs)),
+              w(t + h),
+              w_top(w + h),
+              waiting(w_top + 1),
+              sum(waiting + h) {}
+        Vector* t;
+        Vector* w;
+        Vector* w_top;
+        Vector* waiting;
+        Vector* sum;
+    };
+
+    static Vector* vectors(Limb* limbs) { return reinterpret_cast<Vector*>(limbs); }
+    static const Vector* vectors(const Limb* limbs) {
+        return reinterpret_cast<const Vector*>(limbs);
+    }
+    static const TableLimb* table(const Limb* row) {
+        return reinterpret_cast<const TableLimb*>(row);
+    }
+    std::size_t half_row_entries() const { return h_ * FixedBaseTable::kRowEntries; }
+    static std::size_t padded(std::size_t h) {
+        return (h + kLimbsPerVector - 1) / kLimbsPerVector * kLimbsPerVector;
+    }
+    /// For results that must fit h limbs; emulated lanes check that they do.
+    static void expect_zero(Vector carry) { Simd::expect_zero(carry); }
+
+    /// out = the limbs of x[num_limbs] in this radix.
+    void split(std::uint64_t* out, const Limb* x, std::size_t num_limbs) const {
+        for (std::size_t i = 0; i < h_; ++i) out[i] = limb_at(x, num_limbs, i);
+    }
+    static Limb limb_at(const Limb* x, std::size_t num_limbs, std::size_t i) {
+        const std::size_t position = i * Simd::kRadixBits;
+        constexpr unsigned kHalf = Simd::kRadixBits / 2;
+        return limbs::bits_at(x, num_limbs, position, kHalf) |
+               limbs::bits_at(x, num_limbs, position + kHalf, Simd::kRadixBits - kHalf) << kHalf;
+    }
+
+    // ---- columns with this modulus ----
+
+    /// column[b, b + h + B) += a * block[0, B), where the top B columns are still empty.
+    void extend(Vector* column, std::size_t b, const Vector* a, const Vector* block) const {
+        if (b == 0) {
+            columns::sweep<Simd, columns::Filled::none>(column, a, h_, block);
+        } else {
+            columns::sweep<Simd, columns::Filled::all_but_last_block>(column + b, a, h_, block);
+        }
+    }
+    Vector quotient(Vector* q, const Vector* column) const {
+        return columns::quotient_block<Simd>(q, column, n_, k_);
+    }
+    void reduce(Vector* column, const Vector* q, Vector carry) const {
+        columns::reduce_block<Simd>(column, n_, h_, q, carry);
+    }
+    static void relieve_at(std::size_t b, Vector* column, std::size_t num_columns) {
+        if (b != 0 && b % kRowsBetweenReliefs == 0) columns::relieve<Simd>(column, num_columns);
+    }
+    /// U += c(q1) of one block, and the one that completes R - q.
+    void subtract_quotient(std::size_t b) {
+        for (std::size_t i = 0; i < B; ++i) {
+            u_[b + i] = Simd::add(u_[b + i], Simd::complement(q1_[i]));
+        }
+        if (b == 0) u_[0] = Simd::add(u_[0], Simd::broadcast(1));
+    }
+    /// The ends of a product: both digits from their columns.
+    void finish(Vector* out, Vector carry_u) {
+        expect_zero(columns::carry<Simd>(out, t_ + h_, h_));
+        reduce(u_ + h_ - B, q2_, carry_u);
+        expect_zero(columns::carry_plus<Simd>(out + h_, u_ + h_, n_minus_1_, h_));
+    }
+    /// out = the number in column[0, 2h) times R^-1, modulo n.
+    void reduce_digit(Vector* out, Vector* column) {
+        for (std::size_t b = 0; b < h_; b += B) {
+            relieve_at(b, column + b, 2 * h_ - b);
+            const Vector carry = quotient(q1_, column + b);
+            reduce(column + b, q1_, carry);
+        }
+        expect_zero(columns::carry<Simd>(out, column + h_, h_));
+    }
+    /// out = a*b*R^-1 modulo n, plus `addend` unless that is null. out may be an operand.
+    void multiply_digits(Vector* out, const Vector* a, const Vector* b, const Vector* addend) {
+        for (std::size_t block = 0; block < h_; block += B) {
+            relieve_at(block, t_ + block, h_);
+            extend(t_, block, a, b + block);
+            const Vector carry = quotient(q1_, t_ + block);
+            reduce(t_ + block, q1_, carry);
+        }
+        for (std::size_t i = 0; addend != nullptr && i < h_; ++i) {
+            t_[h_ + i] = Simd::add(t_[h_ + i], addend[i]);
+        }
+        expect_zero(columns::carry<Simd>(out, t_ + h_, h_));
+    }
+    static void double_digit(Vector* out, const Vector* x, std::size_t h) {
+        Vector carried = Simd::zero();
+        for (std::size_t i = 0; i < h; ++i) {
+            const Vector sum = Simd::add(Simd::add(x[i], x[i]), carried);
+            out[i] = Simd::low_bits(sum);
+            carried = Simd::carry(sum);
+        }
+        expect_zero(carried);
+    }
+    /// out = x + addend, less n where that is at least n. Returns 1 in lanes where n was subtracted.
+    /// out may be x. Uses U.
+    Vector subtract_n_once(Vector* out, const Vector* x, Vector addend) {
+        Vector carried = addend;
+        Vector borrow = Simd::zero();
+        for (std::size_t i = 0; i < h_; ++i) {
+            const Vector sum = Simd::add(x[i], carried);
+            carried = Simd::carry(sum);
+            out[i] = Simd::low_bits(sum);
+            const Vector difference =
+                Simd::subtract(Simd::subtract(out[i], Simd::broadcast(n_[i])), borrow);
+            borrow = Simd::is_negative(difference);
+            u_[i] = Simd::low_bits(difference);
+        }
+        expect_zero(carried);
+        for (std::size_t i = 0; i < h_; ++i) out[i] = Simd::blend(borrow, u_[i], out[i]);
+        return Simd::subtract(Simd::broadcast(1), borrow);
+    }
+
+    const Modulus& modulus_;
+    const std::size_t h_;
+    const Limb k_;  // -n^-1 modulo the radix.
+    Vector* const t_;                      // 2h columns: products of first digits.
+    Vector* const u_;                      // 2h columns: what makes the second digit.
+    Vector* const p_;                      // h limbs: the product of a pair, or an operand.
+    Vector* const complement_;             // h limbs: R - 1 - q1 of a pair.
+    Vector* const doubled_;                // h limbs: 2*x0, or an entry.
+    Vector* const q1_;                     // B limbs of T's quotient.
+    Vector* const q2_;                     // B limbs of U's quotient.
+    std::uint64_t* const n_;               // h limbs each.
+    std::uint64_t* const n_minus_1_;       //
+    std::uint64_t* const chain_constant_;  // 2 - 2R modulo n.
+};
+
+}  // namespace veilsum

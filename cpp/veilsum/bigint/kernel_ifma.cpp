@@ -1,0 +1,219 @@
+// The kernel for AVX-512 IFMA: eight lanes, radix 2^52.
+
+#include "veilsum/bigint/kernel_ifma.hpp"
+
+#include <immintrin.h>
+
+#include "veilsum/bigint/engine_simd.hpp"
+#include "veilsum/bigint/kernel_table.hpp"
+
+namespace veilsum {
+namespace {
+
+/// Byte positions for the eight limbs in 52 bytes: limb j begins at bit 52j.
+struct Shuffles {
+    alignas(64) std::uint8_t unpack[64] = {};
+    alignas(64) std::uint8_t pack_even[64] = {};
+    alignas(64) std::uint8_t pack_odd[64] = {};
+    __mmask64 even = 0;
+    __mmask64 odd = 0;
+
+    constexpr Shuffles() {
+        for (unsigned limb = 0; limb < 8; ++limb) {
+            for (unsigned byte = 0; byte < 8; ++byte) {
+                unpack[8 * limb + byte] = static_cast<std::uint8_t>(52 * limb / 8 + byte);
+            }
+        }
+        // Two limbs, the odd one shifted by four bits, share byte 6 of their 13.
+        for (unsigned byte = 0; byte < 52; ++byte) {
+            const unsigned pair = byte / 13;
+            const unsigned position = byte % 13;
+            if (position <= 6) {
+                pack_even[byte] = static_cast<std::uint8_t>(16 * pair + position);
+                even |= __mmask64{1} << byte;
+            }
+            if (position >= 6) {
+                pack_odd[byte] = static_cast<std::uint8_t>(16 * pair + 8 + position - 6);
+                odd |= __mmask64{1} << byte;
+            }
+        }
+    }
+};
+constexpr Shuffles kShuffles;
+
+/// Rows to columns of an 8 by 8 matrix.
+[[gnu::always_inline]] inline void transpose(__m512i (&rows)[8]) {
+    __m512i pairs[8];
+#pragma GCC unroll 4
+    for (unsigned i = 0; i < 8; i += 2) {
+        pairs[i] = _mm512_unpacklo_epi64(rows[i], rows[i + 1]);
+        pairs[i + 1] = _mm512_unpackhi_epi64(rows[i], rows[i + 1]);
+    }
+    __m512i fours[8];
+#pragma GCC unroll 2
+    for (unsigned i = 0; i < 8; i += 4) {
+#pragma GCC unroll 2
+        for (unsigned odd = 0; odd < 2; ++odd) {
+            fours[i + odd] = _mm512_shuffle_i64x2(pairs[i + odd], pairs[i + 2 + odd], 0x88);
+            fours[i + 2 + odd] = _mm512_shuffle_i64x2(pairs[i + odd], pairs[i + 2 + odd], 0xdd);
+        }
+    }
+#pragma GCC unroll 4
+    for (unsigned i = 0; i < 4; ++i) {
+        rows[i] = _mm512_shuffle_i64x2(fours[i], fours[4 + i], 0x88);
+        rows[4 + i] = _mm512_shuffle_i64x2(fours[i], fours[4 + i], 0xdd);
+    }
+}
+
+struct IfmaSimd {
+    using Vector = __m512i;
+    using TableLimb = std::uint64_t;
+    static constexpr std::size_t kLanes = 8;
+    static constexpr unsigned kRadixBits = 52;
+    static constexpr unsigned kBlock = 10;
+    // Two halves of 52 bits each, and a bit of room for what is added besides.
+    static constexpr std::size_t kMaxProducts = 2040;
+    static constexpr std::uint64_t kMask = (std::uint64_t{1} << kRadixBits) - 1;
+
+    static Vector zero() { return _mm512_setzero_si512(); }
+    static Vector broadcast(std::uint64_t x) {
+        return _mm512_set1_epi64(static_cast<long long>(x));
+    }
+    static Vector add(Vector a, Vector b) { return _mm512_add_epi64(a, b); }
+    static Vector subtract(Vector a, Vector b) { return _mm512_sub_epi64(a, b); }
+    static Vector low_bits(Vector x) { return _mm512_and_si512(x, broadcast(kMask)); }
+    static Vector carry(Vector x) { return _mm512_srli_epi64(x, kRadixBits); }
+    static Vector complement(Vector x) { return _mm512_xor_si512(x, broadcast(kMask)); }
+    static Vector is_negative(Vector x) { return _mm512_srli_epi64(x, 63); }
+    static void expect_zero(Vector /*x*/) {}
+
+    static Vector mul_low(Vector c, Vector a, Vector b) { return _mm512_madd52lo_epu64(c, a, b); }
+    static Vector mul_high(Vector c, Vector a, Vector b) { return _mm512_madd52hi_epu64(c, a, b); }
+    static Vector quotient(Vector c, Vector k) { return low_bits(mul_low(zero(), c, k)); }
+    /// The low half of q*n0 brings c up to the next multiple of the radix.
+    static Vector quotient_carry(Vector c, Vector /*q*/, Vector /*n0*/) {
+        return carry(add(c, broadcast(kMask)));
+    }
+
+    /// Where `flag` is 1 b, where it is 0 a.
+    static Vector blend(Vector flag, Vector a, Vector b) {
+        return _mm512_mask_mov_epi64(a, _mm512_test_epi64_mask(flag, flag), b);
+    }
+
+    static void load(Vector* out, const std::byte* const* digits, std::size_t num_bytes,
+                     std::size_t h) {
+        const __m512i unpack = _mm512_load_si512(kShuffles.unpack);
+        const __m512i shifts = _mm512_set_epi64(4, 0, 4, 0, 4, 0, 4, 0);
+        for (std::size_t i = 0; i < h; i += 8) {
+            const std::size_t offset = i / 8 * 52;
+            const std::size_t left = offset < num_bytes ? num_bytes - offset : 0;
+            const __mmask64 present = left >= 52 ? (__mmask64{1} << 52) - 1 : (__mmask64{1} << left) - 1;
+            __m512i limbs[8];
+#pragma GCC unroll 8
+            for (unsigned lane = 0; lane < 8; ++lane) {
+                if (digits[lane] == nullptr) {
+                    limbs[lane] = zero();
+                    continue;
+                }
+                const __m512i bytes = _mm512_maskz_loadu_epi8(present, digits[lane] + offset);
+                limbs[lane] =
+                    low_bits(_mm512_srlv_epi64(_mm512_permutexvar_epi8(unpack, bytes), shifts));
+            }
+            transpose(limbs);
+            for (std::size_t j = 0; j < 8 && i + j < h; ++j) out[i + j] = limbs[j];
+        }
+    }
+
+    static void store(std::byte* const* digits, const Vector* in, std::size_t num_bytes,
+                      std::size_t h) {
+        const __m512i pack_even = _mm512_load_si512(kShuffles.pack_even);
+        const __m512i pack_odd = _mm512_load_si512(kShuffles.pack_odd);
+        const __m512i shifts = _mm512_set_epi64(4, 0, 4, 0, 4, 0, 4, 0);
+        for (std::size_t i = 0; i < h; i += 8) {
+            const std::size_t offset = i / 8 * 52;
+            if (offset >= num_bytes) break;
+            const std::size_t left = num_bytes - offset;
+            const __mmask64 present = left >= 52 ? (__mmask64{1} << 52) - 1 : (__mmask64{1} << left) - 1;
+            __m512i limbs[8];
+            for (std::size_t j = 0; j < 8; ++j) limbs[j] = i + j < h ? in[i + j] : zero();
+            transpose(limbs);
+#pragma GCC unroll 8
+            for (unsigned lane = 0; lane < 8; ++lane) {
+                if (digits[lane] == nullptr) continue;
+                const __m512i shifted = _mm512_sllv_epi64(limbs[lane], shifts);
+                const __m512i bytes = _mm512_or_si512(
+                    _mm512_maskz_permutexvar_epi8(kShuffles.even, pack_even, shifted),
+                    _mm512_maskz_permutexvar_epi8(kShuffles.odd, pack_odd, shifted));
+                _mm512_mask_storeu_epi8(digits[lane] + offset, present, bytes);
+            }
+        }
+    }
+
+    static void select(Vector* out, const Vector* table, std::size_t num_vectors,
+                       std::size_t num_entries, const Limb* index) {
+        constexpr std::size_t kGroup = 10;  // Divides every number of limbs.
+        const __m512i wanted = _mm512_loadu_si512(index);
+        for (std::size_t i = 0; i < num_vectors; i += kGroup) {
+            __m512i selected[kGroup];
+#pragma GCC unroll 10
+            for (std::size_t j = 0; j < kGroup; ++j) selected[j] = zero();
+            for (std::size_t entry = 0; entry < num_entries; ++entry) {
+                const __mmask8 is_wanted = _mm512_cmpeq_epi64_mask(wanted, broadcast(entry));
+                const Vector* source = table + entry * num_vectors + i;
+#pragma GCC unroll 10
+                for (std::size_t j = 0; j < kGroup; ++j) {
+                    selected[j] = _mm512_mask_mov_epi64(selected[j], is_wanted, source[j]);
+                }
+            }
+#pragma GCC unroll 10
+            for (std::size_t j = 0; j < kGroup; ++j) out[i + j] = selected[j];
+        }
+    }
+
+    static void look_up(Vector* out, const TableLimb* row, std::size_t num_limbs,
+                        const Limb* index) {
+        const Entries entries(index);
+        for (std::size_t i = 0; i < num_limbs; ++i) out[i] = entries.of(row, i);
+    }
+    static void look_up_add(Vector* out, const TableLimb* row, std::size_t num_limbs,
+                            const Limb* index) {
+        const Entries entries(index);
+        for (std::size_t i = 0; i < num_limbs; ++i) out[i] = add(out[i], entries.of(row, i));
+    }
+
+private:
+    /// Looks one limb up for all lanes: vpermi2q picks from 16 entries by the low four bits of the
+    /// index, and masks from the four sixteens.
+    class Entries {
+    public:
+        explicit Entries(const Limb* index) : index_(_mm512_loadu_si512(index)) {
+            const __m512i sixteen = _mm512_srli_epi64(index_, 4);
+#pragma GCC unroll 4
+            for (unsigned i = 0; i < kSixteens; ++i) {
+                is_in_[i] = _mm512_cmpeq_epi64_mask(sixteen, broadcast(i));
+            }
+        }
+        Vector of(const TableLimb* row, std::size_t limb) const {
+            const auto* entries = reinterpret_cast<const __m512i*>(row + limb * FixedBaseTable::kRowEntries);
+            __m512i found = _mm512_permutex2var_epi64(entries[0], index_, entries[1]);
+#pragma GCC unroll 4
+            for (unsigned i = 1; i < kSixteens; ++i) {
+                found = _mm512_mask_mov_epi64(
+                    found, is_in_[i],
+                    _mm512_permutex2var_epi64(entries[2 * i], index_, entries[2 * i + 1]));
+            }
+            return found;
+        }
+
+    private:
+        static constexpr unsigned kSixteens = FixedBaseTable::kRowEntries / 16;
+        __m512i index_;
+        __mmask8 is_in_[kSixteens];
+    };
+};
+
+}  // namespace
+
+constinit const Kernel kIfmaKernel = kernel_of<SimdEngine<IfmaSimd>>("ifma");
+
+}  // namespace veilsum

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "veilsum/bigint/algorithms.hpp"
+#include "veilsum/bigint/kernel.hpp"
+
+namespace veilsum {
+
+/// The kernel of an Engine (algorithms.hpp).
+template <class Engine>
+constexpr Kernel kernel_of(const char* name) {
+    return {
+        .name = name,
+        .num_lanes = Engine::kLanes,
+        .r_bits = Engine::r_bits,
+        .scratch_bytes = algorithms::scratch_bytes<Engine>,
+        .mul = algorithms::mul<Engine>,
+        .mul_reduce = algorithms::mul_reduce<Engine>,
+        .add_plain = algorithms::add_plain<Engine>,
+        .pow_shared = algorithms::pow_shared<Engine>,
+        .pow_each = algorithms::pow_each<Engine>,
+        .row_limbs = Engine::row_limbs,
+        .put_entry = Engine::put_entry,
+        .fixed_base = algorithms::fixed_base<Engine>,
+    };
+}
+
+}  // namespace veilsum
