@@ -39,7 +39,8 @@ unsigned pow_window(std::size_t exponent_bits) {
 
 template <class Engine>
 std::size_t scratch_bytes(const Modulus& n) {
-    const std::size_t pow = ((std::size_t{1} << Engine::kMaxPowWindow) + 2) * Engine::element_limbs(n);
+    const std::size_t pow =
+        ((std::size_t{1} << Engine::kMaxPowWindow) + 2) * Engine::element_limbs(n);
     const std::size_t chains = kChainsPerBlock * Engine::chain_limbs(n) + Engine::element_limbs(n);
     return (Engine::scratch_limbs(n) + std::max(pow, chains)) * sizeof(Limb);
 }

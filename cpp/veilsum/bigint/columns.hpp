@@ -1,18 +1,19 @@
 // Products and Montgomery reductions of many numbers side by side, written once over a Simd type.
 //
 // A number is h limbs of kRadixBits bits, one Vector a limb; each lane of the vectors is a number
-// of its own. Products are collected in *columns*: 64-bit sums of limb products of one weight, whose
-// carries wait until the end (Simd::kMaxProducts says for how long they can).
+// of its own. Products are collected in *columns*: 64-bit sums of limb products of one weight,
+// whose carries wait until the end (Simd::kMaxProducts says for how long they can).
 //
-// Row-block operand scanning: B limbs of one operand and B columns stay in registers while the other
-// operand runs past, so that one load of an operand, one load and one store of a column serve 2B
-// multiplications. The block of columns slides down by one at each limb: at limb i, column i+j
+// Row-block operand scanning: B limbs of one operand and B columns stay in registers while the
+// other operand runs past, so that one load of an operand, one load and one store of a column serve
+// 2B multiplications. The block of columns slides down by one at each limb: at limb i, column i+j
 // receives the low half of a[i]*b[j] and the high half of a[i-1]*b[j].
 //
 // A Simd type has
 //   Vector, kLanes, kRadixBits, kBlock (= B), kMaxProducts
 //   zero, broadcast(limb), add, low_bits(x) = x mod 2^radix, carry(x) = x >> radix,
-//   mul_low(c, a, b), mul_high(c, a, b) = c + the low or high half of a*b, for a and b below 2^radix
+//   mul_low(c, a, b), mul_high(c, a, b) = c + the low or high half of a*b, for a and b below
+//   2^radix
 //     (a radix of 28 bits has no halves: mul_low adds all of a*b, mul_high nothing),
 //   quotient(c, k) = c*k mod 2^radix,
 //   quotient_carry(c, q, n0) = (c + mul_low part of q*n0) >> radix, where that is exact.
@@ -64,7 +65,7 @@ template <class Simd, Filled kFilled>
         acc[j] = kFilled == Filled::none ? Simd::zero() : column[j];
     }
     // Columns at and beyond this one are empty.
-    const std::size_t filled = kFilled == Filled::all     ? length + B
+    const std::size_t filled = kFilled == Filled::all    ? length + B
                                : kFilled == Filled::none ? 0
                                                          : length;
     Vector previous = a[0];
@@ -254,8 +255,7 @@ template <class Simd>
     using Vector = typename Simd::Vector;
     Vector carried = Simd::zero();
     for (std::size_t i = 0; i < h; ++i) {
-        const Vector sum =
-            Simd::add(Simd::add(column[i], Simd::broadcast(addend[i])), carried);
+        const Vector sum = Simd::add(Simd::add(column[i], Simd::broadcast(addend[i])), carried);
         out[i] = Simd::low_bits(sum);
         carried = Simd::carry(sum);
     }

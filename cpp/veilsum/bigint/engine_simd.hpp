@@ -177,7 +177,8 @@ public:
 
     /// Makes the constant that chains need; call once before the first chain.
     void chain_prepare() {
-        // 2*(n - r) + 2 with r = R mod n, the first digit of R. Its lowest limb may hold a bit more.
+        // 2*(n - r) + 2 with r = R mod n, the first digit of R. Its lowest limb may hold a bit
+        // more.
         const std::size_t num_limbs = modulus_.num_limbs();
         Limb* r = reinterpret_cast<Limb*>(t_);
         Limb* difference = r + num_limbs;
@@ -279,8 +280,8 @@ public:
         }
         Simd::load(p_, residues, modulus_.digit_bytes(), h_);
         Simd::load(doubled_, r_squared, modulus_.digit_bytes(), h_);
-        multiply_digits(doubled_, p_, doubled_, nullptr);    // m*R
-        multiply_digits(doubled_, x, doubled_, x + h_);      // x0*m + x1
+        multiply_digits(doubled_, p_, doubled_, nullptr);  // m*R
+        multiply_digits(doubled_, x, doubled_, x + h_);    // x0*m + x1
         if (out != x) std::copy_n(x, h_, out);
         std::copy_n(doubled_, h_, out + h_);
     }
@@ -289,11 +290,7 @@ private:
     /// Views a chain's parts.
     struct Chain {
         Chain(Limb* limbs, std::size_t h)
-            : t(vectors(limbs)),
-              w(t + h),
-              w_top(w + h),
-              waiting(w_top + 1),
-              sum(waiting + h) {}
+            : t(vectors(limbs)), w(t + h), w_top(w + h), waiting(w_top + 1), sum(waiting + h) {}
         Vector* t;
         Vector* w;
         Vector* w_top;
@@ -389,8 +386,8 @@ private:
         }
         expect_zero(carried);
     }
-    /// out = x + addend, less n where that is at least n. Returns 1 in lanes where n was subtracted.
-    /// out may be x. Uses U.
+    /// out = x + addend, less n where that is at least n. Returns 1 in lanes where n was
+    /// subtracted. out may be x. Uses U.
     Vector subtract_n_once(Vector* out, const Vector* x, Vector addend) {
         Vector carried = addend;
         Vector borrow = Simd::zero();
@@ -410,7 +407,7 @@ private:
 
     const Modulus& modulus_;
     const std::size_t h_;
-    const Limb k_;  // -n^-1 modulo the radix.
+    const Limb k_;                         // -n^-1 modulo the radix.
     Vector* const t_;                      // 2h columns: products of first digits.
     Vector* const u_;                      // 2h columns: what makes the second digit.
     Vector* const p_;                      // h limbs: the product of a pair, or an operand.

@@ -36,9 +36,7 @@ public:
     std::size_t num_rows() const noexcept { return num_rows_; }
     std::size_t size_bytes() const noexcept { return limbs_.size() * sizeof(Limb); }
 
-    const Limb* row(std::size_t r) const noexcept {
-        return limbs_.data() + r * row_limbs_;
-    }
+    const Limb* row(std::size_t r) const noexcept { return limbs_.data() + r * row_limbs_; }
 
 private:
     std::size_t exponent_bits_;

@@ -107,7 +107,8 @@ struct IfmaSimd {
         for (std::size_t i = 0; i < h; i += 8) {
             const std::size_t offset = i / 8 * 52;
             const std::size_t left = offset < num_bytes ? num_bytes - offset : 0;
-            const __mmask64 present = left >= 52 ? (__mmask64{1} << 52) - 1 : (__mmask64{1} << left) - 1;
+            const __mmask64 present =
+                left >= 52 ? (__mmask64{1} << 52) - 1 : (__mmask64{1} << left) - 1;
             __m512i limbs[8];
 #pragma GCC unroll 8
             for (unsigned lane = 0; lane < 8; ++lane) {
@@ -133,7 +134,8 @@ struct IfmaSimd {
             const std::size_t offset = i / 8 * 52;
             if (offset >= num_bytes) break;
             const std::size_t left = num_bytes - offset;
-            const __mmask64 present = left >= 52 ? (__mmask64{1} << 52) - 1 : (__mmask64{1} << left) - 1;
+            const __mmask64 present =
+                left >= 52 ? (__mmask64{1} << 52) - 1 : (__mmask64{1} << left) - 1;
             __m512i limbs[8];
             for (std::size_t j = 0; j < 8; ++j) limbs[j] = i + j < h ? in[i + j] : zero();
             transpose(limbs);
@@ -194,7 +196,8 @@ private:
             }
         }
         Vector of(const TableLimb* row, std::size_t limb) const {
-            const auto* entries = reinterpret_cast<const __m512i*>(row + limb * FixedBaseTable::kRowEntries);
+            const auto* entries =
+                reinterpret_cast<const __m512i*>(row + limb * FixedBaseTable::kRowEntries);
             __m512i found = _mm512_permutex2var_epi64(entries[0], index_, entries[1]);
 #pragma GCC unroll 4
             for (unsigned i = 1; i < kSixteens; ++i) {
