@@ -1,0 +1,130 @@
+// Times every kernel on one core and sets it beside what the processor could do at best: the rate
+// of its multiply-add instruction, measured in the same run.
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "madd52.hpp"
+#include "veilsum/bigint/kernel.hpp"
+#include "veilsum/rng/uniform.hpp"
+
+using namespace veilsum;
+
+namespace {
+
+constexpr std::size_t kNumElements = 64;
+constexpr std::size_t kNumTerms = 64;
+constexpr int kNumRuns = 15;
+
+/// The median time of one call.
+template <class Function>
+double seconds(Function&& function) {
+    std::vector<double> times;
+    function();
+    for (int run = 0; run < kNumRuns; ++run) {
+        const auto start = std::chrono::steady_clock::now();
+        function();
+        times.push_back(
+            std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    }
+    std::nth_element(times.begin(), times.begin() + kNumRuns / 2, times.end());
+    return times[kNumRuns / 2];
+}
+
+double seconds_per_madd52() {
+    constexpr std::size_t kNumRounds = 100'000;
+    return seconds([] { run_madd52(kNumRounds); }) / (kNumRounds * kMaddsPerRound);
+}
+
+Integer random_odd(std::size_t bits, RandomSource& random) {
+    Secret<Limb> limbs((bits + 63) / 64);
+    uniform_bits(limbs, bits, random);
+    Integer n = Integer::from_limbs(limbs);
+    mpz_setbit(n.get(), bits - 1);
+    mpz_setbit(n.get(), 0);
+    return n;
+}
+
+struct Operands {
+    Operands(std::size_t bits, const Kernel& kernel, RandomSource& random)
+        : n(random_odd(bits, random), kernel),
+          elements(kNumElements * n.element_bytes()),
+          out(elements.size()),
+          exponents(kNumElements * n.num_limbs()),
+          scratch(kernel.scratch_bytes(n)) {
+        uniform_bits(exponents, exponents.size() * 64, random);
+        for (std::size_t i = 0; i < kNumElements; ++i) {
+            const auto x = n.element(random_odd(2 * bits - 1, random));
+            std::copy(x.begin(), x.end(),
+                      elements.begin() + static_cast<std::ptrdiff_t>(i * n.element_bytes()));
+        }
+    }
+
+    Modulus n;
+    Secret<std::byte> elements;
+    Secret<std::byte> out;
+    Secret<Limb> exponents;
+    Secret<std::byte> scratch;
+};
+
+void measure(const Kernel& kernel, std::size_t bits, double madd_seconds) {
+    Csprng random;
+    Operands x(bits, kernel, random);
+    const std::size_t bytes = x.n.element_bytes();
+    const auto report = [&](const char* what, double operation_seconds, double products) {
+        std::printf("%-9s %5zu  %-22s %10.1f ns", kernel.name, bits, what, 1e9 * operation_seconds);
+        if (std::strcmp(kernel.name, "ifma") == 0) {
+            const std::size_t k = x.n.r_bits() / 52;
+            const double floor = products * static_cast<double>(k * k) * madd_seconds / 8;
+            std::printf("   %5.1f %% of madd52", 100 * floor / operation_seconds);
+        }
+        std::printf("\n");
+    };
+
+    const double mul = seconds([&] {
+        for (std::size_t i = 0; i < kNumTerms; ++i) {
+            kernel.mul(x.out.data(), {x.elements.data(), bytes}, {x.elements.data(), 0},
+                       kNumElements, x.n, x.scratch.data());
+        }
+    });
+    report("multiply", mul / (kNumTerms * kNumElements), 10);
+    const double reduce = seconds([&] {
+        kernel.mul_reduce(x.out.data(), {x.elements.data(), bytes}, kNumTerms, 0, kNumElements, x.n,
+                          x.scratch.data());
+    });
+    report("multiply in a product", reduce / ((kNumTerms - 1) * kNumElements), 10);
+
+    // A power of b bits: b squarings of 7k^2 and, with windows of w bits, b/w products of 10k^2.
+    const double power = seconds([&] {
+        kernel.pow_shared(x.out.data(), {x.elements.data(), bytes}, x.n.r_squared(),
+                          x.exponents.data(), bits, kNumElements, x.n, x.scratch.data());
+    });
+    report("power, per bit", power / static_cast<double>(kNumElements * bits), 7 + 10.0 / 5);
+
+    const auto base = x.n.element(Integer(2));
+    const FixedBaseTable table(base.data(), bits / 2, x.n, {});
+    const double fixed = seconds([&] {
+        kernel.fixed_base(x.out.data(), table, x.exponents.data(), x.n.num_limbs(), kNumElements,
+                          x.n, x.scratch.data());
+    });
+    report("fixed base, per row", fixed / static_cast<double>(kNumElements * table.num_rows()), 7);
+}
+
+}  // namespace
+
+int main() {
+    const auto kernels = available_kernels();
+    const bool has_ifma = std::string(kernels.back()->name) == "ifma";
+    const double madd = has_ifma ? seconds_per_madd52() : 0;
+    if (has_ifma) std::printf("madd52: %.3f ns for eight lanes\n", 1e9 * madd);
+    for (const Kernel* kernel : kernels) {
+        for (const std::size_t bits : {1024, 1536, 2048, 3072, 4096}) {
+            measure(*kernel, bits, madd);
+        }
+    }
+    if (has_ifma) std::printf("madd52: %.3f ns for eight lanes\n", 1e9 * seconds_per_madd52());
+}
