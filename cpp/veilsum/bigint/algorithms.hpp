@@ -4,7 +4,8 @@
 //   load, store         elements to lane form and back
 //   mul, sqr            Montgomery product and square
 //   select              constant-time look-up, one index per lane
-//   chain_prepare/start/step/finish   multiplication by entries of fixed-base rows
+//   chain_prepare/take/multiply/finish   multiplication by entries of fixed-base rows, looked up
+//                       for up to kLookUps groups of lanes at once
 //   add_plain           multiplication by 1 + m*n
 // Scratch is split here: the engine's own part first, then temporaries.
 //
@@ -193,25 +194,37 @@ void fixed_base(std::byte* out, const FixedBaseTable& table, const Limb* exponen
     work.engine.chain_prepare();
     Limb* chains = work.take(kChainsPerBlock * Engine::chain_limbs(n));
     Limb* power = work.element();
-    Limb index[Engine::kLanes];
     for (std::size_t block = 0; block < count; block += kBlock) {
         const std::size_t block_end = std::min(count, block + kBlock);
         const auto chain_of = [&](std::size_t i) {
             return chains + (i - block) / Engine::kLanes * Engine::chain_limbs(n);
         };
-        // Rows outermost: each is read from memory once for the whole block.
-        for (std::size_t row = 0; row < table.num_rows(); ++row) {
-            for (std::size_t i = block; i < block_end; i += Engine::kLanes) {
-                const std::size_t lanes = lanes_from<Engine>(i, count);
+        const auto take = [&](std::size_t begin, std::size_t end, std::size_t row, ChainPart part) {
+            Limb index[Engine::kLookUps * Engine::kLanes] = {};
+            Limb* group[Engine::kLookUps] = {};
+            std::size_t num_chains = 0;
+            for (std::size_t i = begin; i < end; i += Engine::kLanes) {
                 for (std::size_t lane = 0; lane < Engine::kLanes; ++lane) {
                     const Limb* exponent = exponents + (i + lane) * exponent_limbs;
-                    index[lane] =
-                        lane < lanes ? limbs::bits_at(exponent, exponent_limbs, row * w, w) : 0;
+                    index[num_chains * Engine::kLanes + lane] =
+                        i + lane < end ? limbs::bits_at(exponent, exponent_limbs, row * w, w) : 0;
                 }
+                group[num_chains++] = chain_of(i);
+            }
+            work.engine.chain_take(group, num_chains, table.row(row), index, part);
+        };
+        // Rows outermost: each is read from memory once for the whole block.
+        for (std::size_t row = 0; row < table.num_rows(); row += row == 0 ? 1 : 2) {
+            for (std::size_t i = block; i < block_end; i += Engine::kLookUps * Engine::kLanes) {
+                const std::size_t end = std::min(block_end, i + Engine::kLookUps * Engine::kLanes);
                 if (row == 0) {
-                    work.engine.chain_start(chain_of(i), table.row(row), index);
-                } else {
-                    work.engine.chain_step(chain_of(i), table.row(row), index, row % 2 == 0);
+                    take(i, end, row, ChainPart::start);
+                    continue;
+                }
+                take(i, end, row, ChainPart::left);
+                take(i, end, row + 1, ChainPart::right);
+                for (std::size_t j = i; j < end; j += Engine::kLanes) {
+                    work.engine.chain_multiply(chain_of(j));
                 }
             }
         }

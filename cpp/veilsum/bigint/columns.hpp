@@ -108,39 +108,61 @@ template <class Simd, Filled kFilled>
     }
 }
 
-/// The serial part of B steps of a Montgomery reduction: quotient[0, B) such that
-/// column + quotient * n is zero in its lowest B limbs. Touches no column; returns what the lowest
-/// B columns carry into the next. `k` is -n^-1 mod 2^radix.
+/// One step of quotient_blocks on one block: quotient limb i, and what it adds to the columns
+/// above.
 template <class Simd>
-[[gnu::noinline]] typename Simd::Vector quotient_block(typename Simd::Vector* __restrict quotient,
-                                                       const typename Simd::Vector* column,
-                                                       const std::uint64_t* n, std::uint64_t k) {
+[[gnu::always_inline]] inline void quotient_step(typename Simd::Vector (&acc)[Simd::kBlock],
+                                                 typename Simd::Vector& carry, unsigned i,
+                                                 typename Simd::Vector* quotient,
+                                                 const std::uint64_t* n,
+                                                 typename Simd::Vector inverse) {
     using Vector = typename Simd::Vector;
     constexpr unsigned B = Simd::kBlock;
-    Vector acc[B];
+    const Vector q = Simd::quotient(acc[i], inverse);
+    quotient[i] = q;
+    carry = Simd::quotient_carry(acc[i], q, Simd::broadcast(n[0]));
+    if (i + 1 == B) return;
+    // The critical path: column i + 1 first.
+    acc[i + 1] = Simd::add(Simd::mul_low(acc[i + 1], q, Simd::broadcast(n[1])),
+                           Simd::mul_high(carry, q, Simd::broadcast(n[0])));
 #pragma GCC unroll 16
-    for (unsigned j = 0; j < B; ++j) acc[j] = column[j];
+    for (unsigned j = 2; j < B - i; ++j) {
+        acc[i + j] = Simd::mul_low(acc[i + j], q, Simd::broadcast(n[j]));
+    }
+#pragma GCC unroll 16
+    for (unsigned j = 1; j < B - i - 1; ++j) {
+        acc[i + j + 1] = Simd::mul_high(acc[i + j + 1], q, Simd::broadcast(n[j]));
+    }
+}
+
+/// The serial part of B steps of kCount independent Montgomery reductions, side by side so that
+/// each hides the other's latency: quotients[r][0, B) such that columns[r] + quotients[r] * n is
+/// zero in its lowest B limbs. Touches no column; carries[r] is what the lowest B columns carry
+/// into the next. `k` is -n^-1 mod 2^radix.
+template <class Simd, std::size_t kCount>
+[[gnu::noinline]] void quotient_blocks(typename Simd::Vector* const (&quotients)[kCount],
+                                       typename Simd::Vector (&carries)[kCount],
+                                       const typename Simd::Vector* const (&columns)[kCount],
+                                       const std::uint64_t* n, std::uint64_t k) {
+    using Vector = typename Simd::Vector;
+    constexpr unsigned B = Simd::kBlock;
+    Vector acc[kCount][B];
+    Vector carry[kCount];
+#pragma GCC unroll 2
+    for (std::size_t r = 0; r < kCount; ++r) {
+#pragma GCC unroll 16
+        for (unsigned j = 0; j < B; ++j) acc[r][j] = columns[r][j];
+    }
     const Vector inverse = Simd::broadcast(k);
-    Vector carry = Simd::zero();
 #pragma GCC unroll 16
     for (unsigned i = 0; i < B; ++i) {
-        const Vector q = Simd::quotient(acc[i], inverse);
-        quotient[i] = q;
-        carry = Simd::quotient_carry(acc[i], q, Simd::broadcast(n[0]));
-        if (i + 1 == B) break;
-        // The critical path: column i + 1 first.
-        acc[i + 1] = Simd::add(Simd::mul_low(acc[i + 1], q, Simd::broadcast(n[1])),
-                               Simd::mul_high(carry, q, Simd::broadcast(n[0])));
-#pragma GCC unroll 16
-        for (unsigned j = 2; j < B - i; ++j) {
-            acc[i + j] = Simd::mul_low(acc[i + j], q, Simd::broadcast(n[j]));
-        }
-#pragma GCC unroll 16
-        for (unsigned j = 1; j < B - i - 1; ++j) {
-            acc[i + j + 1] = Simd::mul_high(acc[i + j + 1], q, Simd::broadcast(n[j]));
+#pragma GCC unroll 2
+        for (std::size_t r = 0; r < kCount; ++r) {
+            quotient_step<Simd>(acc[r], carry[r], i, quotients[r], n, inverse);
         }
     }
-    return carry;
+#pragma GCC unroll 2
+    for (std::size_t r = 0; r < kCount; ++r) carries[r] = carry[r];
 }
 
 /// The rest of those B steps: column[B, h + B) += the upper part of quotient * n, and the carry.

@@ -34,12 +34,13 @@ namespace veilsum {
 class GmpEngine {
 public:
     static constexpr std::size_t kLanes = 1;
+    static constexpr std::size_t kLookUps = 1;
     static constexpr unsigned kMaxPowWindow = 5;
 
     static std::size_t r_bits(std::size_t modulus_bits) { return (modulus_bits + 63) / 64 * 64; }
     static std::size_t element_limbs(const Modulus& n) { return 2 * n.num_limbs(); }
-    /// A chain's t, w, an entry that waits for its partner, and L; kept 16-byte aligned.
-    static std::size_t chain_limbs(const Modulus& n) { return (4 * n.num_limbs() + 2) / 2 * 2; }
+    /// A chain's t, w, a pair of entries, and L; kept 16-byte aligned.
+    static std::size_t chain_limbs(const Modulus& n) { return (5 * n.num_limbs() + 2) / 2 * 2; }
     static std::size_t row_limbs(const Modulus& n) {
         return FixedBaseTable::kRowEntries * 2 * n.num_limbs();
     }
@@ -114,29 +115,25 @@ public:
         tops_[3] = tops_[2] + mpn_add_n(multiple(3), multiple(2), multiple(1), size(h_));
     }
 
-    void chain_start(Limb* chain, const Limb* row, const Limb* index) {
-        look_up(row, index);
-        const Limb* entry = entry_;
-        std::memcpy(chain, entry, h_ * sizeof(Limb));
-        std::memset(chain + h_, 0, h_ * sizeof(Limb));
-        std::memcpy(chain + 3 * h_, entry + h_, h_ * sizeof(Limb));
-        chain[4 * h_] = 0;
+    /// Looks an entry up in a row; count is 1.
+    void chain_take(Limb* const* chains, std::size_t /*count*/, const Limb* row, const Limb* index,
+                    ChainPart part) const {
+        limbs::select(entry_, row, 2 * h_, FixedBaseTable::kRowEntries, index[0]);
+        Limb* chain = *chains;
+        Limb* sum = chain + 4 * h_;
+        if (part == ChainPart::start) std::memset(chain, 0, (5 * h_ + 1) * sizeof(Limb));
+        const std::size_t position = part == ChainPart::start ? 0 : part == ChainPart::left ? 2 : 3;
+        std::memcpy(chain + position * h_, entry_, h_ * sizeof(Limb));
+        sum[h_] += mpn_add_n(sum, sum, entry_ + h_, size(h_));
     }
 
-    /// Takes in one entry more; every second one completes a pair, which is multiplied in.
-    void chain_step(Limb* chain, const Limb* row, const Limb* index, bool completes_pair) {
-        look_up(row, index);
-        const Limb* entry = entry_;
-        Limb* sum = chain + 3 * h_;
-        sum[h_] += mpn_add_n(sum, sum, entry + h_, size(h_));
-        Limb* waiting = chain + 2 * h_;
-        if (!completes_pair) {
-            std::memcpy(waiting, entry, h_ * sizeof(Limb));
-            return;
-        }
+    /// Multiplies the pair of entries, left and right, into a chain.
+    void chain_multiply(Limb* chain) {
         Limb* t = chain;
         Limb* w = chain + h_;
-        limbs::mul(t_, waiting, entry, h_, rest_);
+        const Limb* left = chain + 2 * h_;
+        const Limb* right = chain + 3 * h_;
+        limbs::mul(t_, left, right, h_, rest_);
         const Limb k1 = first_digit(p_);
         limbs::mul(u_, w, p_, h_, rest_);
         limbs::mul(w_, t, q_, h_, rest_);
@@ -150,7 +147,7 @@ public:
         const Limb* t = chain;
         const Limb* w = chain + h_;
         std::memset(u_, 0, 2 * h_ * sizeof(Limb));
-        std::memcpy(u_, chain + 3 * h_, (h_ + 1) * sizeof(Limb));
+        std::memcpy(u_, chain + 4 * h_, (h_ + 1) * sizeof(Limb));
         // The sum is below 2^64 * n <= R*n, so this is below 2n: L*R mod n.
         reduce_mod_n(w_, u_);
         limbs::mul(u_, w_, t, h_, rest_);
@@ -177,10 +174,6 @@ public:
     }
 
 private:
-    void look_up(const Limb* row, const Limb* index) const {
-        limbs::select(entry_, row, 2 * h_, FixedBaseTable::kRowEntries, index[0]);
-    }
-
     static mp_size_t size(std::size_t length) { return static_cast<mp_size_t>(length); }
 
     void load_digit(Limb* out, const std::byte* in) const {

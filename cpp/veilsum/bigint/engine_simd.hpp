@@ -45,7 +45,8 @@ class SimdEngine {
 
 public:
     static constexpr std::size_t kLanes = Simd::kLanes;
-    static constexpr unsigned kMaxPowWindow = 5;
+    static constexpr std::size_t kLookUps = Simd::kLookUps;
+    static constexpr unsigned kMaxPowWindow = Simd::kMaxPowWindow;
 
     static std::size_t digit_limbs(std::size_t modulus_bits) {
         const std::size_t limbs =
@@ -58,9 +59,9 @@ public:
     static std::size_t element_limbs(const Modulus& n) {
         return 2 * digit_limbs(n.bits()) * kLimbsPerVector;
     }
-    /// A chain's t, w, the top of w, an entry that waits for its partner, and L.
+    /// A chain's t, w, the top of w, a pair of entries, and L.
     static std::size_t chain_limbs(const Modulus& n) {
-        return (4 * digit_limbs(n.bits()) + 1) * kLimbsPerVector;
+        return (5 * digit_limbs(n.bits()) + 1) * kLimbsPerVector;
     }
     static std::size_t scratch_limbs(const Modulus& n) {
         const std::size_t h = digit_limbs(n.bits());
@@ -134,21 +135,22 @@ public:
     void mul(Limb* out_limbs, const Limb* x_limbs, const Limb* y_limbs) {
         const Vector* x = vectors(x_limbs);
         const Vector* y = vectors(y_limbs);
-        Vector carry_u = Simd::zero();
-        // Each serial quotient_block has an independent sweep behind it.
-        for (std::size_t b = 0; b < h_; b += B) {
-            relieve_at(b, t_ + b, h_);
-            extend(t_, b, x, y + b);
-            const Vector carry_t = quotient(q1_, t_ + b);
-            if (b != 0) reduce(u_ + b - B, q2_, carry_u);
+        extend(t_, 0, x, y);
+        quotient(t_);
+        // T's quotients run one block ahead, so that each has one of U's beside it.
+        for (std::size_t b = 0;; b += B) {
             relieve_at(b, u_ + b, h_);
             extend(u_, b, x, y + h_ + b);
             columns::sweep<Simd, columns::Filled::all>(u_ + b, x + h_, h_, y + b);
             subtract_quotient(b);
-            carry_u = quotient(q2_, u_ + b);
-            reduce(t_ + b, q1_, carry_t);
+            reduce(t_ + b, q1_, carry1_);
+            if (b + B == h_) break;
+            relieve_at(b + B, t_ + b + B, h_);
+            extend(t_, b + B, x, y + b + B);
+            quotients(t_ + b + B, u_ + b);
+            reduce(u_ + b, q2_, carry2_);
         }
-        finish(vectors(out_limbs), carry_u);
+        finish(vectors(out_limbs));
     }
 
     /// out = x * x * R^-1. out may be x.
@@ -157,16 +159,16 @@ public:
         const Vector* x = vectors(x_limbs);
         double_digit(doubled_, x, h_);
         columns::square<Simd>(t_, x, h_);
-        Vector carry_u = Simd::zero();
-        for (std::size_t b = 0; b < h_; b += B) {
-            const Vector carry_t = quotient(q1_, t_ + b);
-            if (b != 0) reduce(u_ + b - B, q2_, carry_u);
+        quotient(t_);
+        for (std::size_t b = 0;; b += B) {
             extend(u_, b, doubled_, x + h_ + b);
             subtract_quotient(b);
-            carry_u = quotient(q2_, u_ + b);
-            reduce(t_ + b, q1_, carry_t);
+            reduce(t_ + b, q1_, carry1_);
+            if (b + B == h_) break;
+            quotients(t_ + b + B, u_ + b);
+            reduce(u_ + b, q2_, carry2_);
         }
-        finish(vectors(out_limbs), carry_u);
+        finish(vectors(out_limbs));
     }
 
     /// out = table[index of each lane], reading all of it.
@@ -191,32 +193,37 @@ public:
         chain_constant_[0] += 2;
     }
 
-    void chain_start(Limb* chain_limbs_, const Limb* row, const Limb* index) const {
-        const Chain chain(chain_limbs_, h_);
-        std::fill_n(chain.w, h_ + 1, Simd::zero());
-        Simd::look_up(chain.t, table(row), h_, index);
-        std::fill_n(chain.sum, h_, Simd::zero());
-        Simd::look_up_add(chain.sum, table(row) + half_row_entries(), h_, index);
+    /// Looks entries up in a row, one for each lane of `count` <= kLookUps chains.
+    void chain_take(Limb* const* chains, std::size_t count, const Limb* row, const Limb* index,
+                    ChainPart part) const {
+        Vector* first[kLookUps];
+        Vector* sums[kLookUps];
+        for (std::size_t i = 0; i < count; ++i) {
+            const Chain chain(chains[i], h_);
+            sums[i] = chain.sum;
+            first[i] = part == ChainPart::start  ? chain.t
+                       : part == ChainPart::left ? chain.left
+                                                 : chain.right;
+            if (part == ChainPart::start) {
+                std::fill_n(chain.w, h_ + 1, Simd::zero());
+                std::fill_n(chain.sum, h_, Simd::zero());
+            }
+        }
+        Simd::template look_up<false>(first, count, table(row), h_, index);
+        Simd::template look_up<true>(sums, count, table(row) + half_row_entries(), h_, index);
     }
 
-    /// Takes in one entry more; every second one completes a pair, which is multiplied in.
-    void chain_step(Limb* chain_limbs_, const Limb* row, const Limb* index, bool completes_pair) {
-        const Chain chain(chain_limbs_, h_);
-        Simd::look_up_add(chain.sum, table(row) + half_row_entries(), h_, index);
-        if (!completes_pair) {
-            Simd::look_up(chain.waiting, table(row), h_, index);
-            return;
-        }
-        Vector* entry = doubled_;
-        Simd::look_up(entry, table(row), h_, index);
+    /// Multiplies the pair of entries, left and right, into a chain.
+    void chain_multiply(Limb* chain_limbs) {
+        const Chain chain(chain_limbs, h_);
         // T = a0*b0 makes p and q1; U = t*c(q1) follows one block behind.
         for (std::size_t b = 0; b < h_; b += B) {
             relieve_at(b, t_ + b, h_);
-            extend(t_, b, chain.waiting, entry + b);
-            const Vector carry_t = quotient(q1_, t_ + b);
+            extend(t_, b, chain.left, chain.right + b);
+            quotient(t_ + b);
             if (b != 0) extend(u_, b - B, chain.t, complement_ + b - B);
             for (std::size_t i = 0; i < B; ++i) complement_[b + i] = Simd::complement(q1_[i]);
-            reduce(t_ + b, q1_, carry_t);
+            reduce(t_ + b, q1_, carry1_);
         }
         expect_zero(columns::carry<Simd>(p_, t_ + h_, h_));
         extend(u_, h_ - B, chain.t, complement_ + h_ - B);
@@ -230,28 +237,25 @@ public:
             u_[h_ + i + 1] = Simd::mul_high(u_[h_ + i + 1], *chain.w_top, p_[i]);
         }
         // T = t*p makes t' and q2; U += w*p.
-        Vector carry_u = Simd::zero();
         for (std::size_t b = 0; b < h_; b += B) {
             relieve_at(b, t_ + b, h_);
             extend(t_, b, chain.t, p_ + b);
-            const Vector carry_t = quotient(q1_, t_ + b);
-            if (b != 0) reduce(u_ + b - B, q2_, carry_u);
             relieve_at(b, u_ + b, 2 * h_ - b);
             columns::sweep<Simd, columns::Filled::all>(u_ + b, chain.w, h_, p_ + b);
-            carry_u = quotient(q2_, u_ + b);
+            quotients(t_ + b, u_ + b);
             for (std::size_t i = 0; i < B; ++i) {
                 u_[h_ + b + i] = Simd::add(u_[h_ + b + i], Simd::complement(q1_[i]));
             }
-            reduce(t_ + b, q1_, carry_t);
+            reduce(t_ + b, q1_, carry1_);
+            reduce(u_ + b, q2_, carry2_);
         }
         expect_zero(columns::carry<Simd>(chain.t, t_ + h_, h_));
-        reduce(u_ + h_ - B, q2_, carry_u);
         *chain.w_top = columns::carry_plus<Simd>(chain.w, u_ + h_, chain_constant_, h_);
     }
 
     /// out = t + n*(w*R^-1 + t*L), where the chain holds the sum of entries' l*R^2.
-    void chain_finish(Limb* out_limbs, Limb* chain_limbs_) {
-        const Chain chain(chain_limbs_, h_);
+    void chain_finish(Limb* out_limbs, Limb* chain_limbs) {
+        const Chain chain(chain_limbs, h_);
         Vector* out = vectors(out_limbs);
         std::fill_n(t_ + h_, h_, Simd::zero());
         t_[h_] = columns::carry<Simd>(t_, chain.sum, h_);
@@ -290,11 +294,17 @@ private:
     /// Views a chain's parts.
     struct Chain {
         Chain(Limb* limbs, std::size_t h)
-            : t(vectors(limbs)), w(t + h), w_top(w + h), waiting(w_top + 1), sum(waiting + h) {}
+            : t(vectors(limbs)),
+              w(t + h),
+              w_top(w + h),
+              left(w_top + 1),
+              right(left + h),
+              sum(right + h) {}
         Vector* t;
         Vector* w;
         Vector* w_top;
-        Vector* waiting;
+        Vector* left;
+        Vector* right;
         Vector* sum;
     };
 
@@ -333,8 +343,18 @@ private:
             columns::sweep<Simd, columns::Filled::all_but_last_block>(column + b, a, h_, block);
         }
     }
-    Vector quotient(Vector* q, const Vector* column) const {
-        return columns::quotient_block<Simd>(q, column, n_, k_);
+    /// One block's quotient of T: q1 and its carry.
+    void quotient(const Vector* t) {
+        Vector carry[1];
+        columns::quotient_blocks<Simd, 1>({q1_}, carry, {t}, n_, k_);
+        carry1_ = carry[0];
+    }
+    /// A block's quotient of T, q1, and one of U, q2, with their carries.
+    void quotients(const Vector* t, const Vector* u) {
+        Vector carries[2];
+        columns::quotient_blocks<Simd, 2>({q1_, q2_}, carries, {t, u}, n_, k_);
+        carry1_ = carries[0];
+        carry2_ = carries[1];
     }
     void reduce(Vector* column, const Vector* q, Vector carry) const {
         columns::reduce_block<Simd>(column, n_, h_, q, carry);
@@ -349,18 +369,20 @@ private:
         }
         if (b == 0) u_[0] = Simd::add(u_[0], Simd::broadcast(1));
     }
-    /// The ends of a product: both digits from their columns.
-    void finish(Vector* out, Vector carry_u) {
+    /// The end of a product: U's last block, and both digits from their columns.
+    void finish(Vector* out) {
+        Vector carry[1];
+        columns::quotient_blocks<Simd, 1>({q2_}, carry, {u_ + h_ - B}, n_, k_);
         expect_zero(columns::carry<Simd>(out, t_ + h_, h_));
-        reduce(u_ + h_ - B, q2_, carry_u);
+        reduce(u_ + h_ - B, q2_, carry[0]);
         expect_zero(columns::carry_plus<Simd>(out + h_, u_ + h_, n_minus_1_, h_));
     }
     /// out = the number in column[0, 2h) times R^-1, modulo n.
     void reduce_digit(Vector* out, Vector* column) {
         for (std::size_t b = 0; b < h_; b += B) {
             relieve_at(b, column + b, 2 * h_ - b);
-            const Vector carry = quotient(q1_, column + b);
-            reduce(column + b, q1_, carry);
+            quotient(column + b);
+            reduce(column + b, q1_, carry1_);
         }
         expect_zero(columns::carry<Simd>(out, column + h_, h_));
     }
@@ -369,8 +391,8 @@ private:
         for (std::size_t block = 0; block < h_; block += B) {
             relieve_at(block, t_ + block, h_);
             extend(t_, block, a, b + block);
-            const Vector carry = quotient(q1_, t_ + block);
-            reduce(t_ + block, q1_, carry);
+            quotient(t_ + block);
+            reduce(t_ + block, q1_, carry1_);
         }
         for (std::size_t i = 0; addend != nullptr && i < h_; ++i) {
             t_[h_ + i] = Simd::add(t_[h_ + i], addend[i]);
@@ -407,14 +429,16 @@ private:
 
     const Modulus& modulus_;
     const std::size_t h_;
-    const Limb k_;                         // -n^-1 modulo the radix.
-    Vector* const t_;                      // 2h columns: products of first digits.
-    Vector* const u_;                      // 2h columns: what makes the second digit.
-    Vector* const p_;                      // h limbs: the product of a pair, or an operand.
-    Vector* const complement_;             // h limbs: R - 1 - q1 of a pair.
-    Vector* const doubled_;                // h limbs: 2*x0, or an entry.
-    Vector* const q1_;                     // B limbs of T's quotient.
-    Vector* const q2_;                     // B limbs of U's quotient.
+    const Limb k_;                  // -n^-1 modulo the radix.
+    Vector* const t_;               // 2h columns: products of first digits.
+    Vector* const u_;               // 2h columns: what makes the second digit.
+    Vector* const p_;               // h limbs: the product of a pair, or an operand.
+    Vector* const complement_;      // h limbs: R - 1 - q1 of a pair.
+    Vector* const doubled_;         // h limbs: 2*x0.
+    Vector* const q1_;              // B limbs of T's quotient.
+    Vector* const q2_;              // B limbs of U's quotient.
+    Vector carry1_ = Simd::zero();  // What the block of q1 carries on.
+    Vector carry2_ = Simd::zero();
     std::uint64_t* const n_;               // h limbs each.
     std::uint64_t* const n_minus_1_;       //
     std::uint64_t* const chain_constant_;  // 2 - 2R modulo n.

@@ -10,6 +10,9 @@ namespace veilsum {
 
 class Modulus;
 
+/// What an entry is to a chain of multiplications: its start, or one of the next pair.
+enum class ChainPart { start, left, right };
+
 /// Powers of one unit g modulo n^2, from which g^a takes one table entry and one multiplication per
 /// window of a.
 ///

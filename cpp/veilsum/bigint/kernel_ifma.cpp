@@ -71,6 +71,9 @@ struct IfmaSimd {
     static constexpr std::size_t kLanes = 8;
     static constexpr unsigned kRadixBits = 52;
     static constexpr unsigned kBlock = 10;
+    static constexpr std::size_t kLookUps = 4;
+    // 32 entries would leave the innermost cache, and cost as much as the products they save.
+    static constexpr unsigned kMaxPowWindow = 4;
     // Two halves of 52 bits each, and a bit of room for what is added besides.
     static constexpr std::size_t kMaxProducts = 2040;
     static constexpr std::uint64_t kMask = (std::uint64_t{1} << kRadixBits) - 1;
@@ -89,7 +92,7 @@ struct IfmaSimd {
 
     static Vector mul_low(Vector c, Vector a, Vector b) { return _mm512_madd52lo_epu64(c, a, b); }
     static Vector mul_high(Vector c, Vector a, Vector b) { return _mm512_madd52hi_epu64(c, a, b); }
-    static Vector quotient(Vector c, Vector k) { return low_bits(mul_low(zero(), c, k)); }
+    static Vector quotient(Vector c, Vector k) { return mul_low(zero(), c, k); }
     /// The low half of q*n0 brings c up to the next multiple of the radix.
     static Vector quotient_carry(Vector c, Vector /*q*/, Vector /*n0*/) {
         return carry(add(c, broadcast(kMask)));
@@ -172,47 +175,65 @@ struct IfmaSimd {
         }
     }
 
-    static void look_up(Vector* out, const TableLimb* row, std::size_t num_limbs,
-                        const Limb* index) {
-        const Entries entries(index);
-        for (std::size_t i = 0; i < num_limbs; ++i) out[i] = entries.of(row, i);
-    }
-    static void look_up_add(Vector* out, const TableLimb* row, std::size_t num_limbs,
-                            const Limb* index) {
-        const Entries entries(index);
-        for (std::size_t i = 0; i < num_limbs; ++i) out[i] = add(out[i], entries.of(row, i));
+    /// outs[i] = or += the entries that index[i*kLanes, ...) names, for count <= kLookUps.
+    template <bool kAdds>
+    static void look_up(Vector* const* outs, std::size_t count, const TableLimb* row,
+                        std::size_t num_limbs, const Limb* index) {
+        if (count == kLookUps) {
+            look_up_together<kAdds, kLookUps>(outs, row, num_limbs, index);
+        } else {
+            for (std::size_t i = 0; i < count; ++i) {
+                look_up_together<kAdds, 1>(outs + i, row, num_limbs, index + i * kLanes);
+            }
+        }
     }
 
 private:
-    /// Looks one limb up for all lanes: vpermi2q picks from 16 entries by the low four bits of the
-    /// index, and masks from the four sixteens.
-    class Entries {
-    public:
-        explicit Entries(const Limb* index) : index_(_mm512_loadu_si512(index)) {
-            const __m512i sixteen = _mm512_srli_epi64(index_, 4);
-#pragma GCC unroll 4
-            for (unsigned i = 0; i < kSixteens; ++i) {
-                is_in_[i] = _mm512_cmpeq_epi64_mask(sixteen, broadcast(i));
-            }
+    /// Finds one limb of eight entries in a row's 64: vpermi2q picks from 16 by the low four bits
+    /// of the index, and its upper two bits pick among the four results.
+    struct Finder {
+        Finder() = default;
+        explicit Finder(const Limb* index_of_lanes)
+            : index(_mm512_loadu_si512(index_of_lanes)),
+              bit4(_mm512_srai_epi64(_mm512_slli_epi64(index, 59), 63)),
+              bit5(_mm512_srai_epi64(_mm512_slli_epi64(index, 58), 63)) {}
+
+        [[gnu::always_inline]] Vector find(const __m512i (&row)[8]) const {
+            const __m512i low = choose(bit4, _mm512_permutex2var_epi64(row[0], index, row[1]),
+                                       _mm512_permutex2var_epi64(row[2], index, row[3]));
+            const __m512i high = choose(bit4, _mm512_permutex2var_epi64(row[4], index, row[5]),
+                                        _mm512_permutex2var_epi64(row[6], index, row[7]));
+            return choose(bit5, low, high);
         }
-        Vector of(const TableLimb* row, std::size_t limb) const {
-            const auto* entries =
-                reinterpret_cast<const __m512i*>(row + limb * FixedBaseTable::kRowEntries);
-            __m512i found = _mm512_permutex2var_epi64(entries[0], index_, entries[1]);
-#pragma GCC unroll 4
-            for (unsigned i = 1; i < kSixteens; ++i) {
-                found = _mm512_mask_mov_epi64(
-                    found, is_in_[i],
-                    _mm512_permutex2var_epi64(entries[2 * i], index_, entries[2 * i + 1]));
-            }
-            return found;
+        static Vector choose(Vector where, Vector a, Vector b) {
+            return _mm512_ternarylogic_epi64(where, b, a, 0xca);
         }
 
-    private:
-        static constexpr unsigned kSixteens = FixedBaseTable::kRowEntries / 16;
-        __m512i index_;
-        __mmask8 is_in_[kSixteens];
+        __m512i index;
+        __m512i bit4;
+        __m512i bit5;
     };
+    static_assert(FixedBaseTable::kRowEntries == 64);
+
+    /// Reads the row once for all: it is larger than the innermost cache.
+    template <bool kAdds, std::size_t kCount>
+    [[gnu::noinline]] static void look_up_together(Vector* const* outs, const TableLimb* row,
+                                                   std::size_t num_limbs, const Limb* index) {
+        Finder finders[kCount];
+#pragma GCC unroll 4
+        for (std::size_t i = 0; i < kCount; ++i) finders[i] = Finder(index + i * kLanes);
+        for (std::size_t limb = 0; limb < num_limbs; ++limb) {
+            const auto* source = reinterpret_cast<const __m512i*>(row) + 8 * limb;
+            __m512i entries[8];
+#pragma GCC unroll 8
+            for (unsigned j = 0; j < 8; ++j) entries[j] = source[j];
+#pragma GCC unroll 4
+            for (std::size_t i = 0; i < kCount; ++i) {
+                const Vector found = finders[i].find(entries);
+                outs[i][limb] = kAdds ? add(outs[i][limb], found) : found;
+            }
+        }
+    }
 };
 
 }  // namespace
