@@ -146,14 +146,17 @@ unsigned default_num_threads() {
     return num_threads;
 }
 
+unsigned num_threads(const Execution& execution) {
+    return execution.num_threads != 0 ? execution.num_threads : default_num_threads();
+}
+
 void parallel_for(std::size_t n, std::size_t grain, const Execution& execution,
                   const std::function<void(std::size_t, std::size_t)>& body) {
     if (n == 0) return;
     grain = std::max<std::size_t>(grain, 1);
     const std::size_t num_pieces = (n + grain - 1) / grain;
-    const unsigned wanted =
-        execution.num_threads != 0 ? execution.num_threads : default_num_threads();
-    const auto num_helpers = static_cast<unsigned>(std::min<std::size_t>(wanted, num_pieces)) - 1;
+    const auto num_helpers =
+        static_cast<unsigned>(std::min<std::size_t>(num_threads(execution), num_pieces)) - 1;
 
     Work work(n, grain, body);
     Watch watch(n, execution);

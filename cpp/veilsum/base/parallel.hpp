@@ -21,6 +21,9 @@ struct Execution {
 /// Throws Error: invalid_argument (VEILSUM_NUM_THREADS is not a number from 1 to 1024).
 unsigned default_num_threads();
 
+/// How many threads an operation may use.
+unsigned num_threads(const Execution& execution);
+
 /// Runs body(begin, end) over consecutive pieces of [0, n) of at most `grain` elements each.
 ///
 /// Threads live only as long as the call (a pool would not survive fork), the caller's thread

@@ -9,8 +9,9 @@
 namespace veilsum::batch {
 namespace {
 
-// A multiplication takes 1 to 10 microseconds, so a piece takes a few milliseconds.
-constexpr std::size_t kMultiplicationsPerPiece = 2048;
+// In all lanes together a multiplication takes 1 to 20 microseconds, so a piece takes some tens of
+// milliseconds at most.
+constexpr std::size_t kMultiplicationsPerPiece = 4096;
 
 // Elements that share one inversion.
 constexpr std::size_t kInversionChain = 64;
@@ -22,7 +23,7 @@ constexpr std::size_t kProductWidth = 64;
 template <class Body>
 void run(std::size_t count, std::size_t multiplications, const Modulus& n,
          const Execution& execution, Body&& body) {
-    parallel_for(count, grain(multiplications, n), execution,
+    parallel_for(count, piece_size(count, multiplications, n, execution), execution,
                  [&](std::size_t begin, std::size_t end) {
                      Secret<std::byte> scratch(n.kernel().scratch_bytes(n));
                      body(begin, end, scratch.data());
@@ -44,11 +45,15 @@ Secret<std::byte> montgomery_inverse_vartime(const std::byte* x, const Modulus& 
 
 }  // namespace
 
-std::size_t grain(std::size_t multiplications, const Modulus& n) {
+std::size_t piece_size(std::size_t count, std::size_t multiplications, const Modulus& n,
+                       const Execution& execution) {
     const std::size_t lanes = n.kernel().num_lanes;
-    const std::size_t wanted = std::max<std::size_t>(
-        1, kMultiplicationsPerPiece / std::max<std::size_t>(1, multiplications));
-    return (wanted + lanes - 1) / lanes * lanes;
+    const std::size_t groups_of_all = (count + lanes - 1) / lanes;
+    const std::size_t groups_of_one =
+        kMultiplicationsPerPiece / std::max<std::size_t>(1, multiplications);
+    const std::size_t threads = num_threads(execution);
+    const std::size_t fair_share = (groups_of_all + threads - 1) / threads;
+    return std::max<std::size_t>(1, std::min(groups_of_one, fair_share)) * lanes;
 }
 
 void mul(std::byte* out, Operand a, Operand b, std::size_t count, const Modulus& n,

@@ -40,7 +40,9 @@ void fixed_base(std::byte* out, const FixedBaseTable& table, const Limb* exponen
 void inverse_vartime(std::byte* out, const std::byte* in, std::size_t count, const Modulus& n,
                      const Execution& execution);
 
-/// How many elements make a piece, when one costs that many multiplications.
-std::size_t grain(std::size_t multiplications, const Modulus& n);
+/// How many of `count` elements make a piece of work, when each costs that many multiplications: a
+/// multiple of the kernel's lanes, and no more than a thread's fair share.
+std::size_t piece_size(std::size_t count, std::size_t multiplications, const Modulus& n,
+                       const Execution& execution);
 
 }  // namespace veilsum::batch

@@ -89,7 +89,7 @@ Secret<std::byte> owner_randomisers(std::size_t num, const PublicKey& key,
     }
     Secret<std::byte> randomisers(num * n.element_bytes());
     // Two chains of half-size products cost about half as much as one of full size.
-    const std::size_t piece = batch::grain(tables[0]->num_rows() / 2 + 1, n);
+    const std::size_t piece = batch::piece_size(num, tables[0]->num_rows() / 2 + 1, n, execution);
     parallel_for(num, piece, execution, [&](std::size_t begin, std::size_t end) {
         const std::size_t count = end - begin;
         Csprng random;

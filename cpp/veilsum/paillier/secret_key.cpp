@@ -120,7 +120,7 @@ Plaintexts SecretKey::decrypt(const Ciphertexts& ciphertexts, const Execution& e
     std::atomic<bool> is_sound{true};
 
     // Two powers of |p| bits in numbers of half size cost about as much as |p| / 2 products.
-    const std::size_t piece = batch::grain(n.bits() / 2, n);
+    const std::size_t piece = batch::piece_size(ciphertexts.size(), n.bits() / 2, n, execution);
     parallel_for(ciphertexts.size(), piece, execution, [&](std::size_t begin, std::size_t end) {
         const std::size_t count = end - begin;
         Secret<Limb> sums(count * (h + 1));
