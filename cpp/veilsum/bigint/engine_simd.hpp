@@ -65,7 +65,7 @@ public:
     }
     static std::size_t scratch_limbs(const Modulus& n) {
         const std::size_t h = digit_limbs(n.bits());
-        return (7 * h + 2 * B) * kLimbsPerVector + 3 * padded(h);
+        return (7 * h + 2 * B) * kLimbsPerVector + 4 * padded(h);
     }
     /// A row of a fixed-base table: for each limb of both digits, kRowEntries of them.
     static std::size_t row_limbs(const Modulus& n) {
@@ -97,10 +97,15 @@ public:
           q2_(q1_ + B),
           n_(reinterpret_cast<std::uint64_t*>(q2_ + B)),
           n_minus_1_(n_ + padded(h_)),
-          chain_constant_(n_minus_1_ + padded(h_)) {
+          twice_n_(n_minus_1_ + padded(h_)),
+          chain_constant_(twice_n_ + padded(h_)) {
         split(n_, n.n(), n.num_limbs());
         std::copy_n(n_, h_, n_minus_1_);
         n_minus_1_[0] -= 1;  // n is odd.
+        for (std::size_t i = 0; i < h_; ++i) {
+            const std::uint64_t below = i == 0 ? 0 : n_[i - 1] >> (Simd::kRadixBits - 1);
+            twice_n_[i] = (n_[i] << 1 & kLimbMask) | below;
+        }
     }
 
     /// Elements i, i + 1, ...; lanes beyond num_lanes are zero.
@@ -118,9 +123,8 @@ public:
     /// takes in the n that x0 loses.
     void store(std::byte* out, const Limb* in, std::size_t num_lanes) {
         const Vector* x = vectors(in);
-        const Vector lost = subtract_n_once(t_, x, Simd::zero());
-        subtract_n_once(t_ + h_, x + h_, lost);
-        subtract_n_once(t_ + h_, t_ + h_, Simd::zero());
+        const Vector lost = choose_first_digit(t_, x);
+        choose_second_digit(t_ + h_, x + h_, lost);
         std::byte* digits[kLanes] = {};
         for (const std::size_t digit : {0, 1}) {
             for (std::size_t lane = 0; lane < num_lanes; ++lane) {
@@ -408,23 +412,44 @@ private:
         }
         expect_zero(carried);
     }
-    /// out = x + addend, less n where that is at least n. Returns 1 in lanes where n was
-    /// subtracted. out may be x. Uses U.
-    Vector subtract_n_once(Vector* out, const Vector* x, Vector addend) {
-        Vector carried = addend;
+    /// One step of x - y: the difference's low bits are a limb, above them are signs.
+    static Vector subtract_step(Vector x, std::uint64_t y, Vector& borrow) {
+        const Vector difference = Simd::subtract(Simd::subtract(x, Simd::broadcast(y)), borrow);
+        borrow = Simd::is_negative(difference);
+        return difference;
+    }
+
+    /// out = x0, less n where it fits. Returns 1 where it did.
+    Vector choose_first_digit(Vector* out, const Vector* x0) const {
         Vector borrow = Simd::zero();
+        for (std::size_t i = 0; i < h_; ++i) u_[i] = subtract_step(x0[i], n_[i], borrow);
         for (std::size_t i = 0; i < h_; ++i) {
-            const Vector sum = Simd::add(x[i], carried);
-            carried = Simd::carry(sum);
-            out[i] = Simd::low_bits(sum);
-            const Vector difference =
-                Simd::subtract(Simd::subtract(out[i], Simd::broadcast(n_[i])), borrow);
-            borrow = Simd::is_negative(difference);
-            u_[i] = Simd::low_bits(difference);
+            out[i] = Simd::low_bits(Simd::blend(borrow, u_[i], x0[i]));
         }
-        expect_zero(carried);
-        for (std::size_t i = 0; i < h_; ++i) out[i] = Simd::blend(borrow, u_[i], out[i]);
         return Simd::subtract(Simd::broadcast(1), borrow);
+    }
+
+    /// out = x1 + lost, less n or 2n where they fit. The three candidates are made side by side.
+    /// n is odd, so limb 0 of n and of 2n is at least 1, and `lost` carries in the first only.
+    void choose_second_digit(Vector* out, const Vector* x1, Vector lost) const {
+        Vector* whole = p_;
+        Vector* less_n = u_;
+        Vector* less_2n = u_ + h_;
+        Vector carry = lost;
+        Vector borrow = Simd::zero();
+        Vector borrow_twice = Simd::zero();
+        for (std::size_t i = 0; i < h_; ++i) {
+            whole[i] = Simd::add(x1[i], carry);
+            carry = Simd::carry(whole[i]);
+            const Vector x = i == 0 ? whole[i] : x1[i];
+            less_n[i] = subtract_step(x, n_[i], borrow);
+            less_2n[i] = subtract_step(x, twice_n_[i], borrow_twice);
+        }
+        expect_zero(carry);
+        for (std::size_t i = 0; i < h_; ++i) {
+            const Vector below_2n = Simd::blend(borrow, less_n[i], whole[i]);
+            out[i] = Simd::low_bits(Simd::blend(borrow_twice, less_2n[i], below_2n));
+        }
     }
 
     const Modulus& modulus_;
@@ -441,6 +466,7 @@ private:
     Vector carry2_ = Simd::zero();
     std::uint64_t* const n_;               // h limbs each.
     std::uint64_t* const n_minus_1_;       //
+    std::uint64_t* const twice_n_;         //
     std::uint64_t* const chain_constant_;  // 2 - 2R modulo n.
 };
 

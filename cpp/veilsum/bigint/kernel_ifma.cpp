@@ -10,13 +10,11 @@
 namespace veilsum {
 namespace {
 
-/// Byte positions for the eight limbs in 52 bytes: limb j begins at bit 52j.
+/// Byte positions for the eight limbs in 52 bytes: limb j begins at bit 52j. Packed, two limbs are
+/// 13 of 16 bytes.
 struct Shuffles {
     alignas(64) std::uint8_t unpack[64] = {};
-    alignas(64) std::uint8_t pack_even[64] = {};
-    alignas(64) std::uint8_t pack_odd[64] = {};
-    __mmask64 even = 0;
-    __mmask64 odd = 0;
+    alignas(64) std::uint8_t pack[64] = {};
 
     constexpr Shuffles() {
         for (unsigned limb = 0; limb < 8; ++limb) {
@@ -24,18 +22,8 @@ struct Shuffles {
                 unpack[8 * limb + byte] = static_cast<std::uint8_t>(52 * limb / 8 + byte);
             }
         }
-        // Two limbs, the odd one shifted by four bits, share byte 6 of their 13.
         for (unsigned byte = 0; byte < 52; ++byte) {
-            const unsigned pair = byte / 13;
-            const unsigned position = byte % 13;
-            if (position <= 6) {
-                pack_even[byte] = static_cast<std::uint8_t>(16 * pair + position);
-                even |= __mmask64{1} << byte;
-            }
-            if (position >= 6) {
-                pack_odd[byte] = static_cast<std::uint8_t>(16 * pair + 8 + position - 6);
-                odd |= __mmask64{1} << byte;
-            }
+            pack[byte] = static_cast<std::uint8_t>(byte / 13 * 16 + byte % 13);
         }
     }
 };
@@ -103,15 +91,18 @@ struct IfmaSimd {
         return _mm512_mask_mov_epi64(a, _mm512_test_epi64_mask(flag, flag), b);
     }
 
+    /// At most 52 of them, the bytes of eight limbs.
+    static __mmask64 first_bytes(std::size_t count) {
+        return (__mmask64{1} << (count < 52 ? count : 52)) - 1;
+    }
+
     static void load(Vector* out, const std::byte* const* digits, std::size_t num_bytes,
                      std::size_t h) {
         const __m512i unpack = _mm512_load_si512(kShuffles.unpack);
         const __m512i shifts = _mm512_set_epi64(4, 0, 4, 0, 4, 0, 4, 0);
         for (std::size_t i = 0; i < h; i += 8) {
             const std::size_t offset = i / 8 * 52;
-            const std::size_t left = offset < num_bytes ? num_bytes - offset : 0;
-            const __mmask64 present =
-                left >= 52 ? (__mmask64{1} << 52) - 1 : (__mmask64{1} << left) - 1;
+            const __mmask64 present = first_bytes(offset < num_bytes ? num_bytes - offset : 0);
             __m512i limbs[8];
 #pragma GCC unroll 8
             for (unsigned lane = 0; lane < 8; ++lane) {
@@ -130,26 +121,25 @@ struct IfmaSimd {
 
     static void store(std::byte* const* digits, const Vector* in, std::size_t num_bytes,
                       std::size_t h) {
-        const __m512i pack_even = _mm512_load_si512(kShuffles.pack_even);
-        const __m512i pack_odd = _mm512_load_si512(kShuffles.pack_odd);
-        const __m512i shifts = _mm512_set_epi64(4, 0, 4, 0, 4, 0, 4, 0);
+        const __m512i pack = _mm512_load_si512(kShuffles.pack);
         for (std::size_t i = 0; i < h; i += 8) {
             const std::size_t offset = i / 8 * 52;
             if (offset >= num_bytes) break;
-            const std::size_t left = num_bytes - offset;
-            const __mmask64 present =
-                left >= 52 ? (__mmask64{1} << 52) - 1 : (__mmask64{1} << left) - 1;
+            const __mmask64 present = first_bytes(num_bytes - offset);
             __m512i limbs[8];
             for (std::size_t j = 0; j < 8; ++j) limbs[j] = i + j < h ? in[i + j] : zero();
+            // Pairs of limbs become 104 bits in two words.
+#pragma GCC unroll 4
+            for (unsigned j = 0; j < 8; j += 2) {
+                limbs[j] = _mm512_or_si512(limbs[j], _mm512_slli_epi64(limbs[j + 1], 52));
+                limbs[j + 1] = _mm512_srli_epi64(limbs[j + 1], 12);
+            }
             transpose(limbs);
 #pragma GCC unroll 8
             for (unsigned lane = 0; lane < 8; ++lane) {
                 if (digits[lane] == nullptr) continue;
-                const __m512i shifted = _mm512_sllv_epi64(limbs[lane], shifts);
-                const __m512i bytes = _mm512_or_si512(
-                    _mm512_maskz_permutexvar_epi8(kShuffles.even, pack_even, shifted),
-                    _mm512_maskz_permutexvar_epi8(kShuffles.odd, pack_odd, shifted));
-                _mm512_mask_storeu_epi8(digits[lane] + offset, present, bytes);
+                _mm512_mask_storeu_epi8(digits[lane] + offset, present,
+                                        _mm512_permutexvar_epi8(pack, limbs[lane]));
             }
         }
     }
