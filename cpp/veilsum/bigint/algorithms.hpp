@@ -1,9 +1,11 @@
 // The kernel functions, written once over an Engine.
 //
-// An Engine computes kLanes numbers side by side in lane form (element_limbs limbs) and has
+// An Engine computes kLanes numbers side by side in lane form (element_limbs limbs, limb i of lane
+// l at i*kLanes + l) and has
 //   load, store         elements to lane form and back
 //   mul, sqr            Montgomery product and square
 //   select              constant-time look-up, one index per lane
+//   block_limbs, select_block   the same by blocks of limbs, so that many look-ups share a table
 //   chain_prepare/take/multiply/finish   multiplication by entries of fixed-base rows, looked up
 //                       for up to kLookUps groups of lanes at once
 //   add_plain           multiplication by 1 + m*n
