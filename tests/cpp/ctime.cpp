@@ -181,6 +181,11 @@ void check_kernel(const char* what, const Modulus& n, const FixedBaseTable& tabl
         kernel.pow_each(out.data(), a_operand, n.r_squared(), exponents.data(), 2, kExponentBits,
                         kCount, n, scratch.data());
     });
+    const ExponentMatrix matrix{exponents.data(), kCount - 1, 2, 2, 2, kExponentBits};
+    Secret<std::byte> multi_pow_scratch(kernel.multi_pow_scratch_bytes(matrix, n));
+    expect_constant_time("multi_pow", std::span(out), [&] {
+        kernel.multi_pow(out.data(), a_operand, n.r_squared(), matrix, n, multi_pow_scratch.data());
+    });
     expect_constant_time("fixed_base", std::span(out), [&] {
         kernel.fixed_base(out.data(), table, exponents.data(), 2, kCount, n, scratch.data());
     });

@@ -47,26 +47,30 @@ TEST_CASE("batch::inverse_vartime inverts units and refuses others") {
             const std::byte* element = world.operand().at(i);
             units.insert(units.end(), element, element + world.modulus.element_bytes());
         }
-        while (units.size() < 130 * world.modulus.element_bytes()) {
+        while (units.size() < 1100 * world.modulus.element_bytes()) {
             const Secret<std::byte> copy = units;
             units.insert(units.end(), copy.begin(), copy.end());
         }
         const std::size_t total = units.size() / world.modulus.element_bytes();
         for (const std::size_t count : {std::size_t{1}, std::size_t{63}, std::size_t{65}, total}) {
-            Secret<std::byte> inverses(
-                units.begin(),
-                units.begin() + static_cast<std::ptrdiff_t>(count * world.modulus.element_bytes()));
-            batch::inverse_vartime(inverses.data(), inverses.data(), count, world.modulus, {});
-            batch::mul(inverses.data(), {inverses.data(), world.modulus.element_bytes()},
-                       {units.data(), world.modulus.element_bytes()}, count, world.modulus, {});
-            for (std::size_t i = 0; i < count; ++i) {
-                REQUIRE(world.at(inverses, i) == world.modulus.integer(world.modulus.r()));
+            for (const std::int64_t r_power : {-3, 0, 2}) {
+                Secret<std::byte> inverses(
+                    units.begin(), units.begin() + static_cast<std::ptrdiff_t>(
+                                                       count * world.modulus.element_bytes()));
+                batch::inverse_vartime(inverses.data(), inverses.data(), count, r_power,
+                                       world.modulus, {});
+                batch::mul(inverses.data(), {inverses.data(), world.modulus.element_bytes()},
+                           {units.data(), world.modulus.element_bytes()}, count, world.modulus, {});
+                const auto expected = world.modulus.r_power(r_power - 1);
+                for (std::size_t i = 0; i < count; ++i) {
+                    REQUIRE(world.at(inverses, i) == world.modulus.integer(expected.data()));
+                }
             }
         }
         const auto zero = world.modulus.element(Integer(0));
         std::copy(zero.begin(), zero.end(), units.begin());
         CHECK_THROWS_AS(
-            batch::inverse_vartime(units.data(), units.data(), total, world.modulus, {}), Error);
+            batch::inverse_vartime(units.data(), units.data(), total, 2, world.modulus, {}), Error);
     });
 }
 

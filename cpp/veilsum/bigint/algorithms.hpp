@@ -1,9 +1,11 @@
 // The kernel functions, written once over an Engine.
 //
-// An Engine computes kLanes numbers side by side in lane form (element_limbs limbs) and has
+// An Engine computes kLanes numbers side by side in lane form (element_limbs limbs, limb i of lane
+// l at i*kLanes + l) and has
 //   load, store         elements to lane form and back
 //   mul, sqr            Montgomery product and square
 //   select              constant-time look-up, one index per lane
+//   block_limbs, select_block   the same by blocks of limbs, so that many look-ups share a table
 //   chain_prepare/take/multiply/finish   multiplication by entries of fixed-base rows, looked up
 //                       for up to kLookUps groups of lanes at once
 //   add_plain           multiplication by 1 + m*n
@@ -25,14 +27,38 @@ namespace veilsum::algorithms {
 /// for all of them: 32 is 10 % faster than 8, and 128 no better (2048 bits, Zen 5).
 inline constexpr std::size_t kChainsPerBlock = 32;
 
-/// The window that needs the fewest multiplications for exponents of that length.
+/// What an Engine's operations cost, in multiplications of limbs. A look-up touches each limb of
+/// each entry once; set beside a product, that is right to a third on IFMA and on GMP.
 template <class Engine>
-unsigned pow_window(std::size_t exponent_bits) {
-    unsigned best = 1;
+struct Costs {
+    explicit Costs(const Modulus& n) : h(Engine::element_limbs(n) / (2 * Engine::kLanes)) {}
+
+    std::size_t mul() const { return 10 * h * h; }
+    std::size_t sqr() const { return 7 * h * h; }
+    std::size_t select(std::size_t num_entries) const { return 2 * h * num_entries; }
+    /// Of fill_powers: half of the powers are squares.
+    std::size_t powers(unsigned w) const {
+        return ((std::size_t{1} << (w - 1)) - 1) * (mul() + sqr());
+    }
+
+    std::size_t h;
+};
+
+inline constexpr std::size_t num_windows(std::size_t exponent_bits, unsigned w) {
+    return (exponent_bits + w - 1) / w;
+}
+
+/// The window that makes powers of that many bits cheapest.
+template <class Engine>
+unsigned pow_window(std::size_t exponent_bits, const Modulus& n) {
+    const Costs<Engine> costs(n);
     const auto cost = [&](unsigned w) {
-        return (exponent_bits + w - 1) / w + (std::size_t{1} << w);
+        const std::size_t steps = num_windows(exponent_bits, w) - 1;
+        return costs.powers(w) +
+               steps * (w * costs.sqr() + costs.mul() + costs.select(std::size_t{1} << w));
     };
-    for (unsigned w = 2; w <= Engine::kMaxPowWindow; ++w) {
+    unsigned best = 1;
+    for (unsigned w = 2; exponent_bits != 0 && w <= Engine::kMaxPowWindow; ++w) {
         if (cost(w) < cost(best)) best = w;
     }
     return best;
@@ -119,14 +145,23 @@ void add_plain(std::byte* out, Operand a, const Limb* m, std::size_t m_stride_li
     }
 }
 
+/// table[j] = x^j in Montgomery form for j < 2^w, w >= 1, from table[0] and table[1].
+template <class Engine>
+void fill_powers(Engine& engine, Limb* table, unsigned w, std::size_t element_limbs) {
+    const auto entry = [&](std::size_t j) { return table + j * element_limbs; };
+    for (std::size_t j = 2; j < std::size_t{1} << w; j += 2) {
+        engine.sqr(entry(j), entry(j / 2));
+        engine.mul(entry(j + 1), entry(j), entry(1));
+    }
+}
+
 /// out[i] = base[i]^exponent, where window_at(lane, position, width) gives the exponent's bits.
 template <class Engine, class WindowAt>
 void pow(std::byte* out, Operand base, const std::byte* to_montgomery, std::size_t exponent_bits,
          std::size_t count, const Modulus& n, std::byte* scratch, WindowAt&& window_at) {
     Workspace<Engine> work(n, scratch);
-    const unsigned w = pow_window<Engine>(exponent_bits);
+    const unsigned w = pow_window<Engine>(exponent_bits, n);
     const std::size_t num_entries = std::size_t{1} << w;
-    const std::size_t num_windows = (exponent_bits + w - 1) / w;
     Limb* table = work.take(num_entries * work.element_limbs);
     Limb* power = work.element();
     Limb* factor = work.element();
@@ -145,14 +180,15 @@ void pow(std::byte* out, Operand base, const std::byte* to_montgomery, std::size
         work.engine.load(entry(1), base, i, lanes);
         work.engine.load(factor, {to_montgomery, 0}, 0, lanes);
         work.engine.mul(entry(1), entry(1), factor);
-        for (std::size_t j = 2; j < num_entries; ++j) {
-            work.engine.mul(entry(j), entry(j - 1), entry(1));
+        fill_powers(work.engine, table, w, work.element_limbs);
+        std::size_t window = num_windows(exponent_bits, w);
+        if (window == 0) {
+            std::copy_n(entry(0), work.element_limbs, power);
+        } else {
+            look_up(power, --window);
         }
-        std::copy_n(entry(0), work.element_limbs, power);
-        for (std::size_t window = num_windows; window-- > 0;) {
-            if (window + 1 < num_windows) {
-                for (unsigned s = 0; s < w; ++s) work.engine.sqr(power, power);
-            }
+        while (window-- > 0) {
+            for (unsigned s = 0; s < w; ++s) work.engine.sqr(power, power);
             look_up(factor, window);
             work.engine.mul(power, power, factor);
         }

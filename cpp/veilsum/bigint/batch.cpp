@@ -1,7 +1,8 @@
 #include "veilsum/bigint/batch.hpp"
 
 #include <algorithm>
-#include <cstring>
+#include <cstdlib>
+#include <vector>
 
 #include "veilsum/base/error.hpp"
 #include "veilsum/base/wire.hpp"
@@ -13,8 +14,8 @@ namespace {
 // milliseconds at most.
 constexpr std::size_t kMultiplicationsPerPiece = 4096;
 
-// Elements that share one inversion.
-constexpr std::size_t kInversionChain = 64;
+// Elements that share one inversion, which costs as much as some hundred multiplications.
+constexpr std::size_t kElementsPerInversion = 1024;
 
 // Partial products of one long product.
 constexpr std::size_t kProductWidth = 64;
@@ -32,15 +33,18 @@ void run(std::size_t count, std::size_t multiplications, const Modulus& n,
 
 Operand from(Operand operand, std::size_t i) { return {operand.at(i), operand.stride_bytes}; }
 
-/// R^2 * x^-1 of one element.
-Secret<std::byte> montgomery_inverse_vartime(const std::byte* x, const Modulus& n) {
+/// R^r_power * x^-1 of one element.
+Secret<std::byte> one_inverse_vartime(const std::byte* x, std::int64_t r_power, const Modulus& n) {
     const Integer modulus = n.n_integer();
     const Integer squared = modulus * modulus;
+    const Integer factor = n.integer(n.r_power(std::abs(r_power)).data());
+    const Integer value = n.integer(x);
     Integer inverted;
-    if (mpz_invert(inverted.get(), n.integer(x).get(), squared.get()) == 0) {
+    if (mpz_invert(inverted.get(), (r_power < 0 ? value * factor % squared : value).get(),
+                   squared.get()) == 0) {
         throw Error(Errc::invalid_ciphertext, "a ciphertext is not a unit modulo n^2");
     }
-    return n.element(inverted * n.integer(n.r_squared()) % squared);
+    return n.element(r_power < 0 ? inverted : inverted * factor % squared);
 }
 
 }  // namespace
@@ -126,52 +130,43 @@ void fixed_base(std::byte* out, const FixedBaseTable& table, const Limb* exponen
         });
 }
 
-// Columns are the kernel's lanes: prefix products run down the rows of a matrix whose last row may
-// be shorter than the others.
-void inverse_vartime(std::byte* out, const std::byte* in, std::size_t count, const Modulus& n,
-                     const Execution& execution) {
+// A tree: each level multiplies the halves of the one below, so that multiplications stand side by
+// side; of an odd number, one element moves up as it is. With all values taken for Montgomery
+// forms, D = x*R, products have their factor R like everything else, and the top's inverse is
+// R^2/D.
+void inverse_vartime(std::byte* out, const std::byte* in, std::size_t count, std::int64_t r_power,
+                     const Modulus& n, const Execution& execution) {
     const std::size_t bytes = n.element_bytes();
-    const std::size_t lanes = n.kernel().num_lanes;
-    parallel_for(
-        count, kInversionChain * lanes, execution, [&](std::size_t begin, std::size_t end) {
-            Secret<std::byte> scratch(n.kernel().scratch_bytes(n));
-            const auto multiply = [&](std::byte* target, const std::byte* a, const std::byte* b,
-                                      std::size_t width) {
-                n.kernel().mul(target, {a, bytes}, {b, bytes}, width, n, scratch.data());
-            };
-            const std::size_t size = end - begin;
-            const std::size_t num_rows = (size + lanes - 1) / lanes;
-            const auto width_of = [&](std::size_t row) {
-                return std::min(lanes, size - row * lanes);
-            };
-            const std::byte* x = in + begin * bytes;
-
-            Bytes prefix(x, x + size * bytes);
-            for (std::size_t row = 1; row < num_rows; ++row) {
-                std::byte* current = prefix.data() + row * lanes * bytes;
-                multiply(current, current, current - lanes * bytes, width_of(row));
-            }
-            // suffix[lane] = inverse of the product of that lane's column down to the current row.
-            Bytes suffix(std::min(lanes, size) * bytes);
-            for (std::size_t lane = 0; lane < std::min(lanes, size); ++lane) {
-                const std::size_t last = (size - 1 - lane) / lanes * lanes + lane;
-                const auto inverted = montgomery_inverse_vartime(prefix.data() + last * bytes, n);
-                std::copy(inverted.begin(), inverted.end(), suffix.data() + lane * bytes);
-            }
-            Bytes below(lanes * bytes);
-            for (std::size_t row = num_rows; row-- > 0;) {
-                const std::size_t width = width_of(row);
-                const std::size_t offset = row * lanes * bytes;
-                std::copy_n(x + offset, width * bytes, below.data());  // `out` may be `in`.
-                std::byte* target = out + begin * bytes + offset;
-                if (row == 0) {
-                    std::copy_n(suffix.data(), width * bytes, target);
-                } else {
-                    multiply(target, suffix.data(), prefix.data() + offset - lanes * bytes, width);
-                }
-                multiply(suffix.data(), suffix.data(), below.data(), width);
-            }
-        });
+    parallel_for(count, kElementsPerInversion, execution, [&](std::size_t begin, std::size_t end) {
+        Secret<std::byte> scratch(n.kernel().scratch_bytes(n));
+        const auto multiply = [&](std::byte* target, const std::byte* a, const std::byte* b,
+                                  std::size_t width) {
+            n.kernel().mul(target, {a, bytes}, {b, bytes}, width, n, scratch.data());
+        };
+        std::vector<Bytes> levels{Bytes(in + begin * bytes, in + end * bytes)};
+        while (levels.back().size() > bytes) {
+            const Bytes& level = levels.back();
+            const std::size_t size = level.size() / bytes;
+            const std::size_t half = (size + 1) / 2;
+            Bytes products(level.begin(),
+                           level.begin() + static_cast<std::ptrdiff_t>(half * bytes));
+            multiply(products.data(), level.data(), level.data() + half * bytes, size - half);
+            levels.push_back(std::move(products));
+        }
+        const auto top = one_inverse_vartime(levels.back().data(), r_power, n);
+        Bytes inverses(top.begin(), top.end());
+        for (levels.pop_back(); !levels.empty(); levels.pop_back()) {
+            const Bytes& level = levels.back();
+            const std::size_t size = level.size() / bytes;
+            const std::size_t half = (size + 1) / 2;
+            Bytes below(level.size());
+            std::copy(inverses.begin(), inverses.end(), below.begin());
+            multiply(below.data(), inverses.data(), level.data() + half * bytes, size - half);
+            multiply(below.data() + half * bytes, inverses.data(), level.data(), size - half);
+            inverses = std::move(below);
+        }
+        std::copy(inverses.begin(), inverses.end(), out + begin * bytes);
+    });
 }
 
 }  // namespace veilsum::batch

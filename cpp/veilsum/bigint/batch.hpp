@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "veilsum/base/parallel.hpp"
 #include "veilsum/bigint/kernel.hpp"
 
@@ -34,11 +36,11 @@ void fixed_base(std::byte* out, const FixedBaseTable& table, const Limb* exponen
                 std::size_t exponent_limbs, std::size_t count, const Modulus& n,
                 const Execution& execution);
 
-/// out[i] . in[i] = R: inverses up to Montgomery's factor, out[i] = R^2 * in[i]^-1.
-/// Three multiplications each, and one inversion for each 64 (Montgomery's trick).
-/// Variable time. Throws Error: invalid_ciphertext (an element is not a unit).
-void inverse_vartime(std::byte* out, const std::byte* in, std::size_t count, const Modulus& n,
-                     const Execution& execution);
+/// out[i] = R^r_power * in[i]^-1 mod n^2. Three multiplications each, and one inversion for all of
+/// a piece (Montgomery's trick). Variable time. Throws Error: invalid_ciphertext (an element is not
+/// a unit).
+void inverse_vartime(std::byte* out, const std::byte* in, std::size_t count, std::int64_t r_power,
+                     const Modulus& n, const Execution& execution);
 
 /// How many of `count` elements make a piece of work, when each costs that many multiplications: a
 /// multiple of the kernel's lanes, and no more than a thread's fair share.

@@ -104,6 +104,13 @@ public:
         limbs::select(out, table, 2 * h_, num_entries, index[0]);
     }
 
+    /// As select, of one block of a table that keeps its entries by blocks of so many limbs.
+    std::size_t block_limbs() const { return 2 * h_; }
+    void select_block(Limb* out, const Limb* table, std::size_t num_entries,
+                      const Limb* index) const {
+        select(out, table, num_entries, index);
+    }
+
     /// Makes the multiples of K that chains need; call once before the first chain.
     void chain_prepare() {
         const std::size_t shift = 64 * h_ - n_.bits();

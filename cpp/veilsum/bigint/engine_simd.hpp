@@ -181,6 +181,13 @@ public:
         Simd::select(vectors(out_limbs), vectors(table_limbs), 2 * h_, num_entries, index);
     }
 
+    /// As select, of one block of a table that keeps its entries by blocks of so many limbs.
+    std::size_t block_limbs() const { return B * kLimbsPerVector; }
+    void select_block(Limb* out_limbs, const Limb* table_limbs, std::size_t num_entries,
+                      const Limb* index) const {
+        Simd::select(vectors(out_limbs), vectors(table_limbs), B, num_entries, index);
+    }
+
     /// Makes the constant that chains need; call once before the first chain.
     void chain_prepare() {
         // 2*(n - r) + 2 with r = R mod n, the first digit of R. Its lowest limb may hold a bit

@@ -18,13 +18,29 @@ struct Operand {
     const std::byte* at(std::size_t i) const noexcept { return data + i * stride_bytes; }
 };
 
+/// Exponents a kernel reads as a matrix, each num_limbs limbs and below 2^num_bits. Sizes and
+/// num_bits are public. At least one column.
+struct ExponentMatrix {
+    const Limb* data;
+    std::size_t num_rows;
+    std::size_t num_columns;
+    std::size_t row_stride_limbs;
+    std::size_t num_limbs;
+    std::size_t num_bits;
+
+    const Limb* at(std::size_t row, std::size_t column) const noexcept {
+        return data + row * row_stride_limbs + column * num_limbs;
+    }
+};
+
 /// One instruction set's arithmetic modulo n^2 in base-n digits.
 ///
-/// All functions read and write canonical elements (modulus.hpp), process `count` of them and are
-/// constant time in elements, exponents and n; sizes, counts and exponent bit lengths are public.
+/// All functions read and write canonical elements (modulus.hpp), process `count` of them and are,
+/// but for `_vartime`, constant time in elements, exponents and n; sizes, counts and exponent bit
+/// lengths are public.
 /// They allocate nothing, throw nothing and touch no global state. `out` may be the same memory as
-/// an operand, element for element. `scratch` is scratch_bytes(n) bytes, 64-byte aligned, owned and
-/// wiped by the caller.
+/// an operand, element for element. `scratch` is scratch_bytes(n) bytes where nothing else is said,
+/// 64-byte aligned, owned and wiped by the caller.
 ///
 /// Products carry Montgomery's factor: a . b = a*b*R^-1 mod n^2. Powers do not.
 struct Kernel {
@@ -60,6 +76,20 @@ struct Kernel {
     void (*pow_each)(std::byte* out, Operand base, const std::byte* to_montgomery,
                      const Limb* exponents, std::size_t exponent_limbs, std::size_t exponent_bits,
                      std::size_t count, const Modulus& n, std::byte* scratch);
+
+    /// out[row] = R * product over j of base[j]^exponents(row, j), in Montgomery form. Squarings
+    /// are shared by all bases, and powers of bases by all rows (multi_pow.hpp). `scratch` is
+    /// multi_pow_scratch_bytes bytes, a megabyte or some.
+    void (*multi_pow)(std::byte* out, Operand base, const std::byte* to_montgomery,
+                      const ExponentMatrix& exponents, const Modulus& n, std::byte* scratch);
+    std::size_t (*multi_pow_scratch_bytes)(const ExponentMatrix& exponents, const Modulus& n);
+
+    /// The same for public exponents: its time and its addresses depend on them.
+    void (*multi_pow_vartime)(std::byte* out, Operand base, const std::byte* to_montgomery,
+                              const ExponentMatrix& exponents, const Modulus& n,
+                              std::byte* scratch);
+    std::size_t (*multi_pow_vartime_scratch_bytes)(const ExponentMatrix& exponents,
+                                                   const Modulus& n);
 
     /// Fixed-base tables keep their rows in the kernel's own form: row_limbs(n) limbs each, 64-byte
     /// aligned, into which put_entry writes the pair of digits of entry j, num_limbs limbs each.

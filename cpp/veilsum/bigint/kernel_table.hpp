@@ -2,6 +2,7 @@
 
 #include "veilsum/bigint/algorithms.hpp"
 #include "veilsum/bigint/kernel.hpp"
+#include "veilsum/bigint/multi_pow.hpp"
 
 namespace veilsum {
 
@@ -18,6 +19,10 @@ constexpr Kernel kernel_of(const char* name) {
         .add_plain = algorithms::add_plain<Engine>,
         .pow_shared = algorithms::pow_shared<Engine>,
         .pow_each = algorithms::pow_each<Engine>,
+        .multi_pow = algorithms::multi_pow<Engine>,
+        .multi_pow_scratch_bytes = algorithms::multi_pow_scratch_bytes<Engine>,
+        .multi_pow_vartime = algorithms::multi_pow_vartime<Engine>,
+        .multi_pow_vartime_scratch_bytes = algorithms::multi_pow_vartime_scratch_bytes<Engine>,
         .row_limbs = Engine::row_limbs,
         .put_entry = Engine::put_entry,
         .fixed_base = algorithms::fixed_base<Engine>,

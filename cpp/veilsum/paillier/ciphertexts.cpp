@@ -121,12 +121,13 @@ Ciphertexts Ciphertexts::add(const Ciphertexts& other, const Execution& executio
     return {key_, larger.shape_, std::move(out), exponent_ + other.exponent_ + 1};
 }
 
-// batch::inverse_vartime gives D' = R^2/D, and (D*R^e)^-1 = D' * R^(-e-2). Ciphertexts are public,
-// so its time may depend on them.
+// (D*R^e)^-1 = (D^-1 * R^(-2e)) * R^e: inverses keep the exponent, so that ciphertext and inverse
+// can be selected between. Ciphertexts are public, so the time may depend on them.
 Ciphertexts Ciphertexts::inverse(const Execution& execution) const {
     Bytes out(elements_.size());
-    batch::inverse_vartime(out.data(), elements_.data(), size_, key_.modulus(), execution);
-    return {key_, shape_, std::move(out), -exponent_ - 2};
+    batch::inverse_vartime(out.data(), elements_.data(), size_, -2 * exponent_, key_.modulus(),
+                           execution);
+    return {key_, shape_, std::move(out), exponent_};
 }
 
 Ciphertexts Ciphertexts::negate(const Execution& execution) const { return inverse(execution); }
@@ -149,33 +150,25 @@ Ciphertexts Ciphertexts::add(const Plaintexts& plaintexts, const Execution& exec
     return {key_, shape_, std::move(out), exponent_};
 }
 
-// With elements in Montgomery form, e = -1, inverses have e = -1 too: base and inverse can be
-// selected between.
 Ciphertexts Ciphertexts::power(const Plaintexts& plaintexts, bool inverts_always,
                                const Execution& execution) const {
     const Scalars scalars(plaintexts, size_);
     const Modulus& n = key_.modulus();
     const std::size_t bytes = n.element_bytes();
+    const std::byte* bases = elements_.data();
+    Secret<std::byte> selected;
+    if (inverts_always || scalars.any_negative != 0) {
+        const Ciphertexts inverses = inverse(execution.without_progress());
+        selected.resize(elements_.size());
+        for (std::size_t i = 0; i < size_; ++i) {
+            select_by_sign(selected.data() + i * bytes, bases + i * bytes,
+                           inverses.elements_.data() + i * bytes, scalars.negative[i], bytes);
+        }
+        bases = selected.data();
+    }
+    const auto to_montgomery = n.r_power(exponent_ + 2);
     Bytes out(elements_.size());
-    if (!inverts_always && scalars.any_negative == 0) {
-        const auto to_montgomery = n.r_power(exponent_ + 2);
-        batch::pow_each(out.data(), {elements_.data(), bytes}, to_montgomery.data(),
-                        scalars.magnitudes.data(), scalars.num_limbs, scalars.num_bits, size_, n,
-                        execution);
-        return {key_, shape_, std::move(out)};
-    }
-    const Execution quiet = execution.without_progress();
-    const auto factor = n.r_power(exponent_ + 2);
-    Bytes bases(elements_.size());
-    batch::mul(bases.data(), {elements_.data(), bytes}, {factor.data(), 0}, size_, n, quiet);
-    Bytes inverses(elements_.size());
-    batch::inverse_vartime(inverses.data(), bases.data(), size_, n, quiet);
-    Secret<std::byte> selected(elements_.size());
-    for (std::size_t i = 0; i < size_; ++i) {
-        select_by_sign(selected.data() + i * bytes, bases.data() + i * bytes,
-                       inverses.data() + i * bytes, scalars.negative[i], bytes);
-    }
-    batch::pow_each(out.data(), {selected.data(), bytes}, n.r(), scalars.magnitudes.data(),
+    batch::pow_each(out.data(), {bases, bytes}, to_montgomery.data(), scalars.magnitudes.data(),
                     scalars.num_limbs, scalars.num_bits, size_, n, execution);
     return {key_, shape_, std::move(out)};
 }
