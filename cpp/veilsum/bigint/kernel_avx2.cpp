@@ -122,7 +122,13 @@ struct Avx2Simd {
     static Vector is_negative(Vector x) { return _mm256_srli_epi64(x, 63); }
     static void expect_zero(Vector /*x*/) {}
 
-    static Vector mul_low(Vector c, Vector a, Vector b) { return add(c, _mm256_mul_epu32(a, b)); }
+    static Vector mul_low(Vector c, Vector a, Vector b) {
+        Vector sum = add(c, _mm256_mul_epu32(a, b));
+        // To GCC the sum is ordinary arithmetic, whose terms it would reorder until it runs out of
+        // registers.
+        __asm__("" : "+x"(sum));
+        return sum;
+    }
     static Vector mul_high(Vector c, Vector /*a*/, Vector /*b*/) { return c; }
     /// The lower 28 bits of c*k need the lower 32 of c only.
     static Vector quotient(Vector c, Vector k) { return low_bits(_mm256_mul_epu32(c, k)); }
