@@ -18,8 +18,11 @@
 //   Entries are below n, so p and t below 1.1n, and w < 2.6R: w is h limbs and a small top limb,
 //   whose product with p goes straight to the upper columns.
 //   L is summed in columns and never carried before the end.
-// Columns: U holds 3 products of limbs a row (x0*y1, x1*y0, q'*n), T two. Where 3h would be more
-// than a column can hold, `relieve` moves carries on in between.
+// Columns: a row adds 3 products of limbs to a column of U (x0*y1, x1*y0, q'*n; in a square and in
+//   a chain 2), and 2 to one of T. `relieve` moves carries on wherever more rows would be more than
+//   kMaxProducts; what it leaves, below 2^radix + 2^(64-radix), and the few limbs and carries of a
+//   block that are added besides, count as one product more. A square brings its h products to T at
+//   once, so that T gets its first relief there.
 
 #pragma once
 
@@ -159,16 +162,20 @@ public:
 
     /// out = x * x * R^-1. out may be x.
     void sqr(Limb* out_limbs, const Limb* x_limbs) {
-        if (3 * h_ > Simd::kMaxProducts) return mul(out_limbs, x_limbs, x_limbs);
+        // Its products have no relief before the last.
+        if (h_ >= Simd::kMaxProducts) return mul(out_limbs, x_limbs, x_limbs);
         const Vector* x = vectors(x_limbs);
         double_digit(doubled_, x, h_);
         columns::square<Simd>(t_, x, h_);
+        if (kRowsBetweenReliefs < h_) columns::relieve<Simd>(t_, 2 * h_);
         quotient(t_);
         for (std::size_t b = 0;; b += B) {
+            relieve_at(b, u_ + b, h_);
             extend(u_, b, doubled_, x + h_ + b);
             subtract_quotient(b);
             reduce(t_ + b, q1_, carry1_);
             if (b + B == h_) break;
+            relieve_at(b + B, t_ + b + B, 2 * h_ - b - B);
             quotients(t_ + b + B, u_ + b);
             reduce(u_ + b, q2_, carry2_);
         }
@@ -207,8 +214,8 @@ public:
     /// Looks entries up in a row, one for each lane of `count` <= kLookUps chains.
     void chain_take(Limb* const* chains, std::size_t count, const Limb* row, const Limb* index,
                     ChainPart part) const {
-        Vector* first[kLookUps];
-        Vector* sums[kLookUps];
+        Vector* first[kLookUps] = {};
+        Vector* sums[kLookUps] = {};
         for (std::size_t i = 0; i < count; ++i) {
             const Chain chain(chains[i], h_);
             sums[i] = chain.sum;
@@ -232,12 +239,12 @@ public:
             relieve_at(b, t_ + b, h_);
             extend(t_, b, chain.left, chain.right + b);
             quotient(t_ + b);
-            if (b != 0) extend(u_, b - B, chain.t, complement_ + b - B);
+            if (b != 0) extend_complement(chain, b - B);
             for (std::size_t i = 0; i < B; ++i) complement_[b + i] = Simd::complement(q1_[i]);
             reduce(t_ + b, q1_, carry1_);
         }
         expect_zero(columns::carry<Simd>(p_, t_ + h_, h_));
-        extend(u_, h_ - B, chain.t, complement_ + h_ - B);
+        extend_complement(chain, h_ - B);
         if (kRowsBetweenReliefs < h_) columns::relieve<Simd>(u_, 2 * h_);
         for (std::size_t i = 0; i < h_; ++i) {
             u_[i] = Simd::add(u_[i], chain.t[i]);
@@ -372,6 +379,11 @@ private:
     }
     static void relieve_at(std::size_t b, Vector* column, std::size_t num_columns) {
         if (b != 0 && b % kRowsBetweenReliefs == 0) columns::relieve<Simd>(column, num_columns);
+    }
+    /// A block of t*c(q1) in a chain's U.
+    void extend_complement(const Chain& chain, std::size_t b) const {
+        relieve_at(b, u_ + b, h_);
+        extend(u_, b, chain.t, complement_ + b);
     }
     /// U += c(q1) of one block, and the one that completes R - q.
     void subtract_quotient(std::size_t b) {

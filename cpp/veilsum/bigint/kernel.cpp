@@ -5,6 +5,7 @@
 
 #include "veilsum/base/cpu.hpp"
 #include "veilsum/base/error.hpp"
+#include "veilsum/bigint/kernel_avx2.hpp"
 #include "veilsum/bigint/kernel_ifma.hpp"
 #include "veilsum/bigint/kernel_portable.hpp"
 
@@ -68,6 +69,7 @@ std::vector<const Kernel*> available_kernels() {
     const auto has = [&](const char* feature) {
         return std::find(features.begin(), features.end(), feature) != features.end();
     };
+    if (has("avx2")) kernels.push_back(&kAvx2Kernel);
     if (has("ifma")) kernels.push_back(&kIfmaKernel);
 #endif
     return kernels;
