@@ -183,22 +183,22 @@ struct Avx2Simd {
 
     static void select(Vector* out, const Vector* table, std::size_t num_vectors,
                        std::size_t num_entries, const Limb* index) {
-        constexpr std::size_t kGroup = 10;  // Divides every number of vectors.
+        constexpr std::size_t kGroup = kBlock;  // Divides every number of vectors.
         const __m256i wanted = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(index));
         for (std::size_t i = 0; i < num_vectors; i += kGroup) {
             __m256i selected[kGroup];
-#pragma GCC unroll 10
+#pragma GCC unroll 5
             for (std::size_t j = 0; j < kGroup; ++j) selected[j] = zero();
             for (std::size_t entry = 0; entry < num_entries; ++entry) {
                 const __m256i is_wanted = _mm256_cmpeq_epi64(wanted, broadcast(entry));
                 const Vector* source = table + entry * num_vectors + i;
-#pragma GCC unroll 10
+#pragma GCC unroll 5
                 for (std::size_t j = 0; j < kGroup; ++j) {
                     selected[j] =
                         _mm256_or_si256(selected[j], _mm256_and_si256(is_wanted, source[j]));
                 }
             }
-#pragma GCC unroll 10
+#pragma GCC unroll 5
             for (std::size_t j = 0; j < kGroup; ++j) out[i + j] = selected[j];
         }
     }
