@@ -7,6 +7,7 @@
 #include "execution.hpp"
 #include "integers.hpp"
 #include "paillier.hpp"
+#include "veilsum/paillier/ciphertext_sum.hpp"
 #include "veilsum/paillier/ciphertexts.hpp"
 
 namespace {
@@ -127,4 +128,10 @@ void register_ciphertexts(py::module_& core) {
                     [&](const Execution& e) { return Ciphertexts::concatenate(parts, e); });
             },
             py::arg("parts"));
+
+    py::class_<CiphertextSum>(core, "CiphertextSum")
+        .def(py::init<const Ciphertexts&>(), py::arg("first"),
+             py::call_guard<py::gil_scoped_release>())
+        .def("add", &CiphertextSum::add, py::arg("batch"), py::call_guard<py::gil_scoped_release>())
+        .def("total", &CiphertextSum::total, py::call_guard<py::gil_scoped_release>());
 }

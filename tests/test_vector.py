@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -283,10 +284,33 @@ def test_accumulator_sums_and_an_error_changes_nothing(codec, sk, pk, other_sk, 
     ]:
         with pytest.raises(error):
             accumulator.add(other)
-        assert accumulator.total is total
+        assert accumulator.total.to_bytes() == total.to_bytes()
     assert accumulator.num_addends == 3
     once = codec.decrypt(vector, sk)
     assert np.allclose(codec.decrypt(total, sk).values, 3 * once.values, rtol=1e-14)
+
+
+def test_accumulator_takes_vectors_from_many_threads(codec, sk, pk, deltas):
+    codec = dataclasses.replace(codec, max_addends=64)
+    vectors = [codec.encrypt(delta, key=pk) for delta in deltas]
+    accumulator = Accumulator(codec, key=pk)
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(accumulator.add, [vectors[i % len(vectors)] for i in range(60)]))
+    expected = sum(vectors[i % len(vectors)] for i in range(60))
+    assert accumulator.num_addends == 60
+    assert np.array_equal(
+        codec.decrypt(accumulator.total, sk).values, codec.decrypt(expected, sk).values
+    )
+
+
+def test_accumulator_pickles_with_its_sum(codec, pk, vector):
+    accumulator = Accumulator(codec, key=pk)
+    assert pickle.loads(pickle.dumps(accumulator)).num_addends == 0
+    accumulator.add(vector)
+    copy = pickle.loads(pickle.dumps(accumulator))
+    copy.add(vector)
+    assert accumulator.num_addends == 1
+    assert copy.total.to_bytes() == (vector + vector).to_bytes()
 
 
 def test_an_empty_accumulator_checks_the_first_vector_too(codec, other_sk, vector):

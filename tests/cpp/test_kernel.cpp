@@ -95,6 +95,85 @@ TEST_CASE("mul_reduce equals a chain of products") {
     });
 }
 
+TEST_CASE("a running product equals a chain of products") {
+    for_each_world({2, 64, 65, 2048}, [](World& world) {
+        for (const std::size_t count : {1u, 7u, 8u, 9u, 17u}) {
+            const Kernel& kernel = world.kernel;
+            const std::size_t bytes = world.modulus.element_bytes();
+            Secret<std::byte> lanes(kernel.lane_bytes(count, world.modulus));
+            kernel.enter_lanes(lanes.data(), world.operand(), count, world.modulus,
+                               world.scratch.data());
+            for (std::size_t shift = 1; shift < 4; ++shift) {
+                kernel.mul_lanes(lanes.data(), {world.operand().at(shift), bytes}, count,
+                                 world.modulus, world.scratch.data());
+            }
+            Secret<std::byte> out(count * bytes);
+            kernel.leave_lanes(out.data(), lanes.data(), count, world.modulus,
+                               world.scratch.data());
+            for (std::size_t i = 0; i < count; ++i) {
+                Integer expected = world.values[i];
+                for (std::size_t shift = 1; shift < 4; ++shift) {
+                    expected = world.montgomery(expected, world.values[i + shift]);
+                }
+                REQUIRE(world.at(out, i) == expected);
+            }
+        }
+    });
+}
+
+TEST_CASE("inspect refuses any digit from n on and multiplies first digits") {
+    for_each_world({7, 8, 60, 63, 64, 65, 2047, 2048, 2049}, [](World& world) {
+        const Modulus& n = world.modulus;
+        const std::size_t bytes = n.element_bytes();
+        const std::size_t lanes = world.kernel.num_lanes;
+        Secret<std::byte> products(lanes * bytes);
+        const auto inspect = [&](const Secret<std::byte>& elements) {
+            return world.kernel.inspect(products.data(), {elements.data(), bytes},
+                                        elements.size() / bytes, n, world.scratch.data());
+        };
+        for (const std::size_t count : {1u, 7u, 8u, 9u, 21u}) {
+            // Elements without a zero among their first digits: units and multiples of others.
+            Secret<std::byte> elements;
+            Integer expected(1);
+            for (std::size_t i = 0; i < count; ++i) {
+                const Integer x = random_below(world.n - 1);
+                Integer unit = x;
+                mpz_add_ui(unit.get(), unit.get(), 1);
+                const auto element = n.element(unit);
+                elements.insert(elements.end(), element.begin(), element.end());
+                expected = expected * unit % world.n;
+            }
+            REQUIRE(inspect(elements));
+            Integer product(1);
+            for (std::size_t lane = 0; lane < lanes; ++lane) {
+                product = product *
+                          Integer::from_bytes({products.data() + lane * bytes, n.digit_bytes()}) %
+                          world.n;
+            }
+            const Integer one(1);
+            REQUIRE((gcd(product, world.n) == one) == (gcd(expected, world.n) == one));
+
+            for (const std::size_t digit : {std::size_t{0}, n.digit_bytes()}) {
+                for (const std::size_t position : {std::size_t{0}, count / 2, count - 1}) {
+                    std::byte* target = elements.data() + position * bytes + digit;
+                    Secret<std::byte> kept(target, target + n.digit_bytes());
+                    world.n.to_bytes({target, n.digit_bytes()});
+                    REQUIRE_FALSE(inspect(elements));
+                    std::fill_n(target, n.digit_bytes(), std::byte{0xff});
+                    REQUIRE_FALSE(inspect(elements));
+                    std::fill_n(target, n.digit_bytes(), std::byte{0});
+                    target[n.digit_bytes() - 1] = std::byte{0x80};
+                    const Integer high = Integer::from_bytes({target, n.digit_bytes()});
+                    REQUIRE(inspect(elements) == (mpz_cmp(high.get(), world.n.get()) < 0));
+                    (world.n - 1).to_bytes({target, n.digit_bytes()});
+                    REQUIRE(inspect(elements));
+                    std::copy(kept.begin(), kept.end(), target);
+                }
+            }
+        }
+    });
+}
+
 TEST_CASE("add_plain multiplies by 1 + m*n") {
     for_each_world({2, 7, 64, 65, 2048, 3072}, [](World& world) {
         const std::size_t count = world.values.size();

@@ -9,6 +9,7 @@
 //   chain_prepare/take/multiply/finish   multiplication by entries of fixed-base rows, looked up
 //                       for up to kLookUps groups of lanes at once
 //   add_plain           multiplication by 1 + m*n
+//   is_canonical, mul_first_digits   for elements from outside
 // Scratch is split here: the engine's own part first, then temporaries.
 //
 // Exponentiation: fixed windows from the top, every table read whole (Moeller 2002 without
@@ -99,6 +100,20 @@ std::size_t lanes_from(std::size_t i, std::size_t count) {
     return std::min(Engine::kLanes, count - i);
 }
 
+/// Asks for elements i, i + 1, ... ahead of their use: sums run through more memory than the caches
+/// hold, at strides that processors do not foresee.
+template <class Engine>
+void prefetch(Operand in, std::size_t i, std::size_t count, std::size_t element_bytes) {
+    constexpr std::size_t kCacheLine = 64;
+    if (in.stride_bytes == 0) return;
+    for (std::size_t lane = 0; lane < Engine::kLanes && i + lane < count; ++lane) {
+        const std::byte* element = in.at(i + lane);
+        for (std::size_t offset = 0; offset < element_bytes; offset += kCacheLine) {
+            __builtin_prefetch(element + offset);
+        }
+    }
+}
+
 template <class Engine>
 void mul(std::byte* out, Operand a, Operand b, std::size_t count, const Modulus& n,
          std::byte* scratch) {
@@ -109,6 +124,8 @@ void mul(std::byte* out, Operand a, Operand b, std::size_t count, const Modulus&
         const std::size_t lanes = lanes_from<Engine>(i, count);
         work.engine.load(x, a, i, lanes);
         work.engine.load(y, b, i, lanes);
+        prefetch<Engine>(a, i + Engine::kLanes, count, work.element_bytes);
+        prefetch<Engine>(b, i + Engine::kLanes, count, work.element_bytes);
         work.engine.mul(x, x, y);
         work.engine.store(out + i * work.element_bytes, x, lanes);
     }
@@ -123,12 +140,86 @@ void mul_reduce(std::byte* out, Operand in, std::size_t num_terms, std::size_t t
     for (std::size_t i = 0; i < count; i += Engine::kLanes) {
         const std::size_t lanes = lanes_from<Engine>(i, count);
         work.engine.load(product, in, i, lanes);
+        const auto terms = [&](std::size_t term) {
+            return Operand{in.data + term * term_stride_bytes, in.stride_bytes};
+        };
         for (std::size_t term = 1; term < num_terms; ++term) {
-            work.engine.load(x, {in.data + term * term_stride_bytes, in.stride_bytes}, i, lanes);
+            work.engine.load(x, terms(term), i, lanes);
+            if (term + 1 < num_terms) {
+                prefetch<Engine>(terms(term + 1), i, count, work.element_bytes);
+            }
             work.engine.mul(product, product, x);
         }
         work.engine.store(out + i * work.element_bytes, product, lanes);
     }
+}
+
+template <class Engine>
+std::size_t lane_bytes(std::size_t count, const Modulus& n) {
+    const std::size_t num_groups = (count + Engine::kLanes - 1) / Engine::kLanes;
+    return num_groups * Engine::element_limbs(n) * sizeof(Limb);
+}
+
+/// Runs body(group of lane form, first position, number of lanes).
+template <class Engine, class Byte, class Body>
+void for_each_group(Byte* lanes, std::size_t count, const Modulus& n, Body&& body) {
+    for (std::size_t i = 0; i < count; i += Engine::kLanes) {
+        body(lanes + lane_bytes<Engine>(i, n), i, lanes_from<Engine>(i, count));
+    }
+}
+
+template <class Engine>
+void enter_lanes(std::byte* lanes, Operand in, std::size_t count, const Modulus& n,
+                 std::byte* scratch) {
+    Workspace<Engine> work(n, scratch);
+    for_each_group<Engine>(lanes, count, n, [&](auto* group, std::size_t i, std::size_t num) {
+        work.engine.load(reinterpret_cast<Limb*>(group), in, i, num);
+    });
+}
+
+template <class Engine>
+void mul_lanes(std::byte* lanes, Operand in, std::size_t count, const Modulus& n,
+               std::byte* scratch) {
+    Workspace<Engine> work(n, scratch);
+    Limb* x = work.element();
+    for_each_group<Engine>(lanes, count, n, [&](auto* group, std::size_t i, std::size_t num) {
+        auto* product = reinterpret_cast<Limb*>(group);
+        work.engine.load(x, in, i, num);
+        prefetch<Engine>(in, i + Engine::kLanes, count, work.element_bytes);
+        work.engine.mul(product, product, x);
+    });
+}
+
+template <class Engine>
+void leave_lanes(std::byte* out, const std::byte* lanes, std::size_t count, const Modulus& n,
+                 std::byte* scratch) {
+    Workspace<Engine> work(n, scratch);
+    for_each_group<Engine>(lanes, count, n, [&](auto* group, std::size_t i, std::size_t num) {
+        work.engine.store(out + i * work.element_bytes, reinterpret_cast<const Limb*>(group), num);
+    });
+}
+
+template <class Engine>
+bool inspect(std::byte* products, Operand in, std::size_t count, const Modulus& n,
+             std::byte* scratch) {
+    Workspace<Engine> work(n, scratch);
+    Limb* product = work.element();
+    Limb* x = work.element();
+    for (std::size_t i = 0; i < count;) {
+        // A lane without an element would be zero, which has every factor: what is left after the
+        // last full group goes one by one, in all lanes.
+        const bool is_full = i + Engine::kLanes <= count;
+        work.engine.load(x, {in.at(i), is_full ? in.stride_bytes : 0}, 0, Engine::kLanes);
+        if (!work.engine.is_canonical(x)) return false;
+        if (i == 0) {
+            std::copy_n(x, work.element_limbs, product);
+        } else {
+            work.engine.mul_first_digits(product, x);
+        }
+        i += is_full ? Engine::kLanes : 1;
+    }
+    work.engine.store(products, product, Engine::kLanes);
+    return true;
 }
 
 template <class Engine>

@@ -90,6 +90,30 @@ void product(std::byte* out, const std::byte* in, std::size_t count, const Modul
     mul_reduce(out, {partial.data(), 0}, width, bytes, 1, n, execution);
 }
 
+void enter_lanes(std::byte* lanes, Operand in, std::size_t count, const Modulus& n,
+                 const Execution& execution) {
+    run(count, 1, n, execution, [&](std::size_t begin, std::size_t end, std::byte* scratch) {
+        n.kernel().enter_lanes(lanes + n.kernel().lane_bytes(begin, n), from(in, begin),
+                               end - begin, n, scratch);
+    });
+}
+
+void mul_lanes(std::byte* lanes, Operand in, std::size_t count, const Modulus& n,
+               const Execution& execution) {
+    run(count, 1, n, execution, [&](std::size_t begin, std::size_t end, std::byte* scratch) {
+        n.kernel().mul_lanes(lanes + n.kernel().lane_bytes(begin, n), from(in, begin), end - begin,
+                             n, scratch);
+    });
+}
+
+void leave_lanes(std::byte* out, const std::byte* lanes, std::size_t count, const Modulus& n,
+                 const Execution& execution) {
+    run(count, 1, n, execution, [&](std::size_t begin, std::size_t end, std::byte* scratch) {
+        n.kernel().leave_lanes(out + begin * n.element_bytes(),
+                               lanes + n.kernel().lane_bytes(begin, n), end - begin, n, scratch);
+    });
+}
+
 void add_plain(std::byte* out, Operand a, const Limb* m, std::size_t m_stride_limbs,
                std::size_t count, const Modulus& n, const Execution& execution) {
     run(count, 1, n, execution, [&](std::size_t begin, std::size_t end, std::byte* scratch) {

@@ -21,6 +21,15 @@ void mul_reduce(std::byte* out, Operand in, std::size_t num_terms, std::size_t t
 void product(std::byte* out, const std::byte* in, std::size_t count, const Modulus& n,
              const Execution& execution);
 
+void enter_lanes(std::byte* lanes, Operand in, std::size_t count, const Modulus& n,
+                 const Execution& execution);
+
+void mul_lanes(std::byte* lanes, Operand in, std::size_t count, const Modulus& n,
+               const Execution& execution);
+
+void leave_lanes(std::byte* out, const std::byte* lanes, std::size_t count, const Modulus& n,
+                 const Execution& execution);
+
 void add_plain(std::byte* out, Operand a, const Limb* m, std::size_t m_stride_limbs,
                std::size_t count, const Modulus& n, const Execution& execution);
 

@@ -180,6 +180,17 @@ public:
         std::memcpy(out + h_, w_, h_ * sizeof(Limb));
     }
 
+    /// Whether both digits are below n. For public values.
+    bool is_canonical(const Limb* x) const {
+        return mpn_cmp(x, n_.n(), size(h_)) < 0 && mpn_cmp(x + h_, n_.n(), size(h_)) < 0;
+    }
+
+    /// Multiplies the first digit of `product` by that of x and R^-1.
+    void mul_first_digits(Limb* product, const Limb* x) {
+        limbs::mul(u_, product, x, h_, rest_);
+        reduce_mod_n(product, u_);
+    }
+
 private:
     static mp_size_t size(std::size_t length) { return static_cast<mp_size_t>(length); }
 

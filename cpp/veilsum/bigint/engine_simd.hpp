@@ -42,6 +42,8 @@ class SimdEngine {
     static constexpr std::size_t B = Simd::kBlock;
     static constexpr std::size_t kLimbsPerVector = sizeof(Vector) / sizeof(Limb);
     static constexpr std::size_t kSpareBits = 4;
+    // So the bytes of a digit, up to 7 bits more than n has, fit its limbs.
+    static_assert(Simd::kRadixBits * B % 4 == 0 && kSpareBits == 4);
     static constexpr Limb kLimbMask = (Limb{1} << Simd::kRadixBits) - 1;
     // Rows between two reliefs of the columns: 3 products a row, and what relief leaves.
     static constexpr std::size_t kRowsBetweenReliefs = (Simd::kMaxProducts - 1) / (3 * B) * B;
@@ -306,6 +308,24 @@ public:
         multiply_digits(doubled_, x, doubled_, x + h_);    // x0*m + x1
         if (out != x) std::copy_n(x, h_, out);
         std::copy_n(doubled_, h_, out + h_);
+    }
+
+    /// Whether both digits are below n in all lanes. For public values.
+    bool is_canonical(const Limb* x_limbs) const {
+        Vector borrows[2] = {Simd::zero(), Simd::zero()};
+        for (const std::size_t digit : {0, 1}) {
+            const Vector* x = vectors(x_limbs) + digit * h_;
+            for (std::size_t i = 0; i < h_; ++i) subtract_step(x[i], n_[i], borrows[digit]);
+        }
+        Limb below[2 * kLimbsPerVector];
+        std::memcpy(below, borrows, sizeof below);
+        return std::find(below, below + 2 * kLimbsPerVector, Limb{0}) ==
+               below + 2 * kLimbsPerVector;
+    }
+
+    /// Multiplies the first digit of `product`, below 1.1n, by that of x, below n, and R^-1.
+    void mul_first_digits(Limb* product, const Limb* x) {
+        multiply_digits(vectors(product), vectors(x), vectors(product), nullptr);
     }
 
 private:

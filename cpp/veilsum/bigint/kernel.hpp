@@ -61,6 +61,23 @@ struct Kernel {
                        std::size_t term_stride_bytes, std::size_t count, const Modulus& n,
                        std::byte* scratch);
 
+    /// Running products stay in the kernel's own form between calls: lane_bytes(count, n) bytes,
+    /// 64-byte aligned. Positions given to threads begin at multiples of num_lanes.
+    std::size_t (*lane_bytes)(std::size_t count, const Modulus& n);
+    /// lanes = in; lanes[i] = lanes[i] . in[i]; out = lanes.
+    void (*enter_lanes)(std::byte* lanes, Operand in, std::size_t count, const Modulus& n,
+                        std::byte* scratch);
+    void (*mul_lanes)(std::byte* lanes, Operand in, std::size_t count, const Modulus& n,
+                      std::byte* scratch);
+    void (*leave_lanes)(std::byte* out, const std::byte* lanes, std::size_t count, const Modulus& n,
+                        std::byte* scratch);
+
+    /// For elements from outside, which are public. Returns false at a digit that is not below n.
+    /// Else writes num_lanes elements, whose first digits are units modulo n exactly if all first
+    /// digits of in are. Requires count >= 1.
+    bool (*inspect)(std::byte* products, Operand in, std::size_t count, const Modulus& n,
+                    std::byte* scratch);
+
     /// out[i] = a[i] * (1 + m[i]*n), without a factor R^-1: adds m[i] to a Paillier plaintext.
     /// m[i] is n.num_limbs() limbs below n; m_stride_limbs as in Operand.
     void (*add_plain)(std::byte* out, Operand a, const Limb* m, std::size_t m_stride_limbs,
