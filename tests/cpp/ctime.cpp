@@ -231,30 +231,18 @@ void check_prime_half() {
     const Integer p = random_odd(1024);
     const Integer q = random_coprime(1024, p);
     const Modulus n(p * q, active_kernel());
-    const PrimeHalf half(p, q, active_kernel());
+    const PrimeHalf half(p, q, n);
     mark_secret(half.p());
     mark_secret(half.order(), (half.p().num_limbs() - 1) * sizeof(Limb));
-    mark_secret(half.lift_factor(), half.p().element_bytes());
 
     const Secret<std::byte> c = secret_elements(1, n);
-    const Secret<Limb> exponent = secret_limbs(n.num_limbs() + 2);
     Secret<std::byte> reduced(half.p().element_bytes());
-    Secret<Limb> reduced_exponent(half.p().num_limbs());
     Secret<Limb> sum(n.num_limbs() + 1);
-    Secret<Limb> low(2 * n.num_limbs() + 2);
-    Secret<Limb> high(low.size());
     Secret<Limb> scratch(half.scratch_limbs(n));
     expect_constant_time("PrimeHalf::reduce", std::span(reduced),
                          [&] { half.reduce(reduced.data(), c.data(), n, scratch.data()); });
     expect_constant_time("PrimeHalf::add_message_part", std::span(sum), [&] {
         half.add_message_part(sum.data(), reduced.data(), n, scratch.data());
-    });
-    expect_constant_time("PrimeHalf::reduce_exponent", std::span(reduced_exponent), [&] {
-        half.reduce_exponent(reduced_exponent.data(), exponent.data(), exponent.size(),
-                             scratch.data());
-    });
-    expect_constant_time("PrimeHalf::add_lifted", std::span(high), [&] {
-        half.add_lifted(low.data(), high.data(), reduced.data(), low.size(), scratch.data());
     });
 }
 

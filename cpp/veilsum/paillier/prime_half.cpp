@@ -48,24 +48,27 @@ void add_shorter(Limb* x, std::size_t num_limbs, const Limb* y, std::size_t num_
 
 }  // namespace
 
-PrimeHalf::PrimeHalf(const Integer& p, const Integer& q, const Kernel& kernel)
-    : p_(p, kernel), order_(to_limbs(p - 1)), other_(to_limbs(q)), other_squared_(to_limbs(q * q)) {
+PrimeHalf::PrimeHalf(const Integer& p, const Integer& q, const Modulus& n)
+    : p_(p, n.kernel()), order_(to_limbs(p - 1)), other_(to_limbs(q)) {
     const Integer p_squared = p * p;
     const Integer q_inverse = inverse(q % p_squared, p_squared);
     const Integer q_inverse_squared = q_inverse * q_inverse % p_squared;
-    lift_factor_ = p_.element(q_inverse_squared * p_.integer(p_.r()) % p_squared);
     Integer negated;
     mpz_sub(negated.get(), p_squared.get(), q_inverse_squared.get());
     message_factor_ = residue::constant(negated, 1, p_);
+    const Integer idempotent = q * q * q_inverse_squared;
+    const Integer r = n.integer(n.r());
+    lift_factors_[0] = n.element(idempotent * r);
+    lift_factors_[1] = n.element(idempotent * p * r);
 }
 
 std::size_t PrimeHalf::scratch_limbs(const Modulus& n) const noexcept {
-    const std::size_t h = n.num_limbs();
-    // The longest number divided: an owner's exponent or a product, below 2h + 3 limbs.
-    const auto division = std::max(mpn_sec_div_qr_itch(size(h), size(p_.num_limbs())),
-                                   mpn_sec_div_r_itch(size(2 * h + 3), size(p_.num_limbs())));
-    const auto product = mpn_sec_mul_itch(size(2 * h + 2), size(h + 1));
-    return 6 * h + 6 + static_cast<std::size_t>(std::max(division, product)) +
+    const mp_size_t h = size(n.num_limbs());
+    const mp_size_t hp = size(p_.num_limbs());
+    // The longest number divided: the second digit times the other prime, below 2h + 1 limbs.
+    const auto division = std::max(mpn_sec_div_qr_itch(h, hp), mpn_sec_div_r_itch(2 * h + 1, hp));
+    const auto product = mpn_sec_mul_itch(h, h);
+    return 4 * n.num_limbs() + 2 + static_cast<std::size_t>(std::max(division, product)) +
            residue::scratch_limbs(p_);
 }
 
@@ -112,31 +115,6 @@ Limb PrimeHalf::add_message_part(Limb* sum, const std::byte* power, const Modulu
     add_shorter(sum, h + 1, product, std::min(h, hp + hq));
     const auto wide = std::to_integer<unsigned>(difference);
     return 1 - ((wide | (0u - wide)) >> 31);
-}
-
-void PrimeHalf::reduce_exponent(Limb* out, const Limb* a, std::size_t num_limbs,
-                                Limb* scratch) const noexcept {
-    // p is odd, so p - 1 has as many limbs as p.
-    const std::size_t hp = p_.num_limbs();
-    std::memcpy(scratch, a, num_limbs * sizeof(Limb));
-    mpn_sec_div_r(scratch, size(num_limbs), order_.data(), size(hp), scratch + num_limbs);
-    std::memcpy(out, scratch, hp * sizeof(Limb));
-}
-
-void PrimeHalf::add_lifted(Limb* low, Limb* high, const std::byte* v, std::size_t num_limbs,
-                           Limb* scratch) const noexcept {
-    const std::size_t hp = p_.num_limbs();
-    Limb* digit = scratch;
-    Limb* product = digit + hp;
-    const auto add_product = [&](Limb* sum, const std::byte* bytes, const Secret<Limb>& factor) {
-        Limb* rest = product + hp + factor.size();
-        digit[hp - 1] = 0;
-        std::memcpy(digit, bytes, p_.digit_bytes());
-        multiply(product, digit, hp, factor.data(), factor.size(), rest);
-        add_shorter(sum, num_limbs, product, std::min(num_limbs, hp + factor.size()));
-    };
-    add_product(low, v, other_squared_);
-    add_product(high, v + p_.digit_bytes(), other_);
 }
 
 const FixedBaseTable& PrimeHalf::randomiser_table(const std::byte* hs, const Modulus& n,

@@ -52,7 +52,7 @@ struct SecretKey::State {
     State(const Integer& p, const Integer& q)
         : public_key(
               PublicKey::unchecked(p * q, is_djn_form(p, q) ? KeyForm::djn : KeyForm::classic)),
-          halves{{p, q, public_key.modulus().kernel()}, {q, p, public_key.modulus().kernel()}} {}
+          halves{{p, q, public_key.modulus()}, {q, p, public_key.modulus()}} {}
 
     PublicKey public_key;
     PrimeHalves halves;
