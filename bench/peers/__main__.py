@@ -90,7 +90,8 @@ def compare(results: Results, options: argparse.Namespace, kernel: str, progress
         everything, pipelines = [[x for x in xs if x.quick] for xs in (everything, pipelines)]
     pythons = {}
     for library in [*everything, *pipelines]:
-        progress(f"installing {library.name}")
+        if library.requirements and not options.quick:
+            progress(f"installing {library.name}")
         try:
             pythons[library.name] = python_of(library, options)
         except NotInstallableError as error:

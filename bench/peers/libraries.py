@@ -30,7 +30,7 @@ PEERS = (
     Library(
         "phe + gmpy2",
         f"{_ADAPTERS}.phe:Phe",
-        requirements=("phe>=1.5", "gmpy2>=2.2"),
+        requirements=("phe>=1.5", "gmpy2>=2.2", "numpy"),
         quick=True,
     ),
     Library(
@@ -38,7 +38,7 @@ PEERS = (
         f"{_ADAPTERS}.heu:ZPaillier",
         requirements=("sf-heu>=0.5.2b0", "numpy"),
     ),
-    Library("pypaillier", f"{_ADAPTERS}.pypaillier:PyPaillier", requirements=("pypaillier>=0.8",)),
+    Library("pypaillier", f"{_ADAPTERS}.pypaillier:PyPaillier", requirements=("pypaillier>=0.8", "numpy")),
     Library("fate_utils", f"{_ADAPTERS}.fate:Fate", requirements=("fate-utils>=0.1", "numpy")),
     Library(
         "HEU OU (not Paillier)",
