@@ -153,6 +153,9 @@ def write(results: Results, options: argparse.Namespace, console: Console) -> No
     for num_threads in sorted({timing.row.num_threads for timing in results.timings}):
         paths.append(options.out / f"{stem.name}-{num_threads}-threads.png")
         chart.plot_operations(results, num_threads, paths[-1])
+    if results.updates:
+        paths.append(options.out / f"{stem.name}-update.png")
+        chart.plot_updates(results, paths[-1])
     if results.memory:
         paths.append(options.out / f"memory-{machine.slug()}.png")
         chart.plot_memory(results, paths[-1])

@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from peers.measure import threads
 from peers.operations import OPERATIONS
-from peers.report import machine_lines, name_of, number
+from peers.report import machine_lines, name_of, number, update_name
 from peers.results import Results, Row
 
 # Okabe and Ito, for every eye. The lighter of two is the longer key.
@@ -28,28 +28,25 @@ _GRID = "#dddddd"
 def plot_operations(results: Results, num_threads: int, path: Path) -> None:
     """A panel for each operation: a bar for each library and key size, on a logarithmic scale."""
     names = [name for name in OPERATIONS if _rows(results, name, num_threads)]
-    num_panel_rows = math.ceil(len(names) / 2)
-    bars = sum(
-        max(len(_rows(results, name, num_threads)) for name in names[i : i + 2])
-        for i in range(0, len(names), 2)
-    )
+    pairs = [names[i : i + 2] for i in range(0, len(names), 2)]
+    num_bars = [max(len(_rows(results, name, num_threads)) for name in pair) for pair in pairs]
     figure, panels = plt.subplots(
-        num_panel_rows,
+        len(pairs),
         2,
-        figsize=(12, 0.19 * bars + 0.75 * num_panel_rows + 1),
+        figsize=(12, 0.19 * sum(num_bars) + 0.75 * len(pairs) + 1),
         layout="constrained",
         squeeze=False,
-        height_ratios=[
-            max(len(_rows(results, name, num_threads)) for name in names[i : i + 2]) + 1
-            for i in range(0, len(names), 2)
-        ],
+        height_ratios=[bars + 1 for bars in num_bars],
     )
-    for axes, name in zip(panels.flat, names, strict=False):
-        _plot_operation(axes, results, name, num_threads)
-    empty = panels.flat[len(names) :]
-    for axes in empty:
-        axes.axis("off")
-    _legend(empty[0] if len(empty) else panels.flat[0], results)
+    for pair, pair_of_panels in zip(pairs, panels, strict=True):
+        for name, axes in zip(pair, pair_of_panels, strict=False):
+            _plot_operation(axes, results, name, num_threads)
+        lowest = max(axes.get_ylim()[0] for axes in pair_of_panels[: len(pair)])
+        for axes in pair_of_panels[: len(pair)]:  # Bars of one height.
+            axes.set_ylim(lowest, -0.6)
+    if len(names) % 2:
+        panels[-1, 1].axis("off")
+    _legend(panels[-1, 1] if len(names) % 2 else panels[0, 0], results)
     _title(figure, results, f"ciphertexts a second, {threads(num_threads)}")
     figure.savefig(path, dpi=_DPI)
     plt.close(figure)
@@ -75,21 +72,13 @@ def _plot_operation(axes: Axes, results: Results, operation: str, num_threads: i
         same = i > 0 and rows[i - 1].library == row.library
         position += 0 if i == 0 else 0.85 if same else 1.25
         axes.barh(position, timing.per_second, height=0.8, color=_colour(results, row))
-        axes.annotate(
-            number(timing.per_second),
-            (timing.per_second, position),
-            xytext=(3, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-            color="#333333",
-        )
+        _label(axes, timing.per_second, position)
         if not same:
             last = max(k for k in range(len(rows)) if rows[k].library == row.library)
             ticks.append(position + 0.425 * (last - i))
             labels.append(name_of(row))
     axes.set_yticks(ticks, labels, fontsize=8)
-    axes.invert_yaxis()
+    axes.set_ylim(position + 0.6, -0.6)
     axes.set_xscale("log")
     slowest = min(timing.per_second for timing in results.timings if timing.operation == operation)
     axes.set_xlim(left=10 ** math.floor(math.log10(slowest) - 0.3))
@@ -126,6 +115,37 @@ def _legend(axes: Axes, results: Results) -> None:
     axes.legend(handles=handles, loc="center", frameon=False, fontsize=9, ncols=1)
 
 
+def plot_updates(results: Results, path: Path) -> None:
+    """Workload W: what a client computes and sends, what the aggregator and the opener compute."""
+    updates = results.updates
+    figure, panels = plt.subplots(
+        1, 4, figsize=(13, 0.3 * len(updates) + 1.5), layout="constrained", sharey=True
+    )
+    colours = [_shades(update.row)[0] for update in updates]
+    columns = {
+        "client, seconds": [u.median("encode") + u.median("encrypt") for u in updates],
+        "MB a client": [u.num_bytes / 1e6 for u in updates],
+        "aggregator, seconds a client": [u.median("add") for u in updates],
+        "decrypt the sum, seconds": [u.median("decrypt") for u in updates],
+    }
+    positions = range(len(updates))
+    for axes, (title, values) in zip(panels, columns.items(), strict=True):
+        axes.barh(positions, values, height=0.7, color=colours)
+        for position, value in enumerate(values):
+            _label(axes, value, position)
+        axes.margins(x=0.2)
+        axes.grid(axis="x", color=_GRID, linewidth=0.6)
+        axes.tick_params(labelsize=8)
+        axes.tick_params(axis="y", length=0)
+        _finish(axes, title)
+    names = [f"{update_name(u)}, {threads(u.row.num_threads)}" for u in updates]
+    panels[0].set_yticks(positions, names, fontsize=8)
+    panels[0].invert_yaxis()
+    _title(figure, results, f"an update of {updates[0].dim:,} values, 16 bits, 100 addends")
+    figure.savefig(path, dpi=_DPI)
+    plt.close(figure)
+
+
 def plot_memory(results: Results, path: Path) -> None:
     """Peak memory against the length of the update, and against the number of contributors."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained", sharey=True)
@@ -151,7 +171,7 @@ def plot_memory(results: Results, path: Path) -> None:
     left.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     left.set_xlabel("values in an update")
     left.set_ylabel("MB")
-    left.legend(frameon=False, fontsize=9)
+    left.legend(frameon=False, fontsize=9, loc="center", bbox_to_anchor=(0.5, 0.32))
     _finish(left, f"after {most:,} contributors")
     by_count = sorted((one.num_contributors, one) for one in results.memory if one.dim == longest)
     counts, points = zip(*by_count, strict=True)
@@ -166,6 +186,18 @@ def plot_memory(results: Results, path: Path) -> None:
     _title(figure, results, f"memory of an aggregator, {results.memory[0].key_bits}-bit key")
     figure.savefig(path, dpi=_DPI)
     plt.close(figure)
+
+
+def _label(axes: Axes, value: float, position: float) -> None:
+    axes.annotate(
+        number(value),
+        (value, position),
+        xytext=(3, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=8,
+        color="#333333",
+    )
 
 
 def _title(figure: plt.Figure, results: Results, what: str) -> None:

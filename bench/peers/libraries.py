@@ -38,7 +38,11 @@ PEERS = (
         f"{_ADAPTERS}.heu:ZPaillier",
         requirements=("sf-heu>=0.5.2b0", "numpy"),
     ),
-    Library("pypaillier", f"{_ADAPTERS}.pypaillier:PyPaillier", requirements=("pypaillier>=0.8", "numpy")),
+    Library(
+        "pypaillier",
+        f"{_ADAPTERS}.pypaillier:PyPaillier",
+        requirements=("pypaillier>=0.8", "numpy"),
+    ),
     Library("fate_utils", f"{_ADAPTERS}.fate:Fate", requirements=("fate-utils>=0.1", "numpy")),
     Library(
         "HEU OU (not Paillier)",

@@ -64,8 +64,17 @@ def number(value: float) -> str:
 
 def name_of(row: Row) -> str:
     """A library with its version, as in the first column."""
-    versions = {version for name, version in row.versions.items() if name != "gmpy2"}
-    return row.library if row.is_ours else f"{row.library} {' '.join(versions)}".strip()
+    versions = [version for package, version in row.versions.items() if package != "gmpy2"]
+    if row.is_ours or not versions:
+        return row.library
+    name, space, remark = row.library.partition(" (")
+    return f"{name} {versions[0]}{space}{remark}"
+
+
+def update_name(update: Update) -> str:
+    """The same for workload W, where veilsum's rows differ by key size."""
+    bits = f", {update.row.key_bits} bits" if update.row.is_ours else ""
+    return f"{name_of(update.row)}{bits}"
 
 
 def _with_timings(results: Results) -> list[Row]:
@@ -131,9 +140,7 @@ def _print_updates(console: Console, updates: Iterable[Update]) -> None:
         [header for header, _ in _UPDATE_COLUMNS],
     )
     for update in updates:
-        bits = f", {update.row.key_bits} bits" if update.row.is_ours else ""
-        name = f"{name_of(update.row)}{bits}"
-        table.add_row(name, *(value(update) for _, value in _UPDATE_COLUMNS))
+        table.add_row(update_name(update), *(value(update) for _, value in _UPDATE_COLUMNS))
     console.print(table)
 
 
