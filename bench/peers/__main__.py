@@ -183,5 +183,5 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         sys.exit(130)
-    except vs.VeilsumError as error:
+    except (vs.VeilsumError, OSError) as error:
         sys.exit(f"./run bench: {error}")
