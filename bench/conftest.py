@@ -1,32 +1,19 @@
 """What every benchmark result carries besides the time: kernel, compiler and commit."""
 
 import os
-import subprocess
-from pathlib import Path
 
 # Every figure is for one core unless this was set otherwise. Read when veilsum first uses it.
 os.environ.setdefault("VEILSUM_NUM_THREADS", "1")
 
 import pytest
 import veilsum
-
-ROOT = Path(__file__).resolve().parent.parent
-
-
-def first_line(*command):
-    """What a command says first, or "unknown"."""
-    try:
-        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return (result.stdout.splitlines() or ["unknown"])[0]
+from peers.machine import built_with
 
 
 def pytest_benchmark_update_machine_info(machine_info):
     """Add to the machine (CPU model and cores are there already) how veilsum runs on it."""
     machine_info["veilsum"] = veilsum.cpu()
-    machine_info["compiler"] = first_line("c++", "--version")
-    machine_info["commit"] = first_line("git", "describe", "--always", "--dirty")
+    machine_info |= built_with()
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,0 +1,1 @@
+"""veilsum side by side with other libraries: ``./run bench --peers``, ``--quick``, ``--memory``."""
