@@ -105,6 +105,22 @@ def test_sum_many_veilsum(measure, pair):
     measure(f"sums of {NUM_ADDENDS},", lambda: matrix.sum(axis=0), 50, NUM_MANY)
 
 
+WEIGHTS = np.random.default_rng(2).integers(-(2**15), 2**15, (16, NUM_VALUES))
+
+
+def test_matrix_product_phe(measure, pair):
+    rows = WEIGHTS.tolist()
+
+    def product():
+        return [sum(c * w for c, w in zip(pair.phe_ciphertexts, row, strict=True)) for row in rows]
+
+    measure("16 rows of 16-bit weights by", product, 2)
+
+
+def test_matrix_product_veilsum(measure, pair):
+    measure("16 rows of 16-bit weights by", lambda: WEIGHTS @ pair.ciphertexts, 15)
+
+
 @pytest.mark.parametrize("dim", [100_000])
 def test_encrypt_vector(benchmark, pair, dim):
     """A model update through the codec: clip, quantise, pack, encrypt."""

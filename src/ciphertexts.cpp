@@ -112,6 +112,14 @@ void register_ciphertexts(py::module_& core) {
                     [&](const Execution& e) { return self.matrix_product(matrix, num_rows, e); });
             },
             py::arg("matrix"), py::arg("num_rows"))
+        .def(
+            "matrix_product_vartime",
+            [](const Ciphertexts& self, const Plaintexts& matrix, std::size_t num_rows) {
+                return unlocked([&](const Execution& e) {
+                    return self.matrix_product_vartime(matrix, num_rows, e);
+                });
+            },
+            py::arg("matrix"), py::arg("num_rows"))
         .def("rerandomise",
              [](const Ciphertexts& self) {
                  return unlocked([&](const Execution& e) { return self.rerandomise(e); });

@@ -168,6 +168,7 @@ OPERATIONS = {
     "precompute": "key.public.precompute(10**5)",
     "decrypt": "key.secret.decrypt(c)",
     "multiply": "c * (2**1000)",
+    "matrix product": "[[2**1000] * 10**5] @ c",
     "generate": "import veilsum; veilsum.generate_key(16384, safe_primes=True)",
 }
 

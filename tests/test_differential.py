@@ -224,6 +224,54 @@ def test_matrix_product_matches_the_reference(bits):
     assert (np.array(matrix[1]) @ c).to_ints() == (c @ matrix[1]).to_ints() == expected[1:2]
     dots = (sum(x * k for x, k in zip(a, row, strict=True)) for row in matrix)
     assert_opens(result, centred(dots, n), bits)
+    assert c.matrix_product_vartime(matrix).to_ints() == expected
+    assert c.matrix_product_vartime(np.abs(matrix)) == np.abs(matrix) @ c
+    # After additions, elements carry a power of R that products must not lose.
+    assert np.array(matrix) @ (c + c) == 2 * (np.array(matrix) @ c)
+
+
+@pytest.mark.parametrize(
+    ("shape", "num_columns"),
+    [((2, 3), 1), ((2, 3), 4), ((3,), 4), ((1, 1), 9), ((1, 300), 1), ((40, 2), 3), ((0, 3), 2)],
+)
+def test_matrix_products_follow_numpy(shape, num_columns):
+    known = known_key(2048)
+    rng = np.random.default_rng(7)
+    weights = rng.integers(-(2**15), 2**15, shape)
+    values = rng.integers(-(2**31), 2**31, (shape[-1], num_columns))
+    c = known.secret.encrypt(values)
+    for matrix in (weights, np.abs(weights), weights.tolist()):
+        expected = np.array(matrix, dtype=np.int64).reshape(shape) @ values
+        product = np.array(matrix, dtype=np.int64).reshape(shape) @ c
+        assert product.shape == expected.shape
+        assert known.secret.decrypt_int64(product).tolist() == expected.tolist()
+    turned = known.secret.encrypt(values.T)
+    assert (
+        known.secret.decrypt_int64(turned @ weights.T).tolist() == (values.T @ weights.T).tolist()
+    )
+    vector = known.secret.encrypt(values[:, 0])
+    assert (
+        known.secret.decrypt_int64(vector @ weights.T).tolist()
+        == np.atleast_1d(values[:, 0] @ weights.T).tolist()
+    )
+
+
+def test_matrix_product_of_extreme_weights_matches_the_reference():
+    n = known_key(2048).n
+    _, c, c_ints = batch(2048, 9)
+    for row in ([-(2**63)] * 9, [2**63 - 1, -(2**63), 0] * 3, edges(n)[:9], [-1] * 9, [0] * 9):
+        powers = [reference.multiply(x, k, n) for x, k in zip(c_ints, row, strict=True)]
+        expected = [functools.reduce(lambda x, y: reference.add(x, y, n), powers)]
+        assert (row @ c).to_ints() == c.matrix_product_vartime(row).to_ints() == expected
+
+
+def test_matrix_products_of_any_number_of_threads_agree():
+    _, c, _ = batch(2048, 1000)
+    matrix = np.random.default_rng(1).integers(-(2**15), 2**15, (70, 1000))
+    row = matrix[-1]
+    product = matrix @ c
+    assert product[-1] == row @ c
+    assert c.matrix_product_vartime(matrix) == product
 
 
 @small_case

@@ -160,6 +160,7 @@ def calls():
         yield f"{name} multiply_vartime", lambda x, b=batch: b.multiply_vartime(x)
         yield f"{name} @", lambda x, b=batch: b @ x
         yield f"@ {name}", lambda x, b=batch: x @ b
+        yield f"{name} matrix_product_vartime", lambda x, b=batch: b.matrix_product_vartime(x)
         yield f"{name} sum", lambda x, b=batch: b.sum(axis=x)
         yield f"{name} []", lambda x, b=batch: b[x]
         yield f"{name} ==", lambda x, b=batch: b == x

@@ -169,3 +169,5 @@ def test_matrix_product_is_the_matrix_product(length, data):
     expected = [sum(k * m for k, m in zip(line, messages, strict=True)) for line in matrix]
     result = np.array(matrix, dtype=object) @ c
     assert TOY.decrypt(result) == [centre(value, TOY_N) for value in expected]
+    assert c.matrix_product_vartime(matrix) == result
+    assert c @ np.array(matrix, dtype=object).T == result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,8 +23,8 @@ class Ciphertexts:
     """A vector or matrix of Paillier ciphertexts under one key. Immutable.
 
     Arithmetic acts on the plaintexts inside: ``c + d``, ``c - d``, ``-c``, ``c + 7``,
-    ``c * [1, -2, 3]``, ``c.sum(axis=0)``, ``W @ c``. Plain operands are integers, lists or integer
-    arrays and broadcast as in numpy; results wrap around modulo n.
+    ``c * [1, -2, 3]``, ``c.sum(axis=0)``, ``W @ c``, ``c @ W``. Plain operands are integers, lists
+    or integer arrays and broadcast as in numpy; results wrap around modulo n.
 
     Results are not rerandomised: whoever knows the operands recognises ``c - c``, ``0 * c`` or
     which scalar was used. Call :meth:`rerandomise` before they leave if that matters.
@@ -151,27 +151,34 @@ class Ciphertexts:
     __rmul__ = __mul__
 
     def multiply_vartime(self, scalars: PlaintextLike) -> Ciphertexts:
-        """As ``c * scalars``, faster for non-negative ones; its time shows their signs."""
+        """As ``c * scalars``, faster for non-negative ones; its time shows if any is negative."""
         batch, plaintexts = self._align(scalars)
         return self._wrap(batch.multiply_vartime(plaintexts))
 
-    def __matmul__(self, weights: PlaintextLike) -> Ciphertexts:
-        """The dot product with a vector of integers, as a batch of one."""
-        return self.__rmatmul__(weights)
-
     def __rmatmul__(self, matrix: PlaintextLike) -> Ciphertexts:
-        """``W @ c``: W of shape ``(k, len(c))`` gives ``(k,)``, ``(len(c),)`` gives a batch of one.
+        """``W @ c`` as in numpy; the dot product of two vectors is a batch of one.
 
-        Cost: ``k * len(c)`` multiplications by scalars.
+        Its time depends on the shapes and on the longest integer in W only.
+
+        Cost: about one multiplication for four bits of each integer, once W has some rows.
         """
         plaintexts, shape = to_plaintexts(matrix)
-        if self.ndim != 1 or not shape or shape[-1] != len(self):
-            raise InvalidArgumentError(
-                f"shapes {shape} and {self.shape} do not fit a matrix product; ciphertexts must be "
-                "a vector as long as the matrix is wide"
-            )
-        num_rows = shape[0] if len(shape) == 2 else 1
-        return self._wrap(self._native.matrix_product(plaintexts, num_rows))
+        _require_fitting(shape, self.shape)
+        return self._matrix_product(plaintexts, shape, self._native.matrix_product)
+
+    def __matmul__(self, matrix: PlaintextLike) -> Ciphertexts:
+        """``c @ W`` as in numpy. Time and cost as for ``W @ c``."""
+        plaintexts, shape = to_plaintexts(matrix, transposed=True)
+        _require_fitting(self.shape, shape[::-1])
+        turned = self._transposed()
+        product = turned._matrix_product(plaintexts, shape, turned._native.matrix_product)
+        return product._transposed()
+
+    def matrix_product_vartime(self, matrix: PlaintextLike) -> Ciphertexts:
+        """As ``W @ c`` for a W that is no secret: its time depends on the integers."""
+        plaintexts, shape = to_plaintexts(matrix)
+        _require_fitting(shape, self.shape)
+        return self._matrix_product(plaintexts, shape, self._native.matrix_product_vartime)
 
     def sum(self, axis: int | None = None) -> Ciphertexts:
         """Add up along an axis, or everything. A full sum is a batch of one, shape ``(1,)``."""
@@ -224,6 +231,22 @@ class Ciphertexts:
     def _wrap(self, native: _core.Ciphertexts) -> Ciphertexts:
         return Ciphertexts(native, self._public_key)
 
+    def _transposed(self) -> Ciphertexts:
+        if self.ndim == 1:
+            return self
+        positions = np.arange(self.size).reshape(self.shape).T
+        native = self._native.take(positions.reshape(-1).tolist(), positions.shape)
+        return self._wrap(native)
+
+    def _matrix_product(
+        self,
+        plaintexts: _core.Plaintexts,
+        shape: Shape,
+        multiply: Callable[[_core.Plaintexts, int], _core.Ciphertexts],
+    ) -> Ciphertexts:
+        product = self._wrap(multiply(plaintexts, shape[0] if len(shape) == 2 else 1))
+        return product[0] if len(shape) < self.ndim else product
+
     def _align(self, values: PlaintextLike) -> tuple[_core.Ciphertexts, _core.Plaintexts]:
         """The batch and the plaintexts, broadcast to one shape where they differ."""
         plaintexts, shape = to_plaintexts(values)
@@ -240,6 +263,11 @@ class Ciphertexts:
             return self._native, plaintexts
         positions = np.broadcast_to(np.arange(self.size).reshape(self.shape), common)
         return self._native.take(positions.reshape(-1).tolist(), common), plaintexts
+
+
+def _require_fitting(left: Shape, right: Shape) -> None:
+    if not left or not right or left[-1] != right[0]:
+        raise InvalidArgumentError(f"shapes {left} and {right} do not fit a matrix product")
 
 
 def to_native_key(public_key: PublicKey) -> _core.PublicKey:

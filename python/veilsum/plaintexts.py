@@ -25,9 +25,12 @@ PlaintextLike: TypeAlias = (
 
 
 def to_plaintexts(
-    values: PlaintextLike | _core.Plaintexts, shape: Shape | None = None
+    values: PlaintextLike | _core.Plaintexts,
+    shape: Shape | None = None,
+    *,
+    transposed: bool = False,
 ) -> tuple[_core.Plaintexts, Shape]:
-    """Convert integers to Plaintexts, broadcast to ``shape`` if it is given.
+    """Convert integers to Plaintexts, broadcast to ``shape`` if it is given, or transposed.
 
     Returns:
         The plaintexts and their shape; ``()`` for a single integer.
@@ -43,6 +46,8 @@ def to_plaintexts(
     array = _to_array(values)
     if array.ndim > 2:
         raise InvalidArgumentError(f"plaintexts have at most two dimensions, not {array.ndim}")
+    if transposed:
+        array = array.T
     if shape is not None and array.shape != shape:
         try:
             array = np.broadcast_to(array, shape)

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "bigint_fixtures.hpp"
@@ -109,6 +110,28 @@ TEST_CASE("multi_pow equals GMP at 2048 bits, over several blocks of columns") {
         World world(moduli(2048).back(), *kernel);
         check_shape(world, 1, 513, 128);
     }
+}
+
+TEST_CASE("batch::multi_pow puts tiles of any number of threads together") {
+    for_each_world({65}, [](World& world) {
+        for (const auto& [num_rows, num_columns] :
+             {std::pair{1, 1}, std::pair{70, 9}, std::pair{3, 700}, std::pair{2, 2100}}) {
+            const Exponents exponents(static_cast<std::size_t>(num_rows),
+                                      static_cast<std::size_t>(num_columns), 40);
+            const auto bases = bases_of(world, exponents.matrix.num_columns);
+            const Operand base{bases.data(), world.modulus.element_bytes()};
+            for (const unsigned num_threads : {1u, 5u}) {
+                Secret<std::byte> out(exponents.matrix.num_rows * world.modulus.element_bytes());
+                batch::multi_pow(out.data(), base, world.modulus.r_squared(), exponents.matrix,
+                                 world.modulus, {num_threads});
+                require_products(world, exponents, out);
+                std::ranges::fill(out, std::byte{0});
+                batch::multi_pow_vartime(out.data(), base, world.modulus.r_squared(),
+                                         exponents.matrix, world.modulus, {num_threads});
+                require_products(world, exponents, out);
+            }
+        }
+    });
 }
 
 TEST_CASE("multi_pow takes strided bases and rows, and bases with a factor of R") {

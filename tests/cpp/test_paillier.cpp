@@ -204,6 +204,19 @@ TEST_CASE("sums over axes, slices and concatenation") {
     const Ciphertexts row = matrix.take({3, 4, 5}, {3});
     CHECK(open(row) == Values{40, 50, 60});
     CHECK(open(row.matrix_product(plaintexts({1, -2, 3, 0, 0, -1}), 2, {})) == Values{120, -60});
+    const Plaintexts signs = plaintexts({1, -2, 7, -1});
+    const Plaintexts counts = plaintexts({1, 2, 7, 0});
+    for (const bool doubled : {false, true}) {
+        const Ciphertexts c = doubled ? matrix.add(matrix, {}) : matrix;
+        const std::int64_t f = doubled ? 2 : 1;
+        const Values by_signs{f * -79, f * -98, f * -117, f * -33, f * -36, f * -39};
+        const Values by_counts{f * 81, f * 102, f * 123, f * 7, f * 14, f * 21};
+        CHECK(c.matrix_product(signs, 2, {}).shape() == Ciphertexts::Shape{2, 3});
+        CHECK(open(c.matrix_product(signs, 2, {})) == by_signs);
+        CHECK(open(c.matrix_product_vartime(signs, 2, {})) == by_signs);
+        CHECK(open(c.matrix_product(counts, 2, {})) == by_counts);
+        CHECK(open(c.matrix_product_vartime(counts, 2, {})) == by_counts);
+    }
     // Parts with different exponents of R.
     const Ciphertexts joined = Ciphertexts::concatenate({row, row.add(row, {})}, {});
     CHECK(open(joined) == Values{40, 50, 60, 80, 100, 120});

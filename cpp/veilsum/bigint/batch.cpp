@@ -15,7 +15,8 @@ namespace {
 constexpr std::size_t kMultiplicationsPerPiece = 4096;
 
 // Elements that share one inversion, which costs as much as some hundred multiplications.
-constexpr std::size_t kElementsPerInversion = 1024;
+constexpr std::size_t kFewestPerInversion = 128;
+constexpr std::size_t kMostPerInversion = 1024;
 
 // Partial products of one long product.
 constexpr std::size_t kProductWidth = 64;
@@ -161,7 +162,9 @@ void fixed_base(std::byte* out, const FixedBaseTable& table, const Limb* exponen
 void inverse_vartime(std::byte* out, const std::byte* in, std::size_t count, std::int64_t r_power,
                      const Modulus& n, const Execution& execution) {
     const std::size_t bytes = n.element_bytes();
-    parallel_for(count, kElementsPerInversion, execution, [&](std::size_t begin, std::size_t end) {
+    const std::size_t size_of_piece =
+        std::clamp(piece_size(count, 3, n, execution), kFewestPerInversion, kMostPerInversion);
+    parallel_for(count, size_of_piece, execution, [&](std::size_t begin, std::size_t end) {
         Secret<std::byte> scratch(n.kernel().scratch_bytes(n));
         const auto multiply = [&](std::byte* target, const std::byte* a, const std::byte* b,
                                   std::size_t width) {

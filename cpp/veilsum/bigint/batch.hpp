@@ -45,6 +45,14 @@ void fixed_base(std::byte* out, const FixedBaseTable& table, const Limb* exponen
                 std::size_t exponent_limbs, std::size_t count, const Modulus& n,
                 const Execution& execution);
 
+/// Cost: about one multiplication for four bits of each exponent, and more for few rows.
+void multi_pow(std::byte* out, Operand base, const std::byte* to_montgomery,
+               const ExponentMatrix& exponents, const Modulus& n, const Execution& execution);
+/// For public exponents: 28 multiplications for 128 bits, at 512 columns.
+void multi_pow_vartime(std::byte* out, Operand base, const std::byte* to_montgomery,
+                       const ExponentMatrix& exponents, const Modulus& n,
+                       const Execution& execution);
+
 /// out[i] = R^r_power * in[i]^-1 mod n^2. Three multiplications each, and one inversion for all of
 /// a piece (Montgomery's trick). Variable time. Throws Error: invalid_ciphertext (an element is not
 /// a unit).

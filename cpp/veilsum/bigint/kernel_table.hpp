@@ -2,7 +2,7 @@
 
 #include "veilsum/bigint/algorithms.hpp"
 #include "veilsum/bigint/kernel.hpp"
-#include "veilsum/bigint/multi_pow.hpp"
+#include "veilsum/bigint/multi_pow_vartime.hpp"
 
 namespace veilsum {
 

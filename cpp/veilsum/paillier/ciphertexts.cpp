@@ -214,25 +214,6 @@ Ciphertexts Ciphertexts::sum(std::optional<std::size_t> axis, const Execution& e
     return result({num_rows}, std::move(out), num_columns);
 }
 
-Ciphertexts Ciphertexts::matrix_product(const Plaintexts& matrix, std::size_t num_rows,
-                                        const Execution& execution) const {
-    if (shape_.size() != 1 || size_ == 0 || matrix.size() != num_rows * size_) {
-        invalid_argument("a matrix product needs a vector of ciphertexts and as many columns");
-    }
-    const Modulus& n = key_.modulus();
-    Bytes out(num_rows * n.element_bytes());
-    for (std::size_t row = 0; row < num_rows; ++row) {
-        Plaintexts scalars(size_, matrix.limbs_per_value());
-        for (std::size_t i = 0; i < size_; ++i) {
-            std::ranges::copy(matrix[row * size_ + i], scalars[i].begin());
-        }
-        const Ciphertexts products = multiply(scalars, execution);
-        batch::product(out.data() + row * n.element_bytes(), products.elements_.data(), size_, n,
-                       execution.without_progress());
-    }
-    return {key_, {num_rows}, std::move(out), static_cast<std::int64_t>(size_) - 1};
-}
-
 Ciphertexts Ciphertexts::rerandomise(const Execution& execution) const {
     const auto randomisers = fresh_randomisers(size_, key_, execution);
     const Ciphertexts zeros(key_, shape_, {randomisers.begin(), randomisers.end()});

@@ -59,10 +59,15 @@ public:
     /// The sum over one axis, or over everything. An empty sum is refused: invalid_argument.
     Ciphertexts sum(std::optional<std::size_t> axis, const Execution& execution) const;
 
-    /// The product of a plaintext matrix of num_rows rows with this vector.
-    /// Requires one dimension and size() columns. Constant time in the matrix.
+    /// The product of a plaintext matrix of num_rows rows with this vector or matrix, which has as
+    /// many rows as the plaintexts have columns. Constant time in the plaintexts, signs included;
+    /// the largest bit length among them is public.
+    /// Cost: docs/kernels.md; about a multiplication for four bits of each plaintext.
     Ciphertexts matrix_product(const Plaintexts& matrix, std::size_t num_rows,
                                const Execution& execution) const;
+    /// The same for public plaintexts: its time depends on them.
+    Ciphertexts matrix_product_vartime(const Plaintexts& matrix, std::size_t num_rows,
+                                       const Execution& execution) const;
 
     /// The same plaintexts under fresh randomisers.
     Ciphertexts rerandomise(const Execution& execution) const;
@@ -82,6 +87,8 @@ public:
 private:
     void require_same_key(const Ciphertexts& other) const;
     Ciphertexts inverse(const Execution& execution) const;
+    Ciphertexts matrix_product(const Plaintexts& matrix, std::size_t num_rows, bool is_public,
+                               const Execution& execution) const;
     Ciphertexts power(const Plaintexts& scalars, bool inverts_always,
                       const Execution& execution) const;
 
