@@ -7,6 +7,8 @@
 #include <initializer_list>
 #include <vector>
 
+#include "emulated_kernels.hpp"
+#include "emulated_simd.hpp"
 #include "veilsum/bigint/kernel.hpp"
 #include "veilsum/rng/uniform.hpp"
 
@@ -93,15 +95,30 @@ struct World {
     Secret<std::byte> elements;
 };
 
+/// Those of this processor and emulated ones.
+inline std::vector<const Kernel*> tested_kernels() {
+    auto kernels = available_kernels();
+    for (const Kernel* kernel : emulated_kernels()) kernels.push_back(kernel);
+    return kernels;
+}
+
+/// Emulated kernels are slow, and take larger moduli in test_emulated.cpp.
+inline constexpr std::size_t kMaxEmulatedBits = 512;
+
 template <class Check>
 void for_each_world(std::initializer_list<std::size_t> sizes, Check&& check) {
-    for (const Kernel* kernel : available_kernels()) {
+    const std::size_t num_available = available_kernels().size();
+    const auto kernels = tested_kernels();
+    for (std::size_t i = 0; i < kernels.size(); ++i) {
         for (const std::size_t bits : sizes) {
+            if (i >= num_available && bits > kMaxEmulatedBits) continue;
             for (const Integer& n : moduli(bits)) {
-                CAPTURE(kernel->name);
+                CAPTURE(kernels[i]->name);
                 CAPTURE(bits);
-                World world(n, *kernel);
+                World world(n, *kernels[i]);
                 check(world);
+                CAPTURE(violations.first());
+                REQUIRE(violations.take_count() == 0);
             }
         }
     }

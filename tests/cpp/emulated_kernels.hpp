@@ -1,0 +1,12 @@
+#pragma once
+
+#include <vector>
+
+#include "veilsum/bigint/kernel.hpp"
+
+namespace veilsum::testing {
+
+/// SimdEngine on lanes that check it. Slow; available everywhere.
+std::vector<const Kernel*> emulated_kernels();
+
+}  // namespace veilsum::testing
