@@ -38,6 +38,8 @@ struct EmulatedSimd {
     static constexpr std::size_t kLanes = 2;
     static constexpr unsigned kRadixBits = kRadix;
     static constexpr unsigned kBlock = kBlockLimbs;
+    static constexpr std::size_t kLookUps = 3;
+    static constexpr unsigned kMaxPowWindow = 4;
     static constexpr std::size_t kMaxProducts = kProducts;
     static constexpr std::uint64_t kMask = (std::uint64_t{1} << kRadixBits) - 1;
     /// Whether products are split in a low and a high half; else mul_low adds all.
@@ -201,20 +203,18 @@ public:
             });
         }
     }
-    static void look_up(Vector* out, const TableLimb* row, std::size_t num_limbs,
-                        const Limb* index) {
-        for (std::size_t i = 0; i < num_limbs; ++i) {
-            out[i] = make(kMask, [&](std::size_t lane) -> std::uint64_t {
-                return row[i * FixedBaseTable::kRowEntries + index[lane]];
+    template <bool kAdds>
+    static void look_up(Vector* const* outs, std::size_t count, const TableLimb* row,
+                        std::size_t num_limbs, const Limb* index) {
+        expect(count <= kLookUps, "more look-ups at once than agreed");
+        for (std::size_t i = 0; i < count * num_limbs; ++i) {
+            const Limb* group_index = index + i / num_limbs * kLanes;
+            const TableLimb* entries = row + i % num_limbs * FixedBaseTable::kRowEntries;
+            const Vector entry = make(kMask, [&](std::size_t lane) -> std::uint64_t {
+                return entries[group_index[lane]];
             });
-        }
-    }
-    static void look_up_add(Vector* out, const TableLimb* row, std::size_t num_limbs,
-                            const Limb* index) {
-        for (std::size_t i = 0; i < num_limbs; ++i) {
-            Vector entry;
-            look_up(&entry, row + i * FixedBaseTable::kRowEntries, 1, index);
-            out[i] = add(out[i], entry);
+            Vector& out = outs[i / num_limbs][i % num_limbs];
+            out = kAdds ? add(out, entry) : entry;
         }
     }
 };

@@ -1,7 +1,6 @@
 // The kernel functions, written once over an Engine.
 //
-// An Engine computes kLanes numbers side by side in lane form (element_limbs limbs, limb i of lane
-// l at i*kLanes + l) and has
+// An Engine computes kLanes numbers side by side in lane form (element_limbs limbs) and has
 //   load, store         elements to lane form and back
 //   mul, sqr            Montgomery product and square
 //   select              constant-time look-up, one index per lane
@@ -9,6 +8,8 @@
 //   chain_prepare/take/multiply/finish   multiplication by entries of fixed-base rows, looked up
 //                       for up to kLookUps groups of lanes at once
 //   add_plain           multiplication by 1 + m*n
+//   join_lanes, split_lanes, broadcast_lane   lane form from and to kLanes numbers of lane_limbs
+//                       limbs each
 //   is_canonical, mul_first_digits   for elements from outside
 // Scratch is split here: the engine's own part first, then temporaries.
 //
@@ -32,7 +33,7 @@ inline constexpr std::size_t kChainsPerBlock = 32;
 /// each entry once; set beside a product, that is right to a third on IFMA and on GMP.
 template <class Engine>
 struct Costs {
-    explicit Costs(const Modulus& n) : h(Engine::element_limbs(n) / (2 * Engine::kLanes)) {}
+    explicit Costs(const Modulus& n) : h(Engine::lane_limbs(n) / 2) {}
 
     std::size_t mul() const { return 10 * h * h; }
     std::size_t sqr() const { return 7 * h * h; }

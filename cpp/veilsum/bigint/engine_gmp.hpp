@@ -39,6 +39,7 @@ public:
 
     static std::size_t r_bits(std::size_t modulus_bits) { return (modulus_bits + 63) / 64 * 64; }
     static std::size_t element_limbs(const Modulus& n) { return 2 * n.num_limbs(); }
+    static std::size_t lane_limbs(const Modulus& n) { return element_limbs(n); }
     /// A chain's t, w, a pair of entries, and L; kept 16-byte aligned.
     static std::size_t chain_limbs(const Modulus& n) { return (5 * n.num_limbs() + 2) / 2 * 2; }
     static std::size_t row_limbs(const Modulus& n) {
@@ -178,6 +179,16 @@ public:
         limbs::subtract_once(w_, carry, n_.n(), h_, t_);
         if (out != x) std::memcpy(out, x, h_ * sizeof(Limb));
         std::memcpy(out + h_, w_, h_ * sizeof(Limb));
+    }
+
+    void join_lanes(Limb* out, const Limb* const* lanes) const {
+        std::memcpy(out, *lanes, 2 * h_ * sizeof(Limb));
+    }
+    void split_lanes(Limb* const* lanes, const Limb* in) const {
+        std::memcpy(*lanes, in, 2 * h_ * sizeof(Limb));
+    }
+    void broadcast_lane(Limb* out, const Limb* in, std::size_t /*lane*/) const {
+        if (out != in) std::memcpy(out, in, 2 * h_ * sizeof(Limb));
     }
 
     /// Whether both digits are below n. For public values.

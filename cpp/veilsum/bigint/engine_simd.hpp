@@ -64,6 +64,7 @@ public:
     static std::size_t element_limbs(const Modulus& n) {
         return 2 * digit_limbs(n.bits()) * kLimbsPerVector;
     }
+    static std::size_t lane_limbs(const Modulus& n) { return 2 * digit_limbs(n.bits()); }
     /// A chain's t, w, the top of w, a pair of entries, and L.
     static std::size_t chain_limbs(const Modulus& n) {
         return (5 * digit_limbs(n.bits()) + 1) * kLimbsPerVector;
@@ -310,17 +311,42 @@ public:
         std::copy_n(doubled_, h_, out + h_);
     }
 
+    /// Lane l of out = lanes[l], of lane_limbs limbs.
+    void join_lanes(Limb* out, const Limb* const* lanes) const {
+        for (std::size_t i = 0; i < 2 * h_; ++i) {
+            Limb limbs[kLanes];
+            for (std::size_t lane = 0; lane < kLanes; ++lane) limbs[lane] = lanes[lane][i];
+            put_lanes(vectors(out) + i, limbs);
+        }
+    }
+    void split_lanes(Limb* const* lanes, const Limb* in) const {
+        for (std::size_t i = 0; i < 2 * h_; ++i) {
+            for (std::size_t lane = 0; lane < kLanes; ++lane) {
+                lanes[lane][i] = lane_of(vectors(in) + i, lane);
+            }
+        }
+    }
+    /// All lanes of out = that lane of in.
+    void broadcast_lane(Limb* out, const Limb* in, std::size_t lane) const {
+        for (std::size_t i = 0; i < 2 * h_; ++i) {
+            Limb limbs[kLanes];
+            std::fill_n(limbs, kLanes, lane_of(vectors(in) + i, lane));
+            put_lanes(vectors(out) + i, limbs);
+        }
+    }
+
     /// Whether both digits are below n in all lanes. For public values.
     bool is_canonical(const Limb* x_limbs) const {
-        Vector borrows[2] = {Simd::zero(), Simd::zero()};
+        bool is_below = true;
         for (const std::size_t digit : {0, 1}) {
             const Vector* x = vectors(x_limbs) + digit * h_;
-            for (std::size_t i = 0; i < h_; ++i) subtract_step(x[i], n_[i], borrows[digit]);
+            Vector borrow = Simd::zero();
+            for (std::size_t i = 0; i < h_; ++i) subtract_step(x[i], n_[i], borrow);
+            for (std::size_t lane = 0; lane < kLanes; ++lane) {
+                is_below = is_below && lane_of(&borrow, lane) == 1;
+            }
         }
-        Limb below[2 * kLimbsPerVector];
-        std::memcpy(below, borrows, sizeof below);
-        return std::find(below, below + 2 * kLimbsPerVector, Limb{0}) ==
-               below + 2 * kLimbsPerVector;
+        return is_below;
     }
 
     /// Multiplies the first digit of `product`, below 1.1n, by that of x, below n, and R^-1.
@@ -352,6 +378,15 @@ private:
     }
     static const TableLimb* table(const Limb* row) {
         return reinterpret_cast<const TableLimb*>(row);
+    }
+    static Limb lane_of(const Vector* vector, std::size_t lane) {
+        Limb limbs[kLanes];
+        std::memcpy(limbs, vector, sizeof limbs);
+        return limbs[lane];
+    }
+    static void put_lanes(Vector* vector, const Limb (&limbs)[kLanes]) {
+        *vector = Simd::low_bits(Simd::zero());
+        std::memcpy(vector, limbs, sizeof limbs);
     }
     std::size_t half_row_entries() const { return h_ * FixedBaseTable::kRowEntries; }
     static std::size_t padded(std::size_t h) {

@@ -87,7 +87,7 @@ public:
         : plan_(plan),
           n_(n),
           work_(n, scratch),
-          lane_limbs_(work_.element_limbs / L),
+          lane_limbs_(Engine::lane_limbs(n)),
           x_(work_.element()),
           y_(work_.element()),
           bases_(work_.element()),
@@ -126,19 +126,11 @@ private:
         }
         return lanes;
     }
-    void get(Limb* out, const Lanes& lanes) {
-        for (std::size_t i = 0; i < lane_limbs_; ++i) {
-            for (std::size_t lane = 0; lane < L; ++lane) out[i * L + lane] = lanes.of[lane][i];
-        }
-    }
-    void put(const Lanes& lanes, const Limb* in) {
-        for (std::size_t i = 0; i < lane_limbs_; ++i) {
-            for (std::size_t lane = 0; lane < L; ++lane) lanes.of[lane][i] = in[i * L + lane];
-        }
-    }
+    void get(Limb* out, const Lanes& lanes) { work_.engine.join_lanes(out, lanes.of); }
+    void put(const Lanes& lanes, const Limb* in) { work_.engine.split_lanes(lanes.of, in); }
     void copy(Limb* out, const Limb* in) { std::copy_n(in, work_.element_limbs, out); }
     void broadcast(Limb* out, const Limb* in, std::size_t lane) {
-        for (std::size_t i = 0; i < lane_limbs_; ++i) std::fill_n(out + i * L, L, in[i * L + lane]);
+        work_.engine.broadcast_lane(out, in, lane);
     }
 
     /// Multiplies base_ into a bucket of each lane and set.
