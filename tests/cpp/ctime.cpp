@@ -204,9 +204,7 @@ void check_kernels(std::size_t bits) {
                                    n, {});
         check_kernel("public n", n, table);
         mark_secret(n);
-        const std::size_t entry_limbs = 2 * n.num_limbs();
-        mark_secret(table.row(0),
-                    table.num_rows() * FixedBaseTable::kRowEntries * entry_limbs * sizeof(Limb));
+        mark_secret(table.row(0), table.size_bytes());
         check_kernel("secret n", n, table);
     }
 }

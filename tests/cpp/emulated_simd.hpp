@@ -40,6 +40,7 @@ struct EmulatedSimd {
     static constexpr unsigned kBlock = kBlockLimbs;
     static constexpr std::size_t kLookUps = 3;
     static constexpr unsigned kMaxPowWindow = 4;
+    static constexpr unsigned kMaxTableWindow = 7;
     static constexpr std::size_t kMaxProducts = kProducts;
     static constexpr std::uint64_t kMask = (std::uint64_t{1} << kRadixBits) - 1;
     /// Whether products are split in a low and a high half; else mul_low adds all.
@@ -205,11 +206,11 @@ public:
     }
     template <bool kAdds>
     static void look_up(Vector* const* outs, std::size_t count, const TableLimb* row,
-                        std::size_t num_limbs, const Limb* index) {
+                        unsigned window_bits, std::size_t num_limbs, const Limb* index) {
         expect(count <= kLookUps, "more look-ups at once than agreed");
         for (std::size_t i = 0; i < count * num_limbs; ++i) {
             const Limb* group_index = index + i / num_limbs * kLanes;
-            const TableLimb* entries = row + i % num_limbs * FixedBaseTable::kRowEntries;
+            const TableLimb* entries = row + (i % num_limbs << window_bits);
             const Vector entry = make(kMask, [&](std::size_t lane) -> std::uint64_t {
                 return entries[group_index[lane]];
             });

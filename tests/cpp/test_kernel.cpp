@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "bigint_fixtures.hpp"
+#include "veilsum/base/cpu.hpp"
 #include "veilsum/base/error.hpp"
 #include "veilsum/bigint/residue.hpp"
 
@@ -240,7 +241,7 @@ TEST_CASE("pow_each takes one exponent for each base") {
     });
 }
 
-TEST_CASE("fixed_base equals GMP, in batches around the block size") {
+TEST_CASE("fixed_base equals GMP, in batches around the block size and with all windows") {
     for_each_world({7, 64, 65, 1024, 2048}, [](World& world) {
         Integer base;
         do {
@@ -248,25 +249,42 @@ TEST_CASE("fixed_base equals GMP, in batches around the block size") {
         } while (!(gcd(base, world.n) == Integer(1)));
         const std::size_t exponent_bits = world.n.bit_length() / 2 + 1;
         const auto element = world.modulus.element(base);
-        const FixedBaseTable table(element.data(), exponent_bits, world.modulus, {});
         const std::size_t exponent_limbs = (exponent_bits + 63) / 64;
-        for (const std::size_t count : {1u, 7u, 8u, 9u, 17u}) {
-            std::vector<Limb> exponents;
-            std::vector<Integer> expected;
-            for (std::size_t i = 0; i < count; ++i) {
-                const Integer exponent = i == 0   ? Integer(0)
-                                         : i == 1 ? power_of_two(exponent_bits) - 1
-                                                  : random_below(power_of_two(exponent_bits));
-                const auto limbs = to_limbs(exponent, exponent_limbs);
-                exponents.insert(exponents.end(), limbs.begin(), limbs.end());
-                expected.push_back(world.power(base, exponent));
+        for (unsigned window = 6; window <= world.kernel.max_table_window; ++window) {
+            const FixedBaseTable table(element.data(), exponent_bits, window, world.modulus, {});
+            // 33 is one group of lanes more than look-ups are made for at once.
+            for (const std::size_t count : {1u, 7u, 8u, 9u, 17u, 33u}) {
+                std::vector<Limb> exponents;
+                std::vector<Integer> expected;
+                for (std::size_t i = 0; i < count; ++i) {
+                    const Integer exponent = i == 0   ? Integer(0)
+                                             : i == 1 ? power_of_two(exponent_bits) - 1
+                                                      : random_below(power_of_two(exponent_bits));
+                    const auto limbs = to_limbs(exponent, exponent_limbs);
+                    exponents.insert(exponents.end(), limbs.begin(), limbs.end());
+                    expected.push_back(world.power(base, exponent));
+                }
+                Secret<std::byte> out(count * world.modulus.element_bytes());
+                world.kernel.fixed_base(out.data(), table, exponents.data(), exponent_limbs, count,
+                                        world.modulus, world.scratch.data());
+                for (std::size_t i = 0; i < count; ++i) REQUIRE(world.at(out, i) == expected[i]);
             }
-            Secret<std::byte> out(count * world.modulus.element_bytes());
-            world.kernel.fixed_base(out.data(), table, exponents.data(), exponent_limbs, count,
-                                    world.modulus, world.scratch.data());
-            for (std::size_t i = 0; i < count; ++i) REQUIRE(world.at(out, i) == expected[i]);
         }
     });
+}
+
+TEST_CASE("a table takes the largest window whose rows the second cache holds") {
+    const Modulus n(moduli(2048)[1], active_kernel());
+    const auto base = n.element(Integer(2));
+    const FixedBaseTable table(base.data(), 70, n, {});
+    const auto pair_bytes = [&](unsigned window) {
+        return 2 * active_kernel().row_limbs(window, n) * sizeof(Limb);
+    };
+    const unsigned w = table.window_bits();
+    CHECK(w >= 6);
+    CHECK((w == 6 || pair_bytes(w) <= second_cache_bytes() / 2));
+    CHECK((w == active_kernel().max_table_window || pair_bytes(w + 1) > second_cache_bytes() / 2));
+    CHECK(table.size_bytes() == table.num_rows() * pair_bytes(w) / 2);
 }
 
 TEST_CASE("residue::mul equals GMP") {

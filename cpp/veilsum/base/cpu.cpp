@@ -1,5 +1,7 @@
 #include "veilsum/base/cpu.hpp"
 
+#include <unistd.h>
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -42,6 +44,15 @@ std::vector<std::string> cpu_features() {
     if (has_vaes()) features.emplace_back("vaes");
 #endif
     return features;
+}
+
+std::size_t second_cache_bytes() {
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+    const long size_bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    return size_bytes > 0 ? static_cast<std::size_t>(size_bytes) : 0;
+#else
+    return 0;
+#endif
 }
 
 }  // namespace veilsum

@@ -316,7 +316,7 @@ template <class Engine>
 void fixed_base(std::byte* out, const FixedBaseTable& table, const Limb* exponents,
                 std::size_t exponent_limbs, std::size_t count, const Modulus& n,
                 std::byte* scratch) {
-    constexpr unsigned w = FixedBaseTable::kWindowBits;
+    const unsigned w = table.window_bits();
     constexpr std::size_t kBlock = kChainsPerBlock * Engine::kLanes;
     Workspace<Engine> work(n, scratch);
     work.engine.chain_prepare();
@@ -339,7 +339,7 @@ void fixed_base(std::byte* out, const FixedBaseTable& table, const Limb* exponen
                 }
                 group[num_chains++] = chain_of(i);
             }
-            work.engine.chain_take(group, num_chains, table.row(row), index, part);
+            work.engine.chain_take(group, num_chains, table.row(row), w, index, part);
         };
         // Rows outermost: each is read from memory once for the whole block.
         for (std::size_t row = 0; row < table.num_rows(); row += row == 0 ? 1 : 2) {

@@ -36,17 +36,19 @@ public:
     static constexpr std::size_t kLanes = 1;
     static constexpr std::size_t kLookUps = 1;
     static constexpr unsigned kMaxPowWindow = 5;
+    // 7 is no faster and takes 1.7 times the memory.
+    static constexpr unsigned kMaxTableWindow = 6;
 
     static std::size_t r_bits(std::size_t modulus_bits) { return (modulus_bits + 63) / 64 * 64; }
     static std::size_t element_limbs(const Modulus& n) { return 2 * n.num_limbs(); }
     static std::size_t lane_limbs(const Modulus& n) { return element_limbs(n); }
     /// A chain's t, w, a pair of entries, and L; kept 16-byte aligned.
     static std::size_t chain_limbs(const Modulus& n) { return (5 * n.num_limbs() + 2) / 2 * 2; }
-    static std::size_t row_limbs(const Modulus& n) {
-        return FixedBaseTable::kRowEntries * 2 * n.num_limbs();
+    static std::size_t row_limbs(unsigned window_bits, const Modulus& n) {
+        return (std::size_t{2} << window_bits) * n.num_limbs();
     }
-    static void put_entry(Limb* row, std::size_t j, const Limb* digit0, const Limb* digit1,
-                          const Modulus& n) {
+    static void put_entry(Limb* row, unsigned /*window_bits*/, std::size_t j, const Limb* digit0,
+                          const Limb* digit1, const Modulus& n) {
         const std::size_t h = n.num_limbs();
         std::memcpy(row + j * 2 * h, digit0, h * sizeof(Limb));
         std::memcpy(row + j * 2 * h + h, digit1, h * sizeof(Limb));
@@ -124,9 +126,9 @@ public:
     }
 
     /// Looks an entry up in a row; count is 1.
-    void chain_take(Limb* const* chains, std::size_t /*count*/, const Limb* row, const Limb* index,
-                    ChainPart part) const {
-        limbs::select(entry_, row, 2 * h_, FixedBaseTable::kRowEntries, index[0]);
+    void chain_take(Limb* const* chains, std::size_t /*count*/, const Limb* row,
+                    unsigned window_bits, const Limb* index, ChainPart part) const {
+        limbs::select(entry_, row, 2 * h_, std::size_t{1} << window_bits, index[0]);
         Limb* chain = *chains;
         Limb* sum = chain + 4 * h_;
         if (part == ChainPart::start) std::memset(chain, 0, (5 * h_ + 1) * sizeof(Limb));

@@ -52,6 +52,7 @@ public:
     static constexpr std::size_t kLanes = Simd::kLanes;
     static constexpr std::size_t kLookUps = Simd::kLookUps;
     static constexpr unsigned kMaxPowWindow = Simd::kMaxPowWindow;
+    static constexpr unsigned kMaxTableWindow = Simd::kMaxTableWindow;
 
     static std::size_t digit_limbs(std::size_t modulus_bits) {
         const std::size_t limbs =
@@ -73,19 +74,18 @@ public:
         const std::size_t h = digit_limbs(n.bits());
         return (7 * h + 2 * B) * kLimbsPerVector + 4 * padded(h);
     }
-    /// A row of a fixed-base table: for each limb of both digits, kRowEntries of them.
-    static std::size_t row_limbs(const Modulus& n) {
-        return 2 * digit_limbs(n.bits()) * FixedBaseTable::kRowEntries * sizeof(TableLimb) /
-               sizeof(Limb);
+    /// A row of a fixed-base table: for each limb of both digits, those of all entries.
+    static std::size_t row_limbs(unsigned window_bits, const Modulus& n) {
+        return (digit_limbs(n.bits()) << (window_bits + 1)) * sizeof(TableLimb) / sizeof(Limb);
     }
-    static void put_entry(Limb* row, std::size_t j, const Limb* digit0, const Limb* digit1,
-                          const Modulus& n) {
+    static void put_entry(Limb* row, unsigned window_bits, std::size_t j, const Limb* digit0,
+                          const Limb* digit1, const Modulus& n) {
         const std::size_t h = digit_limbs(n.bits());
         auto* entries = reinterpret_cast<TableLimb*>(row);
         for (std::size_t i = 0; i < h; ++i) {
-            entries[i * FixedBaseTable::kRowEntries + j] =
+            entries[(i << window_bits) + j] =
                 static_cast<TableLimb>(limb_at(digit0, n.num_limbs(), i));
-            entries[(h + i) * FixedBaseTable::kRowEntries + j] =
+            entries[((h + i) << window_bits) + j] =
                 static_cast<TableLimb>(limb_at(digit1, n.num_limbs(), i));
         }
     }
@@ -215,8 +215,8 @@ public:
     }
 
     /// Looks entries up in a row, one for each lane of `count` <= kLookUps chains.
-    void chain_take(Limb* const* chains, std::size_t count, const Limb* row, const Limb* index,
-                    ChainPart part) const {
+    void chain_take(Limb* const* chains, std::size_t count, const Limb* row, unsigned window_bits,
+                    const Limb* index, ChainPart part) const {
         Vector* first[kLookUps] = {};
         Vector* sums[kLookUps] = {};
         for (std::size_t i = 0; i < count; ++i) {
@@ -230,8 +230,9 @@ public:
                 std::fill_n(chain.sum, h_, Simd::zero());
             }
         }
-        Simd::template look_up<false>(first, count, table(row), h_, index);
-        Simd::template look_up<true>(sums, count, table(row) + half_row_entries(), h_, index);
+        Simd::template look_up<false>(first, count, table(row), window_bits, h_, index);
+        Simd::template look_up<true>(sums, count, table(row) + (h_ << window_bits), window_bits, h_,
+                                     index);
     }
 
     /// Multiplies the pair of entries, left and right, into a chain.
@@ -388,7 +389,6 @@ private:
         *vector = Simd::low_bits(Simd::zero());
         std::memcpy(vector, limbs, sizeof limbs);
     }
-    std::size_t half_row_entries() const { return h_ * FixedBaseTable::kRowEntries; }
     static std::size_t padded(std::size_t h) {
         return (h + kLimbsPerVector - 1) / kLimbsPerVector * kLimbsPerVector;
     }

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "veilsum/base/cpu.hpp"
 #include "veilsum/bigint/kernel.hpp"
 #include "veilsum/bigint/residue.hpp"
 
@@ -10,6 +11,8 @@ namespace {
 
 // A band takes some milliseconds, and fills the lanes of any kernel.
 constexpr std::size_t kRowsPerBand = 32;
+
+constexpr unsigned kMinWindowBits = 6;
 
 /// Runs the kernel's and the residue arithmetic of one modulus on its own scratch.
 class Calculator {
@@ -32,14 +35,27 @@ private:
     Secret<Limb> residue_scratch_;
 };
 
+/// The largest window whose rows leave room in the second cache; they come in pairs.
+unsigned choose_window(const Modulus& n) {
+    unsigned window = n.kernel().max_table_window;
+    const auto pair_bytes = [&] { return 2 * n.kernel().row_limbs(window, n) * sizeof(Limb); };
+    while (window > kMinWindowBits && pair_bytes() > second_cache_bytes() / 2) --window;
+    return window;
+}
+
 }  // namespace
 
-// Rows are the lanes here: column j of a band of rows is made from column j - 1 in one kernel call.
 FixedBaseTable::FixedBaseTable(const std::byte* base, std::size_t exponent_bits, const Modulus& n,
                                const Execution& execution)
-    : exponent_bits_(exponent_bits),
-      num_rows_((exponent_bits + kWindowBits - 1) / kWindowBits | 1),
-      row_limbs_(n.kernel().row_limbs(n)),
+    : FixedBaseTable(base, exponent_bits, choose_window(n), n, execution) {}
+
+// Rows are the lanes here: column j of a band of rows is made from column j - 1 in one kernel call.
+FixedBaseTable::FixedBaseTable(const std::byte* base, std::size_t exponent_bits,
+                               unsigned window_bits, const Modulus& n, const Execution& execution)
+    : window_bits_(window_bits),
+      exponent_bits_(exponent_bits),
+      num_rows_((exponent_bits + window_bits - 1) / window_bits | 1),
+      row_limbs_(n.kernel().row_limbs(window_bits, n)),
       limbs_(num_rows_ * row_limbs_) {
     const std::size_t h = n.num_limbs();
     const std::size_t bytes = n.element_bytes();
@@ -58,7 +74,7 @@ FixedBaseTable::FixedBaseTable(const std::byte* base, std::size_t exponent_bits,
         Limb* inverse_step = inverse_steps.data() + r * h;
         std::memcpy(step, step - bytes, bytes);
         std::memcpy(inverse_step, inverse_step - h, h * sizeof(Limb));
-        for (unsigned i = 0; i < kWindowBits; ++i) {
+        for (unsigned i = 0; i < window_bits; ++i) {
             first.mul(step, {step, 0}, {step, 0}, 1);
             first.mul_mod_n(inverse_step, inverse_step, inverse_step);
         }
@@ -82,7 +98,7 @@ FixedBaseTable::FixedBaseTable(const std::byte* base, std::size_t exponent_bits,
         }
         Secret<Limb> digit0(h);
         Secret<Limb> digit1(h);
-        for (std::size_t j = 0; j < kRowEntries; ++j) {
+        for (std::size_t j = 0; j < std::size_t{1} << window_bits; ++j) {
             for (std::size_t r = begin; r < end; ++r) {
                 const std::byte* power = powers.data() + (r - begin) * bytes;
                 Limb* inverse_power = inverses.data() + (r - begin) * h;
@@ -91,7 +107,7 @@ FixedBaseTable::FixedBaseTable(const std::byte* base, std::size_t exponent_bits,
                 calculator.mul_mod_n(digit1.data(), digit1.data(), inverse_power);
                 calculator.mul_mod_n(digit1.data(), digit1.data(),
                                      r == 0 ? to_first.data() : to_others.data());
-                n.kernel().put_entry(limbs_.data() + r * row_limbs_, j, digit0.data(),
+                n.kernel().put_entry(limbs_.data() + r * row_limbs_, window_bits, j, digit0.data(),
                                      digit1.data(), n);
                 calculator.mul_mod_n(inverse_power, inverse_power, inverse_steps.data() + r * h);
             }

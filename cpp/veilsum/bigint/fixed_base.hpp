@@ -29,12 +29,14 @@ public:
     FixedBaseTable(const std::byte* base, std::size_t exponent_bits, const Modulus& n,
                    const Execution& execution);
 
-    /// Row length 2^w: larger tables need fewer multiplications, but each look-up reads a whole
-    /// row. Chosen on the portable kernel at 2048 bits, where 7 was no faster and takes 1.7 times
-    /// the memory.
-    static constexpr unsigned kWindowBits = 6;
-    static constexpr std::size_t kRowEntries = std::size_t{1} << kWindowBits;
+    /// With windows of that size, from 6 to the kernel's max_table_window. The other constructor
+    /// takes the largest of which two rows are at home in the second cache of this processor.
+    FixedBaseTable(const std::byte* base, std::size_t exponent_bits, unsigned window_bits,
+                   const Modulus& n, const Execution& execution);
 
+    /// w, for rows of 2^w entries: larger ones need fewer multiplications, but each look-up reads a
+    /// whole row.
+    unsigned window_bits() const noexcept { return window_bits_; }
     std::size_t exponent_bits() const noexcept { return exponent_bits_; }
     std::size_t num_rows() const noexcept { return num_rows_; }
     std::size_t size_bytes() const noexcept { return limbs_.size() * sizeof(Limb); }
@@ -42,6 +44,7 @@ public:
     const Limb* row(std::size_t r) const noexcept { return limbs_.data() + r * row_limbs_; }
 
 private:
+    unsigned window_bits_;
     std::size_t exponent_bits_;
     std::size_t num_rows_;
     std::size_t row_limbs_;

@@ -108,11 +108,13 @@ struct Kernel {
     std::size_t (*multi_pow_vartime_scratch_bytes)(const ExponentMatrix& exponents,
                                                    const Modulus& n);
 
-    /// Fixed-base tables keep their rows in the kernel's own form: row_limbs(n) limbs each, 64-byte
-    /// aligned, into which put_entry writes the pair of digits of entry j, num_limbs limbs each.
-    std::size_t (*row_limbs)(const Modulus& n);
-    void (*put_entry)(Limb* row, std::size_t j, const Limb* digit0, const Limb* digit1,
-                      const Modulus& n);
+    /// Fixed-base tables keep their rows in the kernel's own form: row_limbs limbs each, 64-byte
+    /// aligned, into which put_entry writes the pair of digits of entry j < 2^window_bits,
+    /// num_limbs limbs each. Windows have 6 to max_table_window bits.
+    unsigned max_table_window;
+    std::size_t (*row_limbs)(unsigned window_bits, const Modulus& n);
+    void (*put_entry)(Limb* row, unsigned window_bits, std::size_t j, const Limb* digit0,
+                      const Limb* digit1, const Modulus& n);
 
     /// out[i] = table's base ^ exponent[i], exponents of exponent_limbs limbs.
     void (*fixed_base)(std::byte* out, const FixedBaseTable& table, const Limb* exponents,

@@ -108,6 +108,7 @@ struct Avx2Simd {
     static constexpr unsigned kBlock = 5;
     static constexpr std::size_t kLookUps = 1;
     static constexpr unsigned kMaxPowWindow = 4;
+    static constexpr unsigned kMaxTableWindow = 7;
     // 255 products leave 2^56 for what is added besides.
     static constexpr std::size_t kMaxProducts = 255;
     static constexpr std::uint64_t kMask = (std::uint64_t{1} << kRadixBits) - 1;
@@ -206,23 +207,24 @@ struct Avx2Simd {
     /// outs[0] = or += the entries that index names; count is 1.
     template <bool kAdds>
     static void look_up(Vector* const* outs, std::size_t /*count*/, const TableLimb* row,
-                        std::size_t num_limbs, const Limb* index) {
-        const Entries entries(index);
-        for (std::size_t i = 0; i < num_limbs; ++i) {
-            const Vector found = entries.of(row, i);
-            outs[0][i] = kAdds ? add(outs[0][i], found) : found;
+                        unsigned window_bits, std::size_t num_limbs, const Limb* index) {
+        if (window_bits == 6) {
+            look_up_in<kAdds, 6>(outs[0], row, num_limbs, index);
+        } else {
+            look_up_in<kAdds, 7>(outs[0], row, num_limbs, index);
         }
     }
 
 private:
     /// Looks one limb up for all lanes: vpermd picks from eight entries by the low three bits of
     /// the index, and masks from the eights.
+    template <unsigned kWindowBits>
     class Entries {
     public:
         explicit Entries(const Limb* index)
             : index_(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(index))) {
             const __m256i eight = _mm256_srli_epi64(index_, 3);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
             for (unsigned i = 0; i < kEights; ++i) {
                 // The upper half of a lane picks an entry too, which its mask clears.
                 is_in_[i] =
@@ -231,9 +233,9 @@ private:
         }
         Vector of(const TableLimb* row, std::size_t limb) const {
             const auto* entries =
-                reinterpret_cast<const __m256i*>(row + limb * FixedBaseTable::kRowEntries);
+                reinterpret_cast<const __m256i*>(row + limb * (std::size_t{1} << kWindowBits));
             __m256i found = zero();
-#pragma GCC unroll 8
+#pragma GCC unroll 16
             for (unsigned i = 0; i < kEights; ++i) {
                 const __m256i picked = _mm256_permutevar8x32_epi32(entries[i], index_);
                 found = _mm256_or_si256(found, _mm256_and_si256(picked, is_in_[i]));
@@ -242,10 +244,20 @@ private:
         }
 
     private:
-        static constexpr unsigned kEights = FixedBaseTable::kRowEntries / 8;
+        static constexpr unsigned kEights = (1u << kWindowBits) / 8;
         __m256i index_;
         __m256i is_in_[kEights];
     };
+
+    template <bool kAdds, unsigned kWindowBits>
+    static void look_up_in(Vector* out, const TableLimb* row, std::size_t num_limbs,
+                           const Limb* index) {
+        const Entries<kWindowBits> entries(index);
+        for (std::size_t i = 0; i < num_limbs; ++i) {
+            const Vector found = entries.of(row, i);
+            out[i] = kAdds ? add(out[i], found) : found;
+        }
+    }
 };
 
 }  // namespace

@@ -62,6 +62,7 @@ struct IfmaSimd {
     static constexpr std::size_t kLookUps = 4;
     // 32 entries would leave the innermost cache, and cost as much as the products they save.
     static constexpr unsigned kMaxPowWindow = 4;
+    static constexpr unsigned kMaxTableWindow = 7;
     // Two halves of 52 bits each, and a bit of room for what is added besides.
     static constexpr std::size_t kMaxProducts = 2040;
     static constexpr std::uint64_t kMask = (std::uint64_t{1} << kRadixBits) - 1;
@@ -165,58 +166,83 @@ struct IfmaSimd {
         }
     }
 
-    /// outs[i] = or += the entries that index[i*kLanes, ...) names, for count <= kLookUps.
+    /// outs[i] = or += the entries that index[i*kLanes, ...) names, for count <= kLookUps, in a row
+    /// of 2^window_bits of each limb.
     template <bool kAdds>
     static void look_up(Vector* const* outs, std::size_t count, const TableLimb* row,
-                        std::size_t num_limbs, const Limb* index) {
-        if (count == kLookUps) {
-            look_up_together<kAdds, kLookUps>(outs, row, num_limbs, index);
+                        unsigned window_bits, std::size_t num_limbs, const Limb* index) {
+        if (window_bits == 6) {
+            look_up_in<kAdds, 6>(outs, count, row, num_limbs, index);
         } else {
-            for (std::size_t i = 0; i < count; ++i) {
-                look_up_together<kAdds, 1>(outs + i, row, num_limbs, index + i * kLanes);
-            }
+            look_up_in<kAdds, 7>(outs, count, row, num_limbs, index);
         }
     }
 
 private:
-    /// Finds one limb of eight entries in a row's 64: vpermi2q picks from 16 by the low four bits
-    /// of the index, and its upper two bits pick among the four results.
+    /// Finds one limb of eight entries in a row: vpermi2q picks from 16 by the low four bits of the
+    /// index, and the upper bits pick among the results.
+    template <unsigned kWindowBits>
     struct Finder {
-        Finder() = default;
-        explicit Finder(const Limb* index_of_lanes)
-            : index(_mm512_loadu_si512(index_of_lanes)),
-              bit4(_mm512_srai_epi64(_mm512_slli_epi64(index, 59), 63)),
-              bit5(_mm512_srai_epi64(_mm512_slli_epi64(index, 58), 63)) {}
+        static constexpr unsigned kUpperBits = kWindowBits - 4;
+        static constexpr unsigned kSixteens = 1u << kUpperBits;
 
-        [[gnu::always_inline]] Vector find(const __m512i (&row)[8]) const {
-            const __m512i low = choose(bit4, _mm512_permutex2var_epi64(row[0], index, row[1]),
-                                       _mm512_permutex2var_epi64(row[2], index, row[3]));
-            const __m512i high = choose(bit4, _mm512_permutex2var_epi64(row[4], index, row[5]),
-                                        _mm512_permutex2var_epi64(row[6], index, row[7]));
-            return choose(bit5, low, high);
+        Finder() = default;
+        explicit Finder(const Limb* index_of_lanes) : index(_mm512_loadu_si512(index_of_lanes)) {
+#pragma GCC unroll 4
+            for (unsigned i = 0; i < kUpperBits; ++i) {
+                upper[i] = _mm512_srai_epi64(_mm512_slli_epi64(index, 59 - i), 63);
+            }
         }
-        static Vector choose(Vector where, Vector a, Vector b) {
-            return _mm512_ternarylogic_epi64(where, b, a, 0xca);
+
+        [[gnu::always_inline]] Vector find(const __m512i (&row)[2 * kSixteens]) const {
+            __m512i found[kSixteens];
+#pragma GCC unroll 8
+            for (unsigned i = 0; i < kSixteens; ++i) {
+                found[i] = _mm512_permutex2var_epi64(row[2 * i], index, row[2 * i + 1]);
+            }
+#pragma GCC unroll 4
+            for (unsigned bit = 0; bit < kUpperBits; ++bit) {
+#pragma GCC unroll 8
+                for (unsigned i = 0; i < kSixteens >> (bit + 1); ++i) {
+                    // Where the bit is set the second, else the first.
+                    found[i] =
+                        _mm512_ternarylogic_epi64(upper[bit], found[2 * i + 1], found[2 * i], 0xca);
+                }
+            }
+            return found[0];
         }
 
         __m512i index;
-        __m512i bit4;
-        __m512i bit5;
+        __m512i upper[kUpperBits];  // All ones in lanes whose index has bit 4 + i.
     };
-    static_assert(FixedBaseTable::kRowEntries == 64);
+
+    template <bool kAdds, unsigned kWindowBits>
+    static void look_up_in(Vector* const* outs, std::size_t count, const TableLimb* row,
+                           std::size_t num_limbs, const Limb* index) {
+        if (count == kLookUps) {
+            look_up_together<kAdds, kWindowBits, kLookUps>(outs, row, num_limbs, index);
+        } else {
+            for (std::size_t i = 0; i < count; ++i) {
+                look_up_together<kAdds, kWindowBits, 1>(outs + i, row, num_limbs,
+                                                        index + i * kLanes);
+            }
+        }
+    }
 
     /// Reads the row once for all: it is larger than the innermost cache.
-    template <bool kAdds, std::size_t kCount>
+    template <bool kAdds, unsigned kWindowBits, std::size_t kCount>
     [[gnu::noinline]] static void look_up_together(Vector* const* outs, const TableLimb* row,
                                                    std::size_t num_limbs, const Limb* index) {
+        using Finder = Finder<kWindowBits>;
+        constexpr unsigned kVectors = 2 * Finder::kSixteens;
         Finder finders[kCount];
 #pragma GCC unroll 4
         for (std::size_t i = 0; i < kCount; ++i) finders[i] = Finder(index + i * kLanes);
         for (std::size_t limb = 0; limb < num_limbs; ++limb) {
-            const auto* source = reinterpret_cast<const __m512i*>(row) + 8 * limb;
-            __m512i entries[8];
-#pragma GCC unroll 8
-            for (unsigned j = 0; j < 8; ++j) entries[j] = source[j];
+            const auto* source = reinterpret_cast<const __m512i*>(row) + kVectors * limb;
+            __m512i entries[kVectors];
+#pragma GCC unroll 16
+            for (unsigned j = 0; j < kVectors; ++j) entries[j] = source[j];
 #pragma GCC unroll 4
             for (std::size_t i = 0; i < kCount; ++i) {
                 const Vector found = finders[i].find(entries);

@@ -28,6 +28,7 @@ constexpr Kernel kernel_of(const char* name) {
         .multi_pow_scratch_bytes = algorithms::multi_pow_scratch_bytes<Engine>,
         .multi_pow_vartime = algorithms::multi_pow_vartime<Engine>,
         .multi_pow_vartime_scratch_bytes = algorithms::multi_pow_vartime_scratch_bytes<Engine>,
+        .max_table_window = Engine::kMaxTableWindow,
         .row_limbs = Engine::row_limbs,
         .put_entry = Engine::put_entry,
         .fixed_base = algorithms::fixed_base<Engine>,
