@@ -1,0 +1,294 @@
+// Numbers modulo n^2 as base-n digits, one number a lane, over the columns of columns.hpp: their
+// sizes, how they are read and written, and the steps that products are made of.
+//
+// Notation: h limbs, R = 2^(radix*h) > 16n; B limbs make a block; x = x0 + x1*n. docs/kernels.md
+// derives the formulas; this says how far values may grow.
+//
+// Lane form: digits have carried limbs, x0 < 1.4n and x1 < 2.5n, so nothing is ever subtracted
+// between operations. Montgomery reduction of T < R*n/2 gives a quotient q < R and t with
+// T = t*R - q*n, t < T/R + n.
+// Columns: a row adds 3 products of limbs to a column of U (x0*y1, x1*y0, q'*n; in a square and in
+//   a chain 2), and 2 to one of T. `relieve` moves carries on wherever more rows would be more than
+//   kMaxProducts; what it leaves, below 2^radix + 2^(64-radix), and the few limbs and carries of a
+//   block that are added besides, count as one product more. A square brings its h products to T at
+//   once, so that T gets its first relief there.
+
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+
+#include "veilsum/bigint/columns.hpp"
+#include "veilsum/bigint/kernel.hpp"
+#include "veilsum/bigint/limbs.hpp"
+
+namespace veilsum {
+
+template <class Simd>
+class SimdDigits {
+protected:
+    using Vector = typename Simd::Vector;
+    using TableLimb = typename Simd::TableLimb;
+    static constexpr std::size_t B = Simd::kBlock;
+    static constexpr std::size_t kLimbsPerVector = sizeof(Vector) / sizeof(Limb);
+    static constexpr std::size_t kSpareBits = 4;
+    // So the bytes of a digit, up to 7 bits more than n has, fit its limbs.
+    static_assert(Simd::kRadixBits * B % 4 == 0 && kSpareBits == 4);
+    static constexpr Limb kLimbMask = (Limb{1} << Simd::kRadixBits) - 1;
+    // Rows between two reliefs of the columns: 3 products a row, and what relief leaves.
+    static constexpr std::size_t kRowsBetweenReliefs = (Simd::kMaxProducts - 1) / (3 * B) * B;
+
+public:
+    static constexpr std::size_t kLanes = Simd::kLanes;
+    static constexpr std::size_t kLookUps = Simd::kLookUps;
+    static constexpr unsigned kMaxPowWindow = Simd::kMaxPowWindow;
+    static constexpr unsigned kMaxTableWindow = Simd::kMaxTableWindow;
+
+    static std::size_t digit_limbs(std::size_t modulus_bits) {
+        const std::size_t limbs =
+            (modulus_bits + kSpareBits + Simd::kRadixBits - 1) / Simd::kRadixBits;
+        return (limbs + B - 1) / B * B;
+    }
+    static std::size_t r_bits(std::size_t modulus_bits) {
+        return Simd::kRadixBits * digit_limbs(modulus_bits);
+    }
+    static std::size_t element_limbs(const Modulus& n) {
+        return 2 * digit_limbs(n.bits()) * kLimbsPerVector;
+    }
+    static std::size_t lane_limbs(const Modulus& n) { return 2 * digit_limbs(n.bits()); }
+    static std::size_t scratch_limbs(const Modulus& n) {
+        const std::size_t h = digit_limbs(n.bits());
+        return (7 * h + 2 * B) * kLimbsPerVector + 4 * padded(h);
+    }
+
+    SimdDigits(const Modulus& n, Limb* scratch)
+        : modulus_(n),
+          h_(digit_limbs(n.bits())),
+          k_(n.n_inverse_negated() & kLimbMask),
+          t_(reinterpret_cast<Vector*>(scratch)),
+          u_(t_ + 2 * h_),
+          p_(u_ + 2 * h_),
+          complement_(p_ + h_),
+          doubled_(complement_ + h_),
+          q1_(doubled_ + h_),
+          q2_(q1_ + B),
+          n_(reinterpret_cast<std::uint64_t*>(q2_ + B)),
+          n_minus_1_(n_ + padded(h_)),
+          twice_n_(n_minus_1_ + padded(h_)),
+          chain_constant_(twice_n_ + padded(h_)) {
+        split(n_, n.n(), n.num_limbs());
+        std::copy_n(n_, h_, n_minus_1_);
+        n_minus_1_[0] -= 1;  // n is odd.
+        for (std::size_t i = 0; i < h_; ++i) {
+            const std::uint64_t below = i == 0 ? 0 : n_[i - 1] >> (Simd::kRadixBits - 1);
+            twice_n_[i] = (n_[i] << 1 & kLimbMask) | below;
+        }
+    }
+
+    /// Elements i, i + 1, ...; lanes beyond num_lanes are zero.
+    void load(Limb* out, Operand in, std::size_t i, std::size_t num_lanes) const {
+        const std::byte* digits[kLanes] = {};
+        for (const std::size_t digit : {0, 1}) {
+            for (std::size_t lane = 0; lane < num_lanes; ++lane) {
+                digits[lane] = in.at(i + lane) + digit * modulus_.digit_bytes();
+            }
+            Simd::load(vectors(out) + digit * h_, digits, modulus_.digit_bytes(), h_);
+        }
+    }
+
+    /// Makes digits canonical: n is subtracted where it fits, once from x0 and twice from x1, which
+    /// takes in the n that x0 loses.
+    void store(std::byte* out, const Limb* in, std::size_t num_lanes) {
+        const Vector* x = vectors(in);
+        const Vector lost = choose_first_digit(t_, x);
+        choose_second_digit(t_ + h_, x + h_, lost);
+        std::byte* digits[kLanes] = {};
+        for (const std::size_t digit : {0, 1}) {
+            for (std::size_t lane = 0; lane < num_lanes; ++lane) {
+                digits[lane] =
+                    out + lane * modulus_.element_bytes() + digit * modulus_.digit_bytes();
+            }
+            Simd::store(digits, t_ + digit * h_, modulus_.digit_bytes(), h_);
+        }
+    }
+
+    /// Lane l of out = lanes[l], of lane_limbs limbs.
+    void join_lanes(Limb* out, const Limb* const* lanes) const {
+        for (std::size_t i = 0; i < 2 * h_; ++i) {
+            Limb limbs[kLanes];
+            for (std::size_t lane = 0; lane < kLanes; ++lane) limbs[lane] = lanes[lane][i];
+            put_lanes(vectors(out) + i, limbs);
+        }
+    }
+    void split_lanes(Limb* const* lanes, const Limb* in) const {
+        for (std::size_t i = 0; i < 2 * h_; ++i) {
+            for (std::size_t lane = 0; lane < kLanes; ++lane) {
+                lanes[lane][i] = lane_of(vectors(in) + i, lane);
+            }
+        }
+    }
+    /// All lanes of out = that lane of in.
+    void broadcast_lane(Limb* out, const Limb* in, std::size_t lane) const {
+        for (std::size_t i = 0; i < 2 * h_; ++i) {
+            Limb limbs[kLanes];
+            std::fill_n(limbs, kLanes, lane_of(vectors(in) + i, lane));
+            put_lanes(vectors(out) + i, limbs);
+        }
+    }
+
+    /// Whether both digits are below n in all lanes. For public values.
+    bool is_canonical(const Limb* x_limbs) const {
+        bool is_below = true;
+        for (const std::size_t digit : {0, 1}) {
+            const Vector* x = vectors(x_limbs) + digit * h_;
+            Vector borrow = Simd::zero();
+            for (std::size_t i = 0; i < h_; ++i) subtract_step(x[i], n_[i], borrow);
+            for (std::size_t lane = 0; lane < kLanes; ++lane) {
+                is_below = is_below && lane_of(&borrow, lane) == 1;
+            }
+        }
+        return is_below;
+    }
+
+protected:
+    static Vector* vectors(Limb* limbs) { return reinterpret_cast<Vector*>(limbs); }
+    static const Vector* vectors(const Limb* limbs) {
+        return reinterpret_cast<const Vector*>(limbs);
+    }
+    static Limb lane_of(const Vector* vector, std::size_t lane) {
+        Limb limbs[kLanes];
+        std::memcpy(limbs, vector, sizeof limbs);
+        return limbs[lane];
+    }
+    static void put_lanes(Vector* vector, const Limb (&limbs)[kLanes]) {
+        *vector = Simd::low_bits(Simd::zero());
+        std::memcpy(vector, limbs, sizeof limbs);
+    }
+    static std::size_t padded(std::size_t h) {
+        return (h + kLimbsPerVector - 1) / kLimbsPerVector * kLimbsPerVector;
+    }
+    /// For results that must fit h limbs; emulated lanes check that they do.
+    static void expect_zero(Vector carry) { Simd::expect_zero(carry); }
+
+    /// out = the limbs of x[num_limbs] in this radix.
+    void split(std::uint64_t* out, const Limb* x, std::size_t num_limbs) const {
+        for (std::size_t i = 0; i < h_; ++i) out[i] = limb_at(x, num_limbs, i);
+    }
+    static Limb limb_at(const Limb* x, std::size_t num_limbs, std::size_t i) {
+        const std::size_t position = i * Simd::kRadixBits;
+        constexpr unsigned kHalf = Simd::kRadixBits / 2;
+        return limbs::bits_at(x, num_limbs, position, kHalf) |
+               limbs::bits_at(x, num_limbs, position + kHalf, Simd::kRadixBits - kHalf) << kHalf;
+    }
+
+    // ---- columns with this modulus ----
+
+    /// column[b, b + h + B) += a * block[0, B), where the top B columns are still empty.
+    void extend(Vector* column, std::size_t b, const Vector* a, const Vector* block) const {
+        if (b == 0) {
+            columns::sweep<Simd, columns::Filled::none>(column, a, h_, block);
+        } else {
+            columns::sweep<Simd, columns::Filled::all_but_last_block>(column + b, a, h_, block);
+        }
+    }
+    /// One block's quotient of T: q1 and its carry.
+    void quotient(const Vector* t) {
+        Vector carry[1];
+        columns::quotient_blocks<Simd, 1>({q1_}, carry, {t}, n_, k_);
+        carry1_ = carry[0];
+    }
+    /// A block's quotient of T, q1, and one of U, q2, with their carries.
+    void quotients(const Vector* t, const Vector* u) {
+        Vector carries[2];
+        columns::quotient_blocks<Simd, 2>({q1_, q2_}, carries, {t, u}, n_, k_);
+        carry1_ = carries[0];
+        carry2_ = carries[1];
+    }
+    void reduce(Vector* column, const Vector* q, Vector carry) const {
+        columns::reduce_block<Simd>(column, n_, h_, q, carry);
+    }
+    static void relieve_at(std::size_t b, Vector* column, std::size_t num_columns) {
+        if (b != 0 && b % kRowsBetweenReliefs == 0) columns::relieve<Simd>(column, num_columns);
+    }
+    /// out = the number in column[0, 2h) times R^-1, modulo n.
+    void reduce_digit(Vector* out, Vector* column) {
+        for (std::size_t b = 0; b < h_; b += B) {
+            relieve_at(b, column + b, 2 * h_ - b);
+            quotient(column + b);
+            reduce(column + b, q1_, carry1_);
+        }
+        expect_zero(columns::carry<Simd>(out, column + h_, h_));
+    }
+    /// out = a*b*R^-1 modulo n, plus `addend` unless that is null. out may be an operand.
+    void multiply_digits(Vector* out, const Vector* a, const Vector* b, const Vector* addend) {
+        for (std::size_t block = 0; block < h_; block += B) {
+            relieve_at(block, t_ + block, h_);
+            extend(t_, block, a, b + block);
+            quotient(t_ + block);
+            reduce(t_ + block, q1_, carry1_);
+        }
+        for (std::size_t i = 0; addend != nullptr && i < h_; ++i) {
+            t_[h_ + i] = Simd::add(t_[h_ + i], addend[i]);
+        }
+        expect_zero(columns::carry<Simd>(out, t_ + h_, h_));
+    }
+
+    /// One step of x - y: the difference's low bits are a limb, above them are signs.
+    static Vector subtract_step(Vector x, std::uint64_t y, Vector& borrow) {
+        const Vector difference = Simd::subtract(Simd::subtract(x, Simd::broadcast(y)), borrow);
+        borrow = Simd::is_negative(difference);
+        return difference;
+    }
+
+    /// out = x0, less n where it fits. Returns 1 where it did.
+    Vector choose_first_digit(Vector* out, const Vector* x0) const {
+        Vector borrow = Simd::zero();
+        for (std::size_t i = 0; i < h_; ++i) u_[i] = subtract_step(x0[i], n_[i], borrow);
+        for (std::size_t i = 0; i < h_; ++i) {
+            out[i] = Simd::low_bits(Simd::blend(borrow, u_[i], x0[i]));
+        }
+        return Simd::subtract(Simd::broadcast(1), borrow);
+    }
+
+    /// out = x1 + lost, less n or 2n where they fit. The three candidates are made side by side.
+    /// n is odd, so limb 0 of n and of 2n is at least 1, and `lost` carries in the first only.
+    void choose_second_digit(Vector* out, const Vector* x1, Vector lost) const {
+        Vector* whole = p_;
+        Vector* less_n = u_;
+        Vector* less_2n = u_ + h_;
+        Vector carry = lost;
+        Vector borrow = Simd::zero();
+        Vector borrow_twice = Simd::zero();
+        for (std::size_t i = 0; i < h_; ++i) {
+            whole[i] = Simd::add(x1[i], carry);
+            carry = Simd::carry(whole[i]);
+            const Vector x = i == 0 ? whole[i] : x1[i];
+            less_n[i] = subtract_step(x, n_[i], borrow);
+            less_2n[i] = subtract_step(x, twice_n_[i], borrow_twice);
+        }
+        expect_zero(carry);
+        for (std::size_t i = 0; i < h_; ++i) {
+            const Vector below_2n = Simd::blend(borrow, less_n[i], whole[i]);
+            out[i] = Simd::low_bits(Simd::blend(borrow_twice, less_2n[i], below_2n));
+        }
+    }
+
+    const Modulus& modulus_;
+    const std::size_t h_;
+    const Limb k_;                  // -n^-1 modulo the radix.
+    Vector* const t_;               // 2h columns: products of first digits.
+    Vector* const u_;               // 2h columns: what makes the second digit.
+    Vector* const p_;               // h limbs: the product of a pair, or an operand.
+    Vector* const complement_;      // h limbs: R - 1 - q1 of a pair.
+    Vector* const doubled_;         // h limbs: 2*x0.
+    Vector* const q1_;              // B limbs of T's quotient.
+    Vector* const q2_;              // B limbs of U's quotient.
+    Vector carry1_ = Simd::zero();  // What the block of q1 carries on.
+    Vector carry2_ = Simd::zero();
+    std::uint64_t* const n_;               // h limbs each.
+    std::uint64_t* const n_minus_1_;       //
+    std::uint64_t* const twice_n_;         //
+    std::uint64_t* const chain_constant_;  // 2 - 2R modulo n.
+};
+
+}  // namespace veilsum
