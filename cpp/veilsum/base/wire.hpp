@@ -2,13 +2,29 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace veilsum {
 
-using Bytes = std::vector<std::byte>;
+/// Leaves new bytes as they are: results of many megabytes are written once, not twice.
+struct UnfilledAllocator : std::allocator<std::byte> {
+    template <class>
+    struct rebind {
+        using other = UnfilledAllocator;
+    };
+    static void construct(std::byte* /*p*/) noexcept {}
+    template <class Value>
+    static void construct(std::byte* p, Value&& value) noexcept {
+        *p = std::forward<Value>(value);
+    }
+};
+
+/// Public bytes. Bytes(size) holds nothing in particular: whoever makes it fills it.
+using Bytes = std::vector<std::byte, UnfilledAllocator>;
 using ByteView = std::span<const std::byte>;
 
 /// Every object on the wire starts with this frame: magic "veil", a kind, a version and the length
