@@ -185,6 +185,7 @@ private:
     struct Finder {
         static constexpr unsigned kUpperBits = kWindowBits - 4;
         static constexpr unsigned kSixteens = 1u << kUpperBits;
+        static_assert(kUpperBits == 2 || kUpperBits == 3);
 
         Finder() = default;
         explicit Finder(const Limb* index_of_lanes) : index(_mm512_loadu_si512(index_of_lanes)) {
@@ -200,16 +201,19 @@ private:
             for (unsigned i = 0; i < kSixteens; ++i) {
                 found[i] = _mm512_permutex2var_epi64(row[2 * i], index, row[2 * i + 1]);
             }
-#pragma GCC unroll 4
-            for (unsigned bit = 0; bit < kUpperBits; ++bit) {
-#pragma GCC unroll 8
-                for (unsigned i = 0; i < kSixteens >> (bit + 1); ++i) {
-                    // Where the bit is set the second, else the first.
-                    found[i] =
-                        _mm512_ternarylogic_epi64(upper[bit], found[2 * i + 1], found[2 * i], 0xca);
-                }
-            }
+            if constexpr (kUpperBits == 3) halve<4>(found, upper[0]);
+            halve<2>(found, upper[kUpperBits - 2]);
+            halve<1>(found, upper[kUpperBits - 1]);
             return found[0];
+        }
+
+        /// Of each pair the second where the bit is set, else the first.
+        template <unsigned kPairs>
+        [[gnu::always_inline]] static void halve(__m512i (&found)[kSixteens], __m512i bit) {
+#pragma GCC unroll 4
+            for (unsigned i = 0; i < kPairs; ++i) {
+                found[i] = _mm512_ternarylogic_epi64(bit, found[2 * i + 1], found[2 * i], 0xca);
+            }
         }
 
         __m512i index;
