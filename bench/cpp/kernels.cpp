@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
-#include <string>
 #include <vector>
 
 #include "madd52.hpp"
@@ -20,6 +19,10 @@ constexpr std::size_t kNumElements = 64;
 constexpr std::size_t kNumTerms = 64;
 constexpr std::size_t kNumColumns = 512;
 constexpr int kNumRuns = 15;
+// Enough for every chain of a block of the fixed-base table.
+constexpr std::size_t kNumExponents = 256;
+
+bool prints_csv = false;
 
 /// Processor time of this thread, so that other work on the machine counts less.
 double thread_seconds() {
@@ -60,8 +63,8 @@ struct Operands {
     Operands(std::size_t bits, const Kernel& kernel, RandomSource& random)
         : n(random_odd(bits, random), kernel),
           elements(kNumElements * n.element_bytes()),
-          out(elements.size()),
-          exponents(kNumElements * n.num_limbs()),
+          out(kNumExponents * n.element_bytes()),
+          exponents(kNumExponents * n.num_limbs()),
           scratch(kernel.scratch_bytes(n)) {
         uniform_bits(exponents, exponents.size() * 64, random);
         for (std::size_t i = 0; i < kNumElements; ++i) {
@@ -83,12 +86,18 @@ void measure(const Kernel& kernel, std::size_t bits, double madd_seconds) {
     Operands x(bits, kernel, random);
     const std::size_t bytes = x.n.element_bytes();
     const auto report = [&](const char* what, double operation_seconds, double products) {
-        std::printf("%-9s %5zu  %-24s %10.1f ns", kernel.name, bits, what, 1e9 * operation_seconds);
+        double share = 0;
         if (std::strcmp(kernel.name, "ifma") == 0) {
             const std::size_t k = x.n.r_bits() / 52;
             const double floor = products * static_cast<double>(k * k) * madd_seconds / 8;
-            std::printf("   %5.1f %% of madd52", 100 * floor / operation_seconds);
+            share = 100 * floor / operation_seconds;
         }
+        if (prints_csv) {
+            std::printf("%s,%zu,%.2f,%.1f\n", what, bits, 1e9 * operation_seconds, share);
+            return;
+        }
+        std::printf("%-9s %5zu  %-24s %10.1f ns", kernel.name, bits, what, 1e9 * operation_seconds);
+        if (share != 0) std::printf("   %5.1f %% of madd52", share);
         std::printf("\n");
     };
 
@@ -103,7 +112,23 @@ void measure(const Kernel& kernel, std::size_t bits, double madd_seconds) {
         kernel.mul_reduce(x.out.data(), {x.elements.data(), bytes}, kNumTerms, 0, kNumElements, x.n,
                           x.scratch.data());
     });
-    report("multiply in a product", reduce / ((kNumTerms - 1) * kNumElements), 10);
+    const double term = reduce / ((kNumTerms - 1) * kNumElements);
+    report("multiply in a product", term, 10);
+    Secret<std::byte> lanes(kernel.lane_bytes(kNumElements, x.n));
+    const double enter = seconds([&] {
+        for (std::size_t i = 0; i < kNumTerms; ++i) {
+            kernel.enter_lanes(lanes.data(), {x.elements.data(), bytes}, kNumElements, x.n,
+                               x.scratch.data());
+        }
+    });
+    report("the same without load", term - enter / (kNumTerms * kNumElements), 10);
+    const double plain = seconds([&] {
+        for (std::size_t i = 0; i < kNumTerms; ++i) {
+            kernel.add_plain(x.out.data(), {x.elements.data(), bytes}, x.n.n(), 0, kNumElements,
+                             x.n, x.scratch.data());
+        }
+    });
+    report("add a plaintext", plain / (kNumTerms * kNumElements), 8);
 
     // A power of b bits: b squarings of 7k^2 and, with windows of 4 bits, b/4 products of 10k^2.
     const double power = seconds([&] {
@@ -115,10 +140,12 @@ void measure(const Kernel& kernel, std::size_t bits, double madd_seconds) {
     const auto base = x.n.element(Integer(2));
     const FixedBaseTable table(base.data(), bits / 2, x.n, {});
     const double fixed = seconds([&] {
-        kernel.fixed_base(x.out.data(), table, x.exponents.data(), x.n.num_limbs(), kNumElements,
+        kernel.fixed_base(x.out.data(), table, x.exponents.data(), x.n.num_limbs(), kNumExponents,
                           x.n, x.scratch.data());
     });
-    report("fixed base, per row", fixed / static_cast<double>(kNumElements * table.num_rows()), 7);
+    report("fixed base, per bit",
+           fixed / static_cast<double>(kNumExponents * table.exponent_bits()),
+           7.0 / table.window_bits());
 
     // Multiplications an entry, as docs/kernels.md counts them at 2048 bits.
     const auto products = [&](const char* what, std::size_t num_rows, std::size_t num_bits,
@@ -144,15 +171,16 @@ void measure(const Kernel& kernel, std::size_t bits, double madd_seconds) {
 
 }  // namespace
 
-int main() {
-    const auto kernels = available_kernels();
-    const bool has_ifma = std::string(kernels.back()->name) == "ifma";
+int main(int argc, char** argv) {
+    prints_csv = argc == 2 && std::strcmp(argv[1], "--csv") == 0;
+    const auto kernels =
+        prints_csv ? std::vector<const Kernel*>{&active_kernel()} : available_kernels();
+    const bool has_ifma = std::strcmp(kernels.back()->name, "ifma") == 0;
     const double madd = has_ifma ? seconds_per_madd52() : 0;
-    if (has_ifma) std::printf("madd52: %.3f ns for eight lanes\n", 1e9 * madd);
+    if (has_ifma && !prints_csv) std::printf("madd52: %.3f ns for eight lanes\n", 1e9 * madd);
     for (const Kernel* kernel : kernels) {
         for (const std::size_t bits : {1024, 1536, 2048, 3072, 4096}) {
             measure(*kernel, bits, madd);
         }
     }
-    if (has_ifma) std::printf("madd52: %.3f ns for eight lanes\n", 1e9 * seconds_per_madd52());
 }
