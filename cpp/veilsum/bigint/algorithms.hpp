@@ -317,13 +317,17 @@ void fixed_base(std::byte* out, const FixedBaseTable& table, const Limb* exponen
                 std::size_t exponent_limbs, std::size_t count, const Modulus& n,
                 std::byte* scratch) {
     const unsigned w = table.window_bits();
-    constexpr std::size_t kBlock = kChainsPerBlock * Engine::kLanes;
+    // Blocks of one size: each reads the whole table.
+    const std::size_t num_groups = (count + Engine::kLanes - 1) / Engine::kLanes;
+    const std::size_t num_blocks = (num_groups + kChainsPerBlock - 1) / kChainsPerBlock;
+    const std::size_t block_size =
+        num_blocks == 0 ? 1 : (num_groups + num_blocks - 1) / num_blocks * Engine::kLanes;
     Workspace<Engine> work(n, scratch);
     work.engine.chain_prepare();
     Limb* chains = work.take(kChainsPerBlock * Engine::chain_limbs(n));
     Limb* power = work.element();
-    for (std::size_t block = 0; block < count; block += kBlock) {
-        const std::size_t block_end = std::min(count, block + kBlock);
+    for (std::size_t block = 0; block < count; block += block_size) {
+        const std::size_t block_end = std::min(count, block + block_size);
         const auto chain_of = [&](std::size_t i) {
             return chains + (i - block) / Engine::kLanes * Engine::chain_limbs(n);
         };

@@ -1,5 +1,6 @@
 #include "veilsum/paillier/encrypt.hpp"
 
+#include <atomic>
 #include <cstring>
 #include <string>
 
@@ -14,6 +15,9 @@ namespace {
 // A random r below a modulus of that many bits shares a factor with it with probability below
 // 2^-250: checking would cost more than it is worth and leak timing of a secret.
 constexpr std::size_t kUnitCheckBits = 512;
+
+// Some hundred microseconds.
+constexpr std::size_t kResiduesPerPiece = 2048;
 
 // Far beyond any memory, and far below where sizes in bytes overflow.
 constexpr std::size_t kMaxPoolSize = std::size_t{1} << 40;
@@ -38,32 +42,44 @@ void random_unit(std::byte* element, const Modulus& n, RandomSource& random) {
     std::memset(element + n.digit_bytes(), 0, n.digit_bytes());
 }
 
+/// Residue of plaintext i. Returns 0 if it lies in (-n/2, n/2). Scratch: num_limbs limbs.
+Limb write_residue(Limb* residue, const Plaintexts& plaintexts, std::size_t i, const Modulus& n,
+                   Limb* scratch) {
+    const std::size_t h = n.num_limbs();
+    const auto m = plaintexts[i];
+    const Limb negative = plaintexts.sign_mask(i);
+    for (std::size_t j = 0; j < h; ++j) residue[j] = j < m.size() ? m[j] : negative;
+    Limb outside = 0;
+    for (std::size_t j = h; j < m.size(); ++j) outside |= m[j] ^ negative;
+    // m + n for negative m: the carry out of the top says that it is not negative any more.
+    const Limb carry =
+        mpn_cnd_add_n(negative & 1, residue, residue, n.n(), static_cast<mp_size_t>(h));
+    outside |= (negative & 1) ^ carry;
+    // x < n/2 for m >= 0, x > n/2 for m < 0, where n is odd: compare 2x with n.
+    const Limb top = mpn_lshift(scratch, residue, static_cast<mp_size_t>(h), 1);
+    const Limb below = mpn_sub_n(scratch, scratch, n.n(), static_cast<mp_size_t>(h)) & (top ^ 1);
+    outside |= below ^ (1 ^ (negative & 1));
+    return outside;
+}
+
 }  // namespace
 
-Secret<Limb> plaintext_residues(const Plaintexts& plaintexts, const Modulus& n) {
+Secret<Limb> plaintext_residues(const Plaintexts& plaintexts, const Modulus& n,
+                                const Execution& execution) {
     const std::size_t h = n.num_limbs();
     Secret<Limb> residues(plaintexts.size() * h);
-    Secret<Limb> doubled(h);
-    Limb any_outside = 0;
-    for (std::size_t i = 0; i < plaintexts.size(); ++i) {
-        const auto m = plaintexts[i];
-        const Limb negative = plaintexts.sign_mask(i);
-        Limb* residue = residues.data() + i * h;
-        for (std::size_t j = 0; j < h; ++j) residue[j] = j < m.size() ? m[j] : negative;
-        Limb outside = 0;
-        for (std::size_t j = h; j < m.size(); ++j) outside |= m[j] ^ negative;
-        // m + n for negative m: the carry out of the top says that it is not negative any more.
-        const Limb carry =
-            mpn_cnd_add_n(negative & 1, residue, residue, n.n(), static_cast<mp_size_t>(h));
-        outside |= (negative & 1) ^ carry;
-        // x < n/2 for m >= 0, x > n/2 for m < 0, where n is odd: compare 2x with n.
-        const Limb top = mpn_lshift(doubled.data(), residue, static_cast<mp_size_t>(h), 1);
-        const Limb below =
-            mpn_sub_n(doubled.data(), doubled.data(), n.n(), static_cast<mp_size_t>(h)) & (top ^ 1);
-        outside |= below ^ (1 ^ (negative & 1));
-        any_outside |= outside;
-    }
-    if (any_outside != 0) {
+    std::atomic<bool> is_outside{false};
+    parallel_for(
+        plaintexts.size(), kResiduesPerPiece, execution, [&](std::size_t begin, std::size_t end) {
+            Secret<Limb> scratch(h);
+            Limb any_outside = 0;
+            for (std::size_t i = begin; i < end; ++i) {
+                any_outside |=
+                    write_residue(residues.data() + i * h, plaintexts, i, n, scratch.data());
+            }
+            if (any_outside != 0) is_outside = true;
+        });
+    if (is_outside) {
         throw Error(Errc::invalid_argument,
                     "a plaintext lies outside (-n/2, n/2), which this key cannot represent");
     }
@@ -94,7 +110,7 @@ Secret<std::byte> fresh_randomisers(std::size_t num, const PublicKey& key,
     return randomisers;
 }
 
-Ciphertexts seal(const Secret<std::byte>& randomisers, const Secret<Limb>& residues,
+Ciphertexts seal(std::span<const std::byte> randomisers, const Secret<Limb>& residues,
                  Ciphertexts::Shape shape, const PublicKey& key, const Execution& execution) {
     const Modulus& n = key.modulus();
     Bytes elements(randomisers.size());
@@ -116,7 +132,7 @@ std::size_t RandomiserPool::remaining() const noexcept {
     return next < size_ ? size_ - next : 0;
 }
 
-Secret<std::byte> RandomiserPool::take(std::size_t num) {
+RandomiserPool::Taken RandomiserPool::take(std::size_t num) {
     if (fork_generation_ != fork_generation()) {
         // The parent holds the same randomisers. The child's copies are of no use: forget them.
         wipe(randomisers_.data(), randomisers_.size());
@@ -134,10 +150,7 @@ Secret<std::byte> RandomiserPool::take(std::size_t num) {
         }
     } while (!next_.compare_exchange_weak(first, first + num));
     const std::size_t bytes = key_.modulus().element_bytes();
-    std::byte* data = randomisers_.data() + first * bytes;
-    Secret<std::byte> taken(data, data + num * bytes);
-    wipe(data, num * bytes);
-    return taken;
+    return Taken(std::span(randomisers_).subspan(first * bytes, num * bytes));
 }
 
 Ciphertexts encrypt(const Plaintexts& plaintexts, Ciphertexts::Shape shape, const PublicKey& key,
@@ -147,10 +160,13 @@ Ciphertexts encrypt(const Plaintexts& plaintexts, Ciphertexts::Shape shape, cons
                     "the randomiser pool belongs to another key; make one with "
                     "this key's precompute");
     }
-    const Secret<Limb> residues = plaintext_residues(plaintexts, key.modulus());
-    const Secret<std::byte> randomisers =
-        pool != nullptr ? pool->take(plaintexts.size())
-                        : fresh_randomisers(plaintexts.size(), key, execution);
+    const Secret<Limb> residues =
+        plaintext_residues(plaintexts, key.modulus(), execution.without_progress());
+    if (pool != nullptr) {
+        const RandomiserPool::Taken taken = pool->take(plaintexts.size());
+        return seal(taken.elements(), residues, std::move(shape), key, execution);
+    }
+    const auto randomisers = fresh_randomisers(plaintexts.size(), key, execution);
     return seal(randomisers, residues, std::move(shape), key, execution);
 }
 
@@ -162,7 +178,7 @@ Ciphertexts encrypt_with(const Plaintexts& plaintexts, const std::vector<Integer
     if (r.size() != plaintexts.size()) {
         throw Error(Errc::invalid_argument, "there must be one r for each plaintext");
     }
-    const Secret<Limb> residues = plaintext_residues(plaintexts, n);
+    const Secret<Limb> residues = plaintext_residues(plaintexts, n, execution.without_progress());
     Secret<std::byte> elements;
     for (const Integer& value : r) {
         if (!(gcd(value, modulus) == Integer(1))) {

@@ -8,8 +8,9 @@
 namespace veilsum {
 
 /// Signed plaintexts as residues modulo n, num_limbs limbs each. Constant time.
-/// Throws Error: invalid_argument (a value outside (-n/2, n/2)).
-Secret<Limb> plaintext_residues(const Plaintexts& plaintexts, const Modulus& n);
+/// Throws Error: invalid_argument (a value outside (-n/2, n/2)), cancelled.
+Secret<Limb> plaintext_residues(const Plaintexts& plaintexts, const Modulus& n,
+                                const Execution& execution);
 
 /// Fresh randomisers: num elements that are uniformly (classic) or pseudo-uniformly (djn)
 /// distributed n-th residues. Throws Error: entropy, cancelled.
@@ -17,7 +18,7 @@ Secret<std::byte> fresh_randomisers(std::size_t num, const PublicKey& key,
                                     const Execution& execution);
 
 /// Multiplies randomisers by 1 + m*n, m given by its residue: they become the ciphertexts.
-Ciphertexts seal(const Secret<std::byte>& randomisers, const Secret<Limb>& residues,
+Ciphertexts seal(std::span<const std::byte> randomisers, const Secret<Limb>& residues,
                  Ciphertexts::Shape shape, const PublicKey& key, const Execution& execution);
 
 /// Randomisers made ahead of time, each given out once.
@@ -34,8 +35,21 @@ public:
     /// How many are left; 0 in a forked child.
     std::size_t remaining() const noexcept;
 
-    /// Takes `num` at once or none. Throws Error: exhausted.
-    Secret<std::byte> take(std::size_t num);
+    /// Randomisers that were taken: wiped when this goes, whatever became of them.
+    class Taken {
+    public:
+        explicit Taken(std::span<std::byte> elements) : elements_(elements) {}
+        ~Taken() { wipe(elements_.data(), elements_.size()); }
+        Taken(const Taken&) = delete;
+        Taken& operator=(const Taken&) = delete;
+        std::span<const std::byte> elements() const noexcept { return elements_; }
+
+    private:
+        std::span<std::byte> elements_;
+    };
+
+    /// Takes `num` at once or none; not to outlive the pool. Throws Error: exhausted.
+    Taken take(std::size_t num);
 
 private:
     PublicKey key_;

@@ -170,7 +170,7 @@ Ciphertexts SecretKey::encrypt(const Plaintexts& plaintexts, Ciphertexts::Shape 
         return veilsum::encrypt(plaintexts, std::move(shape), public_key(), nullptr, execution);
     }
     const Modulus& n = public_key().modulus();
-    const Secret<Limb> residues = plaintext_residues(plaintexts, n);
+    const Secret<Limb> residues = plaintext_residues(plaintexts, n, execution.without_progress());
     const auto randomisers =
         owner_randomisers(plaintexts.size(), public_key(), state_->halves, execution);
     return seal(randomisers, residues, std::move(shape), public_key(), execution);
