@@ -9,8 +9,8 @@
 // 2B multiplications. The block of columns slides down by one at each limb: at limb i, column i+j
 // receives the low half of a[i]*b[j] and the high half of a[i-1]*b[j].
 //
-// A Simd type has
-//   Vector, kLanes, kRadixBits, kBlock (= B), kMaxProducts
+// From a Simd type (docs/kernels.md lists what the engine needs besides) these functions use
+//   Vector, kBlock (= B)
 //   zero, broadcast(limb), add, low_bits(x) = x mod 2^radix, carry(x) = x >> radix,
 //   mul_low(c, a, b), mul_high(c, a, b) = c + the low or high half of a*b, for a and b below
 //   2^radix

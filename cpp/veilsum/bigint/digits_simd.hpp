@@ -5,7 +5,7 @@
 // derives the formulas; this says how far values may grow.
 //
 // Lane form: digits have carried limbs, x0 < 1.4n and x1 < 2.5n, so nothing is ever subtracted
-// between operations. Montgomery reduction of T < R*n/2 gives a quotient q < R and t with
+// between operations. Montgomery reduction of any T gives a quotient q < R and t with
 // T = t*R - q*n, t < T/R + n.
 // Columns: a row adds 3 products of limbs to a column of U (x0*y1, x1*y0, q'*n; in a square and in
 //   a chain 2), and 2 to one of T. `relieve` moves carries on wherever more rows would be more than
