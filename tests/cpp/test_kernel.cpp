@@ -287,6 +287,13 @@ TEST_CASE("a table takes the largest window whose rows the second cache holds") 
     CHECK(table.size_bytes() == table.num_rows() * pair_bytes(w) / 2);
 }
 
+TEST_CASE("a table refuses more rows than chains can sum") {
+    const Modulus n(Integer(35), active_kernel());
+    const auto base = n.element(Integer(2));
+    CHECK(FixedBaseTable(base.data(), 6 * 4095, 6, n, {}).num_rows() == 4095);
+    CHECK_THROWS_AS(FixedBaseTable(base.data(), 6 * 4095 + 1, 6, n, {}), Error);
+}
+
 TEST_CASE("residue::mul equals GMP") {
     for_each_world({2, 7, 64, 65, 1536}, [](World& world) {
         const std::size_t h = world.modulus.num_limbs();

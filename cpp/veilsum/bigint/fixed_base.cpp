@@ -1,8 +1,10 @@
 #include "veilsum/bigint/fixed_base.hpp"
 
 #include <cstring>
+#include <string>
 
 #include "veilsum/base/cpu.hpp"
+#include "veilsum/base/error.hpp"
 #include "veilsum/bigint/kernel.hpp"
 #include "veilsum/bigint/residue.hpp"
 
@@ -13,6 +15,19 @@ namespace {
 constexpr std::size_t kRowsPerBand = 32;
 
 constexpr unsigned kMinWindowBits = 6;
+
+// Kernels sum an entry of each row in 64 bits; of radix 2^52 that is 4096.
+constexpr std::size_t kMaxRows = 4095;
+
+std::size_t checked_row_count(std::size_t exponent_bits, unsigned window_bits) {
+    const std::size_t num_rows = (exponent_bits + window_bits - 1) / window_bits | 1;
+    if (num_rows > kMaxRows) {
+        throw Error(Errc::invalid_argument,
+                    "a table for exponents of " + std::to_string(exponent_bits) +
+                        " bits is too large; keys of up to 16384 bits need none such");
+    }
+    return num_rows;
+}
 
 /// Runs the kernel's and the residue arithmetic of one modulus on its own scratch.
 class Calculator {
@@ -54,7 +69,7 @@ FixedBaseTable::FixedBaseTable(const std::byte* base, std::size_t exponent_bits,
                                unsigned window_bits, const Modulus& n, const Execution& execution)
     : window_bits_(window_bits),
       exponent_bits_(exponent_bits),
-      num_rows_((exponent_bits + window_bits - 1) / window_bits | 1),
+      num_rows_(checked_row_count(exponent_bits, window_bits)),
       row_limbs_(n.kernel().row_limbs(window_bits, n)),
       limbs_(num_rows_ * row_limbs_) {
     const std::size_t h = n.num_limbs();
