@@ -232,6 +232,8 @@ void add_plain(std::byte* out, Operand a, const Limb* m, std::size_t m_stride_li
     for (std::size_t i = 0; i < count; i += Engine::kLanes) {
         const std::size_t lanes = lanes_from<Engine>(i, count);
         work.engine.load(x, a, i, lanes);
+        prefetch<Engine>(a, i + Engine::kLanes, count, work.element_bytes);
+        prefetch<Engine>(residues, i + Engine::kLanes, count, n.digit_bytes());
         work.engine.add_plain(x, x, residues, i, lanes);
         work.engine.store(out + i * work.element_bytes, x, lanes);
     }
