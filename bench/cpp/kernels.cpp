@@ -150,7 +150,7 @@ int main() {
     const double madd = has_ifma ? seconds_per_madd52() : 0;
     if (has_ifma) std::printf("madd52: %.3f ns for eight lanes\n", 1e9 * madd);
     for (const Kernel* kernel : kernels) {
-        for (const std::size_t bits : {1024, 1536, 2048, 3072, 4096}) {
+        for (const std::size_t bits : {1024u, 1536u, 2048u, 3072u, 4096u}) {
             measure(*kernel, bits, madd);
         }
     }
