@@ -42,9 +42,14 @@ double seconds(Function&& function) {
     return times[kNumRuns / 2];
 }
 
+/// Needs the ifma kernel.
 double seconds_per_madd52() {
+#if defined(__x86_64__)
     constexpr std::size_t kNumRounds = 100'000;
     return seconds([] { run_madd52(kNumRounds); }) / (kNumRounds * kMaddsPerRound);
+#else
+    return 0;
+#endif
 }
 
 Integer random_odd(std::size_t bits, RandomSource& random) {
