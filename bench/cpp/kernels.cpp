@@ -45,9 +45,14 @@ double seconds(Function&& function) {
     return times[kNumRuns / 2];
 }
 
+/// Needs the ifma kernel.
 double seconds_per_madd52() {
+#if defined(__x86_64__)
     constexpr std::size_t kNumRounds = 100'000;
     return seconds([] { run_madd52(kNumRounds); }) / (kNumRounds * kMaddsPerRound);
+#else
+    return 0;
+#endif
 }
 
 Integer random_odd(std::size_t bits, RandomSource& random) {
@@ -179,7 +184,7 @@ int main(int argc, char** argv) {
     const double madd = has_ifma ? seconds_per_madd52() : 0;
     if (has_ifma && !prints_csv) std::printf("madd52: %.3f ns for eight lanes\n", 1e9 * madd);
     for (const Kernel* kernel : kernels) {
-        for (const std::size_t bits : {1024, 1536, 2048, 3072, 4096}) {
+        for (const std::size_t bits : {1024u, 1536u, 2048u, 3072u, 4096u}) {
             measure(*kernel, bits, madd);
         }
     }

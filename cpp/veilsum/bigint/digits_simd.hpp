@@ -88,7 +88,7 @@ public:
     /// Elements i, i + 1, ...; lanes beyond num_lanes are zero.
     void load(Limb* out, Operand in, std::size_t i, std::size_t num_lanes) const {
         const std::byte* digits[kLanes] = {};
-        for (const std::size_t digit : {0, 1}) {
+        for (const std::size_t digit : {0u, 1u}) {
             for (std::size_t lane = 0; lane < num_lanes; ++lane) {
                 digits[lane] = in.at(i + lane) + digit * modulus_.digit_bytes();
             }
@@ -103,7 +103,7 @@ public:
         const Vector lost = choose_first_digit(t_, x);
         choose_second_digit(t_ + h_, x + h_, lost);
         std::byte* digits[kLanes] = {};
-        for (const std::size_t digit : {0, 1}) {
+        for (const std::size_t digit : {0u, 1u}) {
             for (std::size_t lane = 0; lane < num_lanes; ++lane) {
                 digits[lane] =
                     out + lane * modulus_.element_bytes() + digit * modulus_.digit_bytes();
@@ -139,7 +139,7 @@ public:
     /// Whether both digits are below n in all lanes. For public values.
     bool is_canonical(const Limb* x_limbs) const {
         bool is_below = true;
-        for (const std::size_t digit : {0, 1}) {
+        for (const std::size_t digit : {0u, 1u}) {
             const Vector* x = vectors(x_limbs) + digit * h_;
             Vector borrow = Simd::zero();
             for (std::size_t i = 0; i < h_; ++i) subtract_step(x[i], n_[i], borrow);
