@@ -269,6 +269,7 @@ class Accumulator:
         self._codec = codec
         self._public_key = _public(key)
         self._sum: CiphertextSum | None = None
+        self._total: EncryptedVector | None = None  # Of _sum as it is, once someone asked.
         self._num_addends = 0
         self._lock = threading.Lock()
 
@@ -289,6 +290,7 @@ class Accumulator:
             else:
                 self._sum.add(vector.ciphertexts._native)
             self._num_addends = num_addends
+            self._total = None
 
     @property
     def num_addends(self) -> int:
@@ -301,8 +303,12 @@ class Accumulator:
         with self._lock:
             if self._sum is None:
                 raise InvalidArgumentError("nothing was added yet, so there is no total")
-            ciphertexts = Ciphertexts(self._sum.total(), self._public_key)
-            return EncryptedVector(ciphertexts, self._codec, num_addends=self._num_addends)
+            if self._total is None:
+                ciphertexts = Ciphertexts(self._sum.total(), self._public_key)
+                self._total = EncryptedVector(
+                    ciphertexts, self._codec, num_addends=self._num_addends
+                )
+            return self._total
 
     def __reduce__(self) -> tuple[Any, ...]:
         total = self.total if self._num_addends else None
