@@ -25,10 +25,6 @@
 
 namespace veilsum::algorithms {
 
-/// Chains that walk the fixed-base table together, so that a row comes from the outer caches once
-/// for all of them: 32 is 10 % faster than 8, and 128 no better (2048 bits, Zen 5).
-inline constexpr std::size_t kChainsPerBlock = 32;
-
 /// What an Engine's operations cost, in multiplications of limbs. A look-up touches each limb of
 /// each entry once; set beside a product, that is right to a third on IFMA and on GMP.
 template <class Engine>
@@ -70,7 +66,8 @@ template <class Engine>
 std::size_t scratch_bytes(const Modulus& n) {
     const std::size_t pow =
         ((std::size_t{1} << Engine::kMaxPowWindow) + 2) * Engine::element_limbs(n);
-    const std::size_t chains = kChainsPerBlock * Engine::chain_limbs(n) + Engine::element_limbs(n);
+    const std::size_t chains =
+        FixedBaseTable::kGroupsPerBlock * Engine::chain_limbs(n) + Engine::element_limbs(n);
     return (Engine::scratch_limbs(n) + std::max(pow, chains)) * sizeof(Limb);
 }
 
@@ -321,12 +318,13 @@ void fixed_base(std::byte* out, const FixedBaseTable& table, const Limb* exponen
     const unsigned w = table.window_bits();
     // Blocks of one size: each reads the whole table.
     const std::size_t num_groups = (count + Engine::kLanes - 1) / Engine::kLanes;
-    const std::size_t num_blocks = (num_groups + kChainsPerBlock - 1) / kChainsPerBlock;
+    const std::size_t num_blocks =
+        (num_groups + FixedBaseTable::kGroupsPerBlock - 1) / FixedBaseTable::kGroupsPerBlock;
     const std::size_t block_size =
         num_blocks == 0 ? 1 : (num_groups + num_blocks - 1) / num_blocks * Engine::kLanes;
     Workspace<Engine> work(n, scratch);
     work.engine.chain_prepare();
-    Limb* chains = work.take(kChainsPerBlock * Engine::chain_limbs(n));
+    Limb* chains = work.take(FixedBaseTable::kGroupsPerBlock * Engine::chain_limbs(n));
     Limb* power = work.element();
     for (std::size_t block = 0; block < count; block += block_size) {
         const std::size_t block_end = std::min(count, block + block_size);

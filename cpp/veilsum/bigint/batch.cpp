@@ -10,9 +10,10 @@
 namespace veilsum::batch {
 namespace {
 
-// In all lanes together a multiplication takes 1 to 20 microseconds, so a piece takes some tens of
-// milliseconds at most.
-constexpr std::size_t kMultiplicationsPerPiece = 4096;
+// In all lanes together a multiplication takes 1 to 20 microseconds at 4096 bits and less, so a
+// piece takes some tens of milliseconds. For larger moduli pieces have fewer.
+constexpr std::size_t kMultiplicationsPerPiece = 8192;
+constexpr std::size_t kUsualBits = 4096;
 
 // Elements that share one inversion, which costs as much as some hundred multiplications.
 constexpr std::size_t kFewestPerInversion = 128;
@@ -54,11 +55,15 @@ std::size_t piece_size(std::size_t count, std::size_t multiplications, const Mod
                        const Execution& execution) {
     const std::size_t lanes = n.kernel().num_lanes;
     const std::size_t groups_of_all = (count + lanes - 1) / lanes;
+    const std::size_t size = std::max<std::size_t>(1, n.bits() / kUsualBits);
     const std::size_t groups_of_one =
-        kMultiplicationsPerPiece / std::max<std::size_t>(1, multiplications);
+        kMultiplicationsPerPiece / (size * size * std::max<std::size_t>(1, multiplications));
     const std::size_t threads = num_threads(execution);
     const std::size_t fair_share = (groups_of_all + threads - 1) / threads;
-    return std::max<std::size_t>(1, std::min(groups_of_one, fair_share)) * lanes;
+    const std::size_t groups = std::max<std::size_t>(1, std::min(groups_of_one, fair_share));
+    // Whole blocks of a fixed-base table, each of which reads all of it.
+    constexpr std::size_t kBlock = FixedBaseTable::kGroupsPerBlock;
+    return (groups > kBlock ? groups / kBlock * kBlock : groups) * lanes;
 }
 
 void mul(std::byte* out, Operand a, Operand b, std::size_t count, const Modulus& n,

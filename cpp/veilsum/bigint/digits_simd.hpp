@@ -28,7 +28,6 @@ template <class Simd>
 class SimdDigits {
 protected:
     using Vector = typename Simd::Vector;
-    using TableLimb = typename Simd::TableLimb;
     static constexpr std::size_t B = Simd::kBlock;
     static constexpr std::size_t kLimbsPerVector = sizeof(Vector) / sizeof(Limb);
     static constexpr std::size_t kSpareBits = 4;
