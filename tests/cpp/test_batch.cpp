@@ -39,6 +39,27 @@ TEST_CASE("batch::product multiplies any number of elements") {
     }
 }
 
+TEST_CASE("batch::mul_reduce shares the terms of few positions among threads") {
+    for_each_world({65, 1024}, [](World& world) {
+        constexpr std::size_t kTerms = 300;
+        const std::size_t bytes = world.modulus.element_bytes();
+        for (const std::size_t count : {1u, 2u, 9u}) {
+            Secret<std::byte> in(kTerms * count * bytes);
+            for (std::size_t i = 0; i < kTerms * count; ++i) {
+                std::copy_n(world.elements.data() + i % world.values.size() * bytes, bytes,
+                            in.data() + i * bytes);
+            }
+            Secret<std::byte> alone(count * bytes);
+            Secret<std::byte> shared(count * bytes);
+            batch::mul_reduce(alone.data(), {in.data(), bytes}, kTerms, count * bytes, count,
+                              world.modulus, {.num_threads = 1});
+            batch::mul_reduce(shared.data(), {in.data(), bytes}, kTerms, count * bytes, count,
+                              world.modulus, {.num_threads = 4});
+            REQUIRE(shared == alone);
+        }
+    });
+}
+
 TEST_CASE("batch::inverse_vartime inverts units and refuses others") {
     for_each_world({7, 64, 1024}, [](World& world) {
         Secret<std::byte> units;

@@ -19,6 +19,9 @@ constexpr std::size_t kUsualBits = 4096;
 constexpr std::size_t kFewestPerInversion = 128;
 constexpr std::size_t kMostPerInversion = 1024;
 
+// A thread of its own pays for so many terms of a sum.
+constexpr std::size_t kTermsPerPart = 64;
+
 // Partial products of one long product.
 constexpr std::size_t kProductWidth = 64;
 
@@ -76,11 +79,30 @@ void mul(std::byte* out, Operand a, Operand b, std::size_t count, const Modulus&
 
 void mul_reduce(std::byte* out, Operand in, std::size_t num_terms, std::size_t term_stride_bytes,
                 std::size_t count, const Modulus& n, const Execution& execution) {
-    run(count, num_terms, n, execution,
-        [&](std::size_t begin, std::size_t end, std::byte* scratch) {
-            n.kernel().mul_reduce(out + begin * n.element_bytes(), from(in, begin), num_terms,
-                                  term_stride_bytes, end - begin, n, scratch);
-        });
+    const std::size_t groups = (count + n.kernel().num_lanes - 1) / n.kernel().num_lanes;
+    const std::size_t parts = std::min(num_threads(execution) / std::max<std::size_t>(1, groups),
+                                       num_terms / kTermsPerPart);
+    if (parts < 2) {
+        run(count, num_terms, n, execution,
+            [&](std::size_t begin, std::size_t end, std::byte* scratch) {
+                n.kernel().mul_reduce(out + begin * n.element_bytes(), from(in, begin), num_terms,
+                                      term_stride_bytes, end - begin, n, scratch);
+            });
+        return;
+    }
+    // Fewer positions than threads: these share the terms.
+    const std::size_t row_bytes = count * n.element_bytes();
+    Bytes partial(parts * row_bytes);
+    parallel_for(parts, 1, execution, [&](std::size_t part, std::size_t /*end*/) {
+        Secret<std::byte> scratch(n.kernel().scratch_bytes(n));
+        const std::size_t begin = part * num_terms / parts;
+        const std::size_t end = (part + 1) * num_terms / parts;
+        n.kernel().mul_reduce(partial.data() + part * row_bytes,
+                              {in.data + begin * term_stride_bytes, in.stride_bytes}, end - begin,
+                              term_stride_bytes, count, n, scratch.data());
+    });
+    mul_reduce(out, {partial.data(), n.element_bytes()}, parts, row_bytes, count, n,
+               execution.without_progress());
 }
 
 void product(std::byte* out, const std::byte* in, std::size_t count, const Modulus& n,
