@@ -64,3 +64,12 @@ TEST_CASE("limbs::bits_at reads any window, zeros beyond the end") {
     CHECK(limbs::bits_at(x, 2, 126, 6) == 0);
     CHECK(limbs::bits_at(x, 2, 128, 6) == 0);
 }
+
+TEST_CASE("limbs::bit_length_vartime skips leading zeros") {
+    const Limb x[3] = {0x8000000000000000, 0x5, 0};
+    CHECK(limbs::bit_length_vartime(x, 0) == 0);
+    CHECK(limbs::bit_length_vartime(x, 1) == 64);
+    CHECK(limbs::bit_length_vartime(x, 2) == 67);
+    CHECK(limbs::bit_length_vartime(x, 3) == 67);
+    CHECK(limbs::bit_length_vartime(x + 2, 1) == 0);
+}

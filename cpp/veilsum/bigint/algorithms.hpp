@@ -93,6 +93,12 @@ struct Workspace {
     const std::size_t element_bytes;
 };
 
+/// How many groups of lanes hold so many numbers.
+template <class Engine>
+std::size_t num_groups(std::size_t count) {
+    return (count + Engine::kLanes - 1) / Engine::kLanes;
+}
+
 template <class Engine>
 std::size_t lanes_from(std::size_t i, std::size_t count) {
     return std::min(Engine::kLanes, count - i);
@@ -154,8 +160,7 @@ void mul_reduce(std::byte* out, Operand in, std::size_t num_terms, std::size_t t
 
 template <class Engine>
 std::size_t lane_bytes(std::size_t count, const Modulus& n) {
-    const std::size_t num_groups = (count + Engine::kLanes - 1) / Engine::kLanes;
-    return num_groups * Engine::element_limbs(n) * sizeof(Limb);
+    return num_groups<Engine>(count) * Engine::element_limbs(n) * sizeof(Limb);
 }
 
 /// Runs body(group of lane form, first position, number of lanes).
@@ -317,11 +322,11 @@ void fixed_base(std::byte* out, const FixedBaseTable& table, const Limb* exponen
                 std::byte* scratch) {
     const unsigned w = table.window_bits();
     // Blocks of one size: each reads the whole table.
-    const std::size_t num_groups = (count + Engine::kLanes - 1) / Engine::kLanes;
+    const std::size_t groups = num_groups<Engine>(count);
     const std::size_t num_blocks =
-        (num_groups + FixedBaseTable::kGroupsPerBlock - 1) / FixedBaseTable::kGroupsPerBlock;
+        (groups + FixedBaseTable::kGroupsPerBlock - 1) / FixedBaseTable::kGroupsPerBlock;
     const std::size_t block_size =
-        num_blocks == 0 ? 1 : (num_groups + num_blocks - 1) / num_blocks * Engine::kLanes;
+        num_blocks == 0 ? 1 : (groups + num_blocks - 1) / num_blocks * Engine::kLanes;
     Workspace<Engine> work(n, scratch);
     work.engine.chain_prepare();
     Limb* chains = work.take(FixedBaseTable::kGroupsPerBlock * Engine::chain_limbs(n));

@@ -36,6 +36,11 @@ void run(std::size_t count, std::size_t multiplications, const Modulus& n,
                  });
 }
 
+/// How many groups of the kernel's lanes hold so many elements.
+std::size_t num_groups(std::size_t count, const Modulus& n) {
+    return (count + n.kernel().num_lanes - 1) / n.kernel().num_lanes;
+}
+
 Operand from(Operand operand, std::size_t i) { return {operand.at(i), operand.stride_bytes}; }
 
 /// R^r_power * x^-1 of one element.
@@ -56,17 +61,15 @@ Secret<std::byte> one_inverse_vartime(const std::byte* x, std::int64_t r_power, 
 
 std::size_t piece_size(std::size_t count, std::size_t multiplications, const Modulus& n,
                        const Execution& execution) {
-    const std::size_t lanes = n.kernel().num_lanes;
-    const std::size_t groups_of_all = (count + lanes - 1) / lanes;
     const std::size_t size = std::max<std::size_t>(1, n.bits() / kUsualBits);
     const std::size_t groups_of_one =
         kMultiplicationsPerPiece / (size * size * std::max<std::size_t>(1, multiplications));
     const std::size_t threads = num_threads(execution);
-    const std::size_t fair_share = (groups_of_all + threads - 1) / threads;
+    const std::size_t fair_share = (num_groups(count, n) + threads - 1) / threads;
     const std::size_t groups = std::max<std::size_t>(1, std::min(groups_of_one, fair_share));
     // Whole blocks of a fixed-base table, each of which reads all of it.
     constexpr std::size_t kBlock = FixedBaseTable::kGroupsPerBlock;
-    return (groups > kBlock ? groups / kBlock * kBlock : groups) * lanes;
+    return (groups > kBlock ? groups / kBlock * kBlock : groups) * n.kernel().num_lanes;
 }
 
 void mul(std::byte* out, Operand a, Operand b, std::size_t count, const Modulus& n,
@@ -79,9 +82,8 @@ void mul(std::byte* out, Operand a, Operand b, std::size_t count, const Modulus&
 
 void mul_reduce(std::byte* out, Operand in, std::size_t num_terms, std::size_t term_stride_bytes,
                 std::size_t count, const Modulus& n, const Execution& execution) {
-    const std::size_t groups = (count + n.kernel().num_lanes - 1) / n.kernel().num_lanes;
-    const std::size_t parts = std::min(num_threads(execution) / std::max<std::size_t>(1, groups),
-                                       num_terms / kTermsPerPart);
+    const std::size_t groups = std::max<std::size_t>(1, num_groups(count, n));
+    const std::size_t parts = std::min(num_threads(execution) / groups, num_terms / kTermsPerPart);
     if (parts < 2) {
         run(count, num_terms, n, execution,
             [&](std::size_t begin, std::size_t end, std::byte* scratch) {

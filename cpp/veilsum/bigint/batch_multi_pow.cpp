@@ -30,13 +30,20 @@ std::size_t even_pieces(std::size_t size, std::size_t most, std::size_t fewest,
     return ceil_divide(size, std::max<std::size_t>(1, wanted));
 }
 
+/// Of exponents, about four bits of which are a multiplication.
+std::size_t entries_per_tile(const ExponentMatrix& exponents) {
+    return std::max<std::size_t>(1,
+                                 kMultiplicationsPerTile / ceil_divide(exponents.num_bits + 1, 4));
+}
+
 using MultiPow = decltype(Kernel::multi_pow);
 using ScratchBytes = decltype(Kernel::multi_pow_scratch_bytes);
 
 void run_tiles(std::byte* out, Operand base, const std::byte* to_montgomery,
-               const ExponentMatrix& exponents, std::size_t rows_per_tile,
-               std::size_t columns_per_tile, MultiPow multi_pow, ScratchBytes scratch_bytes,
-               const Modulus& n, const Execution& execution) {
+               const ExponentMatrix& exponents, std::size_t columns_per_tile, MultiPow multi_pow,
+               ScratchBytes scratch_bytes, const Modulus& n, const Execution& execution) {
+    const std::size_t rows_per_tile =
+        std::clamp<std::size_t>(entries_per_tile(exponents) / columns_per_tile, 1, kRowsPerTile);
     const std::size_t bytes = n.element_bytes();
     const std::size_t row_tiles = ceil_divide(exponents.num_rows, rows_per_tile);
     const std::size_t column_tiles = ceil_divide(exponents.num_columns, columns_per_tile);
@@ -64,14 +71,11 @@ void run_tiles(std::byte* out, Operand base, const std::byte* to_montgomery,
 
 void multi_pow(std::byte* out, Operand base, const std::byte* to_montgomery,
                const ExponentMatrix& exponents, const Modulus& n, const Execution& execution) {
-    // About four bits of an exponent to a multiplication.
-    const std::size_t most_entries =
-        std::max<std::size_t>(1, kMultiplicationsPerTile / ceil_divide(exponents.num_bits + 1, 4));
-    const std::size_t columns = even_pieces(
-        exponents.num_columns, std::clamp(most_entries, kFewestColumnsPerTile, kColumnsPerTile),
-        kFewestColumnsPerTile, execution);
-    const std::size_t rows = std::clamp<std::size_t>(most_entries / columns, 1, kRowsPerTile);
-    run_tiles(out, base, to_montgomery, exponents, rows, columns, n.kernel().multi_pow,
+    const std::size_t columns =
+        even_pieces(exponents.num_columns,
+                    std::clamp(entries_per_tile(exponents), kFewestColumnsPerTile, kColumnsPerTile),
+                    kFewestColumnsPerTile, execution);
+    run_tiles(out, base, to_montgomery, exponents, columns, n.kernel().multi_pow,
               n.kernel().multi_pow_scratch_bytes, n, execution);
 }
 
@@ -80,10 +84,7 @@ void multi_pow_vartime(std::byte* out, Operand base, const std::byte* to_montgom
                        const Execution& execution) {
     const std::size_t columns =
         even_pieces(exponents.num_columns, kColumnsPerBucketTile, kColumnsPerTile, execution);
-    const std::size_t most_entries =
-        std::max<std::size_t>(1, kMultiplicationsPerTile / ceil_divide(exponents.num_bits + 1, 4));
-    const std::size_t rows = std::clamp<std::size_t>(most_entries / columns, 1, kRowsPerTile);
-    run_tiles(out, base, to_montgomery, exponents, rows, columns, n.kernel().multi_pow_vartime,
+    run_tiles(out, base, to_montgomery, exponents, columns, n.kernel().multi_pow_vartime,
               n.kernel().multi_pow_vartime_scratch_bytes, n, execution);
 }
 

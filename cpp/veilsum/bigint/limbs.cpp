@@ -8,6 +8,7 @@
 #include "veilsum/bigint/limbs.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include "veilsum/base/secret.hpp"
 
@@ -170,6 +171,12 @@ Limb bits_at(const Limb* x, std::size_t num_limbs, std::size_t position, unsigne
     Limb bits = x[limb] >> shift;
     if (shift != 0 && limb + 1 < num_limbs) bits |= x[limb + 1] << (64 - shift);
     return bits & ((Limb{1} << width) - 1);
+}
+
+std::size_t bit_length_vartime(const Limb* x, std::size_t num_limbs) noexcept {
+    while (num_limbs > 0 && x[num_limbs - 1] == 0) --num_limbs;
+    if (num_limbs == 0) return 0;
+    return 64 * (num_limbs - 1) + static_cast<std::size_t>(std::bit_width(x[num_limbs - 1]));
 }
 
 }  // namespace veilsum::limbs

@@ -40,4 +40,7 @@ void select(Limb* out, const Limb* table, std::size_t words, std::size_t num_ent
 /// Only position and width are public.
 Limb bits_at(const Limb* x, std::size_t num_limbs, std::size_t position, unsigned width) noexcept;
 
+/// The bits of x[num_limbs], 0 for 0. For what may be known.
+std::size_t bit_length_vartime(const Limb* x, std::size_t num_limbs) noexcept;
+
 }  // namespace veilsum::limbs

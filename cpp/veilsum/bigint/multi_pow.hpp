@@ -27,11 +27,6 @@ namespace veilsum::algorithms {
 inline constexpr std::size_t kTableBytes = std::size_t{1} << 20;
 inline constexpr std::size_t kMaxTableRows = 4;
 
-template <class Engine>
-std::size_t num_groups(std::size_t num_columns) {
-    return (num_columns + Engine::kLanes - 1) / Engine::kLanes;
-}
-
 /// How multi_pow divides its work.
 template <class Engine>
 struct StrausPlan {

@@ -5,6 +5,7 @@
 
 #include "veilsum/base/error.hpp"
 #include "veilsum/bigint/batch.hpp"
+#include "veilsum/bigint/limbs.hpp"
 #include "veilsum/paillier/encrypt.hpp"
 #include "veilsum/paillier/validate.hpp"
 
@@ -51,9 +52,7 @@ struct Scalars {
             any_negative |= mask;
         }
         // The longest magnitude: public, as documented.
-        for (std::size_t j = 0; j < num_limbs; ++j) {
-            if (all[j] != 0) num_bits = 64 * j + static_cast<std::size_t>(std::bit_width(all[j]));
-        }
+        num_bits = limbs::bit_length_vartime(all.data(), num_limbs);
     }
 
     std::size_t num_limbs;

@@ -1,10 +1,10 @@
 // Products of plaintext matrices with ciphertexts: docs/kernels.md, "Products of powers".
 
 #include <algorithm>
-#include <bit>
 
 #include "veilsum/base/error.hpp"
 #include "veilsum/bigint/batch.hpp"
+#include "veilsum/bigint/limbs.hpp"
 #include "veilsum/paillier/ciphertexts.hpp"
 
 namespace veilsum {
@@ -26,9 +26,7 @@ struct Exponents {
             }
         }
         // The longest value: public, as documented.
-        for (std::size_t j = 0; j < limbs_per_value; ++j) {
-            if (all[j] != 0) num_bits = 64 * j + static_cast<std::size_t>(std::bit_width(all[j]));
-        }
+        num_bits = veilsum::limbs::bit_length_vartime(all.data(), limbs_per_value);
         has_offset = hides_signs || any_negative != 0;
         if (has_offset) add_offset();
     }
