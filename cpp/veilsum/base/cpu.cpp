@@ -2,13 +2,52 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdlib>
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
 
+#include "veilsum/base/error.hpp"
+
 namespace veilsum {
-#if defined(__x86_64__)
 namespace {
+
+bool contains(const std::vector<std::string>& names, std::string_view name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+/// The processor's features, less what VEILSUM_ISA rules out.
+std::vector<std::string> usable_features() {
+    std::vector<std::string> features = cpu_features();
+    const char* variable = std::getenv("VEILSUM_ISA");
+    if (variable == nullptr || *variable == '\0') return features;
+    const std::string wanted = variable;
+    std::string choices = " portable";
+    bool is_known = wanted == "portable";
+    for (const char* isa : {"avx2", "ifma"}) {
+        if (!contains(features, isa)) continue;
+        choices.append(" ").append(isa);
+        is_known = is_known || wanted == isa;
+    }
+    if (!is_known) {
+        throw Error(Errc::invalid_argument,
+                    "VEILSUM_ISA is '" + wanted +
+                        "', which this build or processor does not have; unset it or set it to "
+                        "one of:" +
+                        choices);
+    }
+    if (wanted == "portable") features.clear();
+    if (wanted == "avx2") {
+        std::erase_if(features, [](const std::string& feature) {
+            return feature == "avx512" || feature == "ifma" || feature == "vaes";
+        });
+    }
+    return features;
+}
+
+#if defined(__x86_64__)
 
 /// Asked of the processor: older Clangs have no name for this feature. It needs the registers that
 /// AVX2 needs.
@@ -20,9 +59,9 @@ bool has_vaes() {
     return __builtin_cpu_supports("avx2") && __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 &&
            (c & (1u << 9)) != 0;
 }
+#endif
 
 }  // namespace
-#endif
 
 std::vector<std::string> cpu_features() {
     std::vector<std::string> features;
@@ -44,6 +83,11 @@ std::vector<std::string> cpu_features() {
     if (has_vaes()) features.emplace_back("vaes");
 #endif
     return features;
+}
+
+bool may_use(std::string_view feature) {
+    static const std::vector<std::string> features = usable_features();
+    return contains(features, feature);
 }
 
 std::size_t second_cache_bytes() {

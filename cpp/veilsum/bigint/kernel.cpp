@@ -1,7 +1,6 @@
 #include "veilsum/bigint/kernel.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "veilsum/base/cpu.hpp"
 #include "veilsum/base/error.hpp"
@@ -38,23 +37,9 @@ void self_test(const Kernel& kernel) {
 }
 
 const Kernel& choose_kernel() {
-    const auto kernels = available_kernels();
-    const char* wanted = std::getenv("VEILSUM_ISA");
-    const Kernel* chosen = kernels.back();
-    if (wanted != nullptr && *wanted != '\0') {
-        const auto named = std::find_if(kernels.begin(), kernels.end(), [&](const Kernel* kernel) {
-            return std::string(kernel->name) == wanted;
-        });
-        if (named == kernels.end()) {
-            std::string names;
-            for (const Kernel* kernel : kernels) names.append(" ").append(kernel->name);
-            throw Error(Errc::invalid_argument,
-                        "VEILSUM_ISA is '" + std::string(wanted) +
-                            "', which this build or processor does not have; unset it or set it "
-                            "to one of:" +
-                            names);
-        }
-        chosen = *named;
+    const Kernel* chosen = &kPortableKernel;
+    for (const Kernel* kernel : available_kernels()) {
+        if (may_use(kernel->name)) chosen = kernel;
     }
     self_test(*chosen);
     return *chosen;
