@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "noise_fixtures.hpp"
+#include "veilsum/noise/exact_decision.hpp"
 #include "veilsum/noise/exp_enclosure.hpp"
 #include "veilsum/noise/strip_kernel.hpp"
 #include "veilsum/noise/strip_table.hpp"
@@ -109,9 +110,9 @@ TEST_CASE("the alias table's marginals are the weights, exactly") {
         const StripTable table(distribution);
         std::array<std::uint64_t, 64> marginals{};
         for (unsigned column = 0; column < 64; ++column) {
-            const std::uint32_t threshold = table.alias_words[column] >> 7;
+            const std::uint32_t threshold = table.filter.alias_words[column] >> 7;
             marginals[column] += threshold;
-            marginals[table.alias_words[column] & 63] += (1u << 25) - threshold;
+            marginals[table.filter.alias_words[column] & 63] += (1u << 25) - threshold;
         }
         for (unsigned column = 0; column < 64; ++column) {
             CHECK(marginals[column] == table.weights[column]);
@@ -126,25 +127,30 @@ TEST_CASE("the kernel reads the alias table as the marginals say, on both sides 
         const StripTable table(distribution);
         FixedSource extra(8);
         ExactDecision decision(table, extra);
-        const auto strip_of = [&](std::uint32_t column, std::uint32_t r) {
-            std::vector<std::uint32_t> words(group_words(table), 0);  // y = 0 and U starts with 0
-            for (std::size_t lane = 0; lane < kGroupLanes; ++lane) words[lane] = column | r << 7;
-            std::array<std::int64_t, kGroupLanes> out{};
-            const std::size_t count =
-                strip_kernel_portable(out.data(), words.data(), 1, table, decision, kFilterMargin);
-            REQUIRE(count == kGroupLanes);
-            return out[5] >> table.strip_bits;
-        };
-        for (std::uint32_t column = 0; column < 64; ++column) {
-            const std::uint32_t threshold = table.alias_words[column] >> 7;
-            const std::uint32_t alias = table.alias_words[column] & 63;
-            // A weight of 1 may be a rounded-up next to nothing, accepted next to never.
-            if (threshold > 0 && table.weights[column] > 1 && column != StripTable::kTailColumn) {
-                CHECK(strip_of(column, 0) == column);
-                CHECK(strip_of(column, threshold - 1) == column);
+        for (const StripKernel* kernel : available_strip_kernels()) {
+            const auto strip_of = [&](std::uint32_t column, std::uint32_t r) {
+                std::vector<std::uint32_t> words(group_words(table.filter),
+                                                 0);  // y = 0 and U starts with 0
+                for (std::size_t lane = 0; lane < kGroupLanes; ++lane)
+                    words[lane] = column | r << 7;
+                std::array<std::int64_t, kGroupLanes> out{};
+                const std::size_t count = kernel->fill64(out.data(), words.data(), 1, table.filter,
+                                                         kFilterMargin, decision.resolver());
+                REQUIRE(count == kGroupLanes);
+                return out[5] >> table.filter.strip_bits;
+            };
+            for (std::uint32_t column = 0; column < 64; ++column) {
+                const std::uint32_t threshold = table.filter.alias_words[column] >> 7;
+                const std::uint32_t alias = table.filter.alias_words[column] & 63;
+                // A weight of 1 may be a rounded-up next to nothing, accepted next to never.
+                if (threshold > 0 && table.weights[column] > 1 &&
+                    column != StripTable::kTailColumn) {
+                    CHECK(strip_of(column, 0) == column);
+                    CHECK(strip_of(column, threshold - 1) == column);
+                }
+                CHECK(strip_of(column, threshold) == alias);
+                CHECK(strip_of(column, (1u << 25) - 1) == alias);
             }
-            CHECK(strip_of(column, threshold) == alias);
-            CHECK(strip_of(column, (1u << 25) - 1) == alias);
         }
     }
 }
@@ -155,7 +161,7 @@ TEST_CASE("no acceptance probability is above 1, in the strips and along the tai
         const auto check = [&](std::uint64_t strip, unsigned column, std::uint64_t num_steps) {
             Enclosure weight;
             ScopedMpz power;
-            const ScopedMpz z(strip << table.strip_bits);
+            const ScopedMpz z(strip << table.filter.strip_bits);
             enclose_weight(weight, z, distribution, 256);
             mpz_mul_ui(weight.hi, weight.hi, table.scale);
             ScopedMpz proposal(table.weights[column]);

@@ -69,6 +69,7 @@ std::vector<std::string> cpu_features() {
     // __builtin_cpu_supports also asks the operating system whether it saves the wide registers.
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx2")) features.emplace_back("avx2");
+    if (__builtin_cpu_supports("fma")) features.emplace_back("fma");
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512vl")) {
         features.emplace_back("avx512");

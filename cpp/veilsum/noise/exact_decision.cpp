@@ -45,22 +45,31 @@ std::uint64_t ExactDecision::draw_tail_steps() {
     }
 }
 
+Resolver ExactDecision::resolver() noexcept {
+    return {[](void* decision, unsigned column, std::uint64_t y, std::uint32_t uniform16) {
+                return static_cast<ExactDecision*>(decision)->resolve(column, y, uniform16);
+            },
+            this};
+}
+
 std::int64_t ExactDecision::resolve(unsigned column, std::uint64_t y, std::uint32_t uniform16) {
     ++num_resolved_;
     const StripTable& table = table_;
+    const unsigned strip_bits = table.filter.strip_bits;
     ScopedMpz numerator(table.scale);
     ScopedMpz denominator(table.weights[column]);
     std::uint64_t strip = column;
     if (column == StripTable::kTailColumn) {
         const std::uint64_t num_steps = draw_tail_steps();
         strip += num_steps;
-        if (strip >> (kMaxBits - table.strip_bits) != 0) return -1;
+        const unsigned max_bits = is_wide(table.filter) ? kMaxBits : kMaxNarrowBits;
+        if (strip >> (max_bits - strip_bits) != 0) return -1;
         ScopedMpz power;
         mpz_ui_pow_ui(power, 7, num_steps);
         mpz_mul(denominator, denominator, power);
         mpz_mul_2exp(numerator, numerator, kBitsPerStep * (num_steps + 1));
     }
-    const std::uint64_t magnitude = (strip << table.strip_bits) + y;
+    const std::uint64_t magnitude = (strip << strip_bits) + y;
     const ScopedMpz z(magnitude);
 
     ScopedMpz uniform(uniform16);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "veilsum/noise/strip_kernel.hpp"
 #include "veilsum/noise/strip_table.hpp"
 #include "veilsum/rng/csprng.hpp"
 
@@ -15,15 +16,19 @@ namespace veilsum {
 /// Not constant time: see docs/noise.md, "What timing tells".
 class ExactDecision {
 public:
-    /// Largest |z| a sampler gives is below 2^kMaxBits; values beyond are rejected. Their mass is
-    /// below exp(-2^21) for every allowed distribution.
+    /// A sampler gives |z| below 2^kMaxBits, in the narrow layout 2^kMaxNarrowBits; values beyond
+    /// are rejected. Their mass is below exp(-2^12) for every allowed distribution.
     static constexpr unsigned kMaxBits = 62;
+    static constexpr unsigned kMaxNarrowBits = 31;
 
     ExactDecision(const StripTable& table, RandomSource& extra) : table_(table), extra_(extra) {}
 
     /// Returns |z| of the candidate if it is accepted, else -1. Requires y < 2^m, uniform16 < 2^16.
     /// A tail candidate first reads its strip from `extra`.
     std::int64_t resolve(unsigned column, std::uint64_t y, std::uint32_t uniform16);
+
+    /// This, as a kernel asks it.
+    Resolver resolver() noexcept;
 
     /// How many candidates have been resolved. Tells nothing else; for tests and measurements.
     std::uint64_t num_resolved() const noexcept { return num_resolved_; }

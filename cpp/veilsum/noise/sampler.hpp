@@ -17,7 +17,7 @@ namespace veilsum {
 /// Fills `out` with independent samples, exactly distributed given uniform random bits.
 ///
 /// Every piece of work has generators of its own, keyed from the operating system; there is no
-/// seed. |sample| < 2^62. Secret: the samples. Cost: about 10 to 25 ns a sample and thread. Throws
+/// seed. |sample| < 2^62. Secret: the samples. Cost: about 1 to 10 ns a sample and thread. Throws
 /// Error: entropy; cancelled (part of `out` is then written).
 void fill_noise(std::span<std::int64_t> out, const NoiseDistribution& distribution,
                 const Execution& execution = {});
@@ -36,29 +36,34 @@ void add_noise(std::span<std::int64_t> values, const NoiseDistribution& distribu
 /// One sequence of samples from two streams of random bytes: what fill_noise runs on each piece of
 /// its work, and what tests run on fixed streams.
 ///
-/// `main` is read in whole groups of candidates (layout: strip_kernel.hpp), `extra` only for
-/// undecided and tail candidates. The sequence depends on the two streams and the table only.
+/// `main` is read in whole groups of candidates (layout: strip_filter.hpp), `extra` only for
+/// undecided and tail candidates. The samples of a call depend on the two streams and the table
+/// only. A call that has enough within a group drops what is left of it.
 class NoiseSampler {
 public:
-    /// Keeps references: the table and both sources must outlive it.
+    /// Keeps references: table, sources and kernel must outlive it.
     NoiseSampler(const StripTable& table, RandomSource& main, RandomSource& extra,
+                 const StripKernel& kernel = active_strip_kernel(),
                  float filter_margin = kFilterMargin);
 
-    /// The next samples, between 0 and 1024 of them, about as many as `num_wanted` or a full block.
-    /// Valid until the next call. Secret.
-    std::span<const std::int64_t> next_block(std::size_t num_wanted);
+    void fill(std::span<std::int64_t> out);
+    void fill(std::span<std::int32_t> out);
+    void add(std::span<std::int64_t> values);
 
     std::uint64_t num_resolved() const noexcept { return decision_.num_resolved(); }
 
 private:
-    static constexpr std::size_t kBlockGroups = 64;
+    template <class T, class Run>
+    void draw(std::span<T> out, Run run);
+    template <class T, class Run>
+    std::size_t draw_groups(T* out, std::size_t num_groups, Run run);
 
     const StripTable& table_;
     RandomSource& main_;
     ExactDecision decision_;
+    const StripKernel& kernel_;
     float filter_margin_;
     Secret<std::uint32_t> words_;
-    Secret<std::int64_t> samples_;
 };
 
 }  // namespace veilsum

@@ -2,45 +2,52 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
-#include "veilsum/noise/exact_decision.hpp"
-#include "veilsum/noise/strip_table.hpp"
+#include "veilsum/noise/strip_filter.hpp"
 
 namespace veilsum {
 
-/// Candidates come in groups of 16; lane l of a group is word l of each 16-word vector below.
-/// Narrow layout, m <= 16, 32 words a group:
-///   A[16]  column (bits 0..5) | sign (bit 6: 1 is minus) | 25 bits for the alias table (7..31)
-///   B[16]  y (low m bits of bits 0..15) | the first 16 bits of U (16..31)
-/// Wide layout, m > 16, 48 words a group:
-///   A[16]  as above
-///   B[16]  y, bits 0..31
-///   C[16]  y, bits 32..47 (0..15) | the first 16 bits of U (16..31)
-/// Bits of y from m on are not used. Words are little-endian in the byte stream.
-constexpr std::size_t kGroupLanes = 16;
-constexpr std::size_t kNarrowGroupWords = 2 * kGroupLanes;
-constexpr std::size_t kWideGroupWords = 3 * kGroupLanes;
-constexpr unsigned kMaxNarrowStripBits = 16;
-
-constexpr std::size_t group_words(const StripTable& table) noexcept {
-    return table.strip_bits <= kMaxNarrowStripBits ? kNarrowGroupWords : kWideGroupWords;
-}
-
-/// How far, in units of 2^-16, the portable filter's p may be from the true p (it is below 2^-4,
-/// see strip_kernel.cpp), with room to spare. A larger margin gives the same samples, slower;
-/// infinity sends every candidate to ExactDecision.
+/// How far, in units of 2^-16, a kernel's estimate of p may be from the true p (it is below 2^-4:
+/// docs/noise.md, "The filter's bound"), with room to spare. A larger margin gives the same
+/// samples, slower; infinity sends every candidate to be resolved exactly.
 constexpr float kFilterMargin = 0x1p-3f;
 
-/// The portable filter's 2^16 p for offset y of a strip below 63; tests hold it against the bound.
-double filter_estimate(const StripTable& table, unsigned strip, std::uint64_t y);
+/// Whom a kernel asks about candidates that it cannot decide: ExactDecision, in the order of the
+/// candidates. Gives |z|, or -1 to reject.
+struct Resolver {
+    std::int64_t (*resolve)(void* context, unsigned column, std::uint64_t y,
+                            std::uint32_t uniform16);
+    void* context;
+};
 
-/// Turns `num_groups` groups of `words` into accepted samples, in the order of the candidates.
-/// Writes the samples to `out`, which has room for 16 * num_groups, and returns how many there are.
+/// One instruction set's strip rejection.
 ///
-/// Samples, and what `decision` reads from its own stream, depend on the words and the table only:
-/// any other kernel gives the same. All candidates are secret. Timing: docs/noise.md.
-std::size_t strip_kernel_portable(std::int64_t* out, const std::uint32_t* words,
-                                  std::size_t num_groups, const StripTable& table,
-                                  ExactDecision& decision, float filter_margin);
+/// Each function turns `num_groups` groups of `words` into accepted samples in the order of the
+/// candidates, and returns how many there are. `out` has room for 16 * num_groups; what lies beyond
+/// the samples is overwritten by fill and left alone by add.
+///
+/// Samples, and what the resolver is asked, depend on the words and the filter only: all kernels
+/// give the same. All candidates are secret. Timing: docs/noise.md.
+struct StripKernel {
+    const char* name;
+    /// Requires samples that fit, or a wrap that the caller allows for.
+    std::size_t (*fill32)(std::int32_t* out, const std::uint32_t* words, std::size_t num_groups,
+                          const StripFilter& filter, float margin, const Resolver& resolver);
+    std::size_t (*fill64)(std::int64_t* out, const std::uint32_t* words, std::size_t num_groups,
+                          const StripFilter& filter, float margin, const Resolver& resolver);
+    /// Adds the samples to what is there.
+    std::size_t (*add64)(std::int64_t* out, const std::uint32_t* words, std::size_t num_groups,
+                         const StripFilter& filter, float margin, const Resolver& resolver);
+    /// For tests: the estimates of 2^16 p for the 16 offsets y of a strip below 63.
+    void (*estimate)(float* out, const std::uint64_t* y, unsigned strip, const StripFilter& filter);
+};
+
+/// Those that this processor runs, slowest first; the portable one always.
+std::vector<const StripKernel*> available_strip_kernels();
+
+/// The fastest that VEILSUM_ISA leaves; chosen and tested once per process.
+/// Throws Error: invalid_argument (VEILSUM_ISA), internal (the kernel fails its self-test).
+const StripKernel& active_strip_kernel();
 
 }  // namespace veilsum

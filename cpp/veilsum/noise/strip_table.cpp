@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "veilsum/noise/exp_enclosure.hpp"
@@ -20,6 +21,7 @@ namespace veilsum {
 namespace {
 
 constexpr unsigned kNumColumns = StripTable::kNumColumns;
+constexpr unsigned kTailColumn = StripTable::kTailColumn;
 constexpr std::uint32_t kTotalWeight = std::uint32_t{1} << 31;
 constexpr std::uint32_t kColumnWeight = kTotalWeight / kNumColumns;
 constexpr unsigned long kPrecision = 96;
@@ -31,8 +33,8 @@ unsigned choose_strip_bits(const NoiseDistribution& distribution) {
 }
 
 /// Vose's construction; integers only, so the marginals are the weights exactly.
-std::array<std::uint32_t, kNumColumns> alias_table(
-    const std::array<std::uint32_t, kNumColumns>& weights) {
+void fill_alias_table(std::uint32_t (&words)[kNumColumns],
+                      const std::array<std::uint32_t, kNumColumns>& weights) {
     std::array<std::uint32_t, kNumColumns> left = weights;
     std::array<unsigned, kNumColumns> small{};
     std::array<unsigned, kNumColumns> large{};
@@ -46,7 +48,6 @@ std::array<std::uint32_t, kNumColumns> alias_table(
         }
     };
     for (unsigned column = 0; column < kNumColumns; ++column) sort_in(column);
-    std::array<std::uint32_t, kNumColumns> words{};
     while (num_small > 0) {
         // The columns not yet closed hold kColumnWeight on average: a small one implies a large.
         const unsigned column = small[--num_small];
@@ -60,27 +61,19 @@ std::array<std::uint32_t, kNumColumns> alias_table(
         const unsigned column = large[--num_large];
         words[column] = column;
     }
-    return words;
 }
 
 }  // namespace
 
 StripTable::StripTable(const NoiseDistribution& noise)
-    : distribution(noise),
-      strip_bits(choose_strip_bits(noise)),
-      scale(0),
-      weights{},
-      alias_words{},
-      ceilings{},
-      linear(0),
-      slope(0),
-      curve(0) {
+    : distribution(noise), scale(0), weights{}, filter{} {
+    filter.strip_bits = choose_strip_bits(noise);
     std::array<Enclosure, kNumColumns> starts;  // exp(-phi(i k)), 8 times that for the tail
     ScopedMpz z;
     ScopedMpz total;
     for (unsigned i = 0; i < kNumColumns; ++i) {
         mpz_set_ui(z, i);
-        mpz_mul_2exp(z, z, strip_bits);
+        mpz_mul_2exp(z, z, filter.strip_bits);
         enclose_weight(starts[i], z, noise, kPrecision);
         if (i == kTailColumn) {
             mpz_mul_2exp(starts[i].lo, starts[i].lo, 3);
@@ -99,19 +92,24 @@ StripTable::StripTable(const NoiseDistribution& noise)
         weights[i] = static_cast<std::uint32_t>(mpz_get_ui(product)) + 1;
         weights[0] -= weights[i];
     }
-    alias_words = alias_table(weights);
+    fill_alias_table(filter.alias_words, weights);
 
-    for (unsigned i = 0; i < kNumColumns; ++i) {
+    for (unsigned i = 0; i < kTailColumn; ++i) {
         // The enclosure's width, 2^-95, moves this by less than 2^(16 + 31 - 95).
         const double start = std::ldexp(mpz_get_d(starts[i].hi), -static_cast<int>(kPrecision));
-        ceilings[i] = static_cast<float>(65536.0 * scale * start / weights[i]);
+        const double ceiling = 65536.0 * scale * start / weights[i];
+        // Far out at small scales it is next to nothing. Nothing is as good, and never subnormal.
+        filter.ceilings[i] = ceiling < 0x1p-16 ? 0.0f : static_cast<float>(ceiling);
     }
-    const double strips_per_scale = std::ldexp(noise.scale(), -static_cast<int>(strip_bits));
+    filter.ceilings[kTailColumn] = std::numeric_limits<float>::quiet_NaN();
+    const double inverse_scale = 1 / noise.scale();
     if (noise.kind() == NoiseKind::gaussian) {
-        curve = static_cast<float>(std::numbers::log2e / (2 * strips_per_scale * strips_per_scale));
-        slope = 2 * curve;
+        const double curve = std::numbers::log2e / 2 * inverse_scale * inverse_scale;
+        filter.curve = static_cast<float>(curve);
+        filter.slope =
+            static_cast<float>(std::ldexp(2 * curve, static_cast<int>(filter.strip_bits)));
     } else {
-        linear = static_cast<float>(std::numbers::log2e / strips_per_scale);
+        filter.linear = static_cast<float>(std::numbers::log2e * inverse_scale);
     }
 }
 
