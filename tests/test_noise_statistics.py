@@ -1,102 +1,25 @@
 """Samples against the exact distributions, computed with mpmath.
 
 Each comparison is wrong with probability ALPHA if the sampler is right. SIZE samples show a scale
-that is wrong by 1 % in their variance and by 2 % in any bin test; SLOW_SIZE samples show 0.4 %.
+that is wrong by 1 % in their variance and by 2 % in any bin test. test_noise_long.py draws more.
 """
 
-from functools import cache
-
-import mpmath
 import numpy as np
 import pytest
 import scipy.stats
+from exact_noise import MIN_EXPECTED, Exact, bins, strip_width
 from veilsum import noise
 
 ALPHA = 1e-9
 SIZE = 1_000_000
-SLOW_SIZE = 20_000_000
-MIN_EXPECTED = 25
 # 0.3 to 7.9 have one-integer strips; 16, 262144 and 2**40 start a strip size, 7.9999 and 524287.9
 # end one; from 2**19 (Gaussian) and 2**18 (Laplace) on the wide stream layout is used.
 SCALES = [0.3, 0.7, 1.0, 2.5, 3.9, 7.9999, 16.0, 1000.7, 262144.0, 524287.9, 2.0e6, 2.0**40]
 KINDS = ["gaussian", "laplace"]
 
-mpmath.mp.dps = 30
-
 
 def draw(kind, scale, size, **options):
     return getattr(noise, f"discrete_{kind}")(scale, size, **options)
-
-
-def strip_width(kind, scale):
-    """The sampler's strip width: test bins line up with it, so a wrong strip cannot hide."""
-    per_scale = 4 if kind == "gaussian" else 2
-    width = 1
-    while scale / (2 * width) >= per_scale:
-        width *= 2
-    return width
-
-
-class Exact:
-    """The target distribution, to about 25 digits."""
-
-    def __init__(self, kind, scale):
-        self.kind = kind
-        self.scale = mpmath.mpf(scale)
-        self.is_large = scale > 30
-        # Only 0 < sum < infinity matters: beyond 45 Laplace scales the mass is below 1e-19.
-        self.total = 2 * self.weight(0, None) - 1
-
-    def one(self, z):
-        """exp(-phi(z))."""
-        z = mpmath.mpf(z)
-        if self.kind == "gaussian":
-            return mpmath.exp(-(z**2) / (2 * self.scale**2))
-        return mpmath.exp(-z / self.scale)
-
-    def weight(self, begin, end):
-        """The sum of exp(-phi) over begin <= z < end, 0 <= begin; end None is infinity."""
-        if self.kind == "laplace":
-            far = 0 if end is None else self.one(end)
-            return (self.one(begin) - far) / -mpmath.expm1(-1 / self.scale)
-        if not self.is_large:
-            last = int(60 * self.scale) + 2 if end is None else end
-            return mpmath.fsum(self.one(z) for z in range(begin, last))
-        # Euler-Maclaurin; the next term is below 1e-3 / scale**5.
-        root = self.scale * mpmath.sqrt(2)
-        far = 0 if end is None else mpmath.erfc(end / root)
-        integral = self.scale * mpmath.sqrt(mpmath.pi / 2) * (mpmath.erfc(begin / root) - far)
-        ends = [(begin, 1)] if end is None else [(begin, 1), (end, -1)]
-        for z, sign in ends:
-            slope = -mpmath.mpf(z) / self.scale**2
-            first = slope * self.one(z)
-            third = (slope**3 - 3 * slope / self.scale**2) * self.one(z)
-            integral += sign * (self.one(z) / 2 - first / 12 + third / 720)
-        return integral
-
-
-@cache
-def bins(kind, scale, size):
-    """Borders of |z| (half-strip bins, merged while too little is expected) and probabilities.
-
-    Bin 0 is z = 0 alone where that is expected often enough; the last bin is the tail.
-    """
-    exact = Exact(kind, scale)
-    step = max(1, strip_width(kind, scale) // 2)
-    borders, masses = [0], []
-    edges = [1, *range(step, 200 * step, step)] if step > 1 else list(range(1, 200))
-    remaining = mpmath.mpf(1)
-    for edge in edges:
-        fold = exact.weight(borders[-1], edge) * 2 / exact.total
-        if borders[-1] == 0:
-            fold -= 1 / exact.total
-        if fold * size >= MIN_EXPECTED and (remaining - fold) * size >= MIN_EXPECTED:
-            borders.append(edge)
-            masses.append(fold)
-            remaining -= fold
-    masses.append(remaining)
-    assert len(masses) >= 2
-    return np.array(borders[1:], dtype=np.int64), np.array([float(mass) for mass in masses])
 
 
 def assert_fits(counts, probabilities):
@@ -118,13 +41,6 @@ def check_magnitudes(kind, scale, size):
 @pytest.mark.parametrize("scale", SCALES)
 def test_magnitudes_follow_the_exact_distribution(kind, scale):
     check_magnitudes(kind, scale, SIZE)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("scale", SCALES)
-def test_magnitudes_follow_the_exact_distribution_closely(kind, scale):
-    check_magnitudes(kind, scale, SLOW_SIZE)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -149,13 +65,7 @@ def test_signs_are_fair_and_moments_right(kind, scale):
     sample = draw(kind, scale, SIZE)
     num_plus, num_minus = np.count_nonzero(sample > 0), np.count_nonzero(sample < 0)
     assert scipy.stats.binomtest(num_plus, num_plus + num_minus).pvalue > ALPHA
-    exact = Exact(kind, scale)
-    if kind == "gaussian":
-        variance, kurtosis = scale**2, 3.0  # To nine digits from sigma = 1 on.
-    else:
-        q = mpmath.exp(-1 / exact.scale)
-        variance = float(2 * q / (1 - q) ** 2)
-        kurtosis = 6.0 + 1 / variance
+    variance, kurtosis = Exact(kind, scale).moments()
     scaled = sample / np.sqrt(variance)
     num_deviations = scipy.stats.norm.isf(ALPHA / 2)
     assert abs(scaled.mean()) < num_deviations / np.sqrt(SIZE)
