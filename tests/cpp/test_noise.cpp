@@ -93,6 +93,36 @@ TEST_CASE("samples depend neither on the kernel, nor on the filter, nor on the b
     }
 }
 
+TEST_CASE("candidates are decided alike in doubles and in integers") {
+    for (const auto& distribution : distributions()) {
+        CAPTURE(distribution.scale());
+        const StripTable table(distribution);
+        const std::uint64_t k = std::uint64_t{1} << table.filter.strip_bits;
+        FixedSource extra(13);
+        FixedSource same_extra(13);
+        FixedSource candidates(14);
+        ExactDecision decision(table, extra);
+        ExactDecision in_integers(table, same_extra, std::numeric_limits<double>::infinity());
+        for (int i = 0; i < 2000; ++i) {
+            std::array<std::uint64_t, 2> words{};
+            candidates.fill(std::as_writable_bytes(std::span(words)));
+            const auto column = static_cast<unsigned>(words[0] >> 48 & 63);
+            const std::uint64_t y = words[1] % k;
+            // Half of them where the first 16 bits leave it open, or nearly.
+            const double z = static_cast<double>(column * k + y) / distribution.scale();
+            const double q = 65536.0 * table.scale / table.weights[column] *
+                             std::exp(distribution.kind() == NoiseKind::gaussian ? -z * z / 2 : -z);
+            const auto uniform16 = static_cast<std::uint32_t>(
+                i % 2 == 0 ? static_cast<double>(words[0] & 0xffff)
+                           : std::clamp(q - 1 + static_cast<double>(i % 3), 0.0, 65535.0));
+            REQUIRE(decision.resolve(column, y, uniform16) ==
+                    in_integers.resolve(column, y, uniform16));
+        }
+        CHECK(extra.num_bytes() == same_extra.num_bytes());
+        CHECK(extra.num_bytes() > 0);
+    }
+}
+
 TEST_CASE("the three ways to write samples agree, and leave alone what is not theirs") {
     constexpr std::size_t kCount = 1001;
     for (const StripKernel* kernel : available_strip_kernels()) {
