@@ -58,7 +58,19 @@ void register_wire(py::module_& core) {
         .value("CONTRIBUTION", WireKind::contribution)
         .value("OPEN_REQUEST", WireKind::open_request)
         .value("OPENING", WireKind::opening)
+        .value("IDENTITY_FILE", WireKind::identity_file)
+        .value("ENROLMENT", WireKind::enrolment)
+        .value("CHUNK", WireKind::chunk)
+        .value("CHUNK_REQUEST", WireKind::chunk_request)
+        .value("TRANSCRIPT", WireKind::transcript)
         .finalize();
+
+    core.def(
+        "wire_kind", [](const py::bytes& data) { return veilsum::wire_kind(view(data)); },
+        py::arg("data"));
+    core.def(
+        "wire_size", [](const py::bytes& data) { return veilsum::wire_size(view(data)); },
+        py::arg("data"));
 
     py::class_<PyWriter>(core, "Writer")
         .def(py::init([](WireKind kind, std::uint8_t version) {

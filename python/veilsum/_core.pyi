@@ -15,6 +15,14 @@ class WireKind(IntEnum):
     CONTRIBUTION = 7
     OPEN_REQUEST = 8
     OPENING = 9
+    IDENTITY_FILE = 14
+    ENROLMENT = 15
+    CHUNK = 16
+    CHUNK_REQUEST = 17
+    TRANSCRIPT = 18
+
+def wire_kind(data: builtins.bytes) -> WireKind: ...
+def wire_size(data: builtins.bytes) -> int: ...
 
 class Writer:
     def __init__(self, kind: WireKind, version: int) -> None: ...

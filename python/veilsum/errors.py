@@ -20,6 +20,7 @@ __all__ = [
     "PolicyRefusedError",
     "PoolExhaustedError",
     "ProtocolError",
+    "SignatureError",
     "VeilsumError",
 ]
 
@@ -70,6 +71,10 @@ class PassphraseError(VeilsumError, ValueError):
 
 class ProtocolError(VeilsumError, ValueError):
     """A well-formed message does not belong here: another round, a duplicate, an unknown sender."""
+
+
+class SignatureError(VeilsumError, ValueError):
+    """A message is not signed by whom it names. Nothing of it was believed."""
 
 
 class PolicyRefusedError(VeilsumError, PermissionError):

@@ -4,11 +4,26 @@ The frame and the layouts are in docs/wire-format.md. Readers refuse whatever is
 format with ``MalformedDataError``.
 """
 
-from veilsum._core import Reader, WireKind, Writer
+from collections.abc import Iterable, Iterator
 
-__all__ = ["BytesLike", "Reader", "WireKind", "Writer", "as_bytes"]
+from veilsum._core import Reader, WireKind, Writer, wire_kind, wire_size
+from veilsum.errors import MalformedDataError
+
+__all__ = [
+    "FRAME_BYTES",
+    "BytesLike",
+    "Reader",
+    "WireKind",
+    "Writer",
+    "as_bytes",
+    "split_frames",
+    "wire_kind",
+    "wire_size",
+]
 
 BytesLike = bytes | bytearray | memoryview
+
+FRAME_BYTES = 16
 
 
 def as_bytes(data: BytesLike) -> bytes:
@@ -16,3 +31,49 @@ def as_bytes(data: BytesLike) -> bytes:
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise TypeError(f"expected bytes, got {type(data).__name__}")
     return bytes(data)
+
+
+def split_frames(
+    data: BytesLike | Iterable[BytesLike], *, max_frame_bytes: int
+) -> Iterator[bytes]:
+    """The framed messages that follow one another in ``data``, one at a time.
+
+    ``data`` may come in pieces of any size, as from a socket; no more than one frame and one piece
+    are held at a time, whatever lengths are announced.
+
+    Raises:
+        MalformedDataError: no frame where one should begin, one longer than ``max_frame_bytes``,
+            or an end within one.
+    """
+    pieces = [data] if isinstance(data, (bytes, bytearray, memoryview)) else data
+    pending = bytearray()
+    for piece in pieces:
+        view = memoryview(piece)
+        while len(view) > 0:
+            if len(pending) < FRAME_BYTES:
+                taken = FRAME_BYTES - len(pending)
+                pending += view[:taken]
+                view = view[taken:]
+                if len(pending) < FRAME_BYTES:
+                    break
+            size = _frame_size(pending, max_frame_bytes)
+            taken = size - len(pending)
+            pending += view[:taken]
+            view = view[taken:]
+            if len(pending) == size:
+                yield bytes(pending)
+                pending.clear()
+        if len(pending) == FRAME_BYTES == _frame_size(pending, max_frame_bytes):
+            yield bytes(pending)  # A frame without a body needs no further piece.
+            pending.clear()
+    if pending:
+        raise MalformedDataError("the message ends too early")
+
+
+def _frame_size(pending: bytearray, max_frame_bytes: int) -> int:
+    size = wire_size(bytes(pending[:FRAME_BYTES]))
+    if size > max_frame_bytes:
+        raise MalformedDataError(
+            f"a message announces {size} bytes, where at most {max_frame_bytes} can be"
+        )
+    return size

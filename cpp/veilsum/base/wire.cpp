@@ -42,6 +42,11 @@ std::string_view wire_kind_name(WireKind kind) noexcept {
         case WireKind::contribution: return "contribution";
         case WireKind::open_request: return "open request";
         case WireKind::opening: return "opening";
+        case WireKind::identity_file: return "identity file";
+        case WireKind::enrolment: return "enrolment";
+        case WireKind::chunk: return "chunk";
+        case WireKind::chunk_request: return "chunk request";
+        case WireKind::transcript: return "transcript";
     }
     return "unknown";
 }
@@ -55,6 +60,14 @@ WireKind wire_kind(ByteView message) {
         malformed("unknown kind of veilsum message; it may come from a newer version");
     }
     return kind;
+}
+
+std::uint64_t wire_size(ByteView data) {
+    constexpr std::uint64_t kMaxBodyBytes = std::uint64_t{1} << 62;
+    wire_kind(data);
+    const auto body_bytes = little_endian<std::uint64_t>(data.subspan(8, 8));
+    if (body_bytes > kMaxBodyBytes) malformed("the message announces more bytes than there are");
+    return kFrameBytes + body_bytes;
 }
 
 Writer::Writer(WireKind kind, std::uint8_t version) {

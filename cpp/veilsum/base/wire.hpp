@@ -40,6 +40,11 @@ enum class WireKind : std::uint8_t {
     contribution = 7,
     open_request = 8,
     opening = 9,
+    identity_file = 14,
+    enrolment = 15,
+    chunk = 16,
+    chunk_request = 17,
+    transcript = 18,
 };
 
 inline constexpr std::size_t kFrameBytes = 16;
@@ -90,6 +95,10 @@ private:
 /// The kind of a framed message, for tools that show what a file holds.
 /// Throws Error: malformed (no frame, unknown kind).
 WireKind wire_kind(ByteView message);
+
+/// How long the framed message is that `data` begins with, frame and all, as it announces; the rest
+/// of it may still be on its way. Throws Error: malformed (no frame, unknown kind, longer than 2^62).
+std::uint64_t wire_size(ByteView data);
 
 /// The name of a kind as users know it: "public key", "ciphertexts", ...
 std::string_view wire_kind_name(WireKind kind) noexcept;

@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass
 
 from veilsum.codec import LaneCodec
+from veilsum.durable import DurableFile
 from veilsum.errors import (
     BudgetExhaustedError,
     InvalidArgumentError,
@@ -59,10 +60,7 @@ class Ledger:
             InvalidArgumentError: a budget outside its range.
         """
         _check_budget(epsilon, delta)
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        store = FileStore(os.path.abspath(path))
-        store.write_budget(epsilon, delta)
-        return cls(store)
+        return cls(FileStore.create(path, epsilon=epsilon, delta=delta))
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> "Ledger":
@@ -77,7 +75,7 @@ class Ledger:
                 f"there is no ledger at {os.fspath(path)}; restore it from its last copy, or start "
                 "a new budget with Ledger.create if this data never contributed before"
             )
-        ledger = cls(FileStore(os.path.abspath(path)))
+        ledger = cls(FileStore(DurableFile(path, what="ledger")))
         ledger.spent  # noqa: B018  Reads every table, so a damaged file is refused here.
         return ledger
 

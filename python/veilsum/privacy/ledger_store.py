@@ -1,12 +1,13 @@
 """Where a ledger's charges are kept: a SQLite file, or the memory of a simulation."""
 
 import datetime
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
+from contextlib import contextmanager
 
+from veilsum.durable import DurableFile
 from veilsum.errors import LedgerError
 
 __all__ = ["FileStore", "MemoryStore"]
@@ -56,34 +57,26 @@ class MemoryStore:
 class FileStore:
     """Charges in a SQLite file."""
 
-    def __init__(self, path: str) -> None:
-        self.name = path
+    def __init__(self, file: DurableFile) -> None:
+        self._file = file
+        self.name = file.name
 
-    def write_budget(self, epsilon: float, delta: float) -> None:
-        """Make the tables, in a file that is still empty."""
-        with self.transaction() as book:
-            for statement in filter(str.strip, _SCHEMA.split(";")):
-                book.connection.execute(statement)
+    @classmethod
+    def create(
+        cls, path: str | os.PathLike[str], *, epsilon: float, delta: float
+    ) -> "FileStore":
+        """A new file with this budget."""
+        store = cls(DurableFile.create(path, schema=_SCHEMA, what="ledger"))
+        with store._file.transaction() as connection:
             values = (_VERSION, epsilon, delta)
-            book.connection.execute("INSERT INTO budget VALUES (?, ?, ?)", values)
+            connection.execute("INSERT INTO budget VALUES (?, ?, ?)", values)
+        return store
 
     @contextmanager
     def transaction(self) -> Iterator["_FileBook"]:
         """All of it or nothing, and on the disk at the end. No other process comes between."""
-        try:
-            # A new connection each time: one must not cross a fork, nor be shared by threads.
-            with closing(_connect(self.name)) as connection:
-                connection.execute("BEGIN IMMEDIATE")
-                try:
-                    yield _FileBook(connection)
-                except BaseException:
-                    connection.execute("ROLLBACK")
-                    raise
-                connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise LedgerError(
-                f"the ledger {self.name} cannot be read or written: {error}"
-            ) from error
+        with self._file.transaction() as connection:
+            yield _FileBook(connection)
 
 
 class _FileBook:
@@ -113,12 +106,3 @@ class _FileBook:
         now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         self.connection.execute("INSERT INTO charges VALUES (?, ?, ?)", (round_id, cost, now))
 
-
-def _connect(path: str) -> sqlite3.Connection:
-    # mode=rw: a file that vanished is an error, not a new and empty ledger.
-    uri = f"{Path(path).absolute().as_uri()}?mode=rw"
-    connection = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None)
-    # EXTRA syncs the folder too when the rollback journal goes: a power cut right after the commit
-    # cannot bring the journal back and undo the charge.
-    connection.execute("PRAGMA synchronous = EXTRA")
-    return connection

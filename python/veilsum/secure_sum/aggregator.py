@@ -1,14 +1,21 @@
 """The party that adds ciphertexts and can open none of them."""
 
-import hashlib
 from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from veilsum.ciphertexts import Ciphertexts
 from veilsum.errors import MalformedDataError, ProtocolError, VeilsumError
+from veilsum.secure_sum.contribution import Chunk, ContributionHeader
+from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
-from veilsum.secure_sum.messages import Contribution, Opening, OpenRequest, RoundDescriptor
+from veilsum.secure_sum.gathering import Gathering
+from veilsum.secure_sum.merkle import leaf_hash, merkle_path, merkle_root
+from veilsum.secure_sum.opening import ChunkRequest, OpenRequest
+from veilsum.secure_sum.received import read_chunk
+from veilsum.secure_sum.round_store import MemoryStore, RoundStore
 from veilsum.vector import Accumulator, EncryptedVector, Sum
-from veilsum.wire import BytesLike, as_bytes
+from veilsum.wire import BytesLike, split_frames
 
 __all__ = ["Aggregator", "SumResult"]
 
@@ -21,8 +28,7 @@ class SumResult:
         sum: the decoded sum of weighted changes, and of weights.
         contributors: whose contributions are in it, sorted.
         round_id: of the round.
-        transcript: SHA-256 over the round, every contribution in the order of names, the request
-            and the opening: parties that saw the same have the same.
+        transcript: what was signed by whom, to be checked by others (``Transcript``).
     """
 
     sum: Sum
@@ -32,119 +38,268 @@ class SumResult:
 
 
 class Aggregator:
-    """The aggregator's part of one round: receive, ask for the opening, read it.
+    """The aggregator's part of one round: receive, ask for the opening, combine the answers.
 
-    Keeps one running sum, so its memory does not grow with the contributors but for their names.
-    Use it from one thread at a time.
+    It keeps one running sum, and what it was sent in its store, for the holders; with a
+    ``FolderStore`` its memory does not grow with the contributors, and a new Aggregator on the same
+    store goes on with the round. Use it from one thread at a time.
+
+    Args:
+        federation: the agreement.
+        descriptor: the round.
+        store: where messages are kept; in memory if None.
+        num_threads: for checking, adding and combining.
 
     Raises:
-        ProtocolError: the descriptor is of another federation.
+        ProtocolError: the descriptor is of another federation, invites somebody who is not on its
+            roster, or is another than the store's.
     """
 
-    def __init__(self, federation: Federation, descriptor: RoundDescriptor) -> None:
+    def __init__(
+        self,
+        federation: Federation,
+        descriptor: RoundDescriptor,
+        *,
+        store: RoundStore | None = None,
+        num_threads: int | None = None,
+    ) -> None:
         if descriptor.federation_hash != federation.hash:
             raise ProtocolError("the descriptor is not of this federation")
+        for name in descriptor.invited:
+            if federation.contributor(name) is None:
+                raise ProtocolError(f"{name} is invited, but not on the federation's roster")
         self._federation = federation
         self._descriptor = descriptor
-        self._invited = frozenset(descriptor.invited)
+        self._store: RoundStore = MemoryStore() if store is None else store
+        self._num_threads = num_threads
         self._accumulator = Accumulator(federation.codec, key=federation.public_key)
-        self._received: dict[str, bytes] = {}
+        self._headers: dict[str, ContributionHeader] = {}
+        self._leaves: dict[str, list[bytes]] = {}
         self._refused: Counter[str] = Counter()
-        self._request: bytes | None = None
+        self._gathering: Gathering | None = None
+        self._go_on()
 
     @property
     def contributors(self) -> tuple[str, ...]:
         """Whose contributions are in the sum so far, sorted."""
-        return tuple(sorted(self._received))
+        return tuple(sorted(self._headers))
 
     @property
     def refused(self) -> Counter[str]:
-        """How many contributions were refused, by the name of the error."""
+        """How many messages were refused, by the name of the error."""
         return self._refused.copy()
 
-    def receive(self, message: BytesLike) -> str:
-        """Add one contribution and return its contributor's name. An error changes no sum.
+    def receive(self, message: BytesLike | Iterable[BytesLike]) -> str:
+        """Add one contribution and return its contributor's name. An error changes nothing.
+
+        Args:
+            message: what ``contribute`` gave, in one or in many pieces.
 
         Raises:
             MalformedDataError: not a contribution.
             ProtocolError: of another round, of somebody who is not invited or is in the sum
-                already, with another codec, already a sum, or after ``open_request``.
-            KeyMismatchError, InvalidCiphertextError: as ``EncryptedVector.from_bytes``.
+                already, chunks that its header does not commit to, or after ``open_requests``.
+            SignatureError: not signed by its contributor.
+            ProofError: the contributor did not prove that it knows what it encrypted.
+            KeyMismatchError, InvalidCiphertextError: as ``Ciphertexts.from_bytes``.
             CapacityError: the codec has no room for another addend.
         """
         try:
-            return self._receive(as_bytes(message))
+            return self._receive(message)
         except VeilsumError as error:
             self._refused[type(error).__name__] += 1
             raise
 
-    def open_request(self) -> bytes:
-        """Close the round and make the request to the key holder; the same bytes if asked again.
+    def open_requests(
+        self, *, missing: Collection[str] = ()
+    ) -> dict[str, Iterator[bytes]]:
+        """Close the round, and make what the holders are asked, by the name of the holder.
+
+        Each request comes in pieces to be sent one after another; ``b"".join`` makes it one. Asked
+        again, with the holders that are known to be ``missing``, only what is not answered yet is
+        asked of the others. Where one party has the whole key, it is asked; where every contributor
+        has it, one of them need be.
 
         Raises:
             ProtocolError: fewer contributions than the federation opens.
+            NotEnoughSharesError: without the missing holders, a chunk cannot be opened.
         """
-        if self._request is None:
-            fewest = self._federation.min_contributors
-            if len(self._received) < fewest:
-                raise ProtocolError(
-                    f"{len(self._received)} contributions arrived; the federation opens no sum of "
-                    f"fewer than {fewest}"
-                )
-            self._request = OpenRequest(
-                descriptor=self._descriptor,
-                contributors=self.contributors,
-                total=self._accumulator.total.to_bytes(),
-            ).to_bytes()
-        return self._request
+        gathering = self._close()
+        return {
+            name: self._request(gathering, chunks)
+            for name, chunks in gathering.wanted(frozenset(missing)).items()
+        }
 
-    def finish(self, opening: BytesLike) -> SumResult:
-        """Read the key holder's answer.
+    def receive_opening(self, message: BytesLike | Iterable[BytesLike]) -> str:
+        """Take a holder's answer and return its name. Frames before a wrong one are kept.
 
         Raises:
-            MalformedDataError: not an opening, or lanes that no sum of these contributors has.
-            ProtocolError: the answer to another request, or nothing was asked.
+            MalformedDataError: not an answer, or lanes that no sum of these contributions has.
+            ProtocolError: the answer to another request, by somebody who is no holder, given
+                before, or nothing was asked.
+            SignatureError: not signed by its holder.
+            ProofError: the holder did not compute what it was asked; it names the holder.
+            KeyMismatchError, InvalidCiphertextError: as ``PartialDecryption.from_bytes``.
         """
-        data = as_bytes(opening)
-        if self._request is None:
-            raise ProtocolError("the opening of a round comes after open_request")
-        answer = Opening.from_bytes(data)
-        if answer.request_hash != _sha256(self._request):
-            raise ProtocolError("the opening answers another request")
-        codec = self._federation.codec
-        if answer.lanes.shape != (codec.dim + 1,) or not codec.holds(answer.lanes):
-            raise MalformedDataError("the opening has lanes that no sum in this codec has")
-        total = codec.dequantise(answer.lanes, num_addends=len(self._received))
-        parts = [self._descriptor.round_id]
-        parts += [self._received[name] for name in self.contributors]
-        parts += [_sha256(self._request), _sha256(data)]
+        try:
+            if self._gathering is None:
+                raise ProtocolError("the opening of a round comes after open_requests")
+            name = ""
+            frames = split_frames(message, max_frame_bytes=self._federation.max_frame_bytes)
+            for frame in frames:
+                number = self._gathering.num_answers
+                name = self._gathering.take(frame)
+                self._store.put("opening", f"{number:09d}", [frame])
+            if not name:
+                raise MalformedDataError("the answer is empty")
+            return name
+        except VeilsumError as error:
+            self._refused[type(error).__name__] += 1
+            raise
+
+    @property
+    def num_missing_chunks(self) -> int:
+        """How many chunks still want answers. All of them before ``open_requests``."""
+        if self._gathering is None:
+            return self._federation.num_chunks
+        return self._gathering.num_missing
+
+    def finish(self) -> SumResult:
+        """The sum, once enough holders have answered.
+
+        Raises:
+            ProtocolError: nothing was asked.
+            NotEnoughSharesError: answers are missing.
+            MalformedDataError: the opened integers are no sum in this codec.
+        """
+        if self._gathering is None:
+            raise ProtocolError("the opening of a round comes after open_requests")
         return SumResult(
-            sum=total,
+            sum=self._gathering.total(),
             contributors=self.contributors,
             round_id=self._descriptor.round_id,
-            transcript=_sha256(b"".join(parts)),
+            transcript=self._gathering.transcript().to_bytes(),
         )
 
-    def _receive(self, message: bytes) -> str:
-        contribution = Contribution.from_bytes(message)
-        name = contribution.contributor
-        if contribution.round_id != self._descriptor.round_id:
-            raise ProtocolError(f"the contribution of {name} is for another round")
-        if self._request is not None:
-            raise ProtocolError(f"the contribution of {name} is late: the round is closed")
-        if name not in self._invited:
-            raise ProtocolError(f"{name} is not invited to this round")
-        if name in self._received:
-            raise ProtocolError(f"{name} has contributed to this round already")
-        vector = EncryptedVector.from_bytes(contribution.vector, self._federation.public_key)
-        if vector.codec != self._federation.codec:
-            raise ProtocolError(f"the contribution of {name} has another codec than agreed")
-        if vector.num_addends != 1:
-            raise ProtocolError(f"{name} sent a sum of {vector.num_addends}, not a contribution")
-        self._accumulator.add(vector)
-        self._received[name] = _sha256(message)
+    def _receive(self, message: BytesLike | Iterable[BytesLike]) -> str:
+        frames = split_frames(message, max_frame_bytes=self._federation.max_frame_bytes)
+        first = next(frames, None)
+        if first is None:
+            raise MalformedDataError("the contribution is empty")
+        header = ContributionHeader.from_bytes(first)
+        self._check_header(header)
+        name, leaves, parts = header.contributor, list[bytes](), list[Ciphertexts]()
+        self._store.put(
+            "contribution", name, self._checked_frames(header, frames, leaves, parts)
+        )
+        self._add(header, leaves, parts)
         return name
 
+    def _check_header(self, header: ContributionHeader) -> None:
+        name = header.contributor
+        contributor = self._federation.contributor(name)
+        if header.round_id != self._descriptor.round_id:
+            raise ProtocolError(f"the contribution of {name} is for another round")
+        if contributor is None or name not in self._descriptor.invited:
+            raise ProtocolError(f"{name} is not invited to this round")
+        header.verify(contributor)
+        if self._gathering is not None:
+            raise ProtocolError(f"the contribution of {name} is late: the round is closed")
+        if name in self._headers:
+            raise ProtocolError(f"{name} has contributed to this round already")
+        if header.num_chunks != self._federation.num_chunks:
+            raise ProtocolError(f"the contribution of {name} has another codec than agreed")
+        self._federation.codec.check_num_addends(len(self._headers) + 1)
 
-def _sha256(data: bytes) -> bytes:
-    return hashlib.sha256(data).digest()
+    def _checked_frames(
+        self,
+        header: ContributionHeader,
+        frames: Iterator[bytes],
+        leaves: list[bytes],
+        parts: list[Ciphertexts],
+    ) -> Iterator[bytes]:
+        """The frames of a contribution, each checked before it is passed on."""
+        yield header.to_bytes()
+        for index in range(header.num_chunks):
+            frame = next(frames, None)
+            if frame is None:
+                raise ProtocolError(f"chunk {index} of {header.contributor} is missing")
+            chunk = Chunk.from_bytes(frame)
+            parts.append(read_chunk(self._federation, header, index, chunk, self._num_threads))
+            leaves.append(leaf_hash(frame))
+            yield frame
+        if next(frames, None) is not None:
+            raise MalformedDataError(f"{header.contributor} sent more chunks than announced")
+        if merkle_root(leaves) != header.root:
+            raise ProtocolError(f"these are not the chunks that {header.contributor} signed")
+
+    def _add(
+        self, header: ContributionHeader, leaves: list[bytes], parts: list[Ciphertexts]
+    ) -> None:
+        vector = EncryptedVector(Ciphertexts.concatenate(parts), self._federation.codec)
+        self._accumulator.add(vector)
+        self._headers[header.contributor] = header
+        self._leaves[header.contributor] = leaves
+
+    def _close(self) -> Gathering:
+        if self._gathering is None:
+            fewest = self._federation.fewest
+            if len(self._headers) < fewest:
+                raise ProtocolError(
+                    f"{len(self._headers)} contributions arrived; the federation opens no sum of "
+                    f"fewer than {fewest}"
+                )
+            self._store.put("closed", "round", [self._request_header(()).to_bytes()])
+            self._gather()
+        assert self._gathering is not None
+        return self._gathering
+
+    def _gather(self) -> None:
+        self._gathering = Gathering(
+            self._federation,
+            self._descriptor,
+            headers=[self._headers[name] for name in self.contributors],
+            total=self._accumulator.total,
+            num_threads=self._num_threads,
+        )
+
+    def _request_header(self, chunks: tuple[int, ...]) -> OpenRequest:
+        headers = tuple(self._headers[name] for name in self.contributors)
+        return OpenRequest(descriptor=self._descriptor, headers=headers, chunks=chunks)
+
+    def _request(self, gathering: Gathering, chunks: tuple[int, ...] | None) -> Iterator[bytes]:
+        """The request for some chunks; for None, with the total."""
+        yield self._request_header(chunks or ()).to_bytes()
+        if chunks is None:
+            yield gathering.encrypted_total.to_bytes()
+            return
+        for index in chunks:
+            for position, name in enumerate(self.contributors):
+                path = merkle_path(self._leaves[name], index)
+                chunk = self._store.frame("contribution", name, 1 + index)
+                yield ChunkRequest(
+                    contribution=position, path=tuple(path), chunk=chunk
+                ).to_bytes()
+
+    def _go_on(self) -> None:
+        """Take up what the store has of this round, through the same checks."""
+        if "round" not in self._store.names("descriptor"):
+            self._store.put("descriptor", "round", [self._descriptor.to_bytes()])
+        if next(self._store.frames("descriptor", "round")) != self._descriptor.to_bytes():
+            raise ProtocolError("the store is of another round")
+        for name in self._store.names("contribution"):
+            frames = self._store.frames("contribution", name)
+            header = ContributionHeader.from_bytes(next(frames))
+            self._check_header(header)
+            leaves, parts = list[bytes](), list[Ciphertexts]()
+            for _ in self._checked_frames(header, frames, leaves, parts):
+                pass
+            self._add(header, leaves, parts)
+        if self._store.names("closed"):
+            closed = next(self._store.frames("closed", "round"))
+            if closed != self._request_header(()).to_bytes():
+                raise ProtocolError("the store has other contributions than when it was closed")
+            self._gather()
+            assert self._gathering is not None
+            for name in self._store.names("opening"):
+                self._gathering.take(next(self._store.frames("opening", name)))

@@ -1,12 +1,19 @@
 """The party that has data: checks what it is asked for, then sends one encrypted contribution."""
 
+from collections.abc import Iterator
+
 from numpy.typing import ArrayLike
 
 from veilsum.errors import InvalidArgumentError, KeyMismatchError, PolicyRefusedError
-from veilsum.keys import PublicKey, SecretKey
+from veilsum.identity import Identity
+from veilsum.keys import SecretKey
+from veilsum.plaintext_proof import encrypt_proved
 from veilsum.privacy import Ledger
+from veilsum.secure_sum.contribution import Chunk, ContributionHeader, chunk_context
+from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
-from veilsum.secure_sum.messages import Contribution, RoundDescriptor, check_name
+from veilsum.secure_sum.merkle import leaf_hash, merkle_root
+from veilsum.secure_sum.round_ledger import RoundLedger
 from veilsum.vector import Progress
 from veilsum.wire import BytesLike
 
@@ -16,26 +23,34 @@ __all__ = ["Contributor"]
 class Contributor:
     """One contributor, round after round of one run. Use it from one thread at a time.
 
+    It can be made anew for each message: what it must remember is in its ledgers.
+
     Args:
         federation: the agreement, from a trusted channel; whatever differs from it is refused.
-        name: this contributor's, as rounds invite it.
+        identity: this contributor's name and signing key, as on the federation's roster.
+        rounds: which rounds it has answered; ``RoundLedger.in_memory()`` for simulations.
         ledger: the record of privacy spent; needed if the federation has noise.
-        secret_key: with ``trust="shared"``, makes encryption faster.
+        secret_key: where the key is shared, makes encryption faster.
 
     Raises:
-        InvalidArgumentError: noise without a ledger, or a secret key that the agreement gives to
-            an authority alone.
+        InvalidArgumentError: an identity that is not on the roster, noise without a ledger, or a
+            secret key that the agreement does not give to contributors.
         KeyMismatchError: the secret key is not the federation's.
     """
 
     def __init__(
         self,
         federation: Federation,
+        identity: Identity,
         *,
-        name: str,
+        rounds: RoundLedger,
         ledger: Ledger | None = None,
         secret_key: SecretKey | None = None,
     ) -> None:
+        if federation.contributor(identity.name) != identity.enrol():
+            raise InvalidArgumentError(
+                f"{identity.name} is not on the federation's roster with this signing key"
+            )
         if federation.noise is not None and ledger is None:
             raise InvalidArgumentError(
                 "the federation agreed on noise, so a contributor needs a ledger of what it "
@@ -44,21 +59,20 @@ class Contributor:
         if secret_key is not None:
             if federation.trust != "shared":
                 raise InvalidArgumentError(
-                    "in this federation an authority holds the key; a contributor must not"
+                    "in this federation others hold the key; a contributor must not"
                 )
             if secret_key.public_key != federation.public_key:
                 raise KeyMismatchError("the secret key is not that of the federation")
         self._federation = federation
-        self._name = check_name(name)
+        self._identity = identity
+        self._rounds = rounds
         self._ledger = ledger
-        self._key: PublicKey | SecretKey = secret_key or federation.public_key
-        self._run_id: bytes | None = None
-        self._last_round = 0
+        self._key = secret_key or federation.public_key
 
     @property
     def name(self) -> str:
         """As rounds invite it."""
-        return self._name
+        return self._identity.name
 
     def contribute(
         self,
@@ -84,29 +98,62 @@ class Contributor:
             MalformedDataError: the descriptor is not one.
             PolicyRefusedError: it asks for what the agreement forbids: another federation, another
                 model, another run, a round that is over, a second contribution.
-            BudgetExhaustedError, LedgerError: the privacy cannot be charged; nothing was made
+            BudgetExhaustedError, LedgerError: what is sent cannot be recorded; nothing was made
                 public.
             TypeError, InvalidArgumentError: as ``Codec.encrypt``.
+        """
+        frames = self.contribute_in_frames(
+            descriptor,
+            delta,
+            model_hash=model_hash,
+            weight=weight,
+            num_threads=num_threads,
+            progress=progress,
+        )
+        return b"".join(frames)
+
+    def contribute_in_frames(
+        self,
+        descriptor: BytesLike,
+        delta: ArrayLike,
+        *,
+        model_hash: bytes,
+        weight: float = 1.0,
+        num_threads: int | None = None,
+        progress: Progress | None = None,
+    ) -> Iterator[bytes]:
+        """As ``contribute``, in pieces to be sent one after another, without a second copy.
+
+        All checks and charges come before this returns; only what is left to do is to send.
         """
         announced = RoundDescriptor.from_bytes(descriptor)
         self._check_policy(announced, model_hash)
         federation = self._federation
-        vector = federation.codec.encrypt(
+        plaintexts, _ = federation.codec.encode(
             delta,
-            key=self._key,
+            modulus=federation.public_key.n,
             weight=weight,
             noise=federation.noise,
             num_threads=num_threads,
-            progress=progress,
         )
-        contribution = Contribution(
-            round_id=announced.round_id, contributor=self._name, vector=vector.to_bytes()
+        chunks = self._encrypt(announced.round_id, plaintexts, num_threads, progress)
+        header = ContributionHeader.signed(
+            self._identity,
+            round_id=announced.round_id,
+            num_chunks=len(chunks),
+            root=merkle_root([leaf_hash(chunk) for chunk in chunks]),
         )
         # Last, so that only what is complete is charged; and before anything is handed out.
         if federation.noise is not None and self._ledger is not None:
             self._ledger.charge(announced.round_id, noise=federation.noise, codec=federation.codec)
-        self._run_id, self._last_round = announced.run_id, announced.round_number
-        return contribution.to_bytes()
+        self._rounds.record(
+            federation.hash,
+            announced.run_id,
+            announced.round_number,
+            header.commitment,
+            check=lambda answers: _check_grows(announced.round_number, answers),
+        )
+        return iter([header.to_bytes(), *chunks])
 
     def _check_policy(self, announced: RoundDescriptor, model_hash: bytes) -> None:
         if announced.federation_hash != self._federation.hash:
@@ -114,19 +161,23 @@ class Contributor:
                 "the round belongs to another federation than the one agreed on; "
                 "compare Federation.hash with the aggregator"
             )
-        if self._name not in announced.invited:
-            raise PolicyRefusedError(f"{self._name} is not invited to this round")
+        if self.name not in announced.invited:
+            raise PolicyRefusedError(f"{self.name} is not invited to this round")
         if announced.model_hash != model_hash:
             raise PolicyRefusedError(
                 "the round announces another model than the one received; "
                 "contributors must not be given different models"
             )
-        if self._run_id not in (None, announced.run_id):
-            raise PolicyRefusedError(
-                "this contributor takes part in another run; a new run takes a new federation"
-            )
-        if announced.round_number <= self._last_round:
-            raise PolicyRefusedError(
-                f"round {announced.round_number} is asked for, but this contributor has already "
-                f"contributed to round {self._last_round} of the run"
-            )
+        # Again when it is recorded; here, before an hour of encryption.
+        _check_grows(
+            announced.round_number, self._rounds.answered(self._federation.hash), again=True
+        )
+
+
+def _check_grows(round_number: int, answers: dict[int, bytes], *, again: bool = False) -> None:
+    last = max(answers, default=0)
+    if round_number < last or (again and round_number == last):
+        raise PolicyRefusedError(
+            f"round {round_number} is asked for, but this contributor has already contributed to "
+            f"round {last} of the run"
+        )

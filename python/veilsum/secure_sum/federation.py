@@ -4,62 +4,125 @@ import hashlib
 import operator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
+from typing import Literal
 
-from veilsum.errors import InvalidArgumentError, MalformedDataError
+from veilsum.errors import InvalidArgumentError, MalformedDataError, PolicyRefusedError
+from veilsum.identity import Enrolment, Identity, Role, verify
 from veilsum.keys import PublicKey
 from veilsum.privacy import Noise, read_noise, write_noise
+from veilsum.secure_sum.fields import HASH_BYTES, read_roster, write_roster
+from veilsum.threshold import ThresholdKey
 from veilsum.vector import Codec
 from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes
 
 __all__ = ["Federation", "KeyTrust"]
 
-KeyTrust = Literal["shared", "authority"]
-_TRUST_CODES: dict[KeyTrust, int] = {"shared": 0, "authority": 1}
-_WIRE_VERSION = 1
+KeyTrust = Literal["shared", "authority", "threshold"]
+_TRUST_CODES: dict[KeyTrust, int] = {"shared": 0, "authority": 1, "threshold": 2}
+_VERSION = 2
+_SIGNED_VERSION = 1
+_SIGNATURE_BYTES = 64
+_NO_ROUND = bytes(HASH_BYTES)
+_MAX_CHUNK = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
 class Federation:
     """What all parties agree on. Give it to each of them over a channel that they trust.
 
-    An aggregator that may choose any of this could choose a key that it can open, or less noise.
+    An aggregator that may choose any of this could choose a key that it can open, contributors that
+    it invents, or less noise.
 
     Args:
-        public_key: everyone encrypts under it.
+        key: everyone encrypts under it: a ``ThresholdKey``, shared among ``holders``, or the
+            ``PublicKey`` of one secret key.
         codec: everyone encodes with it; fitted to ``noise`` if there is noise.
-        trust: who holds the secret key: ``"authority"``, a party without data, or ``"shared"``,
-            every contributor.
+        contributors: who may contribute, by name and signing key; kept sorted.
+        holders: who holds the key. For a threshold key, all of them in the order of their shares;
+            for one secret key, the one authority that has it, or nobody: then every contributor has
+            it (``trust`` is ``"shared"``).
         noise: what every contributor adds; None for none.
-        min_contributors: fewest contributions that the key holder opens; at least the noise's
-            ``honest_contributors``. A sum of one is that one's data: use 2 or more.
+        honest_contributors: how many contributors of every opened sum the promise counts on, at
+            least 2 and at least the noise's: what one of them sent hides among theirs.
+        colluding_contributors: how many others may work with the aggregator.
+        min_contributors: fewest contributions that are opened together; ``honest_contributors +
+            colluding_contributors`` if not given, and never less.
+        chunk_size: ciphertexts a chunk, 1 to 4096: what a proof covers and a holder opens at once.
 
     Raises:
-        InvalidArgumentError: noise that does not fit the codec, or numbers that contradict.
+        InvalidArgumentError: noise that does not fit the codec, or numbers and rosters that
+            contradict.
     """
 
-    public_key: PublicKey
+    key: PublicKey | ThresholdKey
     codec: Codec
-    trust: KeyTrust = "authority"
+    contributors: tuple[Enrolment, ...]
+    holders: tuple[Enrolment, ...] = ()
     noise: Noise | None = None
-    min_contributors: int = 2
+    honest_contributors: int = 2
+    colluding_contributors: int = 0
+    min_contributors: int | None = None
+    chunk_size: int = 512
 
     def __post_init__(self) -> None:
-        if self.trust not in get_args(KeyTrust):
-            raise InvalidArgumentError(
-                f"trust is {self.trust!r}; it must be 'authority' or 'shared'"
-            )
-        object.__setattr__(self, "min_contributors", operator.index(self.min_contributors))
-        fewest = 1
-        if self.noise is not None:
-            self.noise.check_fits(self.codec)
-            fewest = self.noise.honest_contributors
-        if not fewest <= self.min_contributors <= self.codec.max_addends:
-            raise InvalidArgumentError(
-                f"min_contributors is {self.min_contributors}; it must be at least {fewest} "
-                "(what the noise assumes to be honest) and at most the codec's max_addends, "
-                f"{self.codec.max_addends}"
-            )
+        for name in ("honest_contributors", "colluding_contributors", "chunk_size"):
+            object.__setattr__(self, name, operator.index(getattr(self, name)))
+        fewest = self.honest_contributors + self.colluding_contributors
+        wanted = fewest if self.min_contributors is None else operator.index(self.min_contributors)
+        object.__setattr__(self, "min_contributors", wanted)
+        ordered = tuple(sorted(self.contributors, key=lambda party: party.name))
+        object.__setattr__(self, "contributors", ordered)
+        object.__setattr__(self, "holders", tuple(self.holders))
+        self._check_numbers(fewest, wanted)
+        self._check_rosters()
+
+    @property
+    def trust(self) -> KeyTrust:
+        """Who can open: any contributor, one authority, or ``threshold`` of the holders."""
+        if isinstance(self.key, ThresholdKey):
+            return "threshold"
+        return "authority" if self.holders else "shared"
+
+    @property
+    def public_key(self) -> PublicKey:
+        """What everyone encrypts under."""
+        return self.key.public_key if isinstance(self.key, ThresholdKey) else self.key
+
+    @property
+    def fewest(self) -> int:
+        """``min_contributors``, given or not."""
+        assert self.min_contributors is not None  # Set when it was made.
+        return self.min_contributors
+
+    @property
+    def num_chunks(self) -> int:
+        """How many chunks a contribution has."""
+        return -(-self.codec.num_ciphertexts(self.public_key) // self.chunk_size)
+
+    def chunk_range(self, index: int) -> range:
+        """Which ciphertexts of a vector make chunk ``index``."""
+        num_ciphertexts = self.codec.num_ciphertexts(self.public_key)
+        begin = index * self.chunk_size
+        return range(begin, min(begin + self.chunk_size, num_ciphertexts))
+
+    @property
+    def max_frame_bytes(self) -> int:
+        """The longest framed message that a round of this federation can have."""
+        element_bytes = 2 * (-(-self.public_key.key_bits // 8))
+        names = 300 * (len(self.contributors) + len(self.holders))
+        chunk = self.chunk_size * element_bytes
+        total = self.codec.num_ciphertexts(self.public_key) * element_bytes
+        lanes = 8 * (self.codec.dim + 1)
+        whole = 0 if self.trust == "threshold" else max(total, lanes)
+        return 2 * names + 8 * self.num_chunks + max(chunk, whole) + (1 << 16)
+
+    def contributor(self, name: str) -> Enrolment | None:
+        """The contributor of this name; None if there is none."""
+        return self._contributors.get(name)
+
+    def holder(self, name: str) -> Enrolment | None:
+        """Who may open under this name; None if nobody. Where the key is shared, a contributor."""
+        return self._holders.get(name)
 
     @cached_property
     def hash(self) -> bytes:
@@ -68,12 +131,17 @@ class Federation:
 
     def to_bytes(self) -> bytes:
         """The wire form (docs/wire-format.md, section 5)."""
-        writer = Writer(WireKind.FEDERATION, _WIRE_VERSION)
+        writer = Writer(WireKind.FEDERATION, _VERSION)
         writer.u8(_TRUST_CODES[self.trust])
-        writer.u64(self.min_contributors)
+        writer.u64(self.honest_contributors)
+        writer.u64(self.colluding_contributors)
+        writer.u64(self.fewest)
+        writer.u32(self.chunk_size)
         self.codec.write_to(writer)
         write_noise(writer, self.noise)
-        writer.bytes(self.public_key.to_bytes())
+        write_roster(writer, self.contributors)
+        write_roster(writer, self.holders)
+        writer.bytes(self.key.to_bytes())
         return writer.finish()
 
     @staticmethod
@@ -82,22 +150,123 @@ class Federation:
 
         Raises:
             MalformedDataError: not the wire format, or an agreement that cannot be.
-            InvalidKeyError: a public key that breaks a rule of docs/validation.md.
+            InvalidKeyError: a key that breaks a rule of docs/validation.md.
         """
-        reader = Reader(as_bytes(data), WireKind.FEDERATION, _WIRE_VERSION)
-        trust_code, min_contributors = reader.u8(), reader.u64()
-        trusts = {code: name for name, code in _TRUST_CODES.items()}
-        if trust_code not in trusts:
+        reader = Reader(as_bytes(data), WireKind.FEDERATION, _VERSION)
+        trust_code = reader.u8()
+        if trust_code not in _TRUST_CODES.values():
             raise MalformedDataError("federation: unknown trust")
+        honest, colluding, fewest = reader.u64(), reader.u64(), reader.u64()
+        chunk_size = reader.u32()
         codec, noise = Codec.read_from(reader), read_noise(reader)
-        public_key = PublicKey.from_bytes(reader.bytes(reader.remaining()))
+        contributors, holders = read_roster(reader), read_roster(reader)
+        read_key = (
+            ThresholdKey.from_bytes
+            if trust_code == _TRUST_CODES["threshold"]
+            else PublicKey.from_bytes
+        )
+        key = read_key(reader.bytes(reader.remaining()))
         try:
-            return Federation(
-                public_key=public_key,
+            federation = Federation(
+                key=key,
                 codec=codec,
-                trust=trusts[trust_code],
+                contributors=contributors,
+                holders=holders,
                 noise=noise,
-                min_contributors=min_contributors,
+                honest_contributors=honest,
+                colluding_contributors=colluding,
+                min_contributors=fewest,
+                chunk_size=chunk_size,
             )
         except InvalidArgumentError as error:
             raise MalformedDataError(f"federation: {error}") from error
+        if _TRUST_CODES[federation.trust] != trust_code or federation.contributors != contributors:
+            raise MalformedDataError("federation: its trust or the order of its roster is wrong")
+        return federation
+
+    def signed_by(self, dealer: Identity) -> bytes:
+        """The file that a dealer gives to all parties: the agreement with the dealer's signature."""
+        body = self.to_bytes()
+        writer = Writer(WireKind.SIGNED_FEDERATION, _SIGNED_VERSION)
+        enrolment = dealer.enrol().to_bytes()
+        writer.u64(len(enrolment))
+        writer.bytes(enrolment)
+        writer.bytes(dealer.sign(WireKind.FEDERATION, Role.DEALER, _NO_ROUND, body))
+        writer.bytes(body)
+        return writer.finish()
+
+    @staticmethod
+    def from_signed(
+        data: BytesLike, *, expected_hash: bytes | None = None, dealer: Enrolment | None = None
+    ) -> "Federation":
+        """Read the dealer's file and pin it: by its hash, or by who dealt it, known out of band.
+
+        Raises:
+            TypeError: neither is given: a file alone proves nothing.
+            PolicyRefusedError: another federation, or another dealer, than expected.
+            SignatureError: not signed by the dealer whose name is on it.
+            MalformedDataError, InvalidKeyError: as ``from_bytes``.
+        """
+        if expected_hash is None and dealer is None:
+            raise TypeError("pin the federation by expected_hash or by its dealer")
+        reader = Reader(as_bytes(data), WireKind.SIGNED_FEDERATION, _SIGNED_VERSION)
+        signer = Enrolment.from_bytes(reader.bytes(reader.u64()))
+        signature = reader.bytes(_SIGNATURE_BYTES)
+        body = reader.bytes(reader.remaining())
+        if dealer is not None and signer != dealer:
+            raise PolicyRefusedError("the federation was dealt by somebody else than expected")
+        verify(signer, signature, WireKind.FEDERATION, Role.DEALER, _NO_ROUND, body)
+        federation = Federation.from_bytes(body)
+        if expected_hash is not None and federation.hash != expected_hash:
+            raise PolicyRefusedError(
+                "this is another federation than the one agreed on: its hash is "
+                f"{federation.hash.hex()}"
+            )
+        return federation
+
+    @cached_property
+    def _contributors(self) -> dict[str, Enrolment]:
+        return {party.name: party for party in self.contributors}
+
+    @cached_property
+    def _holders(self) -> dict[str, Enrolment]:
+        return {party.name: party for party in self.holders or self.contributors}
+
+    def _check_numbers(self, fewest: int, wanted: int) -> None:
+        needed_by_noise = 1
+        if self.noise is not None:
+            self.noise.check_fits(self.codec)
+            needed_by_noise = self.noise.honest_contributors
+        if self.honest_contributors < max(2, needed_by_noise) or self.colluding_contributors < 0:
+            raise InvalidArgumentError(
+                f"honest_contributors is {self.honest_contributors}; a sum hides one contribution "
+                f"among others, so it must be at least 2, and the noise counts on {needed_by_noise}"
+            )
+        if not fewest <= wanted <= min(self.codec.max_addends, len(self.contributors)):
+            raise InvalidArgumentError(
+                f"min_contributors is {wanted}; it must be at least {fewest} "
+                "(honest_contributors + colluding_contributors), and at most the codec's "
+                f"max_addends, {self.codec.max_addends}, and the {len(self.contributors)} "
+                "contributors on the roster"
+            )
+        if not 1 <= self.chunk_size <= _MAX_CHUNK:
+            raise InvalidArgumentError(f"chunk_size is {self.chunk_size}; it is 1 to {_MAX_CHUNK}")
+
+    def _check_rosters(self) -> None:
+        for roster in (self.contributors, self.holders):
+            names = {party.name for party in roster}
+            keys = {party.public_key for party in roster}
+            if not len(names) == len(keys) == len(roster):
+                raise InvalidArgumentError("a roster has a name or a signing key twice")
+        if isinstance(self.key, ThresholdKey):
+            if len(self.holders) != self.key.num_holders:
+                raise InvalidArgumentError(
+                    f"the key is shared among {self.key.num_holders} holders, and "
+                    f"{len(self.holders)} are on the roster"
+                )
+        elif len(self.holders) > 1:
+            raise InvalidArgumentError(
+                "one secret key has one holder; share it with deal_shares for several"
+            )
+        elif any(party.name in {p.name for p in self.contributors} for party in self.holders):
+            raise InvalidArgumentError("an authority has no data: it must not be a contributor")

@@ -1,0 +1,75 @@
+"""Records that survive: SQLite files whose transactions are on the disk when they end."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from veilsum.errors import LedgerError
+
+__all__ = ["DurableFile"]
+
+
+class DurableFile:
+    """A SQLite file that is never made anew by itself. Several processes may share it.
+
+    What it cannot see: that the file was put back to an older copy. Keep it where only its owner
+    writes.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, what: str) -> None:
+        """``what`` names it in errors, such as "ledger". Nothing is opened yet."""
+        self.name = os.path.abspath(path)
+        self._what = what
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str], *, schema: str, what: str) -> "DurableFile":
+        """Make the file with its tables, readable by its owner only.
+
+        Raises:
+            FileExistsError: there is something already.
+            LedgerError: it cannot be written.
+        """
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        file = cls(path, what=what)
+        with file.transaction() as connection:
+            for statement in filter(str.strip, schema.split(";")):
+                connection.execute(statement)
+        return file
+
+    def exists(self) -> bool:
+        """Whether the file is there."""
+        return os.path.exists(self.name)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All of it or nothing, and on the disk at the end. No other process comes between.
+
+        Raises:
+            LedgerError: the file is missing, damaged, full or locked.
+        """
+        try:
+            # A new connection each time: one must not cross a fork, nor be shared by threads.
+            with closing(_connect(self.name)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                except BaseException:
+                    connection.execute("ROLLBACK")
+                    raise
+                connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise LedgerError(
+                f"the {self._what} {self.name} cannot be read or written: {error}"
+            ) from error
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    # mode=rw: a file that vanished is an error, not a new and empty one.
+    uri = f"{Path(path).absolute().as_uri()}?mode=rw"
+    connection = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None)
+    # EXTRA syncs the folder too when the rollback journal goes: a power cut right after the commit
+    # cannot bring the journal back and undo the record.
+    connection.execute("PRAGMA synchronous = EXTRA")
+    return connection

@@ -1,0 +1,160 @@
+"""What a contributor sends: a signed header, then its ciphertexts in chunks.
+
+The header commits to every chunk by the root of a Merkle tree, so that each chunk can be checked
+alone by whoever opens it.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+from veilsum.errors import InvalidArgumentError, MalformedDataError
+from veilsum.identity import Enrolment, Identity, Role, verify
+from veilsum.secure_sum.fields import HASH_BYTES, check_hash, check_name, read_name, write_name
+from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes
+
+__all__ = ["Chunk", "ContributionHeader", "set_hash"]
+
+_HEADER_VERSION = 2
+_CHUNK_VERSION = 1
+_SIGNATURE_BYTES = 64
+_SET_LABEL = b"veilsum/set/1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContributionHeader:
+    """Who contributes what to which round, signed.
+
+    Attributes:
+        round_id: ``RoundDescriptor.round_id``.
+        contributor: whose contribution it is.
+        num_chunks: how many chunks follow.
+        root: of the Merkle tree over the chunks.
+        signature: over all of it, by the contributor.
+    """
+
+    round_id: bytes
+    contributor: str
+    num_chunks: int
+    root: bytes
+    signature: bytes
+
+    def __post_init__(self) -> None:
+        check_hash(self.round_id)
+        check_hash(self.root)
+        check_name(self.contributor)
+        if not 1 <= self.num_chunks < 2**32 or len(self.signature) != _SIGNATURE_BYTES:
+            raise InvalidArgumentError("a contribution has chunks and a signature of 64 bytes")
+
+    @classmethod
+    def signed(
+        cls, identity: Identity, *, round_id: bytes, num_chunks: int, root: bytes
+    ) -> "ContributionHeader":
+        """A header with its signature."""
+        payload = _payload(num_chunks, root)
+        return cls(
+            round_id=round_id,
+            contributor=identity.name,
+            num_chunks=num_chunks,
+            root=root,
+            signature=identity.sign(
+                WireKind.CONTRIBUTION, Role.CONTRIBUTOR, round_id, payload
+            ),
+        )
+
+    def verify(self, contributor: Enrolment) -> None:
+        """SignatureError unless it is signed by this contributor."""
+        payload = _payload(self.num_chunks, self.root)
+        verify(
+            contributor,
+            self.signature,
+            WireKind.CONTRIBUTION,
+            Role.CONTRIBUTOR,
+            self.round_id,
+            payload,
+        )
+
+    @cached_property
+    def commitment(self) -> bytes:
+        """SHA-256 of what is signed: stands for the whole contribution."""
+        writer = hashlib.sha256(self.round_id)
+        writer.update(_payload(self.num_chunks, self.root))
+        return writer.digest()
+
+    def to_bytes(self) -> bytes:
+        """The wire form (docs/wire-format.md, section 7)."""
+        writer = Writer(WireKind.CONTRIBUTION, _HEADER_VERSION)
+        writer.bytes(self.round_id)
+        write_name(writer, self.contributor)
+        writer.u32(self.num_chunks)
+        writer.bytes(self.root)
+        writer.bytes(self.signature)
+        return writer.finish()
+
+    @staticmethod
+    def from_bytes(data: BytesLike) -> "ContributionHeader":
+        """Read a header, its signature unchecked; MalformedDataError if it is none."""
+        reader = Reader(as_bytes(data), WireKind.CONTRIBUTION, _HEADER_VERSION)
+        round_id, contributor = reader.bytes(HASH_BYTES), read_name(reader)
+        num_chunks, root = reader.u32(), reader.bytes(HASH_BYTES)
+        signature = reader.bytes(_SIGNATURE_BYTES)
+        reader.finish()
+        try:
+            return ContributionHeader(
+                round_id=round_id,
+                contributor=contributor,
+                num_chunks=num_chunks,
+                root=root,
+                signature=signature,
+            )
+        except InvalidArgumentError as error:
+            raise MalformedDataError(f"contribution: {error}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chunk:
+    """Some consecutive ciphertexts of a contribution.
+
+    Attributes:
+        index: which of the chunks, from 0.
+        ciphertexts: a framed message of ciphertexts.
+        proof: a framed proof that the contributor knows what they encrypt; empty where the secret
+            key is in one hand.
+    """
+
+    index: int
+    ciphertexts: bytes
+    proof: bytes = b""
+
+    def to_bytes(self) -> bytes:
+        """The wire form (docs/wire-format.md, section 7)."""
+        writer = Writer(WireKind.CHUNK, _CHUNK_VERSION)
+        writer.u32(self.index)
+        writer.u64(len(self.ciphertexts))
+        writer.bytes(self.ciphertexts)
+        writer.bytes(self.proof)
+        return writer.finish()
+
+    @staticmethod
+    def from_bytes(data: BytesLike) -> "Chunk":
+        """Read a chunk, ciphertexts and proof left unread; MalformedDataError if it is none."""
+        reader = Reader(as_bytes(data), WireKind.CHUNK, _CHUNK_VERSION)
+        index = reader.u32()
+        ciphertexts = reader.bytes(reader.u64())
+        return Chunk(index=index, ciphertexts=ciphertexts, proof=reader.bytes(reader.remaining()))
+
+
+def set_hash(headers: list[ContributionHeader]) -> bytes:
+    """SHA-256 over whose contributions are summed, and which: names one set of one round.
+
+    Requires headers of one round, sorted by contributor.
+    """
+    digest = hashlib.sha256(_SET_LABEL)
+    for header in headers:
+        encoded = header.contributor.encode()
+        digest.update(len(encoded).to_bytes(1, "little") + encoded + header.commitment)
+    return digest.digest()
+
+
+def _payload(num_chunks: int, root: bytes) -> bytes:
+    return num_chunks.to_bytes(4, "little") + root

@@ -1,0 +1,85 @@
+"""The announcement of a round."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+from veilsum.errors import InvalidArgumentError, MalformedDataError
+from veilsum.secure_sum.fields import (
+    HASH_BYTES,
+    check_hash,
+    read_names,
+    sorted_names,
+    write_names,
+)
+from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes
+
+__all__ = ["RoundDescriptor"]
+
+_WIRE_VERSION = 1
+_RUN_ID_BYTES = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundDescriptor:
+    """What the aggregator announces: which round, of which model, and who is invited.
+
+    Args:
+        federation_hash: ``Federation.hash``.
+        run_id: 16 bytes that name the run, chosen at random.
+        round_number: from 1, growing within a run.
+        model_hash: ``hash_model`` of the model that is sent along.
+        invited: names of contributors, in any order; kept sorted.
+
+    Raises:
+        InvalidArgumentError: wrong lengths, no round, bad or repeated names.
+    """
+
+    federation_hash: bytes
+    run_id: bytes
+    round_number: int
+    model_hash: bytes
+    invited: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        check_hash(self.federation_hash)
+        check_hash(self.model_hash)
+        if len(self.run_id) != _RUN_ID_BYTES:
+            raise InvalidArgumentError("a run_id is 16 bytes")
+        if not 1 <= self.round_number < 2**63:
+            raise InvalidArgumentError(f"round_number is {self.round_number}; rounds count from 1")
+        object.__setattr__(self, "invited", sorted_names(self.invited))
+
+    @cached_property
+    def round_id(self) -> bytes:
+        """SHA-256 of the wire form: the name of the round in all other messages."""
+        return hashlib.sha256(self.to_bytes()).digest()
+
+    def to_bytes(self) -> bytes:
+        """The wire form (docs/wire-format.md, section 6)."""
+        writer = Writer(WireKind.ROUND_DESCRIPTOR, _WIRE_VERSION)
+        writer.bytes(self.federation_hash)
+        writer.bytes(self.run_id)
+        writer.u64(self.round_number)
+        writer.bytes(self.model_hash)
+        write_names(writer, self.invited)
+        return writer.finish()
+
+    @staticmethod
+    def from_bytes(data: BytesLike) -> "RoundDescriptor":
+        """Read a descriptor; MalformedDataError if it is none."""
+        reader = Reader(as_bytes(data), WireKind.ROUND_DESCRIPTOR, _WIRE_VERSION)
+        federation_hash, run_id = reader.bytes(HASH_BYTES), reader.bytes(_RUN_ID_BYTES)
+        round_number, model_hash = reader.u64(), reader.bytes(HASH_BYTES)
+        invited = read_names(reader)
+        reader.finish()
+        try:
+            return RoundDescriptor(
+                federation_hash=federation_hash,
+                run_id=run_id,
+                round_number=round_number,
+                model_hash=model_hash,
+                invited=invited,
+            )
+        except InvalidArgumentError as error:
+            raise MalformedDataError(f"round descriptor: {error}") from error

@@ -1,0 +1,135 @@
+"""Which rounds a party has answered: the record behind "once", durable across restarts."""
+
+import os
+import threading
+from collections.abc import Callable
+
+from veilsum.durable import DurableFile
+from veilsum.errors import LedgerError, PolicyRefusedError
+
+__all__ = ["RoundLedger"]
+
+_SCHEMA = """
+    CREATE TABLE about (version INTEGER NOT NULL);
+    INSERT INTO about VALUES (1);
+    CREATE TABLE rounds (
+        federation BLOB NOT NULL, run BLOB NOT NULL, round INTEGER NOT NULL, answer BLOB NOT NULL,
+        PRIMARY KEY (federation, round)
+    );
+"""
+
+_Answers = dict[int, bytes]
+
+
+class RoundLedger:
+    """What a contributor or a share holder has answered, by federation and round.
+
+    A record is on the disk before ``record`` returns, so whoever sends only afterwards never sends
+    what is not recorded, whatever crashes. Keep one ledger for each secret: a holder's beside its
+    share, a contributor's beside its signing key. It cannot see that its file was put back to an
+    older copy; what that means is in docs/protocol.md.
+    """
+
+    def __init__(self, file: "DurableFile | None") -> None:
+        """Not for callers: use ``create``, ``open`` or ``in_memory``."""
+        self._file = file
+        self._memory: dict[bytes, tuple[bytes, _Answers]] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str]) -> "RoundLedger":
+        """Make an empty ledger.
+
+        Raises:
+            FileExistsError: there is something already: what was answered is never forgotten.
+        """
+        return cls(DurableFile.create(path, schema=_SCHEMA, what="round ledger"))
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> "RoundLedger":
+        """Go on with a ledger that was made before.
+
+        Raises:
+            LedgerError: there is none, or the file is no ledger. A missing ledger is never made
+                anew: that would forget what was answered.
+        """
+        file = DurableFile(path, what="round ledger")
+        if not file.exists():
+            raise LedgerError(
+                f"there is no round ledger at {os.fspath(path)}. Without it this party cannot know "
+                "what it has answered: retire its share or signing key (docs/operations.md)"
+            )
+        ledger = cls(file)
+        ledger.answered(bytes(32))
+        return ledger
+
+    @classmethod
+    def in_memory(cls) -> "RoundLedger":
+        """A ledger that ends with the process: for simulations."""
+        return cls(None)
+
+    def answered(self, federation_hash: bytes) -> dict[int, bytes]:
+        """What was answered in this federation, by round."""
+        if self._file is None:
+            with self._lock:
+                return dict(self._memory.get(federation_hash, (b"", {}))[1])
+        with self._file.transaction() as connection:
+            rows = connection.execute(
+                "SELECT round, answer FROM rounds WHERE federation = ?", (federation_hash,)
+            )
+            return dict(rows.fetchall())
+
+    def record(
+        self,
+        federation_hash: bytes,
+        run_id: bytes,
+        round_number: int,
+        answer: bytes,
+        *,
+        check: Callable[[_Answers], None] = lambda answers: None,
+    ) -> None:
+        """Record, durably, that ``answer`` is this party's to the round; an error records nothing.
+
+        The same answer again is no news. ``check`` may refuse, given what was answered before; no
+        other record comes between.
+
+        Raises:
+            PolicyRefusedError: another answer was given to the round, or another run was answered:
+                a new run takes a new key.
+            LedgerError: the file cannot be read or written.
+        """
+        if self._file is None:
+            with self._lock:
+                run, answers = self._memory.get(federation_hash, (run_id, {}))
+                if _is_news(run, answers, run_id, round_number, answer):
+                    check(answers)
+                    self._memory[federation_hash] = (run, answers | {round_number: answer})
+            return
+        with self._file.transaction() as connection:
+            rows = connection.execute(
+                "SELECT run, round, answer FROM rounds WHERE federation = ?", (federation_hash,)
+            ).fetchall()
+            answers = {number: given for _, number, given in rows}
+            run = rows[0][0] if rows else run_id
+            if _is_news(run, answers, run_id, round_number, answer):
+                check(answers)
+                connection.execute(
+                    "INSERT INTO rounds VALUES (?, ?, ?, ?)",
+                    (federation_hash, run_id, round_number, answer),
+                )
+
+
+def _is_news(
+    run: bytes, answers: _Answers, run_id: bytes, round_number: int, answer: bytes
+) -> bool:
+    if run != run_id:
+        raise PolicyRefusedError(
+            "this party has answered rounds of another run; a new run takes a new federation and a "
+            "new key"
+        )
+    given = answers.get(round_number)
+    if given is not None and given != answer:
+        raise PolicyRefusedError(
+            f"round {round_number} was answered before, and differently; there is one answer a round"
+        )
+    return given is None

@@ -1,0 +1,233 @@
+"""The party that helps to open a sum, and refuses everything else."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from veilsum.ciphertexts import Ciphertexts
+from veilsum.errors import (
+    InvalidArgumentError,
+    KeyMismatchError,
+    MalformedDataError,
+    PolicyRefusedError,
+    ProofError,
+    ProtocolError,
+)
+from veilsum.identity import Identity
+from veilsum.keys import SecretKey
+from veilsum.secure_sum.contribution import Chunk
+from veilsum.secure_sum.federation import Federation
+from veilsum.secure_sum.merkle import leaf_hash, path_leads_to
+from veilsum.secure_sum.opening import ChunkRequest, Opening, OpenRequest, opening_context
+from veilsum.secure_sum.received import read_chunk
+from veilsum.secure_sum.round_ledger import RoundLedger
+from veilsum.threshold import KeyShare, ThresholdKey
+from veilsum.vector import EncryptedVector, Progress
+from veilsum.wire import BytesLike, split_frames
+
+__all__ = ["ShareHolder"]
+
+
+class ShareHolder:
+    """Whoever holds the secret key or a share of it. It can be made anew for each request.
+
+    It opens one set of contributions for each round of one run, and none of fewer than the
+    federation's ``min_contributors``. With a share it opens only what it has multiplied itself,
+    from chunks that their contributors signed and proved to know. With the whole key it is given
+    the total and must believe the aggregator that it *is* the sum of the contributions named.
+
+    Args:
+        federation: the agreement, from a trusted channel.
+        identity: this holder's name and signing key, as on the federation's roster.
+        key: its ``KeyShare``, or the ``SecretKey``.
+        rounds: what it has opened. Not ``in_memory`` where a restart must not forget.
+
+    Raises:
+        InvalidArgumentError: an identity that is not on the roster, or in another place than its
+            share.
+        KeyMismatchError: the key is not the federation's.
+    """
+
+    def __init__(
+        self,
+        federation: Federation,
+        identity: Identity,
+        *,
+        key: KeyShare | SecretKey,
+        rounds: RoundLedger,
+    ) -> None:
+        if federation.holder(identity.name) != identity.enrol():
+            raise InvalidArgumentError(
+                f"{identity.name} is not among the federation's holders with this signing key"
+            )
+        public = key.key if isinstance(key, KeyShare) else key.public_key
+        if public != federation.key:
+            raise KeyMismatchError("the secret key or share is not of the federation's key")
+        if isinstance(key, KeyShare) and federation.holders[key.holder - 1].name != identity.name:
+            raise InvalidArgumentError(
+                f"the share is that of holder {key.holder}, who is "
+                f"{federation.holders[key.holder - 1].name}, not {identity.name}"
+            )
+        self._federation = federation
+        self._identity = identity
+        self._key = key
+        self._rounds = rounds
+
+    @property
+    def name(self) -> str:
+        """As on the roster."""
+        return self._identity.name
+
+    def open(
+        self,
+        request: BytesLike | Iterable[BytesLike],
+        *,
+        num_threads: int | None = None,
+        progress: Progress | None = None,
+    ) -> bytes:
+        """Answer a request: the bytes to send back. The same set again is answered again.
+
+        Raises:
+            MalformedDataError: not a request.
+            PolicyRefusedError: another federation, fewer contributors than agreed, a second run, or
+                another set for a round that was opened before.
+            ProtocolError: contributors who were not invited or are not on the roster, chunks that
+                are missing or not those of the signed header, a total that does not fit.
+            SignatureError: a contribution is not signed by its contributor.
+            ProofError: a contributor did not prove that it knows what its chunk encrypts.
+            KeyMismatchError, InvalidCiphertextError: as ``Ciphertexts.from_bytes``.
+            LedgerError: what is opened cannot be recorded. Nothing was opened.
+        """
+        return b"".join(self.open_in_frames(request, num_threads=num_threads, progress=progress))
+
+    def open_in_frames(
+        self,
+        request: BytesLike | Iterable[BytesLike],
+        *,
+        num_threads: int | None = None,
+        progress: Progress | None = None,
+    ) -> Iterator[bytes]:
+        """As ``open``, reading the request and answering piece by piece: one chunk of each
+        contribution is in memory at a time."""
+        frames = split_frames(request, max_frame_bytes=self._federation.max_frame_bytes)
+        first = next(frames, None)
+        if first is None:
+            raise MalformedDataError("the request is empty")
+        asked = OpenRequest.from_bytes(first)
+        self._check_set(asked)
+        # Before anything is opened: even a failed opening must not be tried with another set.
+        self._rounds.record(
+            self._federation.hash,
+            asked.descriptor.run_id,
+            asked.descriptor.round_number,
+            asked.descriptor.round_id + asked.set_hash,
+        )
+        if isinstance(self._key, KeyShare):
+            bodies = self._open_chunks(self._key, asked, frames, num_threads, progress)
+        else:
+            bodies = self._open_total(self._key, asked, frames, num_threads, progress)
+        for body in bodies:
+            yield Opening.signed(
+                self._identity,
+                round_id=asked.descriptor.round_id,
+                set_hash=asked.set_hash,
+                body=body,
+            ).to_bytes()
+
+    def _check_set(self, asked: OpenRequest) -> None:
+        federation, announced = self._federation, asked.descriptor
+        if announced.federation_hash != federation.hash:
+            raise PolicyRefusedError(
+                "the round belongs to another federation than the one agreed on"
+            )
+        if len(asked.headers) < federation.fewest:
+            raise PolicyRefusedError(
+                f"a sum of {len(asked.headers)} is asked for; the federation opens none of "
+                f"fewer than {federation.fewest}"
+            )
+        federation.codec.check_num_addends(len(asked.headers))
+        invited = set(announced.invited)
+        for header in asked.headers:
+            name = header.contributor
+            enrolment = federation.contributor(name)
+            if name not in invited or enrolment is None:
+                raise ProtocolError(f"the request names {name}, who is not invited to the round")
+            if header.round_id != announced.round_id:
+                raise ProtocolError(f"the contribution of {name} is for another round")
+            if header.num_chunks != federation.num_chunks:
+                raise ProtocolError(f"the contribution of {name} has another codec than agreed")
+            header.verify(enrolment)
+
+    def _open_chunks(
+        self,
+        share: KeyShare,
+        asked: OpenRequest,
+        frames: Iterator[bytes],
+        num_threads: int | None,
+        progress: Progress | None,
+    ) -> Iterator[bytes]:
+        context = opening_context(asked.descriptor.round_id, asked.set_hash)
+        for done, index in enumerate(asked.chunks):
+            total = self._recompute(asked, index, frames, num_threads)
+            first = self._federation.chunk_range(index).start
+            partial = share.decrypt(
+                total, context=context, first=first, num_threads=num_threads
+            )
+            if progress is not None:
+                progress(done + 1, len(asked.chunks))
+            yield partial.to_bytes()
+        if next(frames, None) is not None:
+            raise MalformedDataError("more chunks follow than the request announces")
+
+    def _recompute(
+        self, asked: OpenRequest, index: int, frames: Iterator[bytes], num_threads: int | None
+    ) -> Ciphertexts:
+        """The sum of everyone's chunk ``index``, of chunks as they were signed."""
+        if index >= self._federation.num_chunks:
+            raise ProtocolError(f"chunk {index} is asked for; there are fewer")
+        total: Ciphertexts | None = None
+        for position, header in enumerate(asked.headers):
+            frame = next(frames, None)
+            if frame is None:
+                raise ProtocolError("fewer chunks follow than the request announces")
+            given = ChunkRequest.from_bytes(frame)
+            leaf = leaf_hash(given.chunk)
+            if given.contribution != position or not path_leads_to(
+                header.root, leaf, index, header.num_chunks, given.path
+            ):
+                raise ProtocolError(
+                    f"this is not chunk {index} that {header.contributor} signed"
+                )
+            ciphertexts = read_chunk(
+                self._federation, header, index, Chunk.from_bytes(given.chunk), num_threads
+            )
+            total = ciphertexts if total is None else total + ciphertexts
+        assert total is not None  # A request has contributions.
+        return total
+
+    def _open_total(
+        self,
+        secret: SecretKey,
+        asked: OpenRequest,
+        frames: Iterator[bytes],
+        num_threads: int | None,
+        progress: Progress | None,
+    ) -> Iterator[bytes]:
+        frame = next(frames, None)
+        if frame is None or asked.chunks or next(frames, None) is not None:
+            raise MalformedDataError("a request to the holder of the whole key has one total")
+        total = EncryptedVector.from_bytes(frame, self._federation.public_key)
+        codec = self._federation.codec
+        if total.codec != codec:
+            raise ProtocolError("the total has another codec than agreed")
+        if total.num_addends != len(asked.headers):
+            raise ProtocolError(
+                f"the total has {total.num_addends} addends for {len(asked.headers)} names"
+            )
+        plaintexts = secret.decrypt_plaintexts(
+            total.ciphertexts, num_threads=num_threads, progress=progress
+        )
+        lanes = codec.unpack_lanes(
+            plaintexts, modulus=self._federation.public_key.n, num_threads=num_threads
+        )
+        yield lanes.astype("<i8").tobytes()

@@ -1,0 +1,148 @@
+"""What was announced, contributed and opened in a round, and by whom: for others to check."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from veilsum.errors import MalformedDataError, ProtocolError
+from veilsum.secure_sum.contribution import ContributionHeader, set_hash
+from veilsum.secure_sum.descriptor import RoundDescriptor
+from veilsum.secure_sum.federation import Federation
+from veilsum.secure_sum.fields import HASH_BYTES
+from veilsum.secure_sum.opening import Receipt
+from veilsum.threshold import ThresholdKey
+from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes
+
+__all__ = ["Transcript"]
+
+_VERSION = 1
+_LABEL = b"veilsum/transcript/1"
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """The signed headers of a round in the order they were acted on, chained by hashes.
+
+    Attributes:
+        descriptor: the round.
+        headers: of the contributions in the sum, sorted by contributor.
+        receipts: of the holders' answers, as they came.
+        chain: one hash after each part; the last one stands for the whole round.
+    """
+
+    descriptor: RoundDescriptor
+    headers: tuple[ContributionHeader, ...]
+    receipts: tuple[Receipt, ...]
+    chain: tuple[bytes, ...]
+
+    @classmethod
+    def of(
+        cls,
+        descriptor: RoundDescriptor,
+        headers: Sequence[ContributionHeader],
+        receipts: Sequence[Receipt],
+    ) -> "Transcript":
+        """The transcript of these, with its chain."""
+        parts = _parts(descriptor, headers, receipts)
+        return cls(descriptor, tuple(headers), tuple(receipts), tuple(_chain(parts)))
+
+    @property
+    def head(self) -> bytes:
+        """The last hash of the chain: parties that saw the same have the same."""
+        return self.chain[-1]
+
+    def verify(self, federation: Federation) -> None:
+        """Check all of it against the pinned federation, without any of the ciphertexts.
+
+        Raises:
+            ProtocolError: a broken chain, another federation, contributors or holders who are not
+                on its rosters or were not invited, fewer than it asks for, answers to other sets.
+            SignatureError: a part that is not signed by whom it names.
+        """
+        parts = _parts(self.descriptor, self.headers, self.receipts)
+        if list(self.chain) != _chain(parts):
+            raise ProtocolError("the transcript's chain of hashes is broken")
+        if self.descriptor.federation_hash != federation.hash:
+            raise ProtocolError("the transcript is of another federation")
+        self._check_contributions(federation)
+        self._check_receipts(federation)
+
+    def to_bytes(self) -> bytes:
+        """The wire form (docs/wire-format.md)."""
+        writer = Writer(WireKind.TRANSCRIPT, _VERSION)
+        for part in (self.descriptor.to_bytes(), *(h.to_bytes() for h in self.headers)):
+            writer.u64(len(part))
+            writer.bytes(part)
+        writer.u64(0)
+        writer.u32(len(self.receipts))
+        for receipt in self.receipts:
+            receipt.write_to(writer)
+        for link in self.chain:
+            writer.bytes(link)
+        return writer.finish()
+
+    @staticmethod
+    def from_bytes(data: BytesLike) -> "Transcript":
+        """Read a transcript, unchecked; MalformedDataError if it is none."""
+        reader = Reader(as_bytes(data), WireKind.TRANSCRIPT, _VERSION)
+        descriptor = RoundDescriptor.from_bytes(reader.bytes(reader.u64()))
+        headers = []
+        while size := reader.u64():
+            headers.append(ContributionHeader.from_bytes(reader.bytes(size)))
+        count = reader.u32()
+        if count * HASH_BYTES > reader.remaining():
+            raise MalformedDataError("transcript: it announces more answers than it has")
+        receipts = [Receipt.read_from(reader) for _ in range(count)]
+        links = [reader.bytes(HASH_BYTES) for _ in range(1 + len(headers) + count)]
+        reader.finish()
+        return Transcript(descriptor, tuple(headers), tuple(receipts), tuple(links))
+
+    def _check_contributions(self, federation: Federation) -> None:
+        names = [header.contributor for header in self.headers]
+        if names != sorted(set(names)) or len(names) < federation.fewest:
+            raise ProtocolError(
+                f"the transcript has {len(set(names))} contributors; the federation opens no sum "
+                f"of fewer than {federation.fewest}"
+            )
+        for header in self.headers:
+            contributor = federation.contributor(header.contributor)
+            if contributor is None or header.contributor not in self.descriptor.invited:
+                raise ProtocolError(f"{header.contributor} was not invited to the round")
+            if header.round_id != self.descriptor.round_id:
+                raise ProtocolError(f"{header.contributor} contributed to another round")
+            header.verify(contributor)
+
+    def _check_receipts(self, federation: Federation) -> None:
+        wanted = set_hash(list(self.headers))
+        for receipt in self.receipts:
+            holder = federation.holder(receipt.holder)
+            if holder is None:
+                raise ProtocolError(f"{receipt.holder} is no holder of the federation")
+            if (receipt.round_id, receipt.set_hash) != (self.descriptor.round_id, wanted):
+                raise ProtocolError(f"{receipt.holder} opened another set")
+            receipt.verify(holder)
+        threshold = federation.key.threshold if isinstance(federation.key, ThresholdKey) else 1
+        num_holders = len({receipt.holder for receipt in self.receipts})
+        if num_holders < threshold:
+            raise ProtocolError(f"{num_holders} holders answered; it takes {threshold}")
+
+
+def _parts(
+    descriptor: RoundDescriptor,
+    headers: Sequence[ContributionHeader],
+    receipts: Sequence[Receipt],
+) -> list[bytes]:
+    parts = [descriptor.to_bytes(), *(header.to_bytes() for header in headers)]
+    for receipt in receipts:
+        writer = Writer(WireKind.OPENING, _VERSION)
+        receipt.write_to(writer)
+        parts.append(writer.finish())
+    return parts
+
+
+def _chain(parts: Sequence[bytes]) -> list[bytes]:
+    links, link = [], hashlib.sha256(_LABEL).digest()
+    for part in parts:
+        link = hashlib.sha256(link + hashlib.sha256(part).digest()).digest()
+        links.append(link)
+    return links
