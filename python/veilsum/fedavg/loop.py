@@ -180,12 +180,13 @@ class FedAvg:
         contributors, failures = self._collect(total, invited, number, meter)
         abandoned = None
         try:
-            mean = total.finish().mean()
+            opened = total.finish()
+            self._spending.opened(contributors)
+            mean = opened.mean()
         except VeilsumError as error:
             abandoned = str(error)
             _log.warning("round %d abandoned: %s", number, error)
         else:
-            self._spending.opened(contributors)
             with meter.phase("step"):
                 self._velocity = self._momentum * self._velocity + mean
                 self._model = shifted(self._model, self._server_lr * self._velocity)
