@@ -145,6 +145,15 @@ def test_the_epsilons_are_those_of_the_noise():
     assert fl.loop().run(1).rounds[0].epsilon_colluding is None
 
 
+def test_a_sum_that_was_opened_counts_although_no_mean_came_of_it():
+    """Noise may take the sum of the weights below 0; what the sum told, it told."""
+    run = fl.loop(noise=noisy("gaussian", epsilon=0.5, rounds=1000, weighted=True))
+    while not any(record.abandoned for record in run.history.rounds):
+        run.run(1)
+    spent = [record.epsilon_honest_server for record in run.history.rounds]
+    assert all(np.diff([0.0, *spent]) > 0)
+
+
 def test_ledgers_may_be_durable(tmp_path):
     noise = noisy("gaussian")
     folder = tmp_path / "ledgers"

@@ -5,6 +5,7 @@ Each rule is a function that returns what breaks it, so that it is also run on p
 
 import ast
 import os
+import platform
 import re
 import shlex
 import shutil
@@ -65,7 +66,8 @@ MAY_IMPORT_CORE = {
 MAX_LINES = 400  # the aim is 300
 CODE_FOLDERS = ("cpp", "src", "python", "tests", "bench", "examples")
 FORBIDDEN_FOLDERS = {"utils", "util", "common", "impl", "helpers", "misc"}
-KERNEL_FILE = re.compile(r"_(ifma|avx2|avx512)\.cpp$")
+IS_ARM = platform.machine() in {"aarch64", "arm64"}
+KERNEL_FILE = re.compile(r"_armv8\.cpp$" if IS_ARM else r"_(ifma|avx2|avx512|aesni)\.cpp$")
 
 
 def below(arrows, name):

@@ -194,3 +194,71 @@ def test_rounding_a_gaussian_gives_the_discrete_gaussian():
     gap = np.abs(np.log(rounded[near] / exact[near])).max()
     stated = 2.1 * 2.0001 * math.exp(-2 * math.pi**2 * r**2)
     assert stated / 100 < gap <= stated
+
+
+# ---- the same at the least sigma that is used, in many digits: docs/privacy.md, steps 1 and 2 ----
+
+
+def rounded_gaussian(variance, r, integers):
+    """P(z) of rounding N(0, variance) with a kernel of width r, for these z.
+
+    The trapezoidal rule, exact beyond 100 digits here: the integrand is a Gaussian over a theta
+    function whose zeros are 12 away from the real line.
+    """
+    step = mpmath.mpf(1) / 4
+
+    def rho(t):
+        return mpmath.exp(-(t**2) / (2 * r**2))
+
+    totals = [mpmath.fsum(rho(k * step - y) for y in range(-80, 81)) for k in range(4)]
+    found = []
+    for z in integers:
+        points = range(4 * (z - 60), 4 * (z + 60) + 1)
+        terms = (
+            mpmath.exp(-((k * step) ** 2) / (2 * variance)) * rho(z - k * step) / totals[k % 4]
+            for k in points
+        )
+        found.append(step * mpmath.fsum(terms) / mpmath.sqrt(2 * mpmath.pi * variance))
+    return found
+
+
+@pytest.mark.parametrize("num_terms", [1, 2, 3])
+def test_at_sigma_4_a_sum_is_a_rounded_gaussian_to_34_digits(num_terms):
+    sigma, r = mpmath.mpf(4), mpmath.mpf(2)
+    near = range(-9, 10)
+    with mpmath.workdps(100):
+        one = discrete_gaussian(sigma**2, 90)
+        total = one
+        for _ in range(num_terms - 1):
+            total = convolve(total, one)
+        middle = len(total) // 2
+        ours = [total[middle + z] for z in near]
+        single = discrete_gaussian(num_terms * sigma**2, 90 * num_terms)
+        nearest = [single[90 * num_terms + z] for z in near]
+        rounded = rounded_gaussian(num_terms * sigma**2 - r**2, r, near)
+
+        def gap(p, q):
+            return max(abs(mpmath.log(a / b)) for a, b in zip(p, q, strict=True))
+
+        rounding = 2.1 * 2.0001 * mpmath.exp(-2 * mpmath.pi**2 * r**2)
+        summing = 10 * sum(
+            mpmath.exp(-2 * mpmath.pi**2 * sigma**2 * k / (k + 1)) for k in range(1, num_terms)
+        )
+        assert gap(nearest, rounded) <= rounding < 2.4e-34
+        assert gap(ours, nearest) <= summing <= sum_distance(4, num_terms) < 1e-67 * num_terms
+        if num_terms == 2:  # a bound of something; three are nearer than what it says of them
+            assert gap(ours, nearest) > summing / 100
+        assert gap(ours, rounded) <= rounding + summing
+
+
+def test_below_sigma_4_the_distance_grows_to_what_anyone_can_see():
+    """Why there is a least sigma: at 1/2 the sum of two is no discrete Gaussian any more."""
+    gaps = []
+    with mpmath.workdps(40):
+        for sigma in (2.0, 1.0, 0.5):
+            one = discrete_gaussian(mpmath.mpf(sigma) ** 2, 30)
+            total, nearest = convolve(one, one), discrete_gaussian(2 * mpmath.mpf(sigma) ** 2, 60)
+            ratios = (total[60 + z] / nearest[60 + z] for z in range(-3, 4))
+            gaps.append(max(abs(mpmath.log(ratio)) for ratio in ratios))
+            assert gaps[-1] <= sum_distance(sigma, 2)
+    assert gaps[0] < 1e-15 < gaps[1] < 1e-3 < 0.1 < gaps[2]

@@ -8,20 +8,24 @@
 #include <vector>
 
 #include "veilsum/noise/distribution.hpp"
-#include "veilsum/rng/chacha20.hpp"
 #include "veilsum/rng/csprng.hpp"
+#include "veilsum/rng/keystream_tables.hpp"
 
 namespace veilsum {
 
 /// A fixed stream: ChaCha20 under a key that is the seed.
 class FixedSource final : public RandomSource {
 public:
-    explicit FixedSource(std::uint32_t seed) : key_{seed, 1, 2, 3, 4, 5, 6, 7} {}
+    explicit FixedSource(std::uint32_t seed) {
+        const std::array<std::uint32_t, 8> key{seed, 1, 2, 3, 4, 5, 6, 7};
+        const std::array<std::byte, kKeystreamStartBytes> start{};
+        keystream_.expand(schedule_, std::as_bytes(std::span(key)).data(), start.data());
+    }
 
     void fill(std::span<std::byte> out) override {
         for (std::byte& value : out) {
             if (position_ == block_.size()) {
-                chacha20(block_, key_, counter_++, std::array<std::uint32_t, 3>{});
+                keystream_.generate(block_.data(), 1, schedule_, counter_++);
                 position_ = 0;
             }
             value = block_[position_++];
@@ -32,10 +36,11 @@ public:
     std::size_t num_bytes() const { return num_bytes_; }
 
 private:
-    std::array<std::uint32_t, 8> key_;
-    std::array<std::byte, 64> block_{};
+    const Keystream& keystream_ = kChaCha20Portable;
+    KeySchedule schedule_;
+    std::array<std::byte, kKeystreamBlockBytes> block_{};
     std::size_t position_ = block_.size();
-    std::uint32_t counter_ = 0;
+    std::uint64_t counter_ = 0;
     std::size_t num_bytes_ = 0;
 };
 

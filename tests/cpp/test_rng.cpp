@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "veilsum/rng/chacha20.hpp"
+#include "rng_fixtures.hpp"
 #include "veilsum/rng/csprng.hpp"
 #include "veilsum/rng/shake256.hpp"
 #include "veilsum/rng/uniform.hpp"
@@ -17,60 +17,7 @@ namespace {
 
 using namespace veilsum;
 
-std::string hex(std::span<const std::byte> data) {
-    static constexpr char kDigits[] = "0123456789abcdef";
-    std::string text;
-    for (const std::byte value : data) {
-        text += kDigits[std::to_integer<unsigned>(value) >> 4];
-        text += kDigits[std::to_integer<unsigned>(value) & 15];
-    }
-    return text;
-}
-
-std::array<std::uint32_t, 8> counting_key() {
-    std::array<std::uint32_t, 8> key{};
-    for (std::uint32_t i = 0; i < 8; ++i) {
-        for (std::uint32_t byte = 0; byte < 4; ++byte) key[i] |= (4 * i + byte) << (8 * byte);
-    }
-    return key;
-}
-
 }  // namespace
-
-TEST_CASE("ChaCha20 matches RFC 8439, 2.3.2 (block function)") {
-    const std::array<std::uint32_t, 3> nonce{0x09000000, 0x4a000000, 0};
-    std::array<std::byte, 64> block{};
-    chacha20(block, counting_key(), 1, nonce);
-    CHECK(hex(block) ==
-          "10f1e7e4d13b5915500fdd1fa32071c4c7d1f4c733c068030422aa9ac3d46c4e"
-          "d2826446079faa0914c2d705d98b02a2b5129cd1de164eb9cbd083e8a2503c4e");
-}
-
-TEST_CASE("ChaCha20 matches RFC 8439, A.1 (all-zero key, blocks 0 and 1)") {
-    const std::array<std::uint32_t, 8> key{};
-    const std::array<std::uint32_t, 3> nonce{};
-    std::array<std::byte, 128> blocks{};
-    chacha20(blocks, key, 0, nonce);
-    CHECK(hex(blocks) ==
-          "76b8e0ada0f13d90405d6ae55386bd28bdd219b8a08ded1aa836efcc8b770dc7"
-          "da41597c5157488d7724e03fb8d84a376a43b8f41518a11cc387b669b2ee6586"
-          "9f07e7be5551387a98ba977c732d080dcb0f29a048e3656912c6533e32ee7aed"
-          "29b721769ce64e43d57133b074d839d531ed1f28510afb45ace10a1f4b794d6f");
-}
-
-TEST_CASE("ChaCha20 gives the same stream whatever the piece lengths") {
-    const std::array<std::uint32_t, 3> nonce{1, 2, 3};
-    std::vector<std::byte> whole(64 * 21);
-    chacha20(whole, counting_key(), 5, nonce);
-    for (const std::size_t size : {1u, 63u, 64u, 65u, 255u, 256u, 257u, 1000u}) {
-        std::vector<std::byte> part(size);
-        chacha20(part, counting_key(), 5, nonce);
-        CHECK(std::equal(part.begin(), part.end(), whole.begin()));
-    }
-    std::vector<std::byte> later(64 * 20);
-    chacha20(later, counting_key(), 6, nonce);
-    CHECK(std::equal(later.begin(), later.end(), whole.begin() + 64));
-}
 
 TEST_CASE("SHAKE256 matches FIPS 202 examples") {
     std::array<std::byte, 32> out{};

@@ -7,6 +7,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
 #endif
 
 #include "veilsum/base/error.hpp"
@@ -59,6 +61,20 @@ bool has_vaes() {
     return __builtin_cpu_supports("avx2") && __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 &&
            (c & (1u << 9)) != 0;
 }
+
+#elif defined(__aarch64__)
+
+bool has_aes() {
+#if defined(__APPLE__)
+    return true;
+#elif defined(__linux__)
+    constexpr unsigned long kHwcapAes = 1ul << 3;
+    return (getauxval(AT_HWCAP) & kHwcapAes) != 0;
+#else
+    return false;
+#endif
+}
+
 #endif
 
 }  // namespace
@@ -82,6 +98,8 @@ std::vector<std::string> cpu_features() {
     }
     if (__builtin_cpu_supports("aes")) features.emplace_back("aes");
     if (has_vaes()) features.emplace_back("vaes");
+#elif defined(__aarch64__)
+    if (has_aes()) features.emplace_back("aes");
 #endif
     return features;
 }

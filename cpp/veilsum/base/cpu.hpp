@@ -8,7 +8,7 @@
 namespace veilsum {
 
 /// The instruction sets of this processor that matter to veilsum, best last: a subset of
-/// "avx2", "fma", "avx512", "ifma", "aes", "vaes". Empty on other architectures.
+/// "avx2", "fma", "avx512", "ifma", "aes", "vaes". On aarch64 "aes" or nothing, elsewhere empty.
 std::vector<std::string> cpu_features();
 
 /// Whether a kernel may use that instruction set: the processor has it, and the environment

@@ -11,4 +11,10 @@ void wipe(void* data, std::size_t size_bytes) noexcept {
     __asm__ __volatile__("" : : "r"(data) : "memory");
 }
 
+// Not inlined, so that its frame lies where those of other callees lay.
+[[gnu::noinline]] void wipe_stack() noexcept {
+    std::byte frame[kWipedStackBytes];
+    wipe(frame, sizeof frame);
+}
+
 }  // namespace veilsum

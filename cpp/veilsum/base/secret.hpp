@@ -11,6 +11,11 @@ namespace veilsum {
 /// Overwrites memory with zeros in a way the compiler may not remove.
 void wipe(void* data, std::size_t size_bytes) noexcept;
 
+/// Overwrites the stack below the caller's frame, where functions that have returned may have left
+/// secrets: kWipedStackBytes of it.
+void wipe_stack() noexcept;
+inline constexpr std::size_t kWipedStackBytes = 2048;
+
 /// x, about which the compiler knows nothing from here on. For masks that select by a secret: Clang
 /// 14 at -O3 turns such a selection into a load from an address that depends on the mask, if it can
 /// see that the mask is all ones or zero.

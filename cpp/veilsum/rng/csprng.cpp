@@ -9,7 +9,6 @@
 
 #include "veilsum/base/error.hpp"
 #include "veilsum/base/fork.hpp"
-#include "veilsum/rng/chacha20.hpp"
 
 namespace veilsum {
 
@@ -25,31 +24,49 @@ void system_random(std::span<std::byte> out) {
     }
 }
 
-Csprng::Csprng() { rekey_from_system(); }
+Csprng::Csprng() : keystream_(active_keystream()) { rekey_from_system(); }
 
-Csprng::~Csprng() {
-    wipe(key_, sizeof key_);
-    wipe(buffer_, sizeof buffer_);
-}
+Csprng::~Csprng() { wipe(buffer_, sizeof buffer_); }
 
 void Csprng::rekey_from_system() {
-    fork_generation_ = fork_generation();
-    system_random(std::as_writable_bytes(std::span(key_)));
+    const std::uint64_t generation = fork_generation();
+    std::byte key[kKeystreamKeyBytes];
+    system_random(key);
+    set_key(key);
     position_ = kBufferBytes;
+    // Last, so that the old state stays forbidden if the system gives nothing.
+    fork_generation_ = generation;
 }
 
-void Csprng::refill() {
-    constexpr std::uint32_t kNonce[3] = {0, 0, 0};  // The key is used for this one stream only.
-    chacha20(buffer_, key_, 0, kNonce);
-    std::memcpy(key_, buffer_, kKeyBytes);
-    wipe(buffer_, kKeyBytes);
-    position_ = kKeyBytes;
+/// Wipes the key given. It serves for one stream, so the start is always zero.
+void Csprng::set_key(std::span<std::byte> key) noexcept {
+    constexpr std::byte kStart[kKeystreamStartBytes] = {};
+    keystream_.expand(schedule_, key.data(), kStart);
+    wipe(key.data(), key.size());
+}
+
+/// Fills whole blocks. The first block of the stream is not given out: it becomes the next key, and
+/// overwrites this one.
+void Csprng::next_piece(std::span<std::byte> out) noexcept {
+    std::byte next_key[kKeystreamBlockBytes];
+    keystream_.generate(next_key, 1, schedule_, 0);
+    keystream_.generate(out.data(), out.size() / kKeystreamBlockBytes, schedule_, 1);
+    set_key(next_key);
 }
 
 void Csprng::fill(std::span<std::byte> out) {
     if (fork_generation_ != fork_generation()) rekey_from_system();
+    while (out.size() >= kBufferBytes) {
+        const std::size_t whole_blocks = out.size() / kKeystreamBlockBytes * kKeystreamBlockBytes;
+        const auto piece = out.first(std::min(whole_blocks, kMaxPieceBytes));
+        next_piece(piece);
+        out = out.subspan(piece.size());
+    }
     while (!out.empty()) {
-        if (position_ == kBufferBytes) refill();
+        if (position_ == kBufferBytes) {
+            next_piece(buffer_);
+            position_ = 0;
+        }
         const std::size_t size_bytes = std::min(out.size(), kBufferBytes - position_);
         std::memcpy(out.data(), buffer_ + position_, size_bytes);
         wipe(buffer_ + position_, size_bytes);

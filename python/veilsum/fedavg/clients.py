@@ -1,5 +1,6 @@
 """What a client is to the round loop, and who takes part in which round."""
 
+import random
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
@@ -8,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from veilsum.errors import InvalidArgumentError
 from veilsum.fedavg.parameters import Model
+from veilsum.privacy import FixedSizeSampling
 
 __all__ = ["Client", "Selection", "Selector"]
 
@@ -35,6 +37,8 @@ class Selector:
     a random order that is gone through before it is shuffled again, so that in R rounds nobody is
     asked more than ``ceil(R * fraction)`` times (one more where rounds cross the end of an order):
     what a privacy budget wants.
+
+    Without a seed the choice comes from the operating system's generator, and nobody can repeat it.
     """
 
     def __init__(
@@ -49,9 +53,20 @@ class Selector:
         self._names = list(names)
         self.num_per_round = max(1, round(fraction * len(self._names)))
         self._selection = selection
-        # Who is asked is public, and not what privacy rests on here: a seed does no harm.
-        self._random = np.random.default_rng(seed)
+        self._seeded = None if seed is None else np.random.default_rng(seed)
         self._waiting: list[str] = []
+
+    @property
+    def secret_sampling(self) -> FixedSizeSampling | None:
+        """What the choice is to those who do not see it; None where they could know more.
+
+        They could if a seed may be known, if clients take turns (a round then tells of the next),
+        and if everyone is asked.
+        """
+        population = len(self._names)
+        if self._seeded or self._selection != "random" or self.num_per_round == population:
+            return None
+        return FixedSizeSampling(population=population, sample_size=self.num_per_round)
 
     def next_round(self) -> list[str]:
         """The names of the next round's clients, sorted."""
@@ -70,4 +85,6 @@ class Selector:
         return sorted(chosen)
 
     def _shuffled(self, names: Sequence[str]) -> list[str]:
-        return [names[i] for i in self._random.permutation(len(names))]
+        if self._seeded is None:
+            return random.SystemRandom().sample(names, len(names))
+        return [names[i] for i in self._seeded.permutation(len(names))]

@@ -46,8 +46,12 @@ class RoundRecord:
             Of one process that plays all parties one after another.
         num_bytes: by phase: broadcast (down to clients), contributions (up), opening.
         epsilon_honest_server: spent by the client that spent most, against whoever sees the
-            models; None without noise.
+            models, even if they know who took part in which round; None without noise.
         epsilon_colluding: the same against the server and all but ``honest_contributors``.
+        epsilon_honest_server_sampled: against whoever sees the models and does not know who took
+            part, by the random choice of clients. None where nothing is proved: clients that take
+            turns, a seed, everyone asked, a client that was asked and is in no sum, or no noise;
+            and without the extra ``accounting``.
     """
 
     round_number: int
@@ -60,6 +64,7 @@ class RoundRecord:
     num_bytes: dict[str, int]
     epsilon_honest_server: float | None
     epsilon_colluding: float | None
+    epsilon_honest_server_sampled: float | None = None
 
 
 @dataclass

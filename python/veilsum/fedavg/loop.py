@@ -64,7 +64,8 @@ class FedAvg:
             to be honest, at least 2 if encrypted.
         evaluate: called with the model; returns its accuracy, or any figure of merit.
         evaluate_every: rounds between evaluations; the last round of a run is always evaluated.
-        seed: of the choice of clients. Keys and noise have no seed.
+        seed: of the choice of clients, for repeatable experiments; with one, no privacy is claimed
+            from the choice. Keys and noise have no seed.
         num_threads: of encryption; default: all processors, or ``VEILSUM_NUM_THREADS``.
         progress: show a bar on the terminal (needs the extra ``cli``).
 
@@ -126,7 +127,7 @@ class FedAvg:
             ledger_for=ledger_for,
             num_threads=num_threads,
         )
-        self._spending = Spending(noise, self._parties.codec)
+        self._spending = Spending(noise, self._parties.codec, self._selector.secret_sampling)
         self._local_epochs = local_epochs
         self._server_lr = server_lr
         self._momentum = momentum
@@ -178,14 +179,17 @@ class FedAvg:
             self._run_id, number, model=self._model, invited=invited, meter=meter
         )
         contributors, failures = self._collect(total, invited, number, meter)
+        if failures:
+            self._spending.incomplete()
         abandoned = None
         try:
-            mean = total.finish().mean()
+            opened = total.finish()
+            self._spending.opened(contributors)
+            mean = opened.mean()
         except VeilsumError as error:
             abandoned = str(error)
             _log.warning("round %d abandoned: %s", number, error)
         else:
-            self._spending.opened(contributors)
             with meter.phase("step"):
                 self._velocity = self._momentum * self._velocity + mean
                 self._model = shifted(self._model, self._server_lr * self._velocity)
@@ -200,6 +204,7 @@ class FedAvg:
             num_bytes=meter.num_bytes,
             epsilon_honest_server=self._spending.honest_server,
             epsilon_colluding=self._spending.colluding,
+            epsilon_honest_server_sampled=self._spending.honest_server_sampled,
         )
         _log.info(
             "round %d: %d of %d contributed, accuracy %s, %.2f s, %d bytes up",

@@ -8,25 +8,33 @@
 What is protected, against whom, and why the formulas hold: docs/privacy.md.
 """
 
+from veilsum.privacy.accounting import accounting_available, pld_epsilon, rdp_epsilon
 from veilsum.privacy.forecast import Forecast, forecast
 from veilsum.privacy.gaussian_dp import gaussian_delta, gaussian_epsilon, gaussian_mu
 from veilsum.privacy.ledger import Ledger, Spent
 from veilsum.privacy.mechanisms import Adjacency, GaussianNoise, LaplaceNoise, Noise
+from veilsum.privacy.sampling import FixedSizeSampling, PoissonSampling, Sampling
 from veilsum.privacy.wire import read_noise, write_noise
 from veilsum.privacy.zcdp import zcdp_epsilon, zcdp_of_sum
 
 __all__ = [
     "Adjacency",
+    "FixedSizeSampling",
     "Forecast",
     "GaussianNoise",
     "LaplaceNoise",
     "Ledger",
     "Noise",
+    "PoissonSampling",
+    "Sampling",
     "Spent",
+    "accounting_available",
     "forecast",
     "gaussian_delta",
     "gaussian_epsilon",
     "gaussian_mu",
+    "pld_epsilon",
+    "rdp_epsilon",
     "read_noise",
     "write_noise",
     "zcdp_epsilon",

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from veilsum.codec import LaneCodec
 from veilsum.errors import InvalidArgumentError
+from veilsum.privacy.accounting import accounting_available, pld_epsilon
 from veilsum.privacy.head_room import OVERFLOW_PROBABILITY
 from veilsum.privacy.mechanisms import Noise
+from veilsum.privacy.sampling import FixedSizeSampling
 
 __all__ = ["Forecast", "forecast"]
 
@@ -22,7 +24,11 @@ class Forecast:
             same way. Below about 0.1 a round teaches next to nothing.
         epsilon_colluding: after all rounds, against the server and all contributors but the
             honest ones that the noise was made for.
-        epsilon_honest_server: after all rounds, against whoever sees the results only.
+        epsilon_honest_server: after all rounds, against whoever sees the results only, even if
+            they know who took part.
+        epsilon_honest_server_sampled: against those who do not know that either, if each round's
+            contributors are chosen at random; None if they are not, or where nothing is proved, and
+            without the extra ``accounting``.
         lane_bits: bits of a value in a ciphertext.
         overflow_probability: of a wrong sum because noise left its lane; at most, for a vector.
     """
@@ -32,12 +38,19 @@ class Forecast:
     signal_to_noise: float
     epsilon_colluding: float
     epsilon_honest_server: float
+    epsilon_honest_server_sampled: float | None
     lane_bits: int
     overflow_probability: float
 
 
-def forecast(noise: Noise, codec: LaneCodec, *, num_contributors: int) -> Forecast:
+def forecast(
+    noise: Noise, codec: LaneCodec, *, num_contributors: int, population: int | None = None
+) -> Forecast:
     """What ``noise`` does to sums of ``num_contributors`` contributions of weight 1.
+
+    ``population``: how many the contributors of each round are chosen from, at random, anew, and in
+    secret, as ``FedAvg`` does without a seed. The noise's ``rounds`` are then those of the whole
+    training, since the same one may be chosen every time.
 
     Raises:
         InvalidArgumentError: a codec that the noise does not fit, or fewer contributors than the
@@ -61,6 +74,21 @@ def forecast(noise: Noise, codec: LaneCodec, *, num_contributors: int) -> Foreca
         epsilon_honest_server=noise.epsilon_of(
             noise.rounds * noise.round_cost(codec, honest_contributors=num_contributors)
         ),
+        epsilon_honest_server_sampled=_sampled(noise, codec, num_contributors, population),
         lane_bits=codec.lane_bits,
         overflow_probability=OVERFLOW_PROBABILITY,
     )
+
+
+def _sampled(
+    noise: Noise, codec: LaneCodec, num_contributors: int, population: int | None
+) -> float | None:
+    if population is None:
+        return None
+    sampling = FixedSizeSampling(population=population, sample_size=num_contributors)
+    if population == num_contributors or not accounting_available():
+        return None
+    try:
+        return pld_epsilon(noise, codec, sampling=sampling)
+    except InvalidArgumentError:  # a delta too small for the method
+        return None

@@ -1,4 +1,4 @@
-"""The command line, for people; scripts take ``--json``."""
+"""The commands."""
 
 import json
 import os
@@ -11,10 +11,15 @@ from typing import Any
 import typer
 
 import veilsum
+from veilsum.cli.privacy import privacy
 
 __all__ = ["app"]
 
-_EXTRAS = {"cli": ("typer", "rich"), "plot": ("matplotlib",)}
+_EXTRAS = {
+    "cli": ("typer", "rich"),
+    "plot": ("matplotlib",),
+    "accounting": ("dp_accounting",),
+}
 
 app = typer.Typer(
     name="veilsum",
@@ -49,6 +54,9 @@ def demo(context: typer.Context) -> None:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
     command = [sys.executable, "-m", "mnist", *context.args]
     raise typer.Exit(subprocess.run(command, env=environment).returncode)
+
+
+app.command()(privacy)
 
 
 @app.command()

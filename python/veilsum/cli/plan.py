@@ -1,0 +1,182 @@
+"""What a privacy goal comes to for a given model and federation: the figures of ``privacy``."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from veilsum.codec import LaneCodec
+from veilsum.errors import InvalidArgumentError
+from veilsum.privacy import (
+    Adjacency,
+    Forecast,
+    GaussianNoise,
+    LaplaceNoise,
+    Noise,
+    accounting_available,
+    forecast,
+)
+
+__all__ = ["Goal", "Plan", "meaning", "plan", "trust_levels"]
+
+NoiseKind = Literal["gaussian", "laplace"]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What the command was asked.
+
+    ``norm_bound`` is of the noise's own norm, L2 or L1; ``delta`` is for Gaussian noise alone.
+    """
+
+    dim: int
+    contributors: int
+    epsilon: float
+    delta: float
+    rounds: int
+    noise: NoiseKind
+    norm_bound: float
+    clip: float
+    honest: int
+    fraction: float
+    adjacency: Adjacency
+    weighted: bool
+    value_bits: int
+    key_bits: int
+
+    @property
+    def population(self) -> int:
+        """How many contributors there are, of whom each round asks a fraction."""
+        return round(self.contributors / self.fraction)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What comes of a goal. Noise is of one contributor unless it says otherwise.
+
+    Attributes:
+        goal: what was asked.
+        parameter: sigma of Gaussian noise, or the scale of Laplace noise, in grid steps.
+        deviation: standard deviation, in grid steps.
+        deviation_model: the same in model units.
+        expected: of a sum of all contributors.
+        lanes_per_ciphertext: values in a ciphertext of any key of ``key_bits``, at least.
+        num_ciphertexts: in a contribution.
+        num_bytes: of these ciphertexts; a contribution has a few hundred more.
+        why_not_sampled: why there is no epsilon for those who do not know who took part.
+    """
+
+    goal: Goal
+    parameter: float
+    deviation: float
+    deviation_model: float
+    expected: Forecast
+    lanes_per_ciphertext: int
+    num_ciphertexts: int
+    num_bytes: int
+    why_not_sampled: str | None
+
+    @property
+    def relative_error(self) -> float:
+        """Noise of the mean as a multiple of the longest mean there can be."""
+        return 1 / self.expected.signal_to_noise
+
+
+def plan(goal: Goal, *, sampled: bool = True) -> Plan:
+    """All figures; ``sampled=False`` leaves out the one that takes a while.
+
+    Raises:
+        InvalidArgumentError: a goal that makes no sense or cannot be met.
+    """
+    if not 0 < goal.fraction <= 1:
+        raise InvalidArgumentError(f"the fraction is {goal.fraction}; it must lie in (0, 1]")
+    if not 1 <= goal.honest <= goal.contributors:
+        raise InvalidArgumentError(
+            f"{goal.honest} honest of {goal.contributors} contributors: at least 1 and at most "
+            "all of them"
+        )
+    if not 1024 <= goal.key_bits <= 16384:
+        raise InvalidArgumentError(
+            f"a key of {goal.key_bits} bits; 2048 and more are secure, 3072 is the default"
+        )
+    noise = _noise(goal)
+    codec = noise.fit(
+        LaneCodec(
+            goal.dim,
+            clip=goal.clip,
+            value_bits=goal.value_bits,
+            max_addends=goal.contributors,
+        )
+    )
+    wanted = sampled and goal.population > goal.contributors
+    expected = forecast(
+        noise,
+        codec,
+        num_contributors=goal.contributors,
+        population=goal.population if wanted else None,
+    )
+    parameter = noise.sigma(codec) if isinstance(noise, GaussianNoise) else noise.scale(codec)
+    deviation = noise.standard_deviation(codec)
+    # The smallest modulus of that length: a key may have room for one lane more.
+    layout = codec.layout(2 ** (goal.key_bits - 1) + 1)
+    return Plan(
+        goal=goal,
+        parameter=parameter,
+        deviation=deviation,
+        deviation_model=deviation / codec.scale,
+        expected=expected,
+        lanes_per_ciphertext=layout.lanes_per_plaintext,
+        num_ciphertexts=layout.num_plaintexts,
+        num_bytes=layout.num_plaintexts * 2 * math.ceil(goal.key_bits / 8),
+        why_not_sampled=_why_not(goal, expected),
+    )
+
+
+def trust_levels(goal: Goal) -> list[Plan]:
+    """The same goal if one, half or all of the contributors are honest."""
+    if goal.noise == "laplace":
+        return [plan(goal, sampled=False)]
+    counts = sorted({1, (goal.contributors + 1) // 2, goal.contributors})
+    return [plan(replace(goal, honest=count), sampled=False) for count in counts]
+
+
+def meaning(signal_to_noise: float) -> str:
+    """What a best case of signal to noise means for training, in words."""
+    if signal_to_noise < 0.1:
+        return "noise drowns every update, a round teaches next to nothing"
+    if signal_to_noise < 1:
+        return "noise outweighs even updates that all agree, so learning takes many rounds"
+    if signal_to_noise < 10:
+        return "updates that agree get through, at some cost in rounds or accuracy"
+    return "noise is small beside updates that agree"
+
+
+def _noise(goal: Goal) -> Noise:
+    if goal.noise == "laplace":
+        return LaplaceNoise(
+            epsilon=goal.epsilon,
+            rounds=goal.rounds,
+            norm_bound=goal.norm_bound,
+            adjacency=goal.adjacency,
+            weighted=goal.weighted,
+        )
+    return GaussianNoise(
+        epsilon=goal.epsilon,
+        delta=goal.delta,
+        rounds=goal.rounds,
+        norm_bound=goal.norm_bound,
+        honest_contributors=goal.honest,
+        adjacency=goal.adjacency,
+        weighted=goal.weighted,
+    )
+
+
+def _why_not(goal: Goal, expected: Forecast) -> str | None:
+    if expected.epsilon_honest_server_sampled is not None:
+        return None
+    if goal.population <= goal.contributors:
+        return "everyone is asked in every round"
+    if not accounting_available():
+        return "needs pip install 'veilsum[accounting]'"
+    return "delta is too small for the method"

@@ -1,0 +1,106 @@
+"""``veilsum privacy``: what a privacy goal costs, before anybody trains."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from veilsum.cli.plan import Goal, plan, trust_levels
+from veilsum.cli.plot import plot_plan
+from veilsum.cli.report import as_json, print_plan
+from veilsum.errors import InvalidArgumentError, VeilsumError
+
+__all__ = ["privacy"]
+
+
+class Kind(str, Enum):
+    """Of noise."""
+
+    gaussian = "gaussian"
+    laplace = "laplace"
+
+
+class Neighbours(str, Enum):
+    """What is protected: adjacency."""
+
+    zero_out = "zero-out"
+    replace_one = "replace-one"
+
+
+def privacy(
+    dim: Annotated[int, typer.Option(help="Number of values of the model.")],
+    contributors: Annotated[int, typer.Option(help="Contributors in each sum.")],
+    epsilon: Annotated[float, typer.Option(help="The goal, after all rounds.")],
+    delta: Annotated[float, typer.Option(help="The goal's delta (Gaussian).")] = 1e-6,
+    rounds: Annotated[int, typer.Option(help="Rounds one contributor may take part in.")] = 1,
+    noise: Annotated[Kind, typer.Option(help="Kind of noise.")] = Kind.gaussian,
+    norm_bound: Annotated[
+        float, typer.Option(help="Longest update: L2 norm (Laplace: L1), model units.")
+    ] = 1.0,
+    clip: Annotated[
+        float | None, typer.Option(help="Largest value in an update; the norm bound if left out.")
+    ] = None,
+    honest: Annotated[
+        int | None,
+        typer.Option(help="Contributors of a sum sure to add their noise; half if left out."),
+    ] = None,
+    fraction: Annotated[
+        float, typer.Option(help="Of all contributors, chosen at random for each round.")
+    ] = 1.0,
+    adjacency: Annotated[
+        Neighbours, typer.Option(help="Protect against no data, or against any other data.")
+    ] = Neighbours.zero_out,
+    uniform: Annotated[
+        bool, typer.Option("--uniform", help="All weights are 1: they need no noise.")
+    ] = False,
+    value_bits: Annotated[int, typer.Option(help="Bits of a value.")] = 16,
+    key_bits: Annotated[int, typer.Option(help="Bits of the key.")] = 3072,
+    plot: Annotated[
+        Path | None, typer.Option(help="Also plot epsilon against error into this file.")
+    ] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what a privacy goal costs: noise, signal to noise, bytes, and against whom it holds."""
+    try:
+        goal = Goal(
+            dim=dim,
+            contributors=contributors,
+            epsilon=epsilon,
+            delta=delta,
+            rounds=rounds,
+            noise=noise.value,
+            norm_bound=norm_bound,
+            clip=norm_bound if clip is None else clip,
+            honest=_honest(honest, contributors, noise),
+            fraction=fraction,
+            adjacency=adjacency.value,
+            weighted=not uniform,
+            value_bits=value_bits,
+            key_bits=key_bits,
+        )
+        found, levels = plan(goal), trust_levels(goal)
+        if json_output:
+            typer.echo(json.dumps(as_json(found, levels), indent=2))
+        else:
+            print_plan(Console(highlight=False), found, levels)
+        if plot is not None:
+            plot_plan(found, plot)
+            typer.echo(f"Written: {plot}", err=json_output)
+    except (VeilsumError, OSError) as error:
+        typer.echo(f"veilsum privacy: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+def _honest(honest: int | None, contributors: int, noise: Kind) -> int:
+    if noise is Kind.laplace:
+        if honest not in (None, 1):
+            raise InvalidArgumentError(
+                "Laplace noise trusts nobody: every contributor adds all of it; leave --honest out"
+            )
+        return 1
+    return max(1, (contributors + 1) // 2) if honest is None else honest
