@@ -58,6 +58,9 @@ void register_wire(py::module_& core) {
         .value("CONTRIBUTION", WireKind::contribution)
         .value("OPEN_REQUEST", WireKind::open_request)
         .value("OPENING", WireKind::opening)
+        .value("THRESHOLD_KEY", WireKind::threshold_key)
+        .value("SHARE_FILE", WireKind::share_file)
+        .value("PARTIAL_DECRYPTION", WireKind::partial_decryption)
         .finalize();
 
     py::class_<PyWriter>(core, "Writer")

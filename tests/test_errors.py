@@ -25,9 +25,11 @@ BUILTINS = {
     "LedgerError": OSError,
     "MalformedDataError": ValueError,
     "MissingExtraError": ImportError,
+    "NotEnoughSharesError": RuntimeError,
     "PassphraseError": ValueError,
     "PolicyRefusedError": PermissionError,
     "PoolExhaustedError": RuntimeError,
+    "ProofError": ValueError,
     "ProtocolError": ValueError,
 }
 ONLY_IN_PYTHON = {

@@ -15,6 +15,9 @@ class WireKind(IntEnum):
     CONTRIBUTION = 7
     OPEN_REQUEST = 8
     OPENING = 9
+    THRESHOLD_KEY = 10
+    SHARE_FILE = 11
+    PARTIAL_DECRYPTION = 12
 
 class Writer:
     def __init__(self, kind: WireKind, version: int) -> None: ...

@@ -42,6 +42,9 @@ std::string_view wire_kind_name(WireKind kind) noexcept {
         case WireKind::contribution: return "contribution";
         case WireKind::open_request: return "open request";
         case WireKind::opening: return "opening";
+        case WireKind::threshold_key: return "threshold key";
+        case WireKind::share_file: return "share file";
+        case WireKind::partial_decryption: return "partial decryption";
     }
     return "unknown";
 }

@@ -40,6 +40,9 @@ enum class WireKind : std::uint8_t {
     contribution = 7,
     open_request = 8,
     opening = 9,
+    threshold_key = 10,
+    share_file = 11,
+    partial_decryption = 12,
 };
 
 inline constexpr std::size_t kFrameBytes = 16;
