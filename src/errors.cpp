@@ -13,6 +13,8 @@ const char* class_name(veilsum::Errc code) {
         case veilsum::Errc::invalid_key: return "InvalidKeyError";
         case veilsum::Errc::invalid_ciphertext: return "InvalidCiphertextError";
         case veilsum::Errc::key_mismatch: return "KeyMismatchError";
+        case veilsum::Errc::invalid_proof: return "ProofError";
+        case veilsum::Errc::not_enough_shares: return "NotEnoughSharesError";
         case veilsum::Errc::capacity: return "CapacityError";
         case veilsum::Errc::exhausted: return "PoolExhaustedError";
         case veilsum::Errc::entropy: return "EntropyError";

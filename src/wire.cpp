@@ -58,11 +58,15 @@ void register_wire(py::module_& core) {
         .value("CONTRIBUTION", WireKind::contribution)
         .value("OPEN_REQUEST", WireKind::open_request)
         .value("OPENING", WireKind::opening)
+        .value("THRESHOLD_KEY", WireKind::threshold_key)
+        .value("SHARE_FILE", WireKind::share_file)
+        .value("PARTIAL_DECRYPTION", WireKind::partial_decryption)
         .value("IDENTITY_FILE", WireKind::identity_file)
         .value("ENROLMENT", WireKind::enrolment)
         .value("CHUNK", WireKind::chunk)
         .value("CHUNK_REQUEST", WireKind::chunk_request)
         .value("TRANSCRIPT", WireKind::transcript)
+        .value("SIGNED_FEDERATION", WireKind::signed_federation)
         .finalize();
 
     core.def(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import veilsum as vs
 from known_keys import known_key
+from shared_keys import shared_key
 from veilsum import errors, hazmat
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,9 +26,11 @@ BUILTINS = {
     "LedgerError": OSError,
     "MalformedDataError": ValueError,
     "MissingExtraError": ImportError,
+    "NotEnoughSharesError": RuntimeError,
     "PassphraseError": ValueError,
     "PolicyRefusedError": PermissionError,
     "PoolExhaustedError": RuntimeError,
+    "ProofError": ValueError,
     "ProtocolError": ValueError,
 }
 ONLY_IN_PYTHON = {
@@ -187,6 +190,39 @@ def calls():
     yield "EncryptedVector.from_bytes", lambda x: vs.EncryptedVector.from_bytes(x, pk)
     yield "Accumulator codec", lambda x: vs.Accumulator(x, key=pk)
     yield "Accumulator key", lambda x: vs.Accumulator(codec, key=x)
+    threshold_key = shared_key().key
+    share = shared_key().shares[0]
+    batch = threshold_key.public_key.encrypt([1])
+    partial = share.decrypt(batch, context=b"")
+    combination = vs.threshold.Combination(threshold_key, batch, context=b"")
+    policy = {"num_holders": 5, "threshold": 4, "max_colluding_holders": 2}
+    yield "deal_shares", lambda x: vs.threshold.deal_shares(x, **policy)
+    for name in policy:
+        yield (
+            f"deal_shares {name}",
+            lambda x, n=name: vs.threshold.deal_shares(sk, **{**policy, n: x}),
+        )
+    yield "ThresholdKey.from_bytes", vs.threshold.ThresholdKey.from_bytes
+    yield "ThresholdKey ==", lambda x: threshold_key == x
+    yield "combine", lambda x: threshold_key.combine(x, [partial], context=b"")
+    yield "combine partials", lambda x: threshold_key.combine(batch, x, context=b"")
+    yield "combine context", lambda x: threshold_key.combine(batch, [partial], context=x)
+    yield "KeyShare.decrypt", lambda x: share.decrypt(x, context=b"")
+    for name in ("context", "first", "num_threads", "progress"):
+        options = {"context": b"", "progress": None}
+        yield (
+            f"KeyShare.decrypt {name}",
+            lambda x, n=name, o=options: share.decrypt(
+                batch, **{**o, n: None if n == "progress" and callable(x) else x}
+            ),
+        )
+    yield "KeyShare.load passphrase", lambda x: vs.threshold.KeyShare.load(__file__, passphrase=x)
+    read_partial = vs.threshold.PartialDecryption.from_bytes
+    yield "PartialDecryption.from_bytes", lambda x: read_partial(x, threshold_key)
+    yield "PartialDecryption.from_bytes key", lambda x: read_partial(partial.to_bytes(), x)
+    yield "Combination key", lambda x: vs.threshold.Combination(x, batch, context=b"")
+    yield "Combination.add", combination.add
+    yield "Combination.open threads", lambda x: combination.open(num_threads=x)
     yield "Accumulator.add", vs.Accumulator(codec, key=pk).add
 
 

@@ -57,7 +57,6 @@ def test_generated_keys_of_other_sizes_have_the_promised_form(bits):
     assert_promised_form(vs.generate_key(bits), bits)
 
 
-@pytest.mark.slow
 def test_generated_safe_primes_are_safe():
     secret = vs.generate_key(2048, safe_primes=True)
     assert_promised_form(secret, 2048)

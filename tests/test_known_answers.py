@@ -8,7 +8,7 @@ import pytest
 import veilsum as vs
 from known_keys import VECTORS, iso_vector, known_key
 from reference import paillier as reference
-from vectors import generate_round, generate_wire
+from vectors import generate_round, generate_threshold, generate_wire
 from veilsum import hazmat, keyfile, secure_sum
 
 GOLDEN = VECTORS / "wire"
@@ -164,6 +164,21 @@ def test_golden_messages_of_a_round_still_make_a_sum(key):
     opening = secure_sum.Opening.from_bytes(data["opening"])
     total = generate_round.CODEC.dequantise(opening.lanes, num_addends=2)
     assert total.weight == 2.0
+
+
+def test_golden_threshold_key_and_partial_decryption_are_read_and_written():
+    data = {n: (GOLDEN / f"{n}.bin").read_bytes() for n in ("threshold_key", "partial_decryption")}
+    key = vs.threshold.ThresholdKey.from_bytes(data["threshold_key"])
+    assert key.to_bytes() == data["threshold_key"]
+    partial = vs.threshold.PartialDecryption.from_bytes(data["partial_decryption"], key)
+    assert partial.to_bytes() == data["partial_decryption"]
+
+
+def test_golden_share_file_opens():
+    passphrase = generate_threshold.PASSPHRASE
+    share = vs.threshold.KeyShare.load(GOLDEN / "share_file.bin", passphrase=passphrase)
+    assert share.holder == generate_threshold.SHARE_FILE_HOLDER
+    assert share.key.to_bytes() == (GOLDEN / "threshold_key.bin").read_bytes()
 
 
 def test_every_golden_file_has_a_test():

@@ -17,6 +17,7 @@ from veilsum import hazmat, keyfile
 
 OTHER_MODULES = (
     "test_validation_messages",
+    "test_validation_threshold",
     "test_privacy",
     "test_ledger",
     "test_secure_sum",
@@ -328,9 +329,11 @@ def test_documented_errors_and_files_exist():
 
 
 def test_messages_of_key_and_ciphertext_rules_name_them():
-    numbered = {name for name in documented() if re.match(r"PK[1-4]|SK[1-4]|CT[1-4]|KF1", name)}
+    numbered = {
+        name for name in documented() if re.fullmatch(r"PK[1-4]|SK[1-4]|CT[1-4]|KF1|SH\d+", name)
+    }
     root = DOCUMENT.parent.parent
     sources = [*root.glob("cpp/veilsum/paillier/*.cpp"), root / "python/veilsum/keyfile.py"]
     text = "".join(path.read_text() for path in sources)
-    named = set(re.findall(r'"([A-Z]{2}\d): ', text))
+    named = set(re.findall(r'"([A-Z]{2}\d+): ', text))
     assert named == numbered

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import veilsum as vs
 from known_keys import VECTORS, known_key
+from shared_keys import shared_key
 from vectors import generate_round
 from veilsum import _core, keyfile, secure_sum
 from veilsum.wire import Reader, WireKind, Writer
@@ -43,6 +44,10 @@ def open_total(data):
     secure_sum.KeyHolder(generate_round.federation(), secret_key=key).open(data)
 
 
+def read_partial(data):
+    vs.threshold.PartialDecryption.from_bytes(data, shared_key().key)
+
+
 READERS = {
     "public_key": vs.PublicKey.from_bytes,
     "public_key_classic": vs.PublicKey.from_bytes,
@@ -55,7 +60,11 @@ READERS = {
     "contribution": receive,
     "open_request": open_total,
     "opening": secure_sum.Opening.from_bytes,
+    "threshold_key": vs.threshold.ThresholdKey.from_bytes,
+    "share_file": lambda data: keyfile.open_sealed(data, "no", WireKind.SHARE_FILE),
+    "partial_decryption": read_partial,
 }
+SEALED = ("key_file", "share_file")
 every_message = pytest.mark.parametrize("name", READERS)
 
 
@@ -71,7 +80,7 @@ def golden(name):
 
 def accepts(name, data):
     """Whether the reader takes the bytes; an error that is no refusal fails the test."""
-    refusals = (*REFUSALS, vs.PassphraseError) if name == "key_file" else REFUSALS
+    refusals = (*REFUSALS, vs.PassphraseError) if name in SEALED else REFUSALS
     try:
         READERS[name](data)
     except refusals:
@@ -144,7 +153,7 @@ def test_random_mutations_are_refused_or_harmless(name, rng):
         if fixed != data:
             num_accepted += accepts(name, fixed)
     # A changed digit of a ciphertext is another ciphertext; what has a checksum accepts nothing.
-    if name == "key_file":
+    if name in SEALED:
         assert num_accepted == 0
 
 

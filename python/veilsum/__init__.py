@@ -12,7 +12,7 @@ the sum; add exact discrete noise first.
 
 from importlib.metadata import version as _version
 
-from veilsum import errors, fedavg, noise, privacy, secure_sum
+from veilsum import errors, fedavg, noise, privacy, secure_sum, threshold
 from veilsum.ciphertexts import Ciphertexts
 from veilsum.errors import *  # noqa: F403
 from veilsum.fedavg import FedAvg
@@ -37,6 +37,7 @@ __all__ = [
     "noise",
     "privacy",
     "secure_sum",
+    "threshold",
     *errors.__all__,
 ]
 

@@ -16,9 +16,11 @@ __all__ = [
     "LedgerError",
     "MalformedDataError",
     "MissingExtraError",
+    "NotEnoughSharesError",
     "PassphraseError",
     "PolicyRefusedError",
     "PoolExhaustedError",
+    "ProofError",
     "ProtocolError",
     "SignatureError",
     "VeilsumError",
@@ -47,6 +49,14 @@ class InvalidCiphertextError(VeilsumError, ValueError):
 
 class KeyMismatchError(VeilsumError, ValueError):
     """Operands belong to different keys."""
+
+
+class ProofError(VeilsumError, ValueError):
+    """A proof does not hold: its sender did not compute what was asked, or it was changed."""
+
+
+class NotEnoughSharesError(VeilsumError, RuntimeError):
+    """Fewer share holders answered than the threshold asks for; nothing can be opened."""
 
 
 class CapacityError(VeilsumError, OverflowError):

@@ -1,17 +1,19 @@
 """Hazardous material: for tests and research only. Nothing in veilsum imports this module.
 
-Keys from chosen primes of any size, and encryption with chosen randomness: either can void every
-promise the rest of the library makes.
+Keys from chosen primes of any size, encryption with chosen randomness, shares by any policy and
+their combination unproved: each can void every promise the rest of the library makes.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from veilsum import _core
 from veilsum.ciphertexts import Ciphertexts, to_native_key
 from veilsum.keys import PublicKey, SecretKey
 from veilsum.plaintexts import PlaintextLike, to_plaintexts
+from veilsum.threshold import KeyShare, PartialDecryption, ThresholdKey, wrap_dealt
 
-__all__ = ["encrypt", "secret_key"]
+__all__ = ["combine", "deal_shares", "encrypt", "secret_key"]
 
 
 def secret_key(p: int, q: int) -> SecretKey:
@@ -40,3 +42,28 @@ def encrypt(public_key: PublicKey, m: PlaintextLike, r: int | Sequence[int]) -> 
         to_native_key(public_key), plaintexts, randomisers, shape or (1,)
     )
     return Ciphertexts(native, public_key)
+
+
+def deal_shares(
+    key: SecretKey, num_holders: int, threshold: int
+) -> tuple[ThresholdKey, list[KeyShare]]:
+    """Share a key of any size by any ``1 <= threshold <= num_holders <= 64``.
+
+    With a threshold so low, two disjoint sets of holders may open two different sums.
+
+    Raises:
+        InvalidArgumentError: no such policy.
+        InvalidKeyError: the primes are not safe, or not above the number of holders (SH4).
+    """
+    return wrap_dealt(_core.deal_shares_unchecked(key._native, num_holders, threshold, 0))
+
+
+def combine(key: ThresholdKey, partials: Sequence[PartialDecryption]) -> list[Any]:
+    """Combine all of these partial decryptions, without a look at proofs or the threshold.
+
+    Raises:
+        InvalidArgumentError: they are not of the same ciphertexts by different holders.
+        ProofError: they are too few, or wrong.
+    """
+    natives = [partial._native for partial in partials]
+    return _core.plaintexts_to_list(_core.combine_unproved(key._native, natives))

@@ -1,7 +1,7 @@
-"""Secret keys at rest: scrypt and AES-256-GCM over one framed message.
+"""Secrets at rest: scrypt and AES-256-GCM over one framed message.
 
-Layout: docs/wire-format.md, section 4. The header with the public key in it is authenticated: none
-of it can be swapped.
+Layout: docs/wire-format.md, sections 4 and 11. The header with the public key in it is
+authenticated: none of it can be swapped.
 """
 
 import os
@@ -25,7 +25,11 @@ from veilsum.wire import Reader, WireKind, Writer
 __all__ = ["open_sealed", "read", "require_same_key", "seal", "write"]
 
 _VERSION = 1
-_LABEL = b"veilsum/key-file/1"
+_LABELS = {
+    WireKind.KEY_FILE: b"veilsum/key-file/1",
+    WireKind.SHARE_FILE: b"veilsum/share-file/1",
+}
+_MAX_FILE_BYTES = {WireKind.KEY_FILE: 1 << 16, WireKind.SHARE_FILE: 1 << 19}
 _SALT_BYTES = 16
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
@@ -39,10 +43,14 @@ _PARALLELISM = 1
 _MIN_LOG2_COST = 14
 _MAX_LOG2_COST = 20
 _MAX_PARALLELISM = 4
-_MAX_FILE_BYTES = 1 << 16
 
 
-def seal(secret: bytes | bytearray, public: bytes, passphrase: str | bytes) -> bytes:
+def seal(
+    secret: bytes | bytearray,
+    public: bytes,
+    passphrase: str | bytes,
+    kind: WireKind = WireKind.KEY_FILE,
+) -> bytes:
     """Encrypt ``secret`` under the passphrase, bound to the public key's wire bytes."""
     header = _Header(
         log2_cost=_LOG2_COST,
@@ -53,23 +61,25 @@ def seal(secret: bytes | bytearray, public: bytes, passphrase: str | bytes) -> b
         public=public,
     )
     cipher = AESGCM(header.derive_key(passphrase))
-    writer = Writer(WireKind.KEY_FILE, _VERSION)
+    writer = Writer(kind, _VERSION)
     writer.bytes(header.to_bytes())
-    writer.bytes(cipher.encrypt(header.nonce, bytes(secret), header.associated_data()))
+    writer.bytes(cipher.encrypt(header.nonce, bytes(secret), header.associated_data(kind)))
     return writer.finish()
 
 
-def open_sealed(data: bytes, passphrase: str | bytes) -> tuple[bytes, bytes]:
-    """The secret and the public key's wire bytes of a key file."""
-    reader = Reader(data, WireKind.KEY_FILE, _VERSION)
+def open_sealed(
+    data: bytes, passphrase: str | bytes, kind: WireKind = WireKind.KEY_FILE
+) -> tuple[bytes, bytes]:
+    """The secret and the public key's wire bytes of a file."""
+    reader = Reader(data, kind, _VERSION)
     header = _Header.read(reader)
     sealed = reader.bytes(reader.remaining())
     cipher = AESGCM(header.derive_key(passphrase))
     try:
-        secret = cipher.decrypt(header.nonce, sealed, header.associated_data())
+        secret = cipher.decrypt(header.nonce, sealed, header.associated_data(kind))
     except InvalidTag:
         raise PassphraseError(
-            "the passphrase does not open this key file, or the file was changed"
+            "the passphrase does not open this file, or the file was changed"
         ) from None
     return secret, header.public
 
@@ -102,12 +112,13 @@ def write(path: str | os.PathLike[str], data: bytes, *, overwrite: bool) -> None
         Path(temporary).unlink(missing_ok=True)
 
 
-def read(path: str | os.PathLike[str]) -> bytes:
-    """The file's bytes, if it is no longer than a key file can be."""
+def read(path: str | os.PathLike[str], kind: WireKind = WireKind.KEY_FILE) -> bytes:
+    """The file's bytes, if it is no longer than a file of its kind can be."""
+    limit = _MAX_FILE_BYTES[kind]
     with open(path, "rb") as file:
-        data = file.read(_MAX_FILE_BYTES + 1)
-    if len(data) > _MAX_FILE_BYTES:
-        raise MalformedDataError("the file is too long to be a key file")
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise MalformedDataError("the file is too long to hold a key")
     return data
 
 
@@ -163,5 +174,5 @@ class _Header:
         )
         return kdf.derive(passphrase)
 
-    def associated_data(self) -> bytes:
-        return _LABEL + self.to_bytes()
+    def associated_data(self, kind: WireKind) -> bytes:
+        return _LABELS[kind] + self.to_bytes()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from veilsum import _core
 from veilsum.errors import InvalidArgumentError
 
-__all__ = ["PlaintextLike", "Shape", "to_plaintexts"]
+__all__ = ["PlaintextLike", "Shape", "to_lists", "to_plaintexts"]
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -62,6 +62,15 @@ def to_plaintexts(
         words = np.ascontiguousarray(array, dtype=np.uint64).reshape(-1)
         return _core.plaintexts_from_uint64(words), array.shape
     return _core.plaintexts_from_list(array.reshape(-1).tolist()), array.shape
+
+
+def to_lists(plaintexts: _core.Plaintexts, shape: Shape) -> list[Any]:
+    """The integers of a vector or, row by row, of a matrix."""
+    flat = _core.plaintexts_to_list(plaintexts)
+    if len(shape) == 1:
+        return flat
+    rows, columns = shape
+    return [flat[row * columns : (row + 1) * columns] for row in range(rows)]
 
 
 def _to_array(values: PlaintextLike) -> NDArray[Any]:

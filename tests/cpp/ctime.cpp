@@ -18,6 +18,7 @@
 #include "veilsum/bigint/residue.hpp"
 #include "veilsum/paillier/encrypt.hpp"
 #include "veilsum/paillier/prime_half.hpp"
+#include "veilsum/paillier/share_proof.hpp"
 #include "veilsum/rng/uniform.hpp"
 
 using namespace veilsum;
@@ -317,6 +318,29 @@ void check_prime_half() {
     });
 }
 
+/// A proof with its nonce, from a secret exponent; the challenge is public, and looks secret here.
+void check_share_proof() {
+    const Integer n = random_odd(1024);
+    const PublicKey public_key = PublicKey::unchecked(n, KeyForm::djn);
+    constexpr std::size_t kCount = 3;
+    Bytes elements;
+    for (std::size_t i = 0; i < kCount; ++i) {
+        const auto element = public_key.modulus().element(random_coprime(1024, n));
+        elements.insert(elements.end(), element.begin(), element.end());
+    }
+    const ThresholdKey key(public_key, {2, 2, 1}, elements);
+    Secret<Limb> exponent = random_limbs(key.exponent_limbs());
+    exponent.back() = 0;
+    mark_secret(std::span(exponent).first(exponent.size() - 1));
+    // The last byte holds a bit or two.
+    Bytes response(ShareProof::response_bytes(key) - 1);
+    expect_constant_time("prove_share", std::span(response), [&] {
+        const ShareProof proof =
+            prove_share({key, 1, 0, {}, elements, elements}, exponent, {.num_threads = 1});
+        std::copy_n(proof.response.begin(), response.size(), response.begin());
+    });
+}
+
 }  // namespace
 
 int main() {
@@ -340,6 +364,7 @@ int main() {
         check_limbs();
         check_plaintexts();
         check_prime_half();
+        check_share_proof();
     }
     return all_passed ? 0 : 1;
 }

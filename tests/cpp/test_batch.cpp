@@ -6,7 +6,6 @@
 #include "bigint_fixtures.hpp"
 #include "veilsum/base/error.hpp"
 #include "veilsum/bigint/batch.hpp"
-#include "veilsum/bigint/primes.hpp"
 
 using namespace veilsum;
 using namespace veilsum::testing;
@@ -93,22 +92,4 @@ TEST_CASE("batch::inverse_vartime inverts units and refuses others") {
         CHECK_THROWS_AS(
             batch::inverse_vartime(units.data(), units.data(), total, 2, world.modulus, {}), Error);
     });
-}
-
-TEST_CASE("random_prime gives primes of the kind and size asked for") {
-    for (const std::size_t bits : {16u, 64u, 200u}) {
-        for (const PrimeKind kind : {PrimeKind::blum, PrimeKind::safe}) {
-            const Integer p = random_prime(bits, kind, {});
-            CHECK(p.bit_length() == bits);
-            CHECK(mpz_tstbit(p.get(), bits - 2) == 1);
-            CHECK(mpz_fdiv_ui(p.get(), 4) == 3);
-            CHECK(mpz_probab_prime_p(p.get(), 30) != 0);
-            if (kind == PrimeKind::safe) {
-                Integer half;
-                mpz_fdiv_q_2exp(half.get(), p.get(), 1);
-                CHECK(mpz_probab_prime_p(half.get(), 30) != 0);
-            }
-        }
-    }
-    CHECK(!is_probable_prime(Integer(561)));  // A Carmichael number.
 }

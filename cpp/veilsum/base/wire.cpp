@@ -42,11 +42,15 @@ std::string_view wire_kind_name(WireKind kind) noexcept {
         case WireKind::contribution: return "contribution";
         case WireKind::open_request: return "open request";
         case WireKind::opening: return "opening";
+        case WireKind::threshold_key: return "threshold key";
+        case WireKind::share_file: return "share file";
+        case WireKind::partial_decryption: return "partial decryption";
         case WireKind::identity_file: return "identity file";
         case WireKind::enrolment: return "enrolment";
         case WireKind::chunk: return "chunk";
         case WireKind::chunk_request: return "chunk request";
         case WireKind::transcript: return "transcript";
+        case WireKind::signed_federation: return "signed federation";
     }
     return "unknown";
 }

@@ -40,11 +40,15 @@ enum class WireKind : std::uint8_t {
     contribution = 7,
     open_request = 8,
     opening = 9,
+    threshold_key = 10,
+    share_file = 11,
+    partial_decryption = 12,
     identity_file = 14,
     enrolment = 15,
     chunk = 16,
     chunk_request = 17,
     transcript = 18,
+    signed_federation = 19,
 };
 
 inline constexpr std::size_t kFrameBytes = 16;

@@ -8,6 +8,7 @@
 #include "veilsum/bigint/batch.hpp"
 #include "veilsum/bigint/limbs.hpp"
 #include "veilsum/bigint/primes.hpp"
+#include "veilsum/paillier/centre.hpp"
 #include "veilsum/paillier/encrypt.hpp"
 #include "veilsum/paillier/owner_randomisers.hpp"
 #include "veilsum/paillier/prime_half.hpp"
@@ -148,12 +149,7 @@ Plaintexts SecretKey::decrypt(const Ciphertexts& ciphertexts, const Execution& e
         for (std::size_t i = 0; i < count; ++i) {
             Limb* m = sums.data() + i * (h + 1);
             limbs::subtract_once(m, m[h], n.n(), h, scratch.data());
-            // m > n/2 stands for m - n: compare 2m with n, which is odd.
-            const Limb top = mpn_lshift(scratch.data(), m, static_cast<mp_size_t>(h), 1);
-            const Limb borrow =
-                mpn_sub_n(scratch.data() + h, scratch.data(), n.n(), static_cast<mp_size_t>(h));
-            mpn_cnd_sub_n(top | (borrow ^ 1), m, m, n.n(), static_cast<mp_size_t>(h));
-            std::copy_n(m, h, plaintexts[begin + i].begin());
+            centre(plaintexts[begin + i], m, n, scratch.data());
         }
     });
     if (!is_sound) {

@@ -1,0 +1,217 @@
+// Equality of logarithms (Chaum and Pedersen 1992) in the group of squares modulo n^2, whose order
+// n*p'*q' nobody but the dealer knows, for a random combination of a batch (Bellare, Garay and
+// Rabin 1998). docs/threshold.md, section 5, has the argument.
+//
+// Notation: x = D*s_i; c_j the ciphertexts, d_j = c_j^(2x) the partial decryptions; 128-bit weights
+// w_j; C = prod c_j^w_j, E = prod d_j^w_j; A = 2|n| + |D|. All moduli are n^2.
+//
+//   prover     r in [0, 2^(A+256)),  a = v^r,  b = (C^4)^r,  e = hash(statement, a, b), 128 bits,
+//              z = r + e*x over the integers: below 2^(A+256) + 2^(A+126), as x < 2^(A-2).
+//   verifier   a = v^z * v_i^-e,  b = (C^4)^z * (E^2)^-e,  e == hash(statement, a, b).
+//
+// Source: Shoup 2000, section 3 and 4; Damgard and Jurik 2001, section 4.1.
+
+#include "veilsum/paillier/share_proof.hpp"
+
+#include <cstring>
+#include <string>
+
+#include "veilsum/base/error.hpp"
+#include "veilsum/bigint/batch.hpp"
+#include "veilsum/rng/csprng.hpp"
+#include "veilsum/rng/shake256.hpp"
+
+namespace veilsum {
+namespace {
+
+constexpr std::size_t kChallengeLimbs = ShareProof::kChallengeBytes / sizeof(Limb);
+constexpr std::size_t kWeightBits = 128;
+constexpr std::size_t kWeightLimbs = kWeightBits / 64;
+// r hides e*x, which is below 2^(A+126), up to 2^-130.
+constexpr std::size_t kHidingBits = 256;
+constexpr std::size_t kDigestBytes = 64;
+constexpr std::size_t kFreshBytes = 32;
+
+using Digest = std::array<std::byte, kDigestBytes>;
+using Challenge = std::array<std::byte, ShareProof::kChallengeBytes>;
+
+/// A + 256: bits of the nonce r.
+std::size_t nonce_bits(const ThresholdKey& key) {
+    return 2 * key.modulus().bits() + key.factorial().bit_length() + kHidingBits;
+}
+
+std::size_t nonce_limbs(const ThresholdKey& key) { return nonce_bits(key) / 64 + 1; }
+
+std::array<std::byte, 8> word(std::uint64_t value) {
+    std::array<std::byte, 8> bytes{};
+    std::memcpy(bytes.data(), &value, sizeof value);
+    return bytes;
+}
+
+Digest digest_of(const ShareStatement& s) {
+    Digest digest;
+    Shake256()
+        .absorb("veilsum/partial/1")
+        .absorb(s.key.fingerprint())
+        .absorb(word(s.context.size()))
+        .absorb(s.context)
+        .absorb(word(s.holder))
+        .absorb(word(s.first))
+        .absorb(word(s.ciphertexts.size() / s.key.modulus().element_bytes()))
+        .absorb(s.ciphertexts)
+        .absorb(s.partials)
+        .squeeze(digest);
+    return digest;
+}
+
+std::vector<Limb> weights_of(const Digest& digest, std::size_t count) {
+    std::vector<Limb> weights(count * kWeightLimbs);
+    Shake256()
+        .absorb("veilsum/partial/weights/1")
+        .absorb(digest)
+        .squeeze(std::as_writable_bytes(std::span(weights)));
+    return weights;
+}
+
+/// prod x_j^(w_j), to the power 2^num_squarings, as an element.
+Bytes combined(ByteView elements, const std::vector<Limb>& weights, unsigned num_squarings,
+               const Modulus& n, const Execution& execution) {
+    const std::size_t count = weights.size() / kWeightLimbs;
+    const ExponentMatrix matrix{weights.data(), 1,          count, weights.size(),
+                                kWeightLimbs,   kWeightBits};
+    Bytes out(n.element_bytes());
+    batch::multi_pow_vartime(out.data(), {elements.data(), n.element_bytes()}, n.r_squared(),
+                             matrix, n, execution);
+    // The product is in Montgomery form: it stands for itself times R^-1.
+    const Limb power = Limb{1} << num_squarings;
+    batch::pow_shared(out.data(), {out.data(), 0}, n.r(), &power, num_squarings + 1, 1, n,
+                      execution.without_progress());
+    return out;
+}
+
+/// Elements side by side.
+Bytes pair_of(const std::byte* first, const std::byte* second, const Modulus& n) {
+    Bytes pair(first, first + n.element_bytes());
+    pair.insert(pair.end(), second, second + n.element_bytes());
+    return pair;
+}
+
+void power_of_pair(Bytes& pair, std::span<const Limb> exponent, std::size_t exponent_bits,
+                   const Modulus& n, const Execution& execution) {
+    batch::pow_shared(pair.data(), {pair.data(), n.element_bytes()}, n.r_squared(), exponent.data(),
+                      exponent_bits, 2, n, execution.without_progress());
+}
+
+Challenge challenge_of(const Digest& digest, ByteView commitments) {
+    Challenge challenge;
+    Shake256()
+        .absorb("veilsum/partial/challenge/1")
+        .absorb(digest)
+        .absorb(commitments)
+        .squeeze(challenge);
+    return challenge;
+}
+
+std::array<Limb, kChallengeLimbs> limbs_of(const Challenge& challenge) {
+    std::array<Limb, kChallengeLimbs> limbs{};
+    std::memcpy(limbs.data(), challenge.data(), challenge.size());
+    return limbs;
+}
+
+Secret<Limb> hedged_nonce(const ThresholdKey& key, const Secret<Limb>& exponent,
+                          const Digest& digest) {
+    Secret<std::byte> fresh(kFreshBytes);
+    Csprng().fill(fresh);
+    Secret<Limb> nonce(nonce_limbs(key));
+    Shake256()
+        .absorb("veilsum/partial/nonce/1")
+        .absorb(std::as_bytes(std::span(exponent)))
+        .absorb(fresh)
+        .absorb(digest)
+        .squeeze(std::as_writable_bytes(std::span(nonce)));
+    nonce.back() &= (Limb{1} << nonce_bits(key) % 64) - 1;
+    return nonce;
+}
+
+/// z = r + e*x, in the place of r. Constant time in r and x.
+void add_product(Secret<Limb>& r, const Challenge& challenge, const Secret<Limb>& x) {
+    const auto e = limbs_of(challenge);
+    const auto x_size = static_cast<mp_size_t>(x.size());
+    constexpr mp_size_t kESize = kChallengeLimbs;
+    Secret<Limb> product(r.size());
+    Secret<Limb> scratch(static_cast<std::size_t>(mpn_sec_mul_itch(x_size, kESize)));
+    mpn_sec_mul(product.data(), x.data(), x_size, e.data(), kESize, scratch.data());
+    mpn_add_n(r.data(), r.data(), product.data(), static_cast<mp_size_t>(r.size()));
+}
+
+[[noreturn]] void refuse(const ShareStatement& s, const std::string& why) {
+    const std::size_t count = s.ciphertexts.size() / s.key.modulus().element_bytes();
+    throw Error(Errc::invalid_proof, why + ", holder " + std::to_string(s.holder) +
+                                         ", ciphertexts " + std::to_string(s.first) + " to " +
+                                         std::to_string(s.first + count - 1));
+}
+
+/// z as limbs, if it is below 2^(A+256) + 2^(A+126).
+std::vector<Limb> checked_response(const ShareStatement& statement, const ShareProof& proof) {
+    Integer limit;
+    mpz_setbit(limit.get(), nonce_bits(statement.key));
+    mpz_setbit(limit.get(), nonce_bits(statement.key) - 130);
+    const Integer z = Integer::from_bytes(proof.response);
+    if (proof.response.size() != ShareProof::response_bytes(statement.key) ||
+        mpz_cmp(z.get(), limit.get()) >= 0) {
+        refuse(statement, "SH9: the response of a proof is out of its range");
+    }
+    std::vector<Limb> limbs(nonce_limbs(statement.key));
+    z.to_limbs(limbs);
+    return limbs;
+}
+
+}  // namespace
+
+std::size_t ShareProof::response_bytes(const ThresholdKey& key) { return nonce_bits(key) / 8 + 1; }
+
+ShareProof prove_share(const ShareStatement& statement, const Secret<Limb>& exponent,
+                       const Execution& execution) {
+    const ThresholdKey& key = statement.key;
+    const Modulus& n = key.modulus();
+    const Digest digest = digest_of(statement);
+    const auto weights = weights_of(digest, statement.ciphertexts.size() / n.element_bytes());
+    const Bytes c4 = combined(statement.ciphertexts, weights, 2, n, execution.without_progress());
+
+    Secret<Limb> z = hedged_nonce(key, exponent, digest);
+    Bytes commitments = pair_of(key.verification_base(), c4.data(), n);
+    power_of_pair(commitments, z, nonce_bits(key), n, execution);
+
+    ShareProof proof;
+    proof.challenge = challenge_of(digest, commitments);
+    add_product(z, proof.challenge, exponent);
+    const auto bytes = std::as_bytes(std::span(z)).first(ShareProof::response_bytes(key));
+    proof.response.assign(bytes.begin(), bytes.end());
+    return proof;
+}
+
+void verify_share(const ShareStatement& statement, const ShareProof& proof,
+                  const Execution& execution) {
+    const ThresholdKey& key = statement.key;
+    const Modulus& n = key.modulus();
+    const Execution quiet = execution.without_progress();
+    const auto z = checked_response(statement, proof);
+    const Digest digest = digest_of(statement);
+    const auto weights = weights_of(digest, statement.ciphertexts.size() / n.element_bytes());
+    const Bytes c4 = combined(statement.ciphertexts, weights, 2, n, quiet);
+    const Bytes e2 = combined(statement.partials, weights, 1, n, quiet);
+
+    Bytes commitments = pair_of(key.verification_base(), c4.data(), n);
+    power_of_pair(commitments, z, nonce_bits(key) + 1, n, quiet);
+    Bytes claimed = pair_of(key.verification_key(statement.holder), e2.data(), n);
+    power_of_pair(claimed, limbs_of(proof.challenge), 8 * ShareProof::kChallengeBytes, n, quiet);
+    // R/x: the product loses the factor.
+    batch::inverse_vartime(claimed.data(), claimed.data(), 2, 1, n, quiet);
+    batch::mul(commitments.data(), {commitments.data(), n.element_bytes()},
+               {claimed.data(), n.element_bytes()}, 2, n, quiet);
+    if (challenge_of(digest, commitments) != proof.challenge) {
+        refuse(statement, "SH10: a partial decryption is not what its holder's share gives");
+    }
+}
+
+}  // namespace veilsum
