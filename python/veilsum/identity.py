@@ -196,4 +196,3 @@ def _statement(kind: WireKind, role: Role, name: str, round_id: bytes, payload: 
     encoded = name.encode()
     place = bytes([kind, role, len(encoded)]) + encoded
     return _LABEL + place + round_id + hashlib.sha256(payload).digest()
-

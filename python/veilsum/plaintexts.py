@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from veilsum import _core
 from veilsum.errors import InvalidArgumentError
 
-__all__ = ["PlaintextLike", "Shape", "to_lists", "to_plaintexts"]
+__all__ = ["PlaintextLike", "Plaintexts", "Shape", "to_lists", "to_plaintexts"]
 
+Plaintexts: TypeAlias = _core.Plaintexts
 Shape: TypeAlias = tuple[int, ...]
 
 #: An int (Python or numpy), a list or nested list of ints of any size, or an array of integers.

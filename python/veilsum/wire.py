@@ -33,9 +33,7 @@ def as_bytes(data: BytesLike) -> bytes:
     return bytes(data)
 
 
-def split_frames(
-    data: BytesLike | Iterable[BytesLike], *, max_frame_bytes: int
-) -> Iterator[bytes]:
+def split_frames(data: BytesLike | Iterable[BytesLike], *, max_frame_bytes: int) -> Iterator[bytes]:
     """The framed messages that follow one another in ``data``, one at a time.
 
     ``data`` may come in pieces of any size, as from a socket; no more than one frame and one piece

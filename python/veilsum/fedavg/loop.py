@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from veilsum.errors import InvalidArgumentError, VeilsumError
 from veilsum.fedavg.clients import Client, Selection, Selector
+from veilsum.fedavg.founding import DealtKey
 from veilsum.fedavg.history import History, Meter, RoundRecord
 from veilsum.fedavg.parameters import Model, difference, shifted, to_model
 from veilsum.fedavg.parties import Parties, Trust
@@ -43,10 +44,13 @@ class FedAvg:
         clients: at least one ``Client``.
         codec: how changes become integers; ``dim`` is the number of values of the model. Needed
             unless ``trust`` is ``"clear"``.
-        trust: who can open sums: ``"authority"`` (a party that holds the key and has no data),
-            ``"shared"`` (every client), or ``"clear"`` for no encryption at all: with a codec the
+        trust: who can open sums: ``"threshold"`` (4 of 5 share holders together, none alone),
+            ``"authority"`` (a party that holds the key and has no data), ``"shared"`` (every
+            client), or ``"clear"`` for no encryption at all: with a codec the
             same integers summed in the clear, without one ordinary averaging of floats.
-        key: the secret key; the default makes a new one of ``key_bits``.
+        key: the secret key, which ``"threshold"`` shares out 4 of 5; or what ``deal_shares`` gave.
+            The default makes a new one of ``key_bits``; with safe primes, for ``"threshold"``, that
+            takes seconds to a minute.
         key_bits: 2048, 3072 (128-bit security) or 4096.
         fraction: of the clients asked each round, in (0, 1].
         selection: ``"random"``, or ``"shuffled"`` to ask everyone equally often.
@@ -81,7 +85,7 @@ class FedAvg:
         *,
         codec: Codec | None = None,
         trust: Trust = "authority",
-        key: SecretKey | None = None,
+        key: SecretKey | DealtKey | None = None,
         key_bits: int = 3072,
         fraction: float = 0.1,
         selection: Selection = "random",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
 from veilsum.errors import InvalidArgumentError
+from veilsum.fedavg.founding import DealtKey, Founded, found
 from veilsum.fedavg.history import Meter
 from veilsum.fedavg.parameters import Model
 from veilsum.fedavg.sums import (
@@ -13,21 +14,14 @@ from veilsum.fedavg.sums import (
     RoundSum,
     clear_round_id,
 )
-from veilsum.keys import SecretKey, generate_key
+from veilsum.keys import SecretKey
 from veilsum.privacy import Ledger, Noise
-from veilsum.secure_sum import (
-    Aggregator,
-    Contributor,
-    Federation,
-    KeyHolder,
-    RoundDescriptor,
-    hash_model,
-)
+from veilsum.secure_sum import Aggregator, RoundDescriptor, hash_model
 from veilsum.vector import Codec
 
 __all__ = ["Parties", "Trust"]
 
-Trust = Literal["authority", "shared", "clear"]
+Trust = Literal["threshold", "authority", "shared", "clear"]
 
 
 class Parties:
@@ -46,7 +40,7 @@ class Parties:
         trust: Trust,
         codec: Codec | None,
         noise: Noise | None,
-        key: SecretKey | None,
+        key: SecretKey | DealtKey | None,
         key_bits: int,
         min_contributors: int | None,
         ledger_for: Callable[[str], Ledger] | None,
@@ -54,7 +48,7 @@ class Parties:
     ) -> None:
         if trust not in get_args(Trust):
             raise InvalidArgumentError(
-                f"trust is {trust!r}; it must be 'authority', 'shared' or 'clear'"
+                f"trust is {trust!r}; it must be 'threshold', 'authority', 'shared' or 'clear'"
             )
         if codec is None and (trust != "clear" or noise is not None):
             raise InvalidArgumentError(
@@ -81,34 +75,18 @@ class Parties:
                 f"round and the noise assumes {fewest} honest ones"
             )
         self._min_contributors = min_contributors
-        self._federation: Federation | None = None
+        self._founded: Founded | None = None
         if trust != "clear" and codec is not None:
-            self._found(names, codec, trust, generate_key(key_bits) if key is None else key)
-
-    def _found(
-        self,
-        names: Sequence[str],
-        codec: Codec,
-        trust: Literal["authority", "shared"],
-        key: SecretKey,
-    ) -> None:
-        self._federation = Federation(
-            public_key=key.public_key,
-            codec=codec,
-            trust=trust,
-            noise=self._noise,
-            min_contributors=self._min_contributors,
-        )
-        self._contributors = {
-            name: Contributor(
-                self._federation,
-                name=name,
-                ledger=self._ledgers.get(name),
-                secret_key=key if trust == "shared" else None,
+            self._founded = found(
+                names,
+                trust=trust,
+                key=key,
+                key_bits=key_bits,
+                codec=codec,
+                noise=noise,
+                min_contributors=min_contributors,
+                ledgers=self._ledgers,
             )
-            for name in names
-        }
-        self._key_holder = KeyHolder(self._federation, secret_key=key)
 
     def round_sum(
         self, run_id: bytes, round_number: int, *, model: Model, invited: list[str], meter: Meter
@@ -116,7 +94,7 @@ class Parties:
         """An empty sum for the clients of one round."""
         if self.codec is None:
             return ClearFloatSum(self._dim, meter=meter)
-        if self._federation is None:
+        if self._founded is None:
             return ClearIntegerSum(
                 self.codec,
                 noise=self._noise,
@@ -126,21 +104,21 @@ class Parties:
                 meter=meter,
                 num_threads=self._num_threads,
             )
-        model_hash = hash_model(model)
+        founded, model_hash = self._founded, hash_model(model)
         descriptor = RoundDescriptor(
-            federation_hash=self._federation.hash,
+            federation_hash=founded.federation.hash,
             run_id=run_id,
             round_number=round_number,
             model_hash=model_hash,
             invited=tuple(invited),
         )
         return EncryptedSum(
-            Aggregator(self._federation, descriptor),
+            Aggregator(founded.federation, descriptor, num_threads=self._num_threads),
             descriptor=descriptor.to_bytes(),
-            contributors={name: self._contributors[name] for name in invited},
+            contributors={name: founded.contributors[name] for name in invited},
             model_hash=model_hash,
-            key_holder=self._key_holder,
-            num_openers=len(invited) if self._federation.trust == "shared" else 1,
+            holders=founded.holders,
+            num_openers=len(invited) if founded.federation.trust == "shared" else 1,
             meter=meter,
             num_threads=self._num_threads,
         )

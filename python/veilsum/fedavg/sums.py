@@ -5,6 +5,7 @@ that is refused changes nothing.
 """
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -14,7 +15,7 @@ from veilsum.codec import LaneCodec, Sum
 from veilsum.errors import ProtocolError
 from veilsum.fedavg.history import Meter
 from veilsum.privacy import Ledger, Noise
-from veilsum.secure_sum import Aggregator, Contributor, KeyHolder
+from veilsum.secure_sum import Aggregator, Contributor, ShareHolder
 
 __all__ = ["ClearFloatSum", "ClearIntegerSum", "EncryptedSum", "RoundSum"]
 
@@ -116,17 +117,17 @@ class EncryptedSum:
         descriptor: bytes,
         contributors: dict[str, Contributor],
         model_hash: bytes,
-        key_holder: KeyHolder,
+        holders: dict[str, ShareHolder],
         num_openers: int,
         meter: Meter,
         num_threads: int | None,
     ) -> None:
-        """``num_openers``: how many parties the request goes to; each opens it for itself."""
+        """``num_openers``: how many parties the request for a total goes to; each opens it itself."""
         self._aggregator = aggregator
         self._descriptor = descriptor
         self._contributors = contributors
         self._model_hash = model_hash
-        self._key_holder = key_holder
+        self._holders = holders
         self._num_openers = num_openers
         self._meter = meter
         self._num_threads = num_threads
@@ -147,13 +148,28 @@ class EncryptedSum:
             self._aggregator.receive(message)
 
     def finish(self) -> Sum:
-        """Let the key holder open the total."""
+        """Let the holders of the key open the total."""
         with self._meter.phase("open"):
-            request = self._aggregator.open_request()
-            opening = self._key_holder.open(request, num_threads=self._num_threads)
-            result = self._aggregator.finish(opening)
-        self._meter.traffic("opening", self._num_openers * len(request) + len(opening))
-        return result.sum
+            for name, request in self._aggregator.open_requests().items():
+                if name not in self._holders:
+                    continue  # Where every client has the key, one opens it for all.
+                num_bytes, frames = self._counted(request)
+                opening = self._holders[name].open(frames, num_threads=self._num_threads)
+                self._aggregator.receive_opening(opening)
+                self._meter.traffic("opening", self._num_openers * sum(num_bytes) + len(opening))
+            return self._aggregator.finish().sum
+
+    @staticmethod
+    def _counted(frames: Iterable[bytes]) -> tuple[list[int], Iterator[bytes]]:
+        """The frames as they come, and a list that their sizes are added to."""
+        sizes: list[int] = []
+
+        def count() -> Iterator[bytes]:
+            for frame in frames:
+                sizes.append(len(frame))
+                yield frame
+
+        return sizes, count()
 
 
 def clear_round_id(run_id: bytes, round_number: int) -> bytes:

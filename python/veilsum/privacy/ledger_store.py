@@ -62,9 +62,7 @@ class FileStore:
         self.name = file.name
 
     @classmethod
-    def create(
-        cls, path: str | os.PathLike[str], *, epsilon: float, delta: float
-    ) -> "FileStore":
+    def create(cls, path: str | os.PathLike[str], *, epsilon: float, delta: float) -> "FileStore":
         """A new file with this budget."""
         store = cls(DurableFile.create(path, schema=_SCHEMA, what="ledger"))
         with store._file.transaction() as connection:
@@ -105,4 +103,3 @@ class _FileBook:
         """Record a charge."""
         now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         self.connection.execute("INSERT INTO charges VALUES (?, ?, ?)", (round_id, cost, now))
-

@@ -1,29 +1,47 @@
-"""Secure sums: contributors, an aggregator and a key holder that exchange messages.
+"""Secure sums: contributors, an aggregator and holders of the key that exchange messages.
 
-Every object takes bytes and gives bytes, so any transport can carry them. This is the form with one
-secret key: held by every contributor (``trust="shared"``) or by one authority that has no data
-(``trust="authority"``). Message flow, promises and limits: docs/protocol.md.
+Every object takes bytes and gives bytes, so any transport can carry them. The secret key is shared
+among several holders (``Federation(key=threshold_key, ...)``), held by one authority that has no
+data, or by every contributor. Message flow, promises and limits: docs/protocol.md.
 
     >>> import veilsum as vs
-    >>> from veilsum.secure_sum import Aggregator, Contributor, Federation, KeyHolder
+    >>> from veilsum.secure_sum import Aggregator, Contributor, Federation, ShareHolder
 """
 
+from veilsum.identity import Enrolment, Identity
 from veilsum.secure_sum.aggregator import Aggregator, SumResult
+from veilsum.secure_sum.contribution import Chunk, ContributionHeader
 from veilsum.secure_sum.contributor import Contributor
+from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
-from veilsum.secure_sum.key_holder import KeyHolder
-from veilsum.secure_sum.messages import Contribution, Opening, OpenRequest, RoundDescriptor
 from veilsum.secure_sum.model_hash import hash_model
+from veilsum.secure_sum.opening import ChunkRequest, Opening, OpenRequest
+from veilsum.secure_sum.round_ledger import RoundLedger
+from veilsum.secure_sum.round_store import FolderStore, MemoryStore
+from veilsum.secure_sum.share_holder import ShareHolder
+from veilsum.secure_sum.transcript import Transcript
+from veilsum.threshold import KeyShare, ThresholdKey, deal_shares
 
 __all__ = [
     "Aggregator",
-    "Contribution",
+    "Chunk",
+    "ChunkRequest",
+    "ContributionHeader",
     "Contributor",
+    "Enrolment",
     "Federation",
-    "KeyHolder",
+    "FolderStore",
+    "Identity",
+    "KeyShare",
+    "MemoryStore",
     "OpenRequest",
     "Opening",
     "RoundDescriptor",
+    "RoundLedger",
+    "ShareHolder",
     "SumResult",
+    "ThresholdKey",
+    "Transcript",
+    "deal_shares",
     "hash_model",
 ]

@@ -110,9 +110,7 @@ class Aggregator:
             self._refused[type(error).__name__] += 1
             raise
 
-    def open_requests(
-        self, *, missing: Collection[str] = ()
-    ) -> dict[str, Iterator[bytes]]:
+    def open_requests(self, *, missing: Collection[str] = ()) -> dict[str, Iterator[bytes]]:
         """Close the round, and make what the holders are asked, by the name of the holder.
 
         Each request comes in pieces to be sent one after another; ``b"".join`` makes it one. Asked
@@ -189,9 +187,7 @@ class Aggregator:
         header = ContributionHeader.from_bytes(first)
         self._check_header(header)
         name, leaves, parts = header.contributor, list[bytes](), list[Ciphertexts]()
-        self._store.put(
-            "contribution", name, self._checked_frames(header, frames, leaves, parts)
-        )
+        self._store.put("contribution", name, self._checked_frames(header, frames, leaves, parts))
         self._add(header, leaves, parts)
         return name
 
@@ -277,9 +273,7 @@ class Aggregator:
             for position, name in enumerate(self.contributors):
                 path = merkle_path(self._leaves[name], index)
                 chunk = self._store.frame("contribution", name, 1 + index)
-                yield ChunkRequest(
-                    contribution=position, path=tuple(path), chunk=chunk
-                ).to_bytes()
+                yield ChunkRequest(contribution=position, path=tuple(path), chunk=chunk).to_bytes()
 
     def _go_on(self) -> None:
         """Take up what the store has of this round, through the same checks."""

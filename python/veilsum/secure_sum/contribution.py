@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from veilsum.errors import InvalidArgumentError, MalformedDataError
-from veilsum.identity import Enrolment, Identity, Role, verify
-from veilsum.secure_sum.fields import HASH_BYTES, check_hash, check_name, read_name, write_name
+from veilsum.identity import Enrolment, Identity, Role, check_name, verify
+from veilsum.secure_sum.fields import HASH_BYTES, check_hash, read_name, write_name
 from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes
 
-__all__ = ["Chunk", "ContributionHeader", "set_hash"]
+__all__ = ["Chunk", "ContributionHeader", "proof_context", "set_hash"]
 
 _HEADER_VERSION = 2
 _CHUNK_VERSION = 1
 _SIGNATURE_BYTES = 64
+_PROOF_LABEL = b"veilsum/contribution/1"
 _SET_LABEL = b"veilsum/set/1"
 
 
@@ -57,9 +58,7 @@ class ContributionHeader:
             contributor=identity.name,
             num_chunks=num_chunks,
             root=root,
-            signature=identity.sign(
-                WireKind.CONTRIBUTION, Role.CONTRIBUTOR, round_id, payload
-            ),
+            signature=identity.sign(WireKind.CONTRIBUTION, Role.CONTRIBUTOR, round_id, payload),
         )
 
     def verify(self, contributor: Enrolment) -> None:
@@ -154,6 +153,11 @@ def set_hash(headers: list[ContributionHeader]) -> bytes:
         encoded = header.contributor.encode()
         digest.update(len(encoded).to_bytes(1, "little") + encoded + header.commitment)
     return digest.digest()
+
+
+def proof_context(round_id: bytes, contributor: str) -> bytes:
+    """What the proofs of a contribution are bound to, besides the place of their chunk."""
+    return _PROOF_LABEL + round_id + contributor.encode()
 
 
 def _payload(num_chunks: int, root: bytes) -> bytes:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from veilsum.errors import InvalidArgumentError, MalformedDataError
-from veilsum.identity import Enrolment, Identity, Role, verify
+from veilsum.identity import Enrolment, Identity, Role, check_name, verify
 from veilsum.secure_sum.contribution import ContributionHeader, set_hash
 from veilsum.secure_sum.descriptor import RoundDescriptor
-from veilsum.secure_sum.fields import HASH_BYTES, check_hash, check_name, read_name, write_name
+from veilsum.secure_sum.fields import HASH_BYTES, check_hash, read_name, write_name
 from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes
 
 __all__ = ["ChunkRequest", "OpenRequest", "Opening", "Receipt", "opening_context"]
@@ -68,15 +68,11 @@ class OpenRequest:
         """Read a request, signatures unchecked; MalformedDataError if it is none."""
         reader = Reader(as_bytes(data), WireKind.OPEN_REQUEST, _REQUEST_VERSION)
         descriptor = RoundDescriptor.from_bytes(_read_frame(reader))
-        headers = [
-            ContributionHeader.from_bytes(_read_frame(reader)) for _ in _count(reader, 128)
-        ]
+        headers = [ContributionHeader.from_bytes(_read_frame(reader)) for _ in _count(reader, 128)]
         chunks = [reader.u32() for _ in _count(reader, 4)]
         reader.finish()
         try:
-            return OpenRequest(
-                descriptor=descriptor, headers=tuple(headers), chunks=tuple(chunks)
-            )
+            return OpenRequest(descriptor=descriptor, headers=tuple(headers), chunks=tuple(chunks))
         except InvalidArgumentError as error:
             raise MalformedDataError(f"open request: {error}") from error
 

@@ -3,7 +3,7 @@
 from veilsum.ciphertexts import Ciphertexts
 from veilsum.errors import ProofError, ProtocolError
 from veilsum.plaintext_proof import verify_plaintext_proof
-from veilsum.secure_sum.contribution import Chunk, ContributionHeader, chunk_context
+from veilsum.secure_sum.contribution import Chunk, ContributionHeader, proof_context
 from veilsum.secure_sum.federation import Federation
 
 __all__ = ["read_chunk"]
@@ -40,7 +40,8 @@ def read_chunk(
         verify_plaintext_proof(
             ciphertexts,
             chunk.proof,
-            context=chunk_context(header.round_id, name, index),
+            context=proof_context(header.round_id, name),
+            first=federation.chunk_range(index).start,
             num_threads=num_threads,
         )
     except ProofError as error:

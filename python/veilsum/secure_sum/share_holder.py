@@ -1,8 +1,6 @@
 """The party that helps to open a sum, and refuses everything else."""
 
-from collections.abc import Iterable, Iterator, Sequence
-
-import numpy as np
+from collections.abc import Iterable, Iterator
 
 from veilsum.ciphertexts import Ciphertexts
 from veilsum.errors import (
@@ -10,7 +8,6 @@ from veilsum.errors import (
     KeyMismatchError,
     MalformedDataError,
     PolicyRefusedError,
-    ProofError,
     ProtocolError,
 )
 from veilsum.identity import Identity
@@ -21,7 +18,7 @@ from veilsum.secure_sum.merkle import leaf_hash, path_leads_to
 from veilsum.secure_sum.opening import ChunkRequest, Opening, OpenRequest, opening_context
 from veilsum.secure_sum.received import read_chunk
 from veilsum.secure_sum.round_ledger import RoundLedger
-from veilsum.threshold import KeyShare, ThresholdKey
+from veilsum.threshold import KeyShare
 from veilsum.vector import EncryptedVector, Progress
 from veilsum.wire import BytesLike, split_frames
 
@@ -170,9 +167,7 @@ class ShareHolder:
         for done, index in enumerate(asked.chunks):
             total = self._recompute(asked, index, frames, num_threads)
             first = self._federation.chunk_range(index).start
-            partial = share.decrypt(
-                total, context=context, first=first, num_threads=num_threads
-            )
+            partial = share.decrypt(total, context=context, first=first, num_threads=num_threads)
             if progress is not None:
                 progress(done + 1, len(asked.chunks))
             yield partial.to_bytes()
@@ -195,9 +190,7 @@ class ShareHolder:
             if given.contribution != position or not path_leads_to(
                 header.root, leaf, index, header.num_chunks, given.path
             ):
-                raise ProtocolError(
-                    f"this is not chunk {index} that {header.contributor} signed"
-                )
+                raise ProtocolError(f"this is not chunk {index} that {header.contributor} signed")
             ciphertexts = read_chunk(
                 self._federation, header, index, Chunk.from_bytes(given.chunk), num_threads
             )
