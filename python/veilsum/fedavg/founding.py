@@ -83,7 +83,7 @@ def found(
 
 def _keys(
     trust: KeyTrust, key: SecretKey | DealtKey | None, key_bits: int
-) -> tuple[PublicKey | ThresholdKey, Sequence[KeyShare] | Sequence[SecretKey]]:
+) -> tuple[PublicKey | ThresholdKey, Sequence[KeyShare | SecretKey]]:
     if trust == "threshold":
         if key is None:
             key = generate_key(key_bits, safe_primes=True)

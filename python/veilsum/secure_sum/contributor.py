@@ -184,9 +184,7 @@ class Contributor:
                 num_threads=num_threads,
                 progress=progress,
             )
-        options = {"num_threads": num_threads, "progress": progress}
-        given = {name: value for name, value in options.items() if value is not None}
-        return self._key.encrypt(plaintexts, **given), []
+        return self._key.encrypt(plaintexts, num_threads=num_threads, progress=progress), []
 
     def _check_policy(self, announced: RoundDescriptor, model_hash: bytes) -> None:
         if announced.federation_hash != self._federation.hash:

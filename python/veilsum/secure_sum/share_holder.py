@@ -104,8 +104,10 @@ class ShareHolder:
         num_threads: int | None = None,
         progress: Progress | None = None,
     ) -> Iterator[bytes]:
-        """As ``open``, reading the request and answering piece by piece: one chunk of each
-        contribution is in memory at a time."""
+        """As ``open``, reading the request and answering piece by piece.
+
+        One chunk of one contribution, and the sum of those before, are in memory at a time.
+        """
         frames = split_frames(request, max_frame_bytes=self._federation.max_frame_bytes)
         first = next(frames, None)
         if first is None:
