@@ -317,6 +317,23 @@ void check_prime_half() {
     });
 }
 
+void check_keystreams() {
+    constexpr std::size_t kNumBlocks = 2 * 16 + 3;
+    const std::byte start[kKeystreamStartBytes] = {};
+    for (const Keystream* keystream : available_keystreams()) {
+        std::printf("%s:\n", keystream->name);
+        Secret<std::byte> key(kKeystreamKeyBytes);
+        Csprng().fill(key);
+        mark_secret(std::span(key));
+        KeySchedule schedule;
+        Secret<std::byte> out(kNumBlocks * kKeystreamBlockBytes);
+        expect_constant_time("expand, generate", std::span(out), [&] {
+            keystream->expand(schedule, key.data(), start);
+            keystream->generate(out.data(), kNumBlocks, schedule, 0);
+        });
+    }
+}
+
 }  // namespace
 
 int main() {
@@ -333,6 +350,7 @@ int main() {
         return kSkipped;
     }
     check_instrument();
+    check_keystreams();
     for (const Kernel* kernel : kernels) {
         for (const std::size_t bits : {512u, 2048u}) check_kernel(*kernel, bits);
     }
