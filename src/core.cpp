@@ -8,6 +8,7 @@
 #include "noise.hpp"
 #include "paillier.hpp"
 #include "plaintexts.hpp"
+#include "random.hpp"
 #include "wire.hpp"
 
 PYBIND11_MODULE(_core, core) {
@@ -21,4 +22,5 @@ PYBIND11_MODULE(_core, core) {
     register_threshold(core);
     register_codec(core);
     register_noise(core);
+    register_random(core);
 }

@@ -173,6 +173,12 @@ def calls():
     yield "hazmat.encrypt m", lambda x: hazmat.encrypt(pk, x, [2])
     yield "hazmat.encrypt r", lambda x: hazmat.encrypt(pk, [1], x)
     yield "hazmat.encrypt key", lambda x: hazmat.encrypt(x, [1], [2])
+    rng = vs.cpu()["rng"]
+    yield "hazmat.keystream name", lambda x: hazmat.keystream(x, bytes(32), 0)
+    yield "hazmat.keystream key", lambda x: hazmat.keystream(rng, x, 0)
+    yield "hazmat.keystream size", lambda x: hazmat.keystream(rng, bytes(32), x)
+    yield "hazmat.keystream start", lambda x: hazmat.keystream(rng, bytes(32), 0, start=x)
+    yield "hazmat.random_bytes", hazmat.random_bytes
     options = {"clip": 1.0, "value_bits": 8, "max_addends": 2}
     yield "Codec dim", lambda x: vs.Codec(x, **options)
     for name in ("clip", "value_bits", "max_addends", "norm", "rounding", "noise_bound"):
