@@ -18,6 +18,7 @@ class WireKind(IntEnum):
     THRESHOLD_KEY = 10
     SHARE_FILE = 11
     PARTIAL_DECRYPTION = 12
+    PLAINTEXT_PROOF = 13
 
 class Writer:
     def __init__(self, kind: WireKind, version: int) -> None: ...
@@ -219,6 +220,32 @@ class CiphertextSum:
     def __init__(self, first: Ciphertexts) -> None: ...
     def add(self, batch: Ciphertexts) -> None: ...
     def total(self) -> Ciphertexts: ...
+
+class PlaintextProof:
+    @staticmethod
+    def from_bytes(wire: bytes, key: PublicKey) -> PlaintextProof: ...
+    def to_bytes(self) -> bytes: ...
+    @property
+    def key(self) -> PublicKey: ...
+    @property
+    def first(self) -> int: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def chunk(self) -> int: ...
+    def verify(self, ciphertexts: Ciphertexts, context: bytes, num_threads: int = 0) -> None: ...
+
+def encrypt_and_prove(
+    key: PublicKey,
+    plaintexts: Plaintexts,
+    shape: Sequence[int],
+    pool: RandomiserPool | None,
+    context: bytes,
+    first: int,
+    chunk: int,
+    num_threads: int = 0,
+    progress: Callable[[int, int], object] | None = None,
+) -> tuple[Ciphertexts, PlaintextProof]: ...
 
 # ---- shared keys ----
 
