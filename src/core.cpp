@@ -19,6 +19,7 @@ PYBIND11_MODULE(_core, core) {
     register_integers(core);
     register_keys(core);
     register_ciphertexts(core);
+    register_proofs(core);
     register_threshold(core);
     register_codec(core);
     register_noise(core);

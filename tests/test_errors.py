@@ -202,6 +202,21 @@ def calls():
     partial = share.decrypt(batch, context=b"")
     combination = vs.threshold.Combination(threshold_key, batch, context=b"")
     policy = {"num_holders": 5, "threshold": 4, "max_colluding_holders": 2}
+    _, proof = pk.encrypt_and_prove([1, -2, 3], context=b"")
+    yield "encrypt_and_prove", lambda x: pk.encrypt_and_prove(x, context=b"")
+    for name in ("context", "first", "chunk", "pool", "num_threads"):
+        yield (
+            f"encrypt_and_prove {name}",
+            lambda x, n=name: pk.encrypt_and_prove([1], **{"context": b"", n: x}),
+        )
+    yield "PlaintextProof.from_bytes", lambda x: vs.PlaintextProof.from_bytes(x, pk)
+    yield "PlaintextProof key", lambda x: vs.PlaintextProof.from_bytes(proof.to_bytes(), x)
+    yield "PlaintextProof.verify", lambda x: proof.verify(x, context=b"")
+    for name in ("context", "num_threads"):
+        yield (
+            f"PlaintextProof.verify {name}",
+            lambda x, n=name: proof.verify(c, **{"context": b"", n: x}),
+        )
     yield "deal_shares", lambda x: vs.threshold.deal_shares(x, **policy)
     for name in policy:
         yield (

@@ -18,6 +18,7 @@ class WireKind(IntEnum):
     THRESHOLD_KEY = 10
     SHARE_FILE = 11
     PARTIAL_DECRYPTION = 12
+    PLAINTEXT_PROOF = 13
     IDENTITY_FILE = 14
     ENROLMENT = 15
     CHUNK = 16
@@ -229,6 +230,35 @@ class CiphertextSum:
     def add(self, batch: Ciphertexts) -> None: ...
     def total(self) -> Ciphertexts: ...
 
+class PlaintextProof:
+    @staticmethod
+    def from_bytes(wire: bytes, key: PublicKey) -> PlaintextProof: ...
+    def to_bytes(self) -> bytes: ...
+    @property
+    def key(self) -> PublicKey: ...
+    @property
+    def first(self) -> int: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def chunk(self) -> int: ...
+    @property
+    def num_chunks(self) -> int: ...
+    def of_chunk(self, i: int) -> PlaintextProof: ...
+    def verify(self, ciphertexts: Ciphertexts, context: bytes, num_threads: int = 0) -> None: ...
+
+def encrypt_and_prove(
+    key: PublicKey,
+    plaintexts: Plaintexts,
+    shape: Sequence[int],
+    pool: RandomiserPool | None,
+    context: bytes,
+    first: int,
+    chunk: int,
+    num_threads: int = 0,
+    progress: Callable[[int, int], object] | None = None,
+) -> tuple[Ciphertexts, PlaintextProof]: ...
+
 # ---- shared keys ----
 
 class ThresholdKey:
@@ -290,6 +320,7 @@ def deal_shares_unchecked(
     secret_key: SecretKey, num_holders: int, threshold: int, max_colluding_holders: int
 ) -> tuple[ThresholdKey, list[KeyShare]]: ...
 def combine_unproved(key: ThresholdKey, partials: Sequence[PartialDecryption]) -> Plaintexts: ...
+
 # ---- random bytes ----
 
 def keystream_name() -> str: ...
