@@ -213,6 +213,32 @@ def kernel_mistakes(name, object_file):
         yield f"{name}: exports {shown or 'nothing'}; it may export one const table"
 
 
+def secrets_on_the_stack(name, object_file):
+    """Vectors that AES code keeps on the stack: they may hold keys, and nobody wipes them."""
+    listing = subprocess.run(
+        ["objdump", "--disassemble", "--no-show-raw-insn", object_file],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    for line in listing.splitlines():
+        if re.search(r"mm\d+.*\(%r[sb]p|\(%r[sb]p.*mm\d+|\b[qv]\d+.*\[sp", line):
+            yield f"{name}: {line.strip()}"
+
+
+def frame_sizes(object_file, function):
+    """Bytes of stack that functions of that name take."""
+    listing = subprocess.run(
+        ["objdump", "--disassemble", "--no-show-raw-insn", object_file],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    for body in re.split(r"^\w+ <", listing, flags=re.MULTILINE)[1:]:
+        if function in body.partition(">:")[0]:
+            yield sum(int(size, 16) for size in re.findall(r"sub +\$0x([0-9a-f]{1,6}),%rsp", body))
+
+
 def compiler():
     for command in (os.environ.get("CXX", ""), "c++", "g++", "clang++"):
         if command and shutil.which(shlex.split(command)[0]):
@@ -283,11 +309,33 @@ def test_all_headers_stand_alone():
     assert headers_that_need_others(list(code_files(ROOT, ".hpp"))) == []
 
 
-def test_kernel_files_export_one_table():
+def built_kernels():
     kernels = [path for path in ROOT.glob("cpp/**/*.cpp") if KERNEL_FILE.search(path.name)]
     objects = {path: list(ROOT.glob(f"build/dev/**/{path.name}.o")) for path in kernels}
     if kernels and not any(objects.values()):
         pytest.skip("build/dev does not exist; ./run test makes it")
     for path, found in objects.items():
         assert len(found) == 1, f"{path.name} has {len(found)} object files"
-        assert list(kernel_mistakes(path.name, found[0])) == []
+        yield path.name, found[0]
+
+
+def test_kernel_files_export_one_table():
+    for name, object_file in built_kernels():
+        assert list(kernel_mistakes(name, object_file)) == []
+
+
+def test_aes_keeps_nothing_on_the_stack():
+    for name, object_file in built_kernels():
+        if name.startswith("aes_ctr_"):
+            assert list(secrets_on_the_stack(name, object_file)) == []
+
+
+def test_chacha20_keeps_no_more_on_the_stack_than_is_wiped():
+    wiped = int(
+        re.search(
+            r"kWipedStackBytes = (\d+)", (ROOT / "cpp/veilsum/base/secret.hpp").read_text()
+        ).group(1)
+    )
+    for name, object_file in built_kernels():
+        if name.startswith("chacha20_"):
+            assert [size for size in frame_sizes(object_file, "batch") if size > wiped - 128] == []

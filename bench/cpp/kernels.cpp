@@ -1,13 +1,14 @@
-// Times every kernel on one core and sets it beside what the processor could do at best: the rate
-// of its multiply-add instruction, measured in the same run.
+// Times every keystream and every kernel on one core and sets it beside what the processor could do
+// at best: the rate of its AES or multiply-add instruction, measured in the same run.
 
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <vector>
 
+#include "keystreams.hpp"
 #include "madd52.hpp"
+#include "timing.hpp"
 #include "veilsum/bigint/kernel.hpp"
 #include "veilsum/rng/uniform.hpp"
 
@@ -18,32 +19,10 @@ namespace {
 constexpr std::size_t kNumElements = 64;
 constexpr std::size_t kNumTerms = 64;
 constexpr std::size_t kNumColumns = 512;
-constexpr int kNumRuns = 15;
 // Enough for every chain of a block of the fixed-base table.
 constexpr std::size_t kNumExponents = 256;
 
 bool prints_csv = false;
-
-/// Processor time of this thread, so that other work on the machine counts less.
-double thread_seconds() {
-    std::timespec now{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
-/// The median time of one call.
-template <class Function>
-double seconds(Function&& function) {
-    std::vector<double> times;
-    function();
-    for (int run = 0; run < kNumRuns; ++run) {
-        const double start = thread_seconds();
-        function();
-        times.push_back(thread_seconds() - start);
-    }
-    std::nth_element(times.begin(), times.begin() + kNumRuns / 2, times.end());
-    return times[kNumRuns / 2];
-}
 
 /// Needs the ifma kernel.
 double seconds_per_madd52() {
@@ -178,6 +157,7 @@ void measure(const Kernel& kernel, std::size_t bits, double madd_seconds) {
 
 int main(int argc, char** argv) {
     prints_csv = argc == 2 && std::strcmp(argv[1], "--csv") == 0;
+    if (!prints_csv) measure_keystreams();
     const auto kernels =
         prints_csv ? std::vector<const Kernel*>{&active_kernel()} : available_kernels();
     const bool has_ifma = std::strcmp(kernels.back()->name, "ifma") == 0;

@@ -100,6 +100,29 @@ TEST_CASE("all keystreams of a cipher give the same bytes, wherever they begin a
     }
 }
 
+TEST_CASE("a block's number is added to the 64 bits of the start that count") {
+    constexpr std::size_t kNumBlocks = 40;
+    for (const Keystream* keystream : available_keystreams()) {
+        CAPTURE(keystream->name);
+        const bool is_aes = keystream->cipher == Cipher::aes256_ctr;
+        for (const int bits : {8, 31, 32, 33, 61}) {
+            const std::uint64_t first = (std::uint64_t{1} << bits) - kNumBlocks / 2;
+            const Bytes stream =
+                blocks_of(*keystream, counting_key(), Bytes(16), kNumBlocks, first);
+            for (std::size_t i = 0; i < kNumBlocks; ++i) {
+                const std::uint64_t counter = (is_aes ? 4 : 1) * (first + i);
+                Bytes start(16);
+                for (std::size_t byte = 0; byte < 8; ++byte) {
+                    start[is_aes ? 15 - byte : byte] = static_cast<std::byte>(counter >> 8 * byte);
+                }
+                const Bytes block = blocks_of(*keystream, counting_key(), start, 1);
+                REQUIRE(std::equal(block.begin(), block.end(),
+                                   stream.begin() + static_cast<std::ptrdiff_t>(64 * i)));
+            }
+        }
+    }
+}
+
 TEST_CASE("a keystream writes what it was asked for and not a byte more, anywhere in memory") {
     const Bytes key = counting_key();
     const Bytes start(16);

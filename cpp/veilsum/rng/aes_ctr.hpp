@@ -5,7 +5,7 @@
 //
 // Constant time: the processor's AES instructions, exclusive ors and shuffles by constants. Round
 // keys are read from the caller's schedule for each batch, and what is computed from them fits the
-// registers, so nothing secret is written to the stack.
+// registers, so nothing secret is written to the stack (tests/test_layout.py looks).
 //
 // Aes gives kBlocks, the AES blocks in a Vector, kVectors, how many are computed side by side to
 // hide the latency of a round, and:
@@ -27,7 +27,8 @@ namespace veilsum {
 
 template <class Aes>
 class AesCtr {
-    using Words = std::uint32_t __attribute__((vector_size(16)));
+    using Words = std::uint32_t __attribute__((vector_size(16), may_alias));
+    using UnalignedWords = std::uint32_t __attribute__((vector_size(16), may_alias, aligned(1)));
     using Bytes = std::uint8_t __attribute__((vector_size(16)));
     using Vector = typename Aes::Vector;
 
@@ -37,12 +38,12 @@ class AesCtr {
 
 public:
     static void expand(KeySchedule& schedule, const std::byte* key, const std::byte* start) {
-        Words previous;
-        Words current;
-        std::memcpy(&previous, key, sizeof previous);
-        std::memcpy(&current, key + kAesBlockBytes, sizeof current);
-        store(schedule, 0, previous);
-        store(schedule, 1, current);
+        auto* keys = reinterpret_cast<Words*>(schedule.bytes);
+        // Not by memcpy, for which GCC 12 goes by the stack.
+        Words previous = reinterpret_cast<const UnalignedWords*>(key)[0];
+        Words current = reinterpret_cast<const UnalignedWords*>(key)[1];
+        keys[0] = previous;
+        keys[1] = current;
 #pragma GCC unroll 16
         for (std::size_t i = 2; i < kNumRoundKeys; ++i) {
             const auto bytes = reinterpret_cast<Bytes>(current);
@@ -54,7 +55,7 @@ public:
             const std::uint32_t constant = i % 2 == 0 ? 1u << (i / 2 - 1) : 0;
             const Words next = Aes::substitute(reinterpret_cast<Words>(last_word),
                                                sums_of_words(previous) ^ constant);
-            store(schedule, i, next);
+            keys[i] = next;
             previous = current;
             current = next;
         }
@@ -78,10 +79,6 @@ public:
     }
 
 private:
-    [[gnu::always_inline]] static void store(KeySchedule& schedule, std::size_t i, Words key) {
-        std::memcpy(schedule.bytes + i * kAesBlockBytes, &key, sizeof key);
-    }
-
     /// Processors with AES instructions are little-endian here.
     static std::uint64_t big_endian(const std::byte* bytes) {
         std::uint64_t value = 0;
