@@ -352,9 +352,9 @@ void check_plaintext_proof() {
         Bytes answers;
         // As in check_plaintexts, that all values are in range is told.
         const unsigned reports = reports_of([&] {
-            const auto proof = encrypt_and_prove(plaintexts, {3}, key, nullptr, {}, 0, 2,
-                                                 {.num_threads = 1})
-                                   .proof;
+            const auto proof =
+                encrypt_and_prove(plaintexts, {3}, key, nullptr, {}, 0, 2, {.num_threads = 1})
+                    .proof;
             answers = proof.plaintexts;
         });
         verdict(reports == 1, "encrypt_and_prove", reports, "1");
