@@ -1,4 +1,4 @@
-"""What opening by share holders costs, on one core, beside a loop of gmpy2.powmod.
+"""What share holders' work and proofs of plaintexts cost, on one core, beside gmpy2.powmod.
 
 Run: .venv/bin/python bench/threshold.py [--key-bits 3072] [--count 512] [--json FILE]
 
@@ -73,6 +73,9 @@ def measure(key_bits: int, count: int, num_rounds: int) -> dict[str, float]:
     full = check()
     for partial in partials[1:]:
         full.add(partial)
+    public = secret.public_key
+    values = [secrets.randbelow(1 << 64) for _ in range(count)]
+    proved, proof = public.encrypt_and_prove(values, context=CONTEXT)
     steps: dict[str, tuple[Callable[[], object], int]] = {
         "gmpy2.powmod": (gmp, NUM_GMP),
         "partial decryption and proof": (
@@ -83,6 +86,15 @@ def measure(key_bits: int, count: int, num_rounds: int) -> dict[str, float]:
         f"combination of {THRESHOLD}": (lambda: full.open_plaintexts(num_threads=1), count),
         "decryption by the secret key": (
             lambda: secret.decrypt_plaintexts(c, num_threads=1),
+            count,
+        ),
+        "encryption": (lambda: public.encrypt(values, num_threads=1), count),
+        "encryption and proof of plaintexts": (
+            lambda: public.encrypt_and_prove(values, context=CONTEXT, num_threads=1),
+            count,
+        ),
+        "check of a proof of plaintexts": (
+            lambda: proof.verify(proved, context=CONTEXT, num_threads=1),
             count,
         ),
     }

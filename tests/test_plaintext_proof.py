@@ -254,7 +254,7 @@ def test_a_plaintext_proof_holds_for_what_it_says_and_nothing_else(public, form,
     step = 41
     for offset in [*range(FIELDS, FIELDS + 8), *range(FIELDS + 20, len(wire), step)]:
         flipped = bytes([wire[offset] ^ 1 << rng.randrange(8)])
-        with pytest.raises(vs.ProofError, match="PP[45]"):
+        with pytest.raises(vs.ProofError, match=r"PP[45]"):
             vs.PlaintextProof.from_bytes(changed(wire, offset, flipped), public).verify(
                 ciphertexts, context=CONTEXT
             )

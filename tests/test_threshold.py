@@ -2,6 +2,7 @@
 
 import itertools
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from math import factorial
 
@@ -208,6 +209,28 @@ def test_holders_share_the_work(shared):
                 combination.add(part)
     assert combination.num_missing == 0
     assert combination.open() == messages
+
+
+@pytest.mark.parametrize(("num_holders", "threshold"), [(64, 64), (64, 40), (20, 11)])
+def test_many_holders_open(num_holders, threshold, rng):
+    secret = hazmat.secret_key(*SMALL_PRIMES)
+    key, shares = hazmat.deal_shares(secret, num_holders, threshold)
+    c = secret.encrypt([5, -7, 2**60])
+    partials = partials_of(rng.sample(shares, threshold), c)
+    assert key.combine(c, partials, context=CONTEXT) == [5, -7, 2**60]
+
+
+def test_threads_add_to_one_combination(shared):
+    c = shared.public.encrypt(list(range(8)))
+    combination = Combination(shared.key, c, context=CONTEXT)
+    parts = [
+        share.decrypt(c[i : i + 1], first=i, context=CONTEXT)
+        for share in shared.shares[1:]
+        for i in range(8)
+    ]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(combination.add, parts))
+    assert combination.open() == list(range(8))
 
 
 def test_a_corrupted_partial_decryption_is_named(shared):

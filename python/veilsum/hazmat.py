@@ -70,6 +70,8 @@ def deal_shares(
         InvalidArgumentError: no such policy.
         InvalidKeyError: the primes are not safe, or not above the number of holders (SH4).
     """
+    if not isinstance(key, SecretKey):
+        raise TypeError(f"expected a SecretKey, got {type(key).__name__}")
     return wrap_dealt(_core.deal_shares_unchecked(key._native, num_holders, threshold, 0))
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import operator
 import os
+import threading
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
@@ -321,7 +322,7 @@ class Combination:
         KeyMismatchError: the ciphertexts are under another key.
     """
 
-    __slots__ = ("_native", "_shape")
+    __slots__ = ("_lock", "_native", "_shape")
 
     def __init__(self, key: ThresholdKey, ciphertexts: Ciphertexts, *, context: BytesLike) -> None:
         native_key = _native_key(key)
@@ -329,6 +330,7 @@ class Combination:
             raise TypeError(f"expected Ciphertexts, got {type(ciphertexts).__name__}")
         self._native = _core.Combination(native_key, ciphertexts._native, as_bytes(context))
         self._shape = ciphertexts.shape
+        self._lock = threading.Lock()  # The core's object is for one thread at a time.
 
     def add(self, partial: PartialDecryption, *, num_threads: int | None = None) -> None:
         """Check a partial decryption and keep it.
@@ -342,12 +344,15 @@ class Combination:
         """
         if not isinstance(partial, PartialDecryption):
             raise TypeError(f"expected a PartialDecryption, got {type(partial).__name__}")
-        self._native.add(partial._native, thread_count(num_threads))
+        threads = thread_count(num_threads)
+        with self._lock:
+            self._native.add(partial._native, threads)
 
     @property
     def num_missing(self) -> int:
         """How many ciphertexts have fewer partial decryptions than the threshold."""
-        return self._native.num_missing
+        with self._lock:
+            return self._native.num_missing
 
     def open(self, *, num_threads: int | None = None) -> list[Any]:
         """Python ints in ``(-n/2, n/2)``: a list, or a list of lists for a matrix.
@@ -359,7 +364,9 @@ class Combination:
 
     def open_plaintexts(self, *, num_threads: int | None = None) -> _core.Plaintexts:
         """The same as the opaque Plaintexts that a Codec decodes."""
-        return self._native.open(thread_count(num_threads))
+        threads = thread_count(num_threads)
+        with self._lock:
+            return self._native.open(threads)
 
     def __repr__(self) -> str:
         return f"<Combination: {self.num_missing} ciphertexts missing>"

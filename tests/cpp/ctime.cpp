@@ -17,6 +17,7 @@
 #include "veilsum/bigint/limbs.hpp"
 #include "veilsum/bigint/residue.hpp"
 #include "veilsum/paillier/encrypt.hpp"
+#include "veilsum/paillier/plaintext_proof.hpp"
 #include "veilsum/paillier/prime_half.hpp"
 #include "veilsum/paillier/share_proof.hpp"
 #include "veilsum/rng/uniform.hpp"
@@ -356,6 +357,26 @@ void check_keystreams() {
     }
 }
 
+/// Nonces are hashed from the plaintexts, so that answers are secret here, though they are public.
+void check_plaintext_proof() {
+    const Integer n = random_odd(1024);
+    for (const KeyForm form : {KeyForm::djn, KeyForm::classic}) {
+        const PublicKey key = PublicKey::unchecked(n, form);
+        Plaintexts plaintexts(3, 1);
+        for (std::size_t i = 0; i < plaintexts.size(); ++i) mark_secret(plaintexts[i]);
+        Bytes answers;
+        // As in check_plaintexts, that all values are in range is told.
+        const unsigned reports = reports_of([&] {
+            const auto proof =
+                encrypt_and_prove(plaintexts, {3}, key, nullptr, {}, 0, 2, {.num_threads = 1})
+                    .proof;
+            answers = proof.plaintexts;
+        });
+        verdict(reports == 1, "encrypt_and_prove", reports, "1");
+        expect_secret(std::span(answers));
+    }
+}
+
 }  // namespace
 
 int main() {
@@ -381,6 +402,7 @@ int main() {
         check_plaintexts();
         check_prime_half();
         check_share_proof();
+        check_plaintext_proof();
     }
     return all_passed ? 0 : 1;
 }
