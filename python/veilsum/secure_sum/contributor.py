@@ -127,7 +127,7 @@ class Contributor:
     ) -> Iterator[bytes]:
         """As ``contribute``, in pieces to be sent one after another, without a second copy.
 
-        All checks and charges come before this returns; only what is left to do is to send.
+        All checks and charges are done when this returns; all that is left to do is to send.
         """
         announced = RoundDescriptor.from_bytes(descriptor)
         self._check_policy(announced, model_hash)

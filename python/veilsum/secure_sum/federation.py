@@ -109,12 +109,13 @@ class Federation:
     def max_frame_bytes(self) -> int:
         """The longest framed message that a round of this federation can have."""
         element_bytes = 2 * (-(-self.public_key.key_bits // 8))
-        names = 300 * (len(self.contributors) + len(self.holders))
+        # A request names everyone in its descriptor, and again with a signed header.
+        names = 1024 * (len(self.contributors) + len(self.holders))
         chunk = self.chunk_size * element_bytes
         total = self.codec.num_ciphertexts(self.public_key) * element_bytes
         lanes = 8 * (self.codec.dim + 1)
         whole = 0 if self.trust == "threshold" else max(total, lanes)
-        return 2 * names + 8 * self.num_chunks + max(chunk, whole) + (1 << 16)
+        return names + 8 * self.num_chunks + max(chunk, whole) + (1 << 16)
 
     def contributor(self, name: str) -> Enrolment | None:
         """The contributor of this name; None if there is none."""
@@ -268,5 +269,9 @@ class Federation:
             raise InvalidArgumentError(
                 "one secret key has one holder; share it with deal_shares for several"
             )
-        elif any(party.name in {p.name for p in self.contributors} for party in self.holders):
+        names = {party.name for party in self.contributors}
+        keys = {party.public_key for party in self.contributors}
+        if self.trust == "authority" and (
+            self.holders[0].name in names or self.holders[0].public_key in keys
+        ):
             raise InvalidArgumentError("an authority has no data: it must not be a contributor")

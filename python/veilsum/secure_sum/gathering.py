@@ -124,6 +124,8 @@ class Gathering:
         lanes = np.frombuffer(answer.body, "<i8").astype(np.int64)
         if not codec.holds(lanes):
             raise MalformedDataError("the opening has lanes that no sum in this codec has")
+        if any(receipt.holder == answer.holder for receipt in self._receipts):
+            raise ProtocolError(f"{answer.holder} has opened the total already")
         if self._lanes is not None and not np.array_equal(lanes, self._lanes):
             raise ProtocolError(f"{answer.holder} opened the total to another sum than before")
         self._lanes = lanes

@@ -80,6 +80,7 @@ class FolderStore:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, target)
+            self._offsets.pop(target, None)
             _sync_folder(self._folder)
         finally:
             Path(temporary).unlink(missing_ok=True)
