@@ -32,6 +32,7 @@ BUILTINS = {
     "PoolExhaustedError": RuntimeError,
     "ProofError": ValueError,
     "ProtocolError": ValueError,
+    "SignatureError": ValueError,
 }
 ONLY_IN_PYTHON = {
     "BudgetExhaustedError",
@@ -40,6 +41,7 @@ ONLY_IN_PYTHON = {
     "PassphraseError",
     "PolicyRefusedError",
     "ProtocolError",
+    "SignatureError",
 }
 
 
