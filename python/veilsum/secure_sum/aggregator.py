@@ -279,21 +279,21 @@ class Aggregator:
         """Take up what the store has of this round, through the same checks."""
         if "round" not in self._store.names("descriptor"):
             self._store.put("descriptor", "round", [self._descriptor.to_bytes()])
-        if next(self._store.frames("descriptor", "round")) != self._descriptor.to_bytes():
+        if next(self._store.frames("descriptor", "round"), b"") != self._descriptor.to_bytes():
             raise ProtocolError("the store is of another round")
         for name in self._store.names("contribution"):
             frames = self._store.frames("contribution", name)
-            header = ContributionHeader.from_bytes(next(frames))
+            header = ContributionHeader.from_bytes(next(frames, b""))
             self._check_header(header)
             leaves, parts = list[bytes](), list[Ciphertexts]()
             for _ in self._checked_frames(header, frames, leaves, parts):
                 pass
             self._add(header, leaves, parts)
         if self._store.names("closed"):
-            closed = next(self._store.frames("closed", "round"))
+            closed = next(self._store.frames("closed", "round"), b"")
             if closed != self._request_header(()).to_bytes():
                 raise ProtocolError("the store has other contributions than when it was closed")
             self._gather()
             assert self._gathering is not None
             for name in self._store.names("opening"):
-                self._gathering.take(next(self._store.frames("opening", name)))
+                self._gathering.take(next(self._store.frames("opening", name), b""))
