@@ -54,9 +54,7 @@ def test_rounds_of_a_run_only_grow(restarted):
             contribute(ada(), parties.descriptor(agreed, round_number=number))
     contribute(ada(), parties.descriptor(agreed, round_number=4))
     with pytest.raises(vs.PolicyRefusedError, match="another run"):
-        contribute(
-            ada(), parties.descriptor(agreed, round_number=9, run_id=b"another run 0123")
-        )
+        contribute(ada(), parties.descriptor(agreed, round_number=9, run_id=b"another run 0123"))
 
 
 def test_the_same_round_announced_to_others_gets_no_second_contribution():
@@ -103,9 +101,7 @@ def test_a_contributor_is_on_the_roster_with_its_key():
 @pytest.mark.parametrize("trust", ["authority", "threshold"])
 def test_contributors_hold_no_key_that_is_not_theirs(trust):
     with pytest.raises(vs.InvalidArgumentError, match="must not"):
-        parties.contributor(
-            parties.federation(trust), "ada", secret_key=known_key(2048).secret
-        )
+        parties.contributor(parties.federation(trust), "ada", secret_key=known_key(2048).secret)
 
 
 def test_each_contribution_is_charged_once_and_the_budget_ends_it():

@@ -133,7 +133,9 @@ def test_an_agreement_fits_together():
     refused("at least 2", min_contributors=1)
     refused("at least 4", min_contributors=3, honest_contributors=3, colluding_contributors=1)
     refused("max_addends, 4", min_contributors=5)
-    refused("3 contributors on the roster", contributors=parties.roster(*NAMES[:3]), min_contributors=4)
+    refused(
+        "3 contributors on the roster", contributors=parties.roster(*NAMES[:3]), min_contributors=4
+    )
     refused("on the roster", contributors=())
     data = bytearray(parties.federation().to_bytes())
     for position in (16, 17, 33):  # trust, honest_contributors, min_contributors
@@ -263,7 +265,9 @@ def test_every_frame_of_a_round_is_below_the_limit(trust):
 def test_the_limit_grows_with_rosters_as_requests_do():
     few, many = (
         parties.federation(
-            contributors=tuple(Enrolment(f"{i:0255d}", i.to_bytes(32, "big")) for i in range(count)),
+            contributors=tuple(
+                Enrolment(f"{i:0255d}", i.to_bytes(32, "big")) for i in range(count)
+            ),
             codec=vs.Codec(1, clip=1.0, value_bits=8, max_addends=2000),
         )
         for count in (2, 2000)

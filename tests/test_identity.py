@@ -17,8 +17,9 @@ PLACE = (WireKind.CONTRIBUTION, Role.CONTRIBUTOR, ROUND, b"payload")
 
 
 def test_signatures_are_those_of_rfc_8032_over_the_documented_bytes():
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from hashlib import sha256
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     ada = identity("ada")
     statement = b"veilsum/v1/" + bytes([7, 1, 3]) + b"ada" + ROUND + sha256(b"payload").digest()

@@ -1,4 +1,4 @@
-"""Merkle trees of RFC 9162 beside their definition, and every wrong leaf, index and path refused."""
+"""Merkle trees of RFC 9162 beside their definition; every wrong leaf, index and path refused."""
 
 import hashlib
 
@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference import merkle as reference
 from validation_rules import rule
+from veilsum.errors import MalformedDataError
 from veilsum.secure_sum.merkle import leaf_hash, merkle_path, merkle_root, path_leads_to
 from veilsum.secure_sum.opening import ChunkRequest
-from veilsum.errors import MalformedDataError
 
 SIZES = range(1, 41)
 

@@ -99,7 +99,13 @@ def test_a_store_that_was_changed_is_noticed(tmp_path):
     state.requests()
     (file,) = (tmp_path / "round").glob(f"contribution-{b'ada'.hex()}.veil")
     good = file.read_bytes()
-    for damaged in (good[:-1], good[:-1] + b"?", good + good, b"", good[:8] + b"\x3f" * 8 + good[16:]):
+    for damaged in (
+        good[:-1],
+        good[:-1] + b"?",
+        good + good,
+        b"",
+        good[:8] + b"\x3f" * 8 + good[16:],
+    ):
         file.write_bytes(damaged)
         with pytest.raises(vs.VeilsumError):
             state.restart()
@@ -242,9 +248,7 @@ def test_a_cheating_holder_is_named_and_made_up_for():
         state.aggregator.receive_opening(forged.to_bytes())
     for name, request in requests.items():
         state.aggregator.receive_opening(state.holder(name).open(request))
-    parties.assert_sums(
-        state.finish(missing=["holder-3"]), parties.quantised_sum(SMALL, [0.5] * 3)
-    )
+    parties.assert_sums(state.finish(missing=["holder-3"]), parties.quantised_sum(SMALL, [0.5] * 3))
 
 
 @pytest.mark.parametrize("trust", TRUSTS)

@@ -141,9 +141,7 @@ def test_a_changed_announcement_opens_no_second_set(change, trust):
     head = OpenRequest.from_bytes(frames[0])
     announced = dataclasses.replace(head.descriptor, **changes[change])
     # What was signed for one round is not signed for another.
-    with pytest.raises(
-        vs.PolicyRefusedError if change == "federation" else vs.ProtocolError
-    ):
+    with pytest.raises(vs.PolicyRefusedError if change == "federation" else vs.ProtocolError):
         state.holder().open(rewritten(frames, descriptor=announced))
     # Even contributors who sign again for what is announced get no second answer.
     again = Round(state.federation, names=())
@@ -198,9 +196,7 @@ def test_every_contribution_of_a_set_is_signed_by_one_who_was_invited(trust):
     for message in (eve, dan):
         uninvited = (*headers, read(parties.frames_of(message)[0]))
         with pytest.raises(vs.ProtocolError, match="not invited"):
-            state.holder().open(
-                rewritten(frames, headers=sorted_headers(uninvited))
-            )
+            state.holder().open(rewritten(frames, headers=sorted_headers(uninvited)))
     for change, error in (
         (lambda h: dataclasses.replace(h, signature=bytes(64)), vs.SignatureError),
         (lambda h: dataclasses.replace(h, signature=headers[0].signature), vs.SignatureError),

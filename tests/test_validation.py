@@ -24,6 +24,7 @@ OTHER_MODULES = (
     "test_federation",
     "test_contributor",
     "test_secure_sum",
+    "test_openings",
     "test_share_holder",
     "test_merkle",
     "test_frames",

@@ -200,7 +200,7 @@ def test_random_mutations_are_refused_or_harmless(name, rng):
         fixed = with_length(bytes(damaged)) if len(damaged) >= FRAME_BYTES else bytes(damaged)
         if fixed != data:
             num_accepted += accepts(name, fixed)
-    # A changed digit of a ciphertext is another ciphertext; what is sealed or signed accepts nothing.
+    # A changed digit of a ciphertext is another ciphertext; what is sealed or signed is as it was.
     if name in (*SEALED, *SIGNED):
         assert num_accepted == 0
 

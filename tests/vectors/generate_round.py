@@ -92,7 +92,7 @@ def partial_opening():
 
 
 def authority_round():
-    """The messages of a whole round with one key, by name: each one frame, or all of one message."""
+    """Messages of a whole round with one key, by name; each is one frame."""
     state = parties.Round(sums(), names=(), **ROUND)
     for name in NAMES:
         message = state.contribution(name, VALUE)
@@ -115,9 +115,7 @@ def chunk_request(data):
     """A chunk request and an open request with chunks, from the chunk of a round with one key."""
     request = OpenRequest.from_bytes(data["open_request_2"])
     asked = dataclasses.replace(request, chunks=(0, 2))
-    given = ChunkRequest(
-        contribution=1, path=(bytes(32), bytes(range(32))), chunk=data["chunk"]
-    )
+    given = ChunkRequest(contribution=1, path=(bytes(32), bytes(range(32))), chunk=data["chunk"])
     return {"open_request_2_chunks": asked.to_bytes(), "chunk_request": given.to_bytes()}
 
 

@@ -74,8 +74,8 @@ class Parties:
         if not fewest <= min_contributors <= num_per_round:
             raise InvalidArgumentError(
                 f"min_contributors is {min_contributors}; {num_per_round} clients are asked each "
-                f"round, and sums of at least {fewest} are opened: of two where they are encrypted,"
-                " and of as many as the noise assumes to be honest"
+                f"round, the noise assumes {noise.honest_contributors if noise else 0} honest ones,"
+                " and of fewer than 2 no encrypted sum is opened"
             )
         self._min_contributors = min_contributors
         self._founded: Founded | None = None

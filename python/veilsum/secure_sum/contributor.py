@@ -15,6 +15,7 @@ from veilsum.privacy import Ledger
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader, proof_context
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
+from veilsum.secure_sum.fields import check_hash
 from veilsum.secure_sum.merkle import leaf_hash, merkle_root
 from veilsum.secure_sum.round_ledger import RoundLedger
 from veilsum.vector import Progress
@@ -130,6 +131,7 @@ class Contributor:
         All checks and charges are done when this returns; all that is left to do is to send.
         """
         announced = RoundDescriptor.from_bytes(descriptor)
+        check_hash(model_hash)
         self._check_policy(announced, model_hash)
         federation = self._federation
         plaintexts, _ = federation.codec.encode(

@@ -9,7 +9,7 @@ from typing import Literal
 from veilsum.errors import InvalidArgumentError, MalformedDataError, PolicyRefusedError
 from veilsum.identity import Enrolment, Identity, Role, verify
 from veilsum.keys import PublicKey
-from veilsum.privacy import Noise, read_noise, write_noise
+from veilsum.privacy import GaussianNoise, LaplaceNoise, Noise, read_noise, write_noise
 from veilsum.secure_sum.fields import HASH_BYTES, read_roster, write_roster
 from veilsum.threshold import ThresholdKey
 from veilsum.vector import Codec
@@ -65,6 +65,7 @@ class Federation:
     chunk_size: int = 512
 
     def __post_init__(self) -> None:
+        self._check_types()
         for name in ("honest_contributors", "colluding_contributors", "chunk_size"):
             object.__setattr__(self, name, operator.index(getattr(self, name)))
         fewest = self.honest_contributors + self.colluding_contributors
@@ -186,7 +187,7 @@ class Federation:
         return federation
 
     def signed_by(self, dealer: Identity) -> bytes:
-        """The file that a dealer gives to all parties: the agreement with the dealer's signature."""
+        """The file that a dealer gives to all parties: the agreement, signed."""
         body = self.to_bytes()
         writer = Writer(WireKind.SIGNED_FEDERATION, _SIGNED_VERSION)
         enrolment = dealer.enrol().to_bytes()
@@ -232,6 +233,19 @@ class Federation:
     @cached_property
     def _holders(self) -> dict[str, Enrolment]:
         return {party.name: party for party in self.holders or self.contributors}
+
+    def _check_types(self) -> None:
+        parts: list[tuple[str, object, tuple[type, ...]]] = [
+            ("key", self.key, (PublicKey, ThresholdKey)),
+            ("codec", self.codec, (Codec,)),
+            ("noise", self.noise, (GaussianNoise, LaplaceNoise, type(None))),
+        ]
+        parts += [("contributor", party, (Enrolment,)) for party in self.contributors]
+        parts += [("holder", party, (Enrolment,)) for party in self.holders]
+        for name, value, types in parts:
+            if not isinstance(value, types):
+                expected = " or ".join(kind.__name__ for kind in types)
+                raise TypeError(f"{name}: expected {expected}, got {type(value).__name__}")
 
     def _check_numbers(self, fewest: int, wanted: int) -> None:
         needed_by_noise = 1

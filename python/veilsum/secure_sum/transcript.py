@@ -59,6 +59,8 @@ class Transcript:
                 on its rosters or were not invited, fewer than it asks for, answers to other sets.
             SignatureError: a part that is not signed by whom it names.
         """
+        if not isinstance(federation, Federation):
+            raise TypeError(f"expected a Federation, got {type(federation).__name__}")
         parts = _parts(self.descriptor, self.headers, self.receipts)
         if list(self.chain) != _chain(parts):
             raise ProtocolError("the transcript's chain of hashes is broken")
@@ -135,7 +137,8 @@ def _parts(
     headers: Sequence[ContributionHeader],
     receipts: Sequence[Receipt],
 ) -> list[bytes]:
-    return [part.to_bytes() for part in (descriptor, *headers, *receipts)]
+    signed = [header.to_bytes() for header in headers]
+    return [descriptor.to_bytes(), *signed, *(receipt.to_bytes() for receipt in receipts)]
 
 
 def _chain(parts: Sequence[bytes]) -> list[bytes]:
