@@ -149,7 +149,7 @@ class Enrolment:
         return hashlib.sha256(self.to_bytes()).hexdigest()
 
     def to_bytes(self) -> bytes:
-        """The wire form."""
+        """The wire form (docs/wire-format.md, section 15)."""
         encoded = self.name.encode()
         writer = Writer(WireKind.ENROLMENT, _VERSION)
         writer.u8(len(encoded))

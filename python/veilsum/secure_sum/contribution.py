@@ -130,7 +130,7 @@ class Chunk:
     proof: bytes = b""
 
     def to_bytes(self) -> bytes:
-        """The wire form (docs/wire-format.md, section 7)."""
+        """The wire form (docs/wire-format.md, section 16)."""
         writer = Writer(WireKind.CHUNK, _CHUNK_VERSION)
         writer.u32(self.index)
         writer.u64(len(self.ciphertexts))

@@ -93,7 +93,7 @@ class ChunkRequest:
     chunk: bytes
 
     def to_bytes(self) -> bytes:
-        """The wire form (docs/wire-format.md, section 8)."""
+        """The wire form (docs/wire-format.md, section 17)."""
         writer = Writer(WireKind.CHUNK_REQUEST, _CHUNK_REQUEST_VERSION)
         writer.u32(self.contribution)
         writer.u8(len(self.path))
@@ -216,7 +216,7 @@ class Receipt:
         verify(holder, self.signature, WireKind.OPENING, Role.HOLDER, self.round_id, payload)
 
     def to_bytes(self) -> bytes:
-        """Its fields, as a part of a transcript (docs/wire-format.md); not a framed message."""
+        """Its fields, as a transcript has them (docs/wire-format.md, section 18); not framed."""
         name = self.holder.encode()
         place = self.round_id + self.set_hash + bytes([len(name)]) + name
         return place + self.body_hash + self.signature

@@ -70,7 +70,7 @@ class Transcript:
         self._check_receipts(federation)
 
     def to_bytes(self) -> bytes:
-        """The wire form (docs/wire-format.md)."""
+        """The wire form (docs/wire-format.md, section 18)."""
         writer = Writer(WireKind.TRANSCRIPT, _VERSION)
         for part in (self.descriptor.to_bytes(), *(h.to_bytes() for h in self.headers)):
             writer.u64(len(part))
