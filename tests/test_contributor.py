@@ -65,21 +65,24 @@ def test_the_same_round_announced_to_others_gets_no_second_contribution():
         contribute(ada, parties.descriptor(agreed, invited=("ada", "bob")))
 
 
-def test_two_answers_at_once_are_not_both_sent(monkeypatch):
-    agreed, announced = parties.federation(), parties.descriptor(parties.federation())
-    rounds = RoundLedger.in_memory()
+@pytest.mark.parametrize(
+    ("other", "message"), [(1, "differently"), (2, "already contributed to round 2")]
+)
+def test_two_answers_at_once_are_not_both_sent(other, message, monkeypatch):
+    agreed, rounds = parties.federation(), RoundLedger.in_memory()
     encode, sent = vs.Codec.encode, []
 
     def overtaken(self, *args, **options):
         # Encryption takes long: another process of this contributor may answer meanwhile.
         if not sent:
             sent.append(None)
-            sent.append(contribute(parties.contributor(agreed, "ada", rounds=rounds), announced))
+            ada = parties.contributor(agreed, "ada", rounds=rounds)
+            sent.append(contribute(ada, parties.descriptor(agreed, round_number=other)))
         return encode(self, *args, **options)
 
     monkeypatch.setattr(vs.Codec, "encode", overtaken)
-    with pytest.raises(vs.PolicyRefusedError, match="differently"):
-        contribute(parties.contributor(agreed, "ada", rounds=rounds), announced)
+    with pytest.raises(vs.PolicyRefusedError, match=message):
+        contribute(parties.contributor(agreed, "ada", rounds=rounds), parties.descriptor(agreed))
     assert len(sent[1]) > 0
 
 

@@ -7,7 +7,8 @@ import pytest
 import veilsum as vs
 from protocol_parties import NAMES, TRUSTS, Round
 from validation_rules import rule
-from veilsum.secure_sum import ContributionHeader, Transcript
+from veilsum.secure_sum import ContributionHeader, Opening, Transcript
+from veilsum.secure_sum.contribution import set_hash
 from veilsum.secure_sum.opening import Receipt
 
 
@@ -83,28 +84,53 @@ def signed_again(state, header, name=None, **changes):
     return ContributionHeader.signed(identity, **(fields | changes))
 
 
+def opened_by_all(transcript, **changes):
+    """Changed with everybody's consent: the holders sign that they opened just this."""
+    changed = rechained(transcript, **changes)
+    receipts = [
+        Opening.signed(
+            parties.identity(receipt.holder),
+            round_id=changed.descriptor.round_id,
+            set_hash=set_hash(list(changed.headers)),
+            body=b"partial decryption",
+        ).receipt()
+        for receipt in transcript.receipts
+    ]
+    return rechained(changed, receipts=tuple(receipts))
+
+
 @rule("TR3")
 def test_contributors_are_invited_and_enough_and_in_order(threshold):
     state, transcript = threshold
     first, second, third = transcript.headers
+    opened_by_all(transcript, headers=(first, third)).verify(state.federation)
+    for headers, message in (
+        ((first,), "sums of 2 to 4"),
+        ((), "sums of 2 to 4"),
+        ((second, first, third), "in order"),
+        ((first, first, second), "in order"),
+        ((*transcript.headers, signed_again(state, first, "eve")), "not invited"),
+        ((signed_again(state, first, round_id=bytes(32)), second), "another round"),
+        ((signed_again(state, first, num_chunks=4), second), "another codec"),
+    ):
+        with pytest.raises(vs.ProtocolError, match=message):
+            opened_by_all(transcript, headers=headers).verify(state.federation)
+        with pytest.raises(vs.ProtocolError):
+            rechained(transcript, headers=headers).verify(state.federation)
+    uninvited = dataclasses.replace(state.descriptor, invited=NAMES[1:])
+    headers = tuple(
+        signed_again(state, header, round_id=uninvited.round_id) for header in transcript.headers
+    )
+    with pytest.raises(vs.ProtocolError, match="ada was not invited"):
+        opened_by_all(transcript, descriptor=uninvited, headers=headers).verify(state.federation)
+    # Sets that may be, but that the holders did not open.
     for headers in (
-        (first,),
-        (),
-        (second, first, third),
-        (first, first, second),
-        (*transcript.headers, signed_again(state, first, "eve")),
-        (signed_again(state, first, round_id=bytes(32)), second, third),
-        (signed_again(state, first, num_chunks=4), second, third),
-        # A set that may be, but that the holders did not open.
         (first, second),
         (signed_again(state, first, root=bytes(32)), second, third),
         (*transcript.headers, signed_again(state, first, "dan")),
     ):
-        with pytest.raises(vs.ProtocolError):
+        with pytest.raises(vs.ProtocolError, match="opened another set"):
             rechained(transcript, headers=headers).verify(state.federation)
-    uninvited = dataclasses.replace(state.descriptor, invited=NAMES[1:])
-    with pytest.raises(vs.ProtocolError):
-        rechained(transcript, descriptor=uninvited).verify(state.federation)
 
 
 @rule("TR4")
