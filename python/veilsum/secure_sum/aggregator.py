@@ -10,7 +10,7 @@ from veilsum.secure_sum.contribution import Chunk, ContributionHeader
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.gathering import Gathering
-from veilsum.secure_sum.merkle import leaf_hash, merkle_path, merkle_root
+from veilsum.secure_sum.merkle import leaf_hash, merkle_paths, merkle_root
 from veilsum.secure_sum.opening import ChunkRequest, OpenRequest
 from veilsum.secure_sum.received import read_chunk
 from veilsum.secure_sum.round_store import MemoryStore, RoundStore
@@ -269,11 +269,12 @@ class Aggregator:
         if chunks is None:
             yield gathering.encrypted_total.to_bytes()
             return
+        paths = {name: merkle_paths(self._leaves[name]) for name in self.contributors}
         for index in chunks:
             for position, name in enumerate(self.contributors):
-                path = merkle_path(self._leaves[name], index)
+                path = tuple(paths[name][index])
                 chunk = self._store.frame("contribution", name, 1 + index)
-                yield ChunkRequest(contribution=position, path=tuple(path), chunk=chunk).to_bytes()
+                yield ChunkRequest(contribution=position, path=path, chunk=chunk).to_bytes()
 
     def _go_on(self) -> None:
         """Take up what the store has of this round, through the same checks."""
