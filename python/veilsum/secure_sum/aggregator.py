@@ -1,5 +1,6 @@
 """The party that adds ciphertexts and can open none of them."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -187,7 +188,8 @@ class Aggregator:
         header = ContributionHeader.from_bytes(first)
         self._check_header(header)
         name, leaves, parts = header.contributor, list[bytes](), list[Ciphertexts]()
-        self._store.put("contribution", name, self._checked_frames(header, frames, leaves, parts))
+        checked = self._checked_frames(header, frames, leaves, parts)
+        self._store.put("contribution", _place(name), checked)
         self._add(header, leaves, parts)
         return name
 
@@ -273,7 +275,7 @@ class Aggregator:
         for index in chunks:
             for position, name in enumerate(self.contributors):
                 path = tuple(paths[name][index])
-                chunk = self._store.frame("contribution", name, 1 + index)
+                chunk = self._store.frame("contribution", _place(name), 1 + index)
                 yield ChunkRequest(contribution=position, path=path, chunk=chunk).to_bytes()
 
     def _go_on(self) -> None:
@@ -282,8 +284,8 @@ class Aggregator:
             self._store.put("descriptor", "round", [self._descriptor.to_bytes()])
         if next(self._store.frames("descriptor", "round"), b"") != self._descriptor.to_bytes():
             raise ProtocolError("the store is of another round")
-        for name in self._store.names("contribution"):
-            frames = self._store.frames("contribution", name)
+        for place in self._store.names("contribution"):
+            frames = self._store.frames("contribution", place)
             header = ContributionHeader.from_bytes(next(frames, b""))
             self._check_header(header)
             leaves, parts = list[bytes](), list[Ciphertexts]()
@@ -298,3 +300,8 @@ class Aggregator:
             assert self._gathering is not None
             for name in self._store.names("opening"):
                 self._gathering.take(next(self._store.frames("opening", name), b""))
+
+
+def _place(name: str) -> str:
+    """Where the store has somebody's contribution: names may be longer than file names."""
+    return hashlib.sha256(name.encode()).hexdigest()
