@@ -8,7 +8,7 @@ import pytest
 import veilsum as vs
 from protocol_parties import CODEC, NAMES, Round
 from validation_rules import rule
-from veilsum.secure_sum import Opening
+from veilsum.secure_sum import Opening, OpenRequest
 
 
 def test_nothing_is_opened_before_it_is_asked_for():
@@ -119,3 +119,31 @@ def test_answers_before_a_wrong_one_are_kept():
     again = state.requests()
     assert "holder-1" not in again
     parties.assert_sums(state.finish(), parties.quantised_sum(CODEC, [0.5] * 3))
+
+
+def test_a_holder_that_was_asked_twice_loses_nothing():
+    """A slow holder, asked again for what it answers meanwhile and for what another lacks."""
+    state = Round(parties.federation("threshold"))
+    first, second = state.requests()["holder-2"], state.requests(missing=["holder-1"])["holder-2"]
+    chunks = [OpenRequest.from_bytes(parties.frames_of(r)[0]).chunks for r in (first, second)]
+    assert set(chunks[0]) < set(chunks[1])
+    state.aggregator.receive_opening(state.holder("holder-2").open(first))
+    with pytest.raises(vs.ProtocolError, match="already, in 4 of the frames"):
+        state.aggregator.receive_opening(state.holder("holder-2").open(second))
+    assert "holder-2" not in state.requests(missing=["holder-1"])
+    parties.assert_sums(state.finish(missing=["holder-1"]), parties.quantised_sum(CODEC, [0.5] * 3))
+
+
+def test_an_endless_repetition_is_not_listened_to():
+    state = Round(parties.federation("threshold"))
+    frame = parties.frames_of(state.holder("holder-1").open(state.requests()["holder-1"]))[0]
+    read = []
+
+    def endless():
+        while True:
+            read.append(1)
+            yield frame
+
+    with pytest.raises(vs.ProtocolError, match="already"):
+        state.aggregator.receive_opening(endless())
+    assert len(read) <= 2 + state.federation.num_chunks

@@ -130,7 +130,10 @@ class Aggregator:
         }
 
     def receive_opening(self, message: BytesLike | Iterable[BytesLike]) -> str:
-        """Take a holder's answer and return its name. Frames before a wrong one are kept.
+        """Take a holder's answer and return its name.
+
+        Frames before a wrong one are kept. Of an answer that repeats some frames, as from a holder
+        that was asked twice, the others are kept too.
 
         Raises:
             MalformedDataError: not an answer, or lanes that no sum of these contributions has.
@@ -143,14 +146,21 @@ class Aggregator:
         try:
             if self._gathering is None:
                 raise ProtocolError("the opening of a round comes after open_requests")
-            name = ""
+            name, num_repeated = "", 0
             frames = split_frames(message, max_frame_bytes=self._federation.max_frame_bytes)
             for frame in frames:
                 number = self._gathering.num_answers
-                name = self._gathering.take(frame)
-                self._store.put("opening", f"{number:09d}", [frame])
+                name, is_news = self._gathering.take(frame)
+                if is_news:
+                    self._store.put("opening", f"{number:09d}", [frame])
+                    continue
+                num_repeated += 1
+                if num_repeated > self._federation.num_chunks:
+                    break
             if not name:
                 raise MalformedDataError("the answer is empty")
+            if num_repeated > 0:
+                raise ProtocolError(f"{name} has answered already, in {num_repeated} of the frames")
             return name
         except VeilsumError as error:
             self._refused[type(error).__name__] += 1
