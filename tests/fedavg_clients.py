@@ -3,6 +3,7 @@
 import numpy as np
 import veilsum as vs
 from known_keys import known_key
+from shared_keys import shared_key
 
 TRUTH = [np.array([[0.5, -0.25], [0.125, 0.75]], np.float32), np.array([0.3, -0.6])]
 DIM = sum(array.size for array in TRUTH)
@@ -85,7 +86,9 @@ def clients(num_clients=NUM_CLIENTS):
 def loop(members=None, **changes):
     settings = {"codec": CODEC, "trust": "clear", "fraction": 1.0, "evaluate": error, "seed": 1}
     settings |= changes
-    if settings["trust"] != "clear":
+    if settings["trust"] == "threshold":
+        settings.setdefault("key", (shared_key().key, shared_key().shares))
+    elif settings["trust"] != "clear":
         settings.setdefault("key", key())
     return vs.FedAvg(zeros(), clients() if members is None else members, **settings)
 

@@ -1,15 +1,17 @@
 """Only documented errors: the C++ codes match the classes, and no wrong call gets another error."""
 
+import dataclasses
 import re
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import protocol_parties as parties
 import pytest
 import veilsum as vs
 from known_keys import known_key
 from shared_keys import shared_key
-from veilsum import errors, hazmat
+from veilsum import errors, hazmat, secure_sum
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -32,6 +34,7 @@ BUILTINS = {
     "PoolExhaustedError": RuntimeError,
     "ProofError": ValueError,
     "ProtocolError": ValueError,
+    "SignatureError": ValueError,
 }
 ONLY_IN_PYTHON = {
     "BudgetExhaustedError",
@@ -40,6 +43,7 @@ ONLY_IN_PYTHON = {
     "PassphraseError",
     "PolicyRefusedError",
     "ProtocolError",
+    "SignatureError",
 }
 
 
@@ -245,6 +249,79 @@ def calls():
     yield "Combination.add", combination.add
     yield "Combination.open threads", lambda x: combination.open(num_threads=x)
     yield "Accumulator.add", vs.Accumulator(codec, key=pk).add
+    yield from protocol_calls()
+
+
+def protocol_calls():
+    """The same for the secure sum."""
+    agreed = parties.federation()
+    announced = parties.descriptor(agreed)
+    state = parties.Round(agreed)
+    header = secure_sum.ContributionHeader.from_bytes(parties.frames_of(state.messages["ada"])[0])
+    for kind in (
+        secure_sum.Federation,
+        secure_sum.RoundDescriptor,
+        secure_sum.ContributionHeader,
+        secure_sum.Chunk,
+        secure_sum.OpenRequest,
+        secure_sum.ChunkRequest,
+        secure_sum.Opening,
+        secure_sum.Transcript,
+        secure_sum.Enrolment,
+    ):
+        yield f"{kind.__name__}.from_bytes", kind.from_bytes
+    for field in (
+        "key",
+        "codec",
+        "contributors",
+        "holders",
+        "noise",
+        "honest_contributors",
+        "colluding_contributors",
+        "min_contributors",
+        "chunk_size",
+    ):
+        yield f"Federation {field}", lambda x, f=field: parties.federation(**{f: x})
+    dealer = parties.identity("dealer")
+    yield (
+        "Federation.from_signed",
+        lambda x: secure_sum.Federation.from_signed(x, dealer=dealer.enrol()),
+    )
+    for field in ("federation_hash", "run_id", "round_number", "model_hash", "invited"):
+        yield (
+            f"RoundDescriptor {field}",
+            lambda x, f=field: dataclasses.replace(announced, **{f: x}),
+        )
+    for field in ("round_id", "contributor", "num_chunks", "root", "signature"):
+        yield (
+            f"ContributionHeader {field}",
+            lambda x, f=field: dataclasses.replace(header, **{f: x}),
+        )
+    yield "Identity.generate", secure_sum.Identity.generate
+    yield "Enrolment name", lambda x: secure_sum.Enrolment(x, bytes(32))
+    yield "Enrolment key", lambda x: secure_sum.Enrolment("ada", x)
+    yield (
+        "Identity.load passphrase",
+        lambda x: secure_sum.Identity.load(__file__, passphrase=x),
+    )
+    contributor = parties.contributor(agreed, "dan")
+    good = {"model_hash": announced.model_hash, "weight": 1.0, "num_threads": None}
+    delta = np.zeros(agreed.codec.dim)
+    yield "contribute", lambda x: contributor.contribute(x, delta, **good)
+    yield "contribute delta", lambda x: contributor.contribute(announced.to_bytes(), x, **good)
+    for name in ("model_hash", "weight", "num_threads"):
+        yield (
+            f"contribute {name}",
+            lambda x, n=name: parties.contributor(agreed, "dan").contribute(
+                announced.to_bytes(), delta, **{**good, n: x}
+            ),
+        )
+    yield "Aggregator.receive", state.aggregator.receive
+    yield "Aggregator.open_requests", lambda x: state.aggregator.open_requests(missing=x)
+    yield "Aggregator.receive_opening", state.aggregator.receive_opening
+    yield "ShareHolder.open", parties.holder(agreed, "holder-1").open
+    yield "Transcript.verify", secure_sum.Transcript.from_bytes(state.finish().transcript).verify
+    yield "hash_model", secure_sum.hash_model
 
 
 def message_mistake(message):

@@ -15,7 +15,7 @@ from veilsum.fedavg.parameters import difference, shifted, to_model
 # ---- what is computed ----
 
 
-@pytest.mark.parametrize("trust", ["authority", "shared"])
+@pytest.mark.parametrize("trust", ["threshold", "authority", "shared"])
 @pytest.mark.parametrize("settings", [{}, {"fraction": 0.4, "momentum": 0.5, "server_lr": 0.8}])
 def test_the_encrypted_run_is_the_clear_integer_run_bit_for_bit(trust, settings):
     clear, encrypted = fl.loop(**settings), fl.loop(trust=trust, **settings)
@@ -260,6 +260,9 @@ def test_progress_shows_a_bar_and_leaves_stdout_alone(capfd):
         ({"weighting": "equal"}, "'uniform'"),
         ({"momentum": 1.0}, "momentum"),
         ({"min_contributors": 11}, "min_contributors"),
+        ({"trust": "shared", "min_contributors": 1}, "fewer than 2"),
+        ({"trust": "threshold", "fraction": 0.1}, "fewer than 2"),
+        ({"trust": "authority", "key": (None, [])}, "one secret key"),
         ({"local_epochs": 0}, "local_epochs"),
         ({"max_samples": 0}, "max_samples"),
         ({"noise": noisy("gaussian")}, "weighting='uniform'"),

@@ -11,7 +11,8 @@ import threading
 import pytest
 import veilsum as vs
 from validation_rules import rule
-from veilsum.privacy import GaussianNoise, LaplaceNoise, Ledger, ledger_store
+from veilsum import durable
+from veilsum.privacy import GaussianNoise, LaplaceNoise, Ledger
 from veilsum.privacy import ledger as ledger_module
 
 GAUSSIAN = GaussianNoise(
@@ -220,7 +221,7 @@ def test_a_crash_in_the_middle_of_a_charge_leaves_a_ledger_that_works(tmp_path):
 
 def test_a_full_disk_sends_nothing(tmp_path, monkeypatch):
     ledger = Ledger.create(tmp_path / "ledger", epsilon=4.0, delta=1e-6)
-    connect = ledger_store._connect
+    connect = durable._connect
 
     def limited(path):
         connection = connect(path)
@@ -228,7 +229,7 @@ def test_a_full_disk_sends_nothing(tmp_path, monkeypatch):
         connection.execute(f"PRAGMA max_page_count = {pages}")
         return connection
 
-    monkeypatch.setattr(ledger_store, "_connect", limited)
+    monkeypatch.setattr(durable, "_connect", limited)
     monkeypatch.setattr(ledger_module, "_epsilon", lambda cost, delta: 0.0)
 
     def charge_until_full():

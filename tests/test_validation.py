@@ -21,9 +21,18 @@ OTHER_MODULES = (
     "test_plaintext_proof",
     "test_privacy",
     "test_ledger",
-    "test_secure_sum",
-    "test_key_holder",
+    "test_identity",
+    "test_federation",
     "test_contributor",
+    "test_secure_sum",
+    "test_openings",
+    "test_share_holder",
+    "test_merkle",
+    "test_frames",
+    "test_round_ledger",
+    "test_round_store",
+    "test_restarts",
+    "test_transcript",
 )
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "validation.md"
 

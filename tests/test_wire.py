@@ -3,16 +3,19 @@
 Mutations are random; a failure shows VEILSUM_TEST_SEED, which repeats it.
 """
 
+import functools
 import tracemalloc
 from types import SimpleNamespace
 
 import numpy as np
+import protocol_parties as parties
 import pytest
 import veilsum as vs
 from known_keys import VECTORS, known_key
 from shared_keys import shared_key
 from vectors import generate_round
 from veilsum import _core, keyfile, secure_sum
+from veilsum.secure_sum.received import read_chunk
 from veilsum.wire import Reader, WireKind, Writer
 
 WIRE = VECTORS / "wire"
@@ -27,6 +30,7 @@ REFUSALS = (
     vs.ProofError,
     vs.ProtocolError,
     vs.PolicyRefusedError,
+    vs.SignatureError,
     vs.CapacityError,  # Only of opening a changed ciphertext.
 )
 
@@ -36,13 +40,47 @@ def read_key_file(data):
     return keyfile.open_sealed(data, "no")
 
 
-def receive(data):
-    secure_sum.Aggregator(generate_round.federation(), generate_round.descriptor()).receive(data)
+@functools.cache
+def agreed():
+    return generate_round.sums()
+
+
+def read_chunk_message(data):
+    """Of what is left open in a chunk, its readers refuse what does not belong there."""
+    header = secure_sum.ContributionHeader.from_bytes(golden("contribution_2"))
+    read_chunk(agreed(), header, 2, secure_sum.Chunk.from_bytes(data), None)
+
+
+def read_chunk_request(data):
+    read_chunk_message(secure_sum.ChunkRequest.from_bytes(data).chunk)
 
 
 def open_total(data):
-    key = known_key(2048).secret
-    secure_sum.KeyHolder(generate_round.federation(), secret_key=key).open(data)
+    """As a holder with one key is asked: with the total behind the request."""
+    total = golden("open_request_2_total")
+    parties.holder(agreed(), "holder-1").open(data + total)
+
+
+def read_opening(data):
+    opening = secure_sum.Opening.from_bytes(data)
+    holder = generate_round.threshold().holder(opening.holder)
+    if holder is None:
+        raise vs.ProtocolError("by nobody")
+    opening.verify(holder)
+    return opening
+
+
+def read_partial_opening(data):
+    read_partial(read_opening(data).body)
+
+
+def verify_transcript(data):
+    secure_sum.Transcript.from_bytes(data).verify(agreed())
+
+
+def read_signed_federation(data):
+    dealer = parties.identity("dealer").enrol()
+    secure_sum.Federation.from_signed(data, dealer=dealer)
 
 
 def read_partial(data):
@@ -56,17 +94,27 @@ READERS = {
     "ciphertexts_matrix": lambda data: vs.Ciphertexts.from_bytes(data, known_key(2048).public),
     "encrypted_vector": lambda data: vs.EncryptedVector.from_bytes(data, known_key(2048).public),
     "key_file": read_key_file,
-    "federation": secure_sum.Federation.from_bytes,
+    "federation_2": secure_sum.Federation.from_bytes,
+    "federation_2_threshold": secure_sum.Federation.from_bytes,
+    "signed_federation": read_signed_federation,
+    "enrolment": secure_sum.Enrolment.from_bytes,
+    "identity_file": lambda data: keyfile.open_sealed(data, "no", WireKind.IDENTITY_FILE),
     "round_descriptor": secure_sum.RoundDescriptor.from_bytes,
-    "contribution": receive,
-    "open_request": open_total,
-    "opening": secure_sum.Opening.from_bytes,
+    "contribution_2": secure_sum.ContributionHeader.from_bytes,
+    "chunk": read_chunk_message,
+    "open_request_2": open_total,
+    "open_request_2_chunks": secure_sum.OpenRequest.from_bytes,
+    "chunk_request": read_chunk_request,
+    "opening_2": read_opening,
+    "opening_2_partial": read_partial_opening,
+    "transcript": verify_transcript,
     "threshold_key": vs.threshold.ThresholdKey.from_bytes,
     "share_file": lambda data: keyfile.open_sealed(data, "no", WireKind.SHARE_FILE),
     "partial_decryption": read_partial,
     "plaintext_proof": lambda data: vs.PlaintextProof.from_bytes(data, known_key(2048).public),
 }
-SEALED = ("key_file", "share_file")
+SEALED = ("key_file", "share_file", "identity_file")
+SIGNED = ("open_request_2", "opening_2", "opening_2_partial", "transcript")
 every_message = pytest.mark.parametrize("name", READERS)
 
 
@@ -154,8 +202,8 @@ def test_random_mutations_are_refused_or_harmless(name, rng):
         fixed = with_length(bytes(damaged)) if len(damaged) >= FRAME_BYTES else bytes(damaged)
         if fixed != data:
             num_accepted += accepts(name, fixed)
-    # A changed digit of a ciphertext is another ciphertext; what has a checksum accepts nothing.
-    if name in SEALED:
+    # A changed digit of a ciphertext is another ciphertext; what is sealed or signed is as it was.
+    if name in (*SEALED, *SIGNED):
         assert num_accepted == 0
 
 

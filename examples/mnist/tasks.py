@@ -72,7 +72,8 @@ def _task(
     momentum: float = 0.0,
 ) -> Task:
     model = softmax_regression(data.train_images.shape[1], _num_classes(data.train_labels))
-    num_per_round = max(1, round(fraction * len(parts)))
+    # Of fewer than two no sum is opened.
+    num_per_round = min(len(parts), max(2, round(fraction * len(parts))))
     return Task(
         title=title,
         model=model,
@@ -82,7 +83,7 @@ def _task(
         test_labels=data.test_labels,
         parts=parts,
         rounds=1,
-        fraction=fraction,
+        fraction=num_per_round / len(parts),
         lr=0.1,
         batch_size=10,
         momentum=momentum,

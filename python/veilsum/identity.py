@@ -10,6 +10,7 @@ Ed25519 and its checks are those of the ``cryptography`` package (RFC 8032).
 
 import hashlib
 import os
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
@@ -122,20 +123,25 @@ class Identity:
         raise TypeError("a secret key is not pickled; use save and load")
 
 
+@dataclass(frozen=True, slots=True)
 class Enrolment:
     """A party's name and public key, as a dealer puts them on a roster.
 
     Compare ``fingerprint`` with the party over a channel that both trust.
+
+    Raises:
+        InvalidArgumentError: a bad name, or a key of another length than 32 bytes.
     """
 
-    __slots__ = ("name", "public_key")
+    name: str
+    public_key: bytes
 
-    def __init__(self, name: str, public_key: bytes) -> None:
-        """Raises InvalidArgumentError: a bad name, or a key of another length than 32 bytes."""
-        if len(public_key) != _KEY_BYTES:
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        if not isinstance(self.public_key, bytes):
+            raise TypeError("a public signing key is bytes")
+        if len(self.public_key) != _KEY_BYTES:
             raise InvalidArgumentError("a public signing key is 32 bytes")
-        self.name = check_name(name)
-        self.public_key = bytes(public_key)
 
     @property
     def fingerprint(self) -> str:
@@ -143,7 +149,7 @@ class Enrolment:
         return hashlib.sha256(self.to_bytes()).hexdigest()
 
     def to_bytes(self) -> bytes:
-        """The wire form."""
+        """The wire form (docs/wire-format.md, section 15)."""
         encoded = self.name.encode()
         writer = Writer(WireKind.ENROLMENT, _VERSION)
         writer.u8(len(encoded))
@@ -162,15 +168,6 @@ class Enrolment:
         public_key = reader.bytes(_KEY_BYTES)
         reader.finish()
         return Enrolment(name, public_key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Enrolment) and (self.name, self.public_key) == (
-            other.name,
-            other.public_key,
-        )
-
-    def __hash__(self) -> int:
-        return hash((self.name, self.public_key))
 
     def __repr__(self) -> str:
         return f"<Enrolment: {self.name}, {self.public_key[:8].hex()}>"

@@ -1,6 +1,6 @@
 """Secrets at rest: scrypt and AES-256-GCM over one framed message.
 
-Layout: docs/wire-format.md, sections 4 and 11. The header with the public key in it is
+Layout: docs/wire-format.md, sections 4, 11 and 14. The header with the public key in it is
 authenticated: none of it can be swapped.
 """
 
@@ -28,8 +28,13 @@ _VERSION = 1
 _LABELS = {
     WireKind.KEY_FILE: b"veilsum/key-file/1",
     WireKind.SHARE_FILE: b"veilsum/share-file/1",
+    WireKind.IDENTITY_FILE: b"veilsum/identity-file/1",
 }
-_MAX_FILE_BYTES = {WireKind.KEY_FILE: 1 << 16, WireKind.SHARE_FILE: 1 << 19}
+_MAX_FILE_BYTES = {
+    WireKind.KEY_FILE: 1 << 16,
+    WireKind.SHARE_FILE: 1 << 19,
+    WireKind.IDENTITY_FILE: 1 << 16,
+}
 _SALT_BYTES = 16
 _NONCE_BYTES = 12
 _KEY_BYTES = 32

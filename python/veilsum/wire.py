@@ -49,23 +49,23 @@ def split_frames(data: BytesLike | Iterable[BytesLike], *, max_frame_bytes: int)
         view = memoryview(piece)
         while len(view) > 0:
             if len(pending) < FRAME_BYTES:
-                taken = FRAME_BYTES - len(pending)
-                pending += view[:taken]
-                view = view[taken:]
+                view = _move(pending, view, FRAME_BYTES)
                 if len(pending) < FRAME_BYTES:
                     break
             size = _frame_size(pending, max_frame_bytes)
-            taken = size - len(pending)
-            pending += view[:taken]
-            view = view[taken:]
+            view = _move(pending, view, size)
             if len(pending) == size:
                 yield bytes(pending)
                 pending.clear()
-        if len(pending) == FRAME_BYTES == _frame_size(pending, max_frame_bytes):
-            yield bytes(pending)  # A frame without a body needs no further piece.
-            pending.clear()
     if pending:
         raise MalformedDataError("the message ends too early")
+
+
+def _move(pending: bytearray, view: memoryview, size: int) -> memoryview:
+    """Fill ``pending`` up to ``size`` from the front of ``view``; what is left of that."""
+    taken = size - len(pending)
+    pending += view[:taken]
+    return view[taken:]
 
 
 def _frame_size(pending: bytearray, max_frame_bytes: int) -> int:

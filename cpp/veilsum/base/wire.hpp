@@ -102,7 +102,8 @@ private:
 WireKind wire_kind(ByteView message);
 
 /// How long the framed message is that `data` begins with, frame and all, as it announces; the rest
-/// of it may still be on its way. Throws Error: malformed (no frame, unknown kind, longer than 2^62).
+/// of it may still be on its way. Throws Error: malformed (no frame, unknown kind, longer than
+/// 2^62).
 std::uint64_t wire_size(ByteView data);
 
 /// The name of a kind as users know it: "public key", "ciphertexts", ...

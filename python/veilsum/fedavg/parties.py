@@ -66,13 +66,16 @@ class Parties:
         if noise is not None:
             make = ledger_for or _in_memory(noise)
             self._ledgers = {name: make(name) for name in names}
-        fewest = noise.honest_contributors if noise is not None else 1
+        fewest = 1 if trust == "clear" else 2  # A sum of one hides nothing.
+        if noise is not None:
+            fewest = max(fewest, noise.honest_contributors)
         if min_contributors is None:
-            min_contributors = max(fewest, 1 if trust == "clear" else min(2, num_per_round))
+            min_contributors = fewest
         if not fewest <= min_contributors <= num_per_round:
             raise InvalidArgumentError(
                 f"min_contributors is {min_contributors}; {num_per_round} clients are asked each "
-                f"round and the noise assumes {fewest} honest ones"
+                f"round, the noise assumes {noise.honest_contributors if noise else 0} honest ones,"
+                " and of fewer than 2 no encrypted sum is opened"
             )
         self._min_contributors = min_contributors
         self._founded: Founded | None = None

@@ -122,7 +122,7 @@ class EncryptedSum:
         meter: Meter,
         num_threads: int | None,
     ) -> None:
-        """``num_openers``: how many are asked to open a total; each opens it for itself."""
+        """``num_openers``: how many parties get the request for a total; each opens it itself."""
         self._aggregator = aggregator
         self._descriptor = descriptor
         self._contributors = contributors

@@ -1,5 +1,6 @@
 """The party that adds ciphertexts and can open none of them."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from veilsum.secure_sum.contribution import Chunk, ContributionHeader
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.gathering import Gathering
-from veilsum.secure_sum.merkle import leaf_hash, merkle_path, merkle_root
+from veilsum.secure_sum.merkle import leaf_hash, merkle_paths, merkle_root
 from veilsum.secure_sum.opening import ChunkRequest, OpenRequest
 from veilsum.secure_sum.received import read_chunk
 from veilsum.secure_sum.round_store import MemoryStore, RoundStore
@@ -129,7 +130,10 @@ class Aggregator:
         }
 
     def receive_opening(self, message: BytesLike | Iterable[BytesLike]) -> str:
-        """Take a holder's answer and return its name. Frames before a wrong one are kept.
+        """Take a holder's answer and return its name.
+
+        Frames before a wrong one are kept. Of an answer that repeats some frames, as from a holder
+        that was asked twice, the others are kept too.
 
         Raises:
             MalformedDataError: not an answer, or lanes that no sum of these contributions has.
@@ -142,14 +146,21 @@ class Aggregator:
         try:
             if self._gathering is None:
                 raise ProtocolError("the opening of a round comes after open_requests")
-            name = ""
+            name, num_repeated = "", 0
             frames = split_frames(message, max_frame_bytes=self._federation.max_frame_bytes)
             for frame in frames:
                 number = self._gathering.num_answers
-                name = self._gathering.take(frame)
-                self._store.put("opening", f"{number:09d}", [frame])
+                name, is_news = self._gathering.take(frame)
+                if is_news:
+                    self._store.put("opening", f"{number:09d}", [frame])
+                    continue
+                num_repeated += 1
+                if num_repeated > self._federation.num_chunks:
+                    break
             if not name:
                 raise MalformedDataError("the answer is empty")
+            if num_repeated > 0:
+                raise ProtocolError(f"{name} has answered already, in {num_repeated} of the frames")
             return name
         except VeilsumError as error:
             self._refused[type(error).__name__] += 1
@@ -187,7 +198,8 @@ class Aggregator:
         header = ContributionHeader.from_bytes(first)
         self._check_header(header)
         name, leaves, parts = header.contributor, list[bytes](), list[Ciphertexts]()
-        self._store.put("contribution", name, self._checked_frames(header, frames, leaves, parts))
+        checked = self._checked_frames(header, frames, leaves, parts)
+        self._store.put("contribution", _place(name), checked)
         self._add(header, leaves, parts)
         return name
 
@@ -269,31 +281,37 @@ class Aggregator:
         if chunks is None:
             yield gathering.encrypted_total.to_bytes()
             return
+        paths = {name: merkle_paths(self._leaves[name]) for name in self.contributors}
         for index in chunks:
             for position, name in enumerate(self.contributors):
-                path = merkle_path(self._leaves[name], index)
-                chunk = self._store.frame("contribution", name, 1 + index)
-                yield ChunkRequest(contribution=position, path=tuple(path), chunk=chunk).to_bytes()
+                path = tuple(paths[name][index])
+                chunk = self._store.frame("contribution", _place(name), 1 + index)
+                yield ChunkRequest(contribution=position, path=path, chunk=chunk).to_bytes()
 
     def _go_on(self) -> None:
         """Take up what the store has of this round, through the same checks."""
         if "round" not in self._store.names("descriptor"):
             self._store.put("descriptor", "round", [self._descriptor.to_bytes()])
-        if next(self._store.frames("descriptor", "round")) != self._descriptor.to_bytes():
+        if next(self._store.frames("descriptor", "round"), b"") != self._descriptor.to_bytes():
             raise ProtocolError("the store is of another round")
-        for name in self._store.names("contribution"):
-            frames = self._store.frames("contribution", name)
-            header = ContributionHeader.from_bytes(next(frames))
+        for place in self._store.names("contribution"):
+            frames = self._store.frames("contribution", place)
+            header = ContributionHeader.from_bytes(next(frames, b""))
             self._check_header(header)
             leaves, parts = list[bytes](), list[Ciphertexts]()
             for _ in self._checked_frames(header, frames, leaves, parts):
                 pass
             self._add(header, leaves, parts)
         if self._store.names("closed"):
-            closed = next(self._store.frames("closed", "round"))
+            closed = next(self._store.frames("closed", "round"), b"")
             if closed != self._request_header(()).to_bytes():
                 raise ProtocolError("the store has other contributions than when it was closed")
             self._gather()
             assert self._gathering is not None
             for name in self._store.names("opening"):
-                self._gathering.take(next(self._store.frames("opening", name)))
+                self._gathering.take(next(self._store.frames("opening", name), b""))
+
+
+def _place(name: str) -> str:
+    """Where the store has somebody's contribution: names may be longer than file names."""
+    return hashlib.sha256(name.encode()).hexdigest()

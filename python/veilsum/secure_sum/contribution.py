@@ -5,6 +5,7 @@ alone by whoever opens it.
 """
 
 import hashlib
+import operator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -44,6 +45,9 @@ class ContributionHeader:
         check_hash(self.round_id)
         check_hash(self.root)
         check_name(self.contributor)
+        object.__setattr__(self, "num_chunks", operator.index(self.num_chunks))
+        if not isinstance(self.signature, bytes):
+            raise TypeError(f"a signature is bytes, not {type(self.signature).__name__}")
         if not 1 <= self.num_chunks < 2**32 or len(self.signature) != _SIGNATURE_BYTES:
             raise InvalidArgumentError("a contribution has chunks and a signature of 64 bytes")
 
@@ -126,7 +130,7 @@ class Chunk:
     proof: bytes = b""
 
     def to_bytes(self) -> bytes:
-        """The wire form (docs/wire-format.md, section 7)."""
+        """The wire form (docs/wire-format.md, section 16)."""
         writer = Writer(WireKind.CHUNK, _CHUNK_VERSION)
         writer.u32(self.index)
         writer.u64(len(self.ciphertexts))

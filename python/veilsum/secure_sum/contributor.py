@@ -14,6 +14,7 @@ from veilsum.privacy import Ledger
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader, proof_context
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
+from veilsum.secure_sum.fields import check_hash
 from veilsum.secure_sum.merkle import leaf_hash, merkle_root
 from veilsum.secure_sum.round_ledger import RoundLedger
 from veilsum.vector import Progress
@@ -126,9 +127,10 @@ class Contributor:
     ) -> Iterator[bytes]:
         """As ``contribute``, in pieces to be sent one after another, without a second copy.
 
-        All checks and charges come before this returns; only what is left to do is to send.
+        All checks and charges are done when this returns; all that is left to do is to send.
         """
         announced = RoundDescriptor.from_bytes(descriptor)
+        check_hash(model_hash)
         self._check_policy(announced, model_hash)
         federation = self._federation
         plaintexts, _ = federation.codec.encode(

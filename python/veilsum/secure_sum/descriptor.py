@@ -1,6 +1,7 @@
 """The announcement of a round."""
 
 import hashlib
+import operator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -44,6 +45,9 @@ class RoundDescriptor:
     def __post_init__(self) -> None:
         check_hash(self.federation_hash)
         check_hash(self.model_hash)
+        object.__setattr__(self, "round_number", operator.index(self.round_number))
+        if not isinstance(self.run_id, bytes):
+            raise TypeError(f"a run_id is bytes, not {type(self.run_id).__name__}")
         if len(self.run_id) != _RUN_ID_BYTES:
             raise InvalidArgumentError("a run_id is 16 bytes")
         if not 1 <= self.round_number < 2**63:

@@ -9,7 +9,7 @@ from typing import Literal
 from veilsum.errors import InvalidArgumentError, MalformedDataError, PolicyRefusedError
 from veilsum.identity import Enrolment, Identity, Role, verify
 from veilsum.keys import PublicKey
-from veilsum.privacy import Noise, read_noise, write_noise
+from veilsum.privacy import GaussianNoise, LaplaceNoise, Noise, read_noise, write_noise
 from veilsum.secure_sum.fields import HASH_BYTES, read_roster, write_roster
 from veilsum.threshold import ThresholdKey
 from veilsum.vector import Codec
@@ -65,6 +65,7 @@ class Federation:
     chunk_size: int = 512
 
     def __post_init__(self) -> None:
+        self._check_types()
         for name in ("honest_contributors", "colluding_contributors", "chunk_size"):
             object.__setattr__(self, name, operator.index(getattr(self, name)))
         fewest = self.honest_contributors + self.colluding_contributors
@@ -109,12 +110,13 @@ class Federation:
     def max_frame_bytes(self) -> int:
         """The longest framed message that a round of this federation can have."""
         element_bytes = 2 * (-(-self.public_key.key_bits // 8))
-        names = 300 * (len(self.contributors) + len(self.holders))
+        # A request names everyone in its descriptor, and again with a signed header.
+        names = 1024 * (len(self.contributors) + len(self.holders))
         chunk = self.chunk_size * element_bytes
         total = self.codec.num_ciphertexts(self.public_key) * element_bytes
         lanes = 8 * (self.codec.dim + 1)
         whole = 0 if self.trust == "threshold" else max(total, lanes)
-        return 2 * names + 8 * self.num_chunks + max(chunk, whole) + (1 << 16)
+        return names + 8 * self.num_chunks + max(chunk, whole) + (1 << 16)
 
     def contributor(self, name: str) -> Enrolment | None:
         """The contributor of this name; None if there is none."""
@@ -185,7 +187,7 @@ class Federation:
         return federation
 
     def signed_by(self, dealer: Identity) -> bytes:
-        """The file that a dealer gives to all: the agreement with the dealer's signature."""
+        """The file that a dealer gives to all parties: the agreement, signed."""
         body = self.to_bytes()
         writer = Writer(WireKind.SIGNED_FEDERATION, _SIGNED_VERSION)
         enrolment = dealer.enrol().to_bytes()
@@ -232,6 +234,19 @@ class Federation:
     def _holders(self) -> dict[str, Enrolment]:
         return {party.name: party for party in self.holders or self.contributors}
 
+    def _check_types(self) -> None:
+        parts: list[tuple[str, object, tuple[type, ...]]] = [
+            ("key", self.key, (PublicKey, ThresholdKey)),
+            ("codec", self.codec, (Codec,)),
+            ("noise", self.noise, (GaussianNoise, LaplaceNoise, type(None))),
+        ]
+        parts += [("contributor", party, (Enrolment,)) for party in self.contributors]
+        parts += [("holder", party, (Enrolment,)) for party in self.holders]
+        for name, value, types in parts:
+            if not isinstance(value, types):
+                expected = " or ".join(kind.__name__ for kind in types)
+                raise TypeError(f"{name}: expected {expected}, got {type(value).__name__}")
+
     def _check_numbers(self, fewest: int, wanted: int) -> None:
         needed_by_noise = 1
         if self.noise is not None:
@@ -268,5 +283,9 @@ class Federation:
             raise InvalidArgumentError(
                 "one secret key has one holder; share it with deal_shares for several"
             )
-        elif any(party.name in {p.name for p in self.contributors} for party in self.holders):
+        names = {party.name for party in self.contributors}
+        keys = {party.public_key for party in self.contributors}
+        if self.trust == "authority" and (
+            self.holders[0].name in names or self.holders[0].public_key in keys
+        ):
             raise InvalidArgumentError("an authority has no data: it must not be a contributor")

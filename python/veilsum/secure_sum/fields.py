@@ -25,7 +25,9 @@ MAX_NAMES = 1 << 20
 
 
 def check_hash(value: bytes) -> None:
-    """InvalidArgumentError unless it has the length of a SHA-256."""
+    """TypeError unless it is bytes, InvalidArgumentError unless as many as of a SHA-256."""
+    if not isinstance(value, bytes):
+        raise TypeError(f"a hash is bytes, not {type(value).__name__}")
     if len(value) != HASH_BYTES:
         raise InvalidArgumentError("a hash is 32 bytes")
 

@@ -81,8 +81,8 @@ class Gathering:
             raise NotEnoughSharesError("whoever holds the key is missing")
         return dict.fromkeys(names)
 
-    def take(self, frame: bytes) -> str:
-        """Check one answer and keep it; the name of the holder."""
+    def take(self, frame: bytes) -> tuple[str, bool]:
+        """Check one answer and keep it; the name of the holder, and whether the answer is news."""
         answer = Opening.from_bytes(frame)
         holder = self._federation.holder(answer.holder)
         if holder is None:
@@ -91,11 +91,12 @@ class Gathering:
             raise ProtocolError(f"{answer.holder} answers another request")
         answer.verify(holder)
         if self._combination is None:
-            self._take_lanes(answer)
+            is_news = self._take_lanes(answer)
         else:
-            self._take_partial(answer, self._combination)
-        self._receipts.append(answer.receipt())
-        return answer.holder
+            is_news = self._take_partial(answer, self._combination)
+        if is_news:
+            self._receipts.append(answer.receipt())
+        return answer.holder, is_news
 
     def total(self) -> Sum:
         """The sum; NotEnoughSharesError while answers are missing."""
@@ -117,18 +118,21 @@ class Gathering:
         """What was signed by whom."""
         return Transcript.of(self._descriptor, self._headers, self._receipts)
 
-    def _take_lanes(self, answer: Opening) -> None:
+    def _take_lanes(self, answer: Opening) -> bool:
         codec = self._federation.codec
         if len(answer.body) != 8 * (codec.dim + 1):
             raise MalformedDataError("the opening has another number of lanes than the codec")
         lanes = np.frombuffer(answer.body, "<i8").astype(np.int64)
         if not codec.holds(lanes):
             raise MalformedDataError("the opening has lanes that no sum in this codec has")
+        if any(receipt.holder == answer.holder for receipt in self._receipts):
+            return False
         if self._lanes is not None and not np.array_equal(lanes, self._lanes):
             raise ProtocolError(f"{answer.holder} opened the total to another sum than before")
         self._lanes = lanes
+        return True
 
-    def _take_partial(self, answer: Opening, combination: Combination) -> None:
+    def _take_partial(self, answer: Opening, combination: Combination) -> bool:
         federation = self._federation
         assert isinstance(federation.key, ThresholdKey)
         partial = PartialDecryption.from_bytes(answer.body, federation.key)
@@ -140,12 +144,13 @@ class Gathering:
         ) != federation.chunk_range(index):
             raise ProtocolError(f"{answer.holder} sent no chunk of this federation")
         if answer.holder in self._answered[index]:
-            raise ProtocolError(f"{answer.holder} has answered for chunk {index} already")
+            return False
         try:
             combination.add(partial, num_threads=self._num_threads)
         except ProofError as error:
             raise ProofError(f"{answer.holder}: {error}") from error
         self._answered[index].add(answer.holder)
+        return True
 
 
 def plan_shards(

@@ -7,7 +7,7 @@ over SHA-256: leaves and inner nodes are hashed apart, and no two lists have one
 import hashlib
 from collections.abc import Sequence
 
-__all__ = ["HASH_BYTES", "leaf_hash", "merkle_path", "merkle_root", "path_leads_to"]
+__all__ = ["HASH_BYTES", "leaf_hash", "merkle_paths", "merkle_root", "path_leads_to"]
 
 HASH_BYTES = 32
 _LEAF, _NODE = b"\x00", b"\x01"
@@ -26,14 +26,9 @@ def merkle_root(leaves: Sequence[bytes]) -> bytes:
     return _node(merkle_root(leaves[:half]), merkle_root(leaves[half:]))
 
 
-def merkle_path(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    """What makes the root with the leaf at ``index``: at most ``log2(len(leaves)) + 1`` hashes."""
-    if len(leaves) == 1:
-        return []
-    half = _split(len(leaves))
-    if index < half:
-        return [*merkle_path(leaves[:half], index), merkle_root(leaves[half:])]
-    return [*merkle_path(leaves[half:], index - half), merkle_root(leaves[:half])]
+def merkle_paths(leaves: Sequence[bytes]) -> list[list[bytes]]:
+    """For each leaf what makes the root with it: at most ``log2(len(leaves)) + 1`` hashes."""
+    return _paths_and_root(leaves)[0]
 
 
 def path_leads_to(
@@ -56,6 +51,16 @@ def path_leads_to(
         position >>= 1
         last >>= 1
     return last == 0 and found == root
+
+
+def _paths_and_root(leaves: Sequence[bytes]) -> tuple[list[list[bytes]], bytes]:
+    """All paths at once: that hashes each node once, where one path alone hashes nearly all."""
+    if len(leaves) == 1:
+        return [[]], leaves[0]
+    half = _split(len(leaves))
+    paths, left = _paths_and_root(leaves[:half])
+    others, right = _paths_and_root(leaves[half:])
+    return [[*p, right] for p in paths] + [[*p, left] for p in others], _node(left, right)
 
 
 def _node(left: bytes, right: bytes) -> bytes:

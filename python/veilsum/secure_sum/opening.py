@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 from veilsum.errors import InvalidArgumentError, MalformedDataError
 from veilsum.identity import Enrolment, Identity, Role, check_name, verify
@@ -92,7 +93,7 @@ class ChunkRequest:
     chunk: bytes
 
     def to_bytes(self) -> bytes:
-        """The wire form (docs/wire-format.md, section 8)."""
+        """The wire form (docs/wire-format.md, section 17)."""
         writer = Writer(WireKind.CHUNK_REQUEST, _CHUNK_REQUEST_VERSION)
         writer.u32(self.contribution)
         writer.u8(len(self.path))
@@ -137,6 +138,8 @@ class Opening:
         check_hash(self.round_id)
         check_hash(self.set_hash)
         check_name(self.holder)
+        if len(self.signature) != _SIGNATURE_BYTES:
+            raise InvalidArgumentError("a signature is 64 bytes")
 
     @classmethod
     def signed(
@@ -205,22 +208,22 @@ class Receipt:
     body_hash: bytes
     signature: bytes
 
+    LEAST_BYTES: ClassVar[int] = 3 * HASH_BYTES + _SIGNATURE_BYTES + 2
+
     def verify(self, holder: Enrolment) -> None:
         """SignatureError unless it is signed by this holder."""
         payload = self.set_hash + self.body_hash
         verify(holder, self.signature, WireKind.OPENING, Role.HOLDER, self.round_id, payload)
 
-    def write_to(self, writer: Writer) -> None:
-        """Its fields, as a part of another message."""
-        writer.bytes(self.round_id)
-        writer.bytes(self.set_hash)
-        write_name(writer, self.holder)
-        writer.bytes(self.body_hash)
-        writer.bytes(self.signature)
+    def to_bytes(self) -> bytes:
+        """Its fields, as a transcript has them (docs/wire-format.md, section 18); not framed."""
+        name = self.holder.encode()
+        place = self.round_id + self.set_hash + bytes([len(name)]) + name
+        return place + self.body_hash + self.signature
 
     @staticmethod
     def read_from(reader: Reader) -> "Receipt":
-        """What ``write_to`` wrote, its signature unchecked."""
+        """What ``to_bytes`` wrote, its signature unchecked."""
         return Receipt(
             round_id=reader.bytes(HASH_BYTES),
             set_hash=reader.bytes(HASH_BYTES),

@@ -18,6 +18,8 @@ _SCHEMA = """
     );
 """
 
+_VERSION = 1  # As in the schema.
+
 _Answers = dict[int, bytes]
 
 
@@ -59,9 +61,11 @@ class RoundLedger:
                 f"there is no round ledger at {os.fspath(path)}. Without it this party cannot know "
                 "what it has answered: retire its share or signing key (docs/operations.md)"
             )
-        ledger = cls(file)
-        ledger.answered(bytes(32))
-        return ledger
+        with file.transaction() as connection:
+            if connection.execute("SELECT version FROM about").fetchall() != [(_VERSION,)]:
+                raise LedgerError(f"{file.name} is no round ledger that this veilsum reads")
+            connection.execute("SELECT federation, run, round, answer FROM rounds LIMIT 1")
+        return cls(file)
 
     @classmethod
     def in_memory(cls) -> "RoundLedger":
@@ -130,6 +134,6 @@ def _is_news(
     given = answers.get(round_number)
     if given is not None and given != answer:
         raise PolicyRefusedError(
-            f"round {round_number} was answered before, and differently; each has one answer"
+            f"round {round_number} was answered before, and differently: a round has one answer"
         )
     return given is None

@@ -7,10 +7,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
-from veilsum.errors import InvalidArgumentError
+from veilsum.errors import InvalidArgumentError, MalformedDataError
 from veilsum.wire import FRAME_BYTES, wire_size
 
 __all__ = ["FolderStore", "MemoryStore", "RoundStore"]
@@ -80,15 +81,18 @@ class FolderStore:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, target)
+            self._offsets.pop(target, None)
             _sync_folder(self._folder)
         finally:
             Path(temporary).unlink(missing_ok=True)
 
     def frames(self, kind: str, name: str) -> Iterator[bytes]:
         """The message's frames again."""
-        with open(self._path(kind, name), "rb") as file:
-            while head := file.read(FRAME_BYTES):
-                yield head + file.read(wire_size(head) - FRAME_BYTES)
+        path = self._path(kind, name)
+        offsets = _frame_offsets(path)
+        with open(path, "rb") as file:
+            for begin, end in pairwise(offsets):
+                yield file.read(end - begin)
 
     def frame(self, kind: str, name: str, index: int) -> bytes:
         """One of them."""
@@ -120,12 +124,14 @@ class FolderStore:
 
 
 def _frame_offsets(path: Path) -> list[int]:
-    """Where each frame begins, and where the last one ends."""
+    """Where each frame begins, and where the last one ends; MalformedDataError if it does not."""
     offsets, size = [0], path.stat().st_size
     with open(path, "rb") as file:
         while offsets[-1] < size:
             file.seek(offsets[-1])
             offsets.append(offsets[-1] + wire_size(file.read(FRAME_BYTES)))
+    if offsets[-1] != size:
+        raise MalformedDataError(f"{path} was changed: its last message is not whole")
     return offsets
 
 

@@ -1,5 +1,6 @@
 """The party that helps to open a sum, and refuses everything else."""
 
+import hashlib
 from collections.abc import Iterable, Iterator
 
 from veilsum.ciphertexts import Ciphertexts
@@ -31,7 +32,8 @@ class ShareHolder:
     It opens one set of contributions for each round of one run, and none of fewer than the
     federation's ``min_contributors``. With a share it opens only what it has multiplied itself,
     from chunks that their contributors signed and proved to know. With the whole key it is given
-    the total and must believe the aggregator that it *is* the sum of the contributions named.
+    the total and must believe the aggregator that it *is* the sum of the contributions named; it
+    opens one total a round.
 
     Args:
         federation: the agreement, from a trusted channel.
@@ -87,7 +89,7 @@ class ShareHolder:
         Raises:
             MalformedDataError: not a request.
             PolicyRefusedError: another federation, fewer contributors than agreed, a second run, or
-                another set for a round that was opened before.
+                another set or total for a round that was opened before.
             ProtocolError: contributors who were not invited or are not on the roster, chunks that
                 are missing or not those of the signed header, a total that does not fit.
             SignatureError: a contribution is not signed by its contributor.
@@ -114,17 +116,16 @@ class ShareHolder:
             raise MalformedDataError("the request is empty")
         asked = OpenRequest.from_bytes(first)
         self._check_set(asked)
-        # Before anything is opened: even a failed opening must not be tried with another set.
-        self._rounds.record(
-            self._federation.hash,
-            asked.descriptor.run_id,
-            asked.descriptor.round_number,
-            asked.descriptor.round_id + asked.set_hash,
-        )
+        # Recorded before anything is opened: even an opening that fails is not tried with others.
         if isinstance(self._key, KeyShare):
+            self._check_chunks(asked)
+            self._record(asked)
             bodies = self._open_chunks(self._key, asked, frames, num_threads, progress)
         else:
-            bodies = self._open_total(self._key, asked, frames, num_threads, progress)
+            total = self._read_total(asked, frames)
+            # With its total: nothing else ties that to the set.
+            self._record(asked, hashlib.sha256(total.to_bytes()).digest())
+            bodies = self._open_total(self._key, total, num_threads, progress)
         for body in bodies:
             yield Opening.signed(
                 self._identity,
@@ -157,6 +158,22 @@ class ShareHolder:
                 raise ProtocolError(f"the contribution of {name} has another codec than agreed")
             header.verify(enrolment)
 
+    def _check_chunks(self, asked: OpenRequest) -> None:
+        if not asked.chunks:
+            raise ProtocolError("no chunk is asked for; a share opens nothing else")
+        if asked.chunks[-1] >= self._federation.num_chunks:
+            raise ProtocolError(
+                f"chunk {asked.chunks[-1]} is asked for; there are {self._federation.num_chunks}"
+            )
+
+    def _record(self, asked: OpenRequest, hash_of_total: bytes = b"") -> None:
+        self._rounds.record(
+            self._federation.hash,
+            asked.descriptor.run_id,
+            asked.descriptor.round_number,
+            asked.descriptor.round_id + asked.set_hash + hash_of_total,
+        )
+
     def _open_chunks(
         self,
         share: KeyShare,
@@ -180,8 +197,6 @@ class ShareHolder:
         self, asked: OpenRequest, index: int, frames: Iterator[bytes], num_threads: int | None
     ) -> Ciphertexts:
         """The sum of everyone's chunk ``index``, of chunks as they were signed."""
-        if index >= self._federation.num_chunks:
-            raise ProtocolError(f"chunk {index} is asked for; there are fewer")
         total: Ciphertexts | None = None
         for position, header in enumerate(asked.headers):
             frame = next(frames, None)
@@ -200,29 +215,30 @@ class ShareHolder:
         assert total is not None  # A request has contributions.
         return total
 
-    def _open_total(
-        self,
-        secret: SecretKey,
-        asked: OpenRequest,
-        frames: Iterator[bytes],
-        num_threads: int | None,
-        progress: Progress | None,
-    ) -> Iterator[bytes]:
+    def _read_total(self, asked: OpenRequest, frames: Iterator[bytes]) -> EncryptedVector:
         frame = next(frames, None)
         if frame is None or asked.chunks or next(frames, None) is not None:
             raise MalformedDataError("a request to the holder of the whole key has one total")
         total = EncryptedVector.from_bytes(frame, self._federation.public_key)
-        codec = self._federation.codec
-        if total.codec != codec:
+        if total.codec != self._federation.codec:
             raise ProtocolError("the total has another codec than agreed")
         if total.num_addends != len(asked.headers):
             raise ProtocolError(
                 f"the total has {total.num_addends} addends for {len(asked.headers)} names"
             )
+        return total
+
+    def _open_total(
+        self,
+        secret: SecretKey,
+        total: EncryptedVector,
+        num_threads: int | None,
+        progress: Progress | None,
+    ) -> Iterator[bytes]:
         plaintexts = secret.decrypt_plaintexts(
             total.ciphertexts, num_threads=num_threads, progress=progress
         )
-        lanes = codec.unpack_lanes(
+        lanes = self._federation.codec.unpack_lanes(
             plaintexts, modulus=self._federation.public_key.n, num_threads=num_threads
         )
         yield lanes.astype("<i8").tobytes()

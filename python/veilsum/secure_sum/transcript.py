@@ -59,6 +59,8 @@ class Transcript:
                 on its rosters or were not invited, fewer than it asks for, answers to other sets.
             SignatureError: a part that is not signed by whom it names.
         """
+        if not isinstance(federation, Federation):
+            raise TypeError(f"expected a Federation, got {type(federation).__name__}")
         parts = _parts(self.descriptor, self.headers, self.receipts)
         if list(self.chain) != _chain(parts):
             raise ProtocolError("the transcript's chain of hashes is broken")
@@ -68,7 +70,7 @@ class Transcript:
         self._check_receipts(federation)
 
     def to_bytes(self) -> bytes:
-        """The wire form (docs/wire-format.md)."""
+        """The wire form (docs/wire-format.md, section 18)."""
         writer = Writer(WireKind.TRANSCRIPT, _VERSION)
         for part in (self.descriptor.to_bytes(), *(h.to_bytes() for h in self.headers)):
             writer.u64(len(part))
@@ -76,7 +78,7 @@ class Transcript:
         writer.u64(0)
         writer.u32(len(self.receipts))
         for receipt in self.receipts:
-            receipt.write_to(writer)
+            writer.bytes(receipt.to_bytes())
         for link in self.chain:
             writer.bytes(link)
         return writer.finish()
@@ -90,7 +92,7 @@ class Transcript:
         while size := reader.u64():
             headers.append(ContributionHeader.from_bytes(reader.bytes(size)))
         count = reader.u32()
-        if count * HASH_BYTES > reader.remaining():
+        if count * Receipt.LEAST_BYTES > reader.remaining():
             raise MalformedDataError("transcript: it announces more answers than it has")
         receipts = [Receipt.read_from(reader) for _ in range(count)]
         links = [reader.bytes(HASH_BYTES) for _ in range(1 + len(headers) + count)]
@@ -99,10 +101,11 @@ class Transcript:
 
     def _check_contributions(self, federation: Federation) -> None:
         names = [header.contributor for header in self.headers]
-        if names != sorted(set(names)) or len(names) < federation.fewest:
+        most = federation.codec.max_addends
+        if names != sorted(set(names)) or not federation.fewest <= len(names) <= most:
             raise ProtocolError(
-                f"the transcript has {len(set(names))} contributors; the federation opens no sum "
-                f"of fewer than {federation.fewest}"
+                f"the transcript has {len(set(names))} contributors; the federation opens sums of "
+                f"{federation.fewest} to {most}, each of them once and in order"
             )
         for header in self.headers:
             contributor = federation.contributor(header.contributor)
@@ -110,6 +113,8 @@ class Transcript:
                 raise ProtocolError(f"{header.contributor} was not invited to the round")
             if header.round_id != self.descriptor.round_id:
                 raise ProtocolError(f"{header.contributor} contributed to another round")
+            if header.num_chunks != federation.num_chunks:
+                raise ProtocolError(f"{header.contributor} contributed in another codec")
             header.verify(contributor)
 
     def _check_receipts(self, federation: Federation) -> None:
@@ -132,12 +137,8 @@ def _parts(
     headers: Sequence[ContributionHeader],
     receipts: Sequence[Receipt],
 ) -> list[bytes]:
-    parts = [descriptor.to_bytes(), *(header.to_bytes() for header in headers)]
-    for receipt in receipts:
-        writer = Writer(WireKind.OPENING, _VERSION)
-        receipt.write_to(writer)
-        parts.append(writer.finish())
-    return parts
+    signed = [header.to_bytes() for header in headers]
+    return [descriptor.to_bytes(), *signed, *(receipt.to_bytes() for receipt in receipts)]
 
 
 def _chain(parts: Sequence[bytes]) -> list[bytes]:

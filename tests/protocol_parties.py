@@ -1,0 +1,194 @@
+"""Federations of the protocol's tests, and rounds with all parties in this process."""
+
+import dataclasses
+import functools
+import hashlib
+
+import numpy as np
+import veilsum as vs
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from known_keys import known_key
+from shared_keys import shared_key
+from veilsum import hazmat
+from veilsum.secure_sum import (
+    Aggregator,
+    ContributionHeader,
+    Contributor,
+    Federation,
+    Identity,
+    RoundDescriptor,
+    RoundLedger,
+    ShareHolder,
+    hash_model,
+)
+from veilsum.secure_sum.merkle import leaf_hash, merkle_root
+from veilsum.wire import split_frames
+
+DIM = 200
+# Wide lanes, so that few values make several chunks of one ciphertext each.
+CODEC = vs.Codec(DIM, clip=1.0, value_bits=40, max_addends=4)
+NAMES = ("ada", "bob", "cyd", "dan")
+MODEL = [np.arange(3, dtype=np.float32)]
+NOISE = vs.privacy.GaussianNoise(
+    epsilon=4.0, delta=1e-6, rounds=2, norm_bound=2.0, honest_contributors=2, weighted=False
+)
+NOISY_CODEC = NOISE.fit(dataclasses.replace(CODEC, value_bits=24))
+RUN_ID = bytes(16)
+TRUSTS = ("threshold", "authority", "shared")
+# Safe primes of 192 bits: holders of such a key take a millisecond a ciphertext.
+TOY_PRIMES = (
+    5203239737710046659403513996485467684274714798961061372887,
+    5059253795765162557121358894523166527603641379652901039503,
+)
+
+
+@functools.cache
+def identity(name):
+    """The same signing key for the same name in every test run."""
+    secret = hashlib.sha256(b"tests/" + name.encode()).digest()
+    return Identity(name, Ed25519PrivateKey.from_private_bytes(secret))
+
+
+def roster(*names):
+    return tuple(identity(name).enrol() for name in names)
+
+
+def holder_names(trust, num_holders=5):
+    if trust == "shared":
+        return ()
+    count = num_holders if trust == "threshold" else 1
+    return tuple(f"holder-{i + 1}" for i in range(count))
+
+
+@functools.cache
+def toy_key(num_holders, threshold):
+    """(ThresholdKey, shares) of a key far too small."""
+    return hazmat.deal_shares(hazmat.secret_key(*TOY_PRIMES), num_holders, threshold)
+
+
+def federation(trust="authority", *, toy=None, **changes):
+    """An agreement; ``toy=(n, t)`` for a toy key with so many holders."""
+    key = known_key(2048).public
+    if trust == "threshold":
+        key = shared_key().key if toy is None else toy_key(*toy)[0]
+    settings = {
+        "key": key,
+        "codec": CODEC,
+        "contributors": roster(*NAMES),
+        "holders": roster(*holder_names(trust, 5 if toy is None else toy[0])),
+        "chunk_size": 1,
+    }
+    return Federation(**(settings | changes))
+
+
+def descriptor(agreed, *, round_number=1, invited=NAMES, model=MODEL, run_id=RUN_ID):
+    return RoundDescriptor(
+        federation_hash=agreed.hash,
+        run_id=run_id,
+        round_number=round_number,
+        model_hash=hash_model(model),
+        invited=invited,
+    )
+
+
+def contributor(agreed, name, **options):
+    options = {"rounds": RoundLedger.in_memory()} | options
+    return Contributor(agreed, identity(name), **options)
+
+
+def contribute(agreed, announced, name, delta=0.5, *, weight=1.0, **options):
+    """One contribution of a contributor that answers nothing else."""
+    values = np.full(agreed.codec.dim, delta) if np.isscalar(delta) else delta
+    return contributor(agreed, name, **options).contribute(
+        announced.to_bytes(), values, model_hash=announced.model_hash, weight=weight
+    )
+
+
+def key_of(agreed, name):
+    """What the holder of this name has: a share, or the secret key."""
+    if agreed.trust != "threshold":
+        return known_key(2048).secret
+    index = [holder.name for holder in agreed.holders].index(name)
+    if agreed.public_key == shared_key().public:
+        return shared_key().shares[index]
+    return toy_key(agreed.key.num_holders, agreed.key.threshold)[1][index]
+
+
+def holder(agreed, name, rounds=None):
+    rounds = RoundLedger.in_memory() if rounds is None else rounds
+    return ShareHolder(agreed, identity(name), key=key_of(agreed, name), rounds=rounds)
+
+
+class Round:
+    """An aggregator with some contributions, and holders with ledgers of their own."""
+
+    def __init__(self, agreed=None, names=NAMES[:3], *, store=None, **changes):
+        self.federation = federation() if agreed is None else agreed
+        self.descriptor = descriptor(self.federation, **changes)
+        self.store = store
+        self.aggregator = self.new_aggregator()
+        parties = self.federation.holders or self.federation.contributors
+        self.ledgers = {party.name: RoundLedger.in_memory() for party in parties}
+        self.messages = {name: self.contribution(name) for name in names}
+        for message in self.messages.values():
+            self.aggregator.receive(message)
+
+    def new_aggregator(self):
+        return Aggregator(self.federation, self.descriptor, store=self.store)
+
+    def restart(self):
+        """The aggregator dies, and another goes on with its store."""
+        self.aggregator = self.new_aggregator()
+
+    def contribution(self, name, delta=0.5, **options):
+        return contribute(self.federation, self.descriptor, name, delta, **options)
+
+    def holder(self, name="holder-1"):
+        return holder(self.federation, name, self.ledgers[name])
+
+    def requests(self, missing=()):
+        return {
+            name: b"".join(frames)
+            for name, frames in self.aggregator.open_requests(missing=missing).items()
+        }
+
+    def open(self, missing=()):
+        """Ask the holders, and take their answers."""
+        for name, request in self.requests(missing).items():
+            if self.aggregator.num_missing_chunks > 0:
+                self.aggregator.receive_opening(self.holder(name).open(request))
+
+    def finish(self, missing=()):
+        self.open(missing)
+        return self.aggregator.finish()
+
+
+def quantised_sum(codec, deltas, weights=None):
+    """The codec's own exact sum of these."""
+    weights = [1.0] * len(deltas) if weights is None else weights
+    lanes = sum(
+        codec.quantise(np.full(codec.dim, x) if np.isscalar(x) else x, weight=w)[0]
+        for x, w in zip(deltas, weights, strict=True)
+    )
+    return codec.dequantise(lanes, num_addends=len(deltas))
+
+
+def assert_sums(result, expected):
+    assert np.array_equal(result.sum.values, expected.values)
+    assert result.sum.weight == expected.weight
+    assert result.sum.num_addends == expected.num_addends
+
+
+def frames_of(message):
+    return list(split_frames(message, max_frame_bytes=1 << 30))
+
+
+def resigned(agreed, announced, name, frames):
+    """The contribution of these chunks, whoever made them, with this contributor's signature."""
+    header = ContributionHeader.signed(
+        identity(name),
+        round_id=announced.round_id,
+        num_chunks=len(frames),
+        root=merkle_root([leaf_hash(frame) for frame in frames]),
+    )
+    return b"".join([header.to_bytes(), *frames])

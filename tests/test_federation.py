@@ -1,0 +1,286 @@
+"""Agreements and announcements: what they must be, and that parties know whose they have."""
+
+import dataclasses
+
+import protocol_parties as parties
+import pytest
+import veilsum as vs
+from hypothesis import given
+from hypothesis import strategies as st
+from known_keys import known_key
+from protocol_parties import CODEC, NAMES, NOISE, NOISY_CODEC, TRUSTS
+from shared_keys import shared_key
+from validation_rules import rule
+from veilsum.secure_sum import (
+    Chunk,
+    ChunkRequest,
+    ContributionHeader,
+    Enrolment,
+    Federation,
+    Identity,
+    Opening,
+    OpenRequest,
+    RoundDescriptor,
+)
+
+# ---- messages survive the wire ----
+
+HASHES = st.binary(min_size=32, max_size=32)
+SIGNATURES = st.binary(min_size=64, max_size=64)
+SETS_OF_NAMES = st.sets(
+    st.text(st.characters(codec="utf-8"), min_size=1, max_size=60), min_size=1, max_size=9
+)
+
+
+def survives(message):
+    return type(message).from_bytes(message.to_bytes()) == message
+
+
+@given(HASHES, st.binary(min_size=16, max_size=16), st.integers(1, 2**63 - 1), SETS_OF_NAMES)
+def test_descriptors_survive_the_wire(hash_, run_id, number, names):
+    original = RoundDescriptor(
+        federation_hash=hash_,
+        run_id=run_id,
+        round_number=number,
+        model_hash=hash_,
+        invited=tuple(names),
+    )
+    assert survives(original)
+    assert original.invited == tuple(sorted(names))
+
+
+@given(HASHES, SETS_OF_NAMES, SIGNATURES, st.binary(max_size=50), st.data())
+def test_messages_survive_the_wire(hash_, names, signature, payload, data):
+    headers = tuple(
+        ContributionHeader(
+            round_id=hash_,
+            contributor=name,
+            num_chunks=data.draw(st.integers(1, 2**32 - 1)),
+            root=hash_,
+            signature=signature,
+        )
+        for name in sorted(names)
+    )
+    descriptor = RoundDescriptor(
+        federation_hash=hash_,
+        run_id=bytes(16),
+        round_number=1,
+        model_hash=hash_,
+        invited=tuple(names),
+    )
+    chunks = tuple(sorted(data.draw(st.sets(st.integers(0, 2**32 - 1), max_size=5))))
+    assert all(map(survives, headers))
+    assert survives(OpenRequest(descriptor=descriptor, headers=headers, chunks=chunks))
+    index = data.draw(st.integers(0, 2**32 - 1))
+    assert survives(Chunk(index=index, ciphertexts=payload, proof=data.draw(st.binary())))
+    path = tuple(data.draw(st.lists(HASHES, max_size=32)))
+    assert survives(ChunkRequest(contribution=index, path=path, chunk=payload))
+    assert survives(
+        Opening(
+            round_id=hash_, set_hash=hash_, holder=min(names), body=payload, signature=signature
+        )
+    )
+    assert survives(Enrolment(min(names), hash_))
+
+
+@pytest.mark.parametrize("noise", [None, NOISE])
+@pytest.mark.parametrize("trust", TRUSTS)
+def test_federations_survive_the_wire(noise, trust):
+    codec = CODEC if noise is None else NOISY_CODEC
+    original = parties.federation(trust, noise=noise, codec=codec, colluding_contributors=1)
+    read = Federation.from_bytes(original.to_bytes())
+    assert read == original
+    assert (read.hash, read.trust, read.fewest) == (original.hash, trust, 3)
+
+
+def test_every_part_of_an_agreement_is_in_its_hash():
+    hashes = {parties.federation(trust).hash for trust in TRUSTS}
+    for changes in (
+        {"key": known_key("2048-other").public},
+        {"codec": NOISY_CODEC},
+        {"codec": NOISY_CODEC, "noise": NOISE},
+        {"contributors": parties.roster(*NAMES[:3])},
+        {"contributors": (*parties.roster(*NAMES[:3]), Identity.generate("dan").enrol())},
+        {"holders": parties.roster("another")},
+        {"honest_contributors": 3},
+        {"colluding_contributors": 1},
+        {"min_contributors": 3},
+        {"chunk_size": 2},
+    ):
+        hashes.add(parties.federation(**changes).hash)
+    assert len(hashes) == 3 + 10
+    reordered = parties.federation(contributors=parties.roster(*reversed(NAMES)))
+    assert reordered == parties.federation()
+
+
+# ---- agreements that cannot be ----
+
+
+def refused(match, trust="authority", **changes):
+    with pytest.raises(vs.InvalidArgumentError, match=match):
+        parties.federation(trust, **changes)
+
+
+@rule("FD1", "FD2")
+def test_an_agreement_fits_together():
+    refused("norm", noise=NOISE)
+    refused("noise_bound", noise=NOISE, codec=dataclasses.replace(NOISY_CODEC, noise_bound=1))
+    strict = dataclasses.replace(NOISE, honest_contributors=3)
+    refused("counts on 3", noise=strict, codec=strict.fit(NOISY_CODEC))
+    for honest in (1, 0, -1):
+        refused("at least 2", honest_contributors=honest)
+    refused("at least 2", colluding_contributors=-1)
+    refused("at least 2", min_contributors=1)
+    refused("at least 4", min_contributors=3, honest_contributors=3, colluding_contributors=1)
+    refused("max_addends, 4", min_contributors=5)
+    refused(
+        "3 contributors on the roster", contributors=parties.roster(*NAMES[:3]), min_contributors=4
+    )
+    refused("on the roster", contributors=())
+    data = bytearray(parties.federation().to_bytes())
+    for position in (16, 17, 33):  # trust, honest_contributors, min_contributors
+        damaged = bytes([*data[:position], 0 if position > 16 else 7, *data[position + 1 :]])
+        with pytest.raises(vs.MalformedDataError):
+            Federation.from_bytes(damaged)
+
+
+@rule("FD3")
+def test_a_chunk_has_a_size():
+    for chunk_size in (0, -1, 4097, 2**40):
+        refused("1 to 4096", chunk_size=chunk_size)
+
+
+@rule("FD4")
+def test_a_roster_has_everyone_once():
+    ada = parties.identity("ada")
+    again = Enrolment("ada-again", ada.public_key)
+    for extra in (ada.enrol(), again, Identity.generate("ada").enrol()):
+        refused("twice", contributors=(*parties.roster(*NAMES), extra))
+    five = parties.roster(*parties.holder_names("threshold"))
+    refused("twice", "threshold", holders=(*five[:4], five[0]))
+
+
+@rule("FD5")
+def test_holders_are_as_many_as_there_are_shares():
+    five = parties.roster(*parties.holder_names("threshold"))
+    for holders in ((), five[:4], (*five, *parties.roster("one-more"))):
+        refused("5 holders", "threshold", holders=holders)
+    refused("one secret key has one holder", holders=five[:2])
+    refused("no data", holders=parties.roster("ada"))
+    refused("no data", holders=(Enrolment("authority", parties.identity("ada").public_key),))
+    refused("no data", holders=(Identity.generate("ada").enrol(),))
+
+
+@rule("FD6")
+def test_a_roster_is_sorted_on_the_wire_and_the_trust_is_that_of_the_key():
+    data = parties.federation(contributors=parties.roster("ada", "bob")).to_bytes()
+    ada, bob = (b"\x03" + n.encode() + parties.identity(n).public_key for n in ("ada", "bob"))
+    assert data.count(ada + bob) == 1
+    for wrong in (data.replace(ada + bob, bob + ada), data[:16] + b"\0" + data[17:]):
+        with pytest.raises(vs.MalformedDataError, match="order"):
+            Federation.from_bytes(wrong)
+    with pytest.raises(vs.MalformedDataError):  # A threshold key is wanted there.
+        Federation.from_bytes(data[:16] + b"\2" + data[17:])
+
+
+# ---- who dealt an agreement ----
+
+
+@rule("FD7", "FD8")
+def test_a_federation_is_pinned_by_its_dealer_or_its_hash():
+    agreed, dealer = parties.federation("threshold"), parties.identity("dealer")
+    data = agreed.signed_by(dealer)
+    for pins in (
+        {"dealer": dealer.enrol()},
+        {"expected_hash": agreed.hash},
+        {"dealer": dealer.enrol(), "expected_hash": agreed.hash},
+    ):
+        assert Federation.from_signed(data, **pins) == agreed
+    with pytest.raises(TypeError, match="pin"):
+        Federation.from_signed(data)
+    eve = parties.identity("eve")
+    for pins in (
+        {"dealer": eve.enrol()},
+        {"dealer": Enrolment("dealer", eve.public_key)},
+        {"expected_hash": bytes(32)},
+        {"dealer": dealer.enrol(), "expected_hash": bytes(32)},
+    ):
+        with pytest.raises(vs.PolicyRefusedError):
+            Federation.from_signed(data, **pins)
+    weaker = parties.federation("threshold", chunk_size=2).to_bytes()
+    swapped = data[: len(data) - len(weaker)] + weaker
+    for wrong in (swapped, data[:16] + eve.enrol().to_bytes() + data[16:]):
+        with pytest.raises((vs.SignatureError, vs.MalformedDataError)):
+            Federation.from_signed(wrong, dealer=dealer.enrol())
+    with pytest.raises(vs.SignatureError):
+        Federation.from_signed(swapped, expected_hash=parties.federation("threshold").hash)
+
+
+# ---- announcements ----
+
+
+@rule("RD1", "RD2")
+def test_a_descriptor_is_whole():
+    agreed = parties.federation()
+    for wrong in (
+        {"round_number": 0},
+        {"round_number": 2**63},
+        {"run_id": bytes(15)},
+        {"invited": ()},
+        {"invited": ("ada", "ada")},
+        {"invited": ("",)},
+        {"invited": ("x" * 256,)},
+        {"invited": ("\ud800",)},
+    ):
+        with pytest.raises(vs.InvalidArgumentError):
+            parties.descriptor(agreed, **wrong)
+    good = parties.descriptor(agreed)
+    for name in ("federation_hash", "model_hash"):
+        with pytest.raises(vs.InvalidArgumentError):
+            dataclasses.replace(good, **{name: bytes(31)})
+    data = parties.descriptor(agreed, invited=("a", "b")).to_bytes()
+    for swapped in (b"\x01b\x01a", b"\x01a\x01a", b"\x01\xff\x01b"):
+        with pytest.raises(vs.MalformedDataError):
+            RoundDescriptor.from_bytes(data.replace(b"\x01a\x01b", swapped))
+
+
+# ---- sizes ----
+
+
+@pytest.mark.parametrize("trust", TRUSTS)
+def test_every_frame_of_a_round_is_below_the_limit(trust):
+    """Also with the longest names: the limit must never refuse an honest message."""
+    names = tuple(letter * 255 for letter in "abcd")
+    agreed = parties.federation(trust, contributors=parties.roster(*names), chunk_size=4096)
+    state = parties.Round(agreed, names=names, invited=names)
+    for name, request in state.requests().items():
+        if trust == "shared":
+            state.ledgers.setdefault(name, vs.secure_sum.RoundLedger.in_memory())
+        answer = state.holder(name).open(request)
+        for message in (*state.messages.values(), request, answer):
+            assert max(map(len, parties.frames_of(message))) <= agreed.max_frame_bytes
+        break
+
+
+def test_the_limit_grows_with_rosters_as_requests_do():
+    few, many = (
+        parties.federation(
+            contributors=tuple(
+                Enrolment(f"{i:0255d}", i.to_bytes(32, "big")) for i in range(count)
+            ),
+            codec=vs.Codec(1, clip=1.0, value_bits=8, max_addends=2000),
+        )
+        for count in (2, 2000)
+    )
+    # A request names everyone twice, once with a header of 404 bytes.
+    needed = 2000 * (256 + 8 + 404)
+    assert many.max_frame_bytes >= needed
+    assert many.max_frame_bytes < 3 * needed
+    assert few.max_frame_bytes < 1 << 18
+
+
+def test_a_key_of_threshold_holders_says_what_it_tolerates():
+    agreed = parties.federation("threshold")
+    assert agreed.key == shared_key().key
+    assert (agreed.key.threshold, agreed.key.num_holders) == (4, 5)
+    assert agreed.public_key == shared_key().public

@@ -1,0 +1,239 @@
+"""The record of answered rounds: one answer a round, whoever crashes, races or loses the file."""
+
+import multiprocessing
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+
+import pytest
+import veilsum as vs
+from validation_rules import rule
+from veilsum.secure_sum import RoundLedger
+
+FEDERATION, OTHER = bytes(32), b"f" * 32
+RUN, OTHER_RUN = bytes(16), b"r" * 16
+
+
+@pytest.fixture(params=["file", "memory"])
+def ledger(request, tmp_path):
+    if request.param == "memory":
+        return RoundLedger.in_memory()
+    return RoundLedger.create(tmp_path / "rounds")
+
+
+def record(ledger, number, answer, *, federation=FEDERATION, run=RUN, **options):
+    ledger.record(federation, run, number, answer, **options)
+
+
+@rule("RL1")
+def test_a_round_has_one_answer(ledger):
+    record(ledger, 1, b"one")
+    record(ledger, 1, b"one")  # The same again is no news.
+    record(ledger, 2**63 - 1, b"one")
+    for other in (b"two", b"", b"one\0"):
+        with pytest.raises(vs.PolicyRefusedError, match="differently"):
+            record(ledger, 1, other)
+    assert ledger.answered(FEDERATION) == {1: b"one", 2**63 - 1: b"one"}
+
+
+@rule("RL2")
+def test_a_federation_has_one_run(ledger):
+    record(ledger, 1, b"one")
+    with pytest.raises(vs.PolicyRefusedError, match="another run"):
+        record(ledger, 2, b"two", run=OTHER_RUN)
+    record(ledger, 1, b"other", federation=OTHER, run=OTHER_RUN)
+    assert ledger.answered(FEDERATION) == {1: b"one"}
+    assert ledger.answered(OTHER) == {1: b"other"}
+    assert ledger.answered(b"nobody" * 5) == {}
+
+
+def test_a_check_may_refuse_and_sees_what_was_answered(ledger):
+    class RefusedError(Exception):
+        pass
+
+    def refuse(answers):
+        seen.append(answers)
+        raise RefusedError
+
+    seen = []
+    record(ledger, 1, b"one")
+    with pytest.raises(RefusedError):
+        record(ledger, 2, b"two", check=refuse)
+    record(ledger, 1, b"one", check=refuse)  # Not asked for what is no news.
+    assert seen == [{1: b"one"}]
+    assert ledger.answered(FEDERATION) == {1: b"one"}
+
+
+def test_a_ledger_goes_on_after_a_restart(tmp_path):
+    path = tmp_path / "rounds"
+    record(RoundLedger.create(path), 1, b"one")
+    again = RoundLedger.open(path)
+    assert again.answered(FEDERATION) == {1: b"one"}
+    record(again, 1, b"one")
+    with pytest.raises(vs.PolicyRefusedError):
+        record(again, 1, b"two")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@rule("RL4")
+def test_a_ledger_is_never_made_twice(tmp_path):
+    record(RoundLedger.create(tmp_path / "rounds"), 1, b"one")
+    with pytest.raises(FileExistsError):
+        RoundLedger.create(tmp_path / "rounds")
+    assert RoundLedger.open(tmp_path / "rounds").answered(FEDERATION) == {1: b"one"}
+
+
+def truncated(path):
+    path.write_bytes(path.read_bytes()[:4096])
+
+
+def overwritten(path):
+    path.write_bytes(b"no database at all" * 99)
+
+
+def emptied(path):
+    path.write_bytes(b"")
+
+
+def of_another_version(path):
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE about SET version = 2")
+    connection.close()
+
+
+def without_its_table(path):
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE rounds")
+    connection.close()
+
+
+@rule("RL3")
+@pytest.mark.parametrize(
+    "damage",
+    [os.unlink, truncated, overwritten, emptied, of_another_version, without_its_table],
+    ids=lambda f: f.__name__,
+)
+def test_a_missing_or_damaged_ledger_answers_nothing(tmp_path, damage):
+    path = tmp_path / "rounds"
+    open_before = RoundLedger.create(path)
+    record(open_before, 1, b"one")
+    damage(path)
+    with pytest.raises(vs.LedgerError):
+        RoundLedger.open(path)
+    if damage is not of_another_version:
+        with pytest.raises(vs.LedgerError):
+            record(open_before, 2, b"two")
+    assert path.exists() == (damage is not os.unlink), "it was made anew"
+
+
+def test_a_missing_ledger_says_what_to_do(tmp_path):
+    with pytest.raises(vs.LedgerError, match="retire"):
+        RoundLedger.open(tmp_path / "rounds")
+    vs.privacy.Ledger.create(tmp_path / "privacy", epsilon=1.0, delta=0.1)
+    with pytest.raises(vs.LedgerError):
+        RoundLedger.open(tmp_path / "privacy")
+
+
+def test_what_cannot_be_written_is_not_recorded(tmp_path, monkeypatch):
+    ledger = RoundLedger.create(tmp_path / "rounds")
+    connect = vs.durable._connect
+
+    def limited(path):
+        connection = connect(path)
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        return connection
+
+    monkeypatch.setattr(vs.durable, "_connect", limited)
+    with pytest.raises(vs.LedgerError, match="full"):
+        record(ledger, 1, bytes(100_000))
+    assert ledger.answered(FEDERATION) == {}
+    record(ledger, 1, b"small")
+
+
+@pytest.mark.parametrize("kind", ["file", "memory"])
+def test_of_threads_that_race_one_wins(tmp_path, kind):
+    path = tmp_path / "rounds"
+    memory = RoundLedger.in_memory() if kind == "memory" else None
+    if memory is None:
+        RoundLedger.create(path)
+    won, barrier = [], threading.Barrier(6)
+
+    def race(answer):
+        ledger = memory or RoundLedger.open(path)
+        barrier.wait()
+        try:
+            record(ledger, 1, answer)
+        except vs.PolicyRefusedError:
+            return
+        won.append(answer)
+
+    threads = [threading.Thread(target=race, args=(bytes([i]),)) for i in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+    assert (memory or RoundLedger.open(path)).answered(FEDERATION) == {1: won[0]}
+
+
+def race_for_rounds(path, mine, start, queue):
+    ledger, won = RoundLedger.open(path), []
+    start.wait()
+    for number in range(1, 21):
+        try:
+            record(ledger, number, mine)
+        except vs.PolicyRefusedError:
+            continue
+        won.append(number)
+    queue.put((mine, won))
+
+
+def test_of_processes_that_race_one_wins_each_round(tmp_path):
+    path = tmp_path / "rounds"
+    RoundLedger.create(path)
+    context = multiprocessing.get_context("spawn")
+    start, queue = context.Event(), context.Queue()
+    processes = [
+        context.Process(target=race_for_rounds, args=(path, bytes([i]), start, queue))
+        for i in range(3)
+    ]
+    for process in processes:
+        process.start()
+    start.set()
+    results = dict(queue.get(timeout=60) for _ in processes)
+    for process in processes:
+        process.join()
+    assert sorted(number for won in results.values() for number in won) == list(range(1, 21))
+    answers = RoundLedger.open(path).answered(FEDERATION)
+    assert answers == {number: mine for mine, won in results.items() for number in won}
+
+
+KILLED = """
+import os, signal, sys
+from veilsum.secure_sum import RoundLedger
+ledger = RoundLedger.open(sys.argv[1])
+number = 1
+while True:
+    ledger.record(bytes(32), bytes(16), number, b"answer")
+    os.write(1, f"{number}\\n".encode())
+    number += 1
+"""
+
+
+def test_what_was_recorded_outlives_the_process(tmp_path):
+    path = tmp_path / "rounds"
+    RoundLedger.create(path)
+    process = subprocess.Popen([sys.executable, "-c", KILLED, path], stdout=subprocess.PIPE)
+    seen = [int(process.stdout.readline()) for _ in range(30)][-1]
+    os.kill(process.pid, signal.SIGKILL)
+    seen = max([seen, *map(int, process.stdout.read().split())])
+    process.stdout.close()
+    process.wait()
+    answers = RoundLedger.open(path).answered(FEDERATION)
+    # Whatever was said to be recorded is; one more may be, whose process died before it said so.
+    assert list(answers) in (list(range(1, seen + 1)), list(range(1, seen + 2)))
