@@ -111,9 +111,8 @@ def test_passphrases_are_shown_on_a_terminal_only(place, tmp_path, monkeypatch):
     assert share.holder == 3
 
 
-def test_nothing_is_dealt_without_a_yes(place, tmp_path, monkeypatch):
+def test_nothing_is_dealt_without_a_yes(place, tmp_path):
     folder, _ = place
-    monkeypatch.setattr(keygen, "generate_key", None)
     options = ("--out", tmp_path / "dealt", "--passphrase-dir", tmp_path / "words")
     for answer in ("n\n", "\n", ""):
         result = veilsum(*deal_options(folder), *options, input=answer)

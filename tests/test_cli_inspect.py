@@ -221,7 +221,8 @@ def test_a_federation_is_told_whole(place, pinned):
     assert seen["noise"]["kind"] == "laplace"
     assert seen["dealer"] == "dealer"
     assert "--hash" in seen["unchecked"][0]
-    assert look(path, *pinned[2:])["unchecked"] == []
+    assert seen["verified"] is None  # Anybody can sign with a key of his own.
+    assert look(path, *pinned[2:])["verified"] is True
     assert failure(path, "--hash", "0" * 64) == "PolicyRefusedError"
 
 
@@ -260,9 +261,11 @@ def test_a_folder_tells_what_was_answered_and_spent(place, tmp_path):
     seen = look(place / "ann-folder")
     assert seen["last_round_as_contributor"] == 7
     assert seen["spent"] == {"epsilon": pytest.approx(9.0), "contributions": 1}
-    assert look(place / "ann-folder" / "privacy.sqlite")["budget"]["epsilon"] == 9.0
-    (row,) = look(place / "holder-1-folder" / "holder-rounds.sqlite")["federations"]
-    assert row["last_round"] == 7
+    seen = look(place / "ann-folder" / "privacy.sqlite")
+    assert (seen["kind"], seen["budget"]["epsilon"]) == ("privacy ledger", 9.0)
+    seen = look(place / "holder-1-folder" / "holder-rounds.sqlite")
+    assert seen["kind"] == "round ledger"
+    assert [row["last_round"] for row in seen["federations"]] == [7]
     shutil.copytree(place / "ann-folder", tmp_path / "copy")
     (tmp_path / "copy" / "contributor-rounds.sqlite").unlink()
     assert failure(tmp_path / "copy") == "LedgerError"
@@ -274,7 +277,12 @@ def test_a_folder_tells_what_was_answered_and_spent(place, tmp_path):
 @pytest.mark.parametrize("name", ["descriptor", "ann.contribution", "holder-1.request"])
 def test_messages_verify_against_the_federation(place, pinned, name):
     assert look(place / name, *pinned)["verified"] is True
-    assert "give --federation" in look(place / name)["unchecked"][0]
+    seen = look(place / name)
+    assert "give --federation" in seen["unchecked"][0]
+    assert seen["verified"] is None
+    unpinned = look(place / name, *pinned[:2])
+    assert "--hash" in unpinned["unchecked"][-1]
+    assert unpinned["verified"] is None
 
 
 def test_a_contribution_is_verified_chunk_by_chunk(place, pinned, tmp_path):
@@ -325,6 +333,7 @@ def test_a_transcript_verifies_off_line(place, pinned):
     assert seen["round_number"] == 7
     unpinned = look(place / "transcript", *pinned[:2])
     assert "--hash" in unpinned["unchecked"][0]
+    assert unpinned["verified"] is None
     assert look(place / "transcript")["verified"] is None
 
 

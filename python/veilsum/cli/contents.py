@@ -22,6 +22,7 @@ __all__ = ["look_at"]
 _PIECE_BYTES = 1 << 20
 _MAX_FRAME_BYTES = 1 << 30
 _SQLITE = b"SQLite format 3\0"
+_AGREEMENTS = (WireKind.FEDERATION, WireKind.SIGNED_FEDERATION)
 _UNPINNED = "the federation itself; give --hash, as the dealer told it"
 
 
@@ -48,6 +49,8 @@ def look_at(path: Path, agreed: Agreed, contents: Contents) -> None:
         MESSAGES[kind](frames, agreed, contents)
     elif kind in _ALONE:
         _ALONE[kind](next(frames), agreed, contents)
+    if agreed.federation is not None and agreed.pin is None and kind not in _AGREEMENTS:
+        contents.unchecked.append(_UNPINNED)
     if next(frames, None) is not None:
         raise MalformedDataError("more messages follow the first one")
     contents.facts["file_sha256"] = frames.digest.hexdigest()

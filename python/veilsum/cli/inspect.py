@@ -33,10 +33,10 @@ class _Seen:
 
     @property
     def verified(self) -> bool | None:
-        """None if there was nothing to hold it against."""
+        """None if something was left unchecked, or there was nothing to hold it against."""
         if self.error is not None:
             return False
-        return True if self.contents.checked else None
+        return True if self.contents.checked and not self.contents.unchecked else None
 
 
 def inspect(

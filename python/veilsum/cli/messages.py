@@ -213,8 +213,6 @@ def _transcript(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> 
         f"the chain; {len(transcript.headers)} contributors and {len(names)} holders of the "
         "federation signed this round, and all of the same set"
     )
-    if agreed.pin is None:
-        contents.unchecked.append("the federation itself; give --hash, as the dealer told it")
 
 
 def _ciphertext_facts(data: bytes) -> dict[str, Any]:
