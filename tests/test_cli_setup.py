@@ -142,7 +142,7 @@ def test_a_party_joins_with_everything_it_needs(place, tmp_path):
 def test_a_known_dealer_pins_too(place, tmp_path):
     folder, _ = place
     options = ("join", folder / "dealt" / "federation.veil", "--out", tmp_path / "a")
-    options += ("--identity", folder / "ann" / "ann.identity")
+    options += ("--identity", folder / "cyd" / "cyd.identity")
     (tmp_path / "other").write_bytes(Identity.generate("dealer").enrol().to_bytes())
     assert "somebody else" in refused(*options, "--dealer", tmp_path / "other")
     done(*options, "--dealer", folder / "dealer" / "dealer.enrolment")
@@ -179,15 +179,21 @@ def test_a_party_joins_once(place, tmp_path):
     )
     done(*options)
     assert "exists" in refused(*options)
+    assert "joined this federation already" in refused(*options[:-1], tmp_path / "second")
+    assert not (tmp_path / "second").exists()
 
 
 def test_the_share_of_another_is_refused(place, tmp_path):
     folder, dealt = place
     options = join_options(
-        folder, folder / "dealt", "holder-2", dealt["hash"], share="holder-1.share"
+        folder, folder / "dealt", "holder-5", dealt["hash"], share="holder-1.share"
     )
     options[-1] = folder / "dealt-passphrases" / "holder-1.passphrase"
     assert "holder 1, who is holder-1" in refused(*options, "--out", tmp_path / "party")
+    options = join_options(
+        folder, folder / "dealt", "holder-5", dealt["hash"], share="holder-5.share"
+    )
+    done(*options, "--out", tmp_path / "party")  # What was refused leaves no mark.
 
 
 # ---- words ----

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from veilsum.cli.files import check_absent, read_bounded, read_enrolment
+from veilsum.cli.files import check_absent, read_bounded, read_enrolment, write_new
 from veilsum.cli.passphrases import known_passphrase
 from veilsum.cli.words import grouped, one_line, parse_hash, printable
-from veilsum.errors import InvalidArgumentError, MalformedDataError
+from veilsum.errors import InvalidArgumentError, MalformedDataError, PolicyRefusedError
 from veilsum.identity import Enrolment, Identity, Role
 from veilsum.keys import SecretKey
 from veilsum.secure_sum import Federation, KeyShare, PartyFolder
@@ -62,22 +64,43 @@ def join(
         expected = None if hash_text is None else parse_hash(hash_text)
         known = None if dealer is None else read_enrolment(dealer)
         signed = read_bounded(federation, MAX_FEDERATION_BYTES)
-        Federation.from_signed(signed, expected_hash=expected, dealer=known)
+        # Before anybody is asked for a passphrase.
+        pinned = Federation.from_signed(signed, expected_hash=expected, dealer=known)
         passphrase = known_passphrase("the identity", passphrase_file)
-        party = PartyFolder.create(
-            out,
-            signed,
-            identity=Identity.load(identity, passphrase=passphrase),
-            passphrase=passphrase,
-            expected_hash=expected,
-            dealer=known,
-            key=None if share is None else _load(share, share_passphrase_file),
-            privacy_ledger=privacy_ledger,
-        )
+        own = Identity.load(identity, passphrase=passphrase)
+        key = None if share is None else _load(share, share_passphrase_file)
+        with _once(identity, pinned):
+            party = PartyFolder.create(
+                out,
+                signed,
+                identity=own,
+                passphrase=passphrase,
+                expected_hash=pinned.hash,
+                key=key,
+                privacy_ledger=privacy_ledger,
+            )
         if json_output:
             typer.echo(json.dumps(_as_json(party), indent=2))
         else:
             _report(party, Federation.dealer_named_in(signed), has_share=share is not None)
+
+
+@contextmanager
+def _once(identity: Path, federation: Federation) -> Iterator[None]:
+    """A mark beside the identity: a second folder would not know what the first has answered."""
+    mark = identity.with_name(f"{identity.name}.joined-{federation.hash[:8].hex()}")
+    try:
+        write_new(mark, b"")
+    except FileExistsError:
+        raise PolicyRefusedError(
+            f"this identity has joined this federation already, says {mark}: a second folder would "
+            "not know what the first has answered"
+        ) from None
+    try:
+        yield
+    except BaseException:
+        mark.unlink(missing_ok=True)
+        raise
 
 
 def _load(path: Path, passphrase_file: Path | None) -> KeyShare | SecretKey:
