@@ -8,6 +8,7 @@
 #include "noise.hpp"
 #include "paillier.hpp"
 #include "plaintexts.hpp"
+#include "random.hpp"
 #include "wire.hpp"
 
 PYBIND11_MODULE(_core, core) {
@@ -18,7 +19,9 @@ PYBIND11_MODULE(_core, core) {
     register_integers(core);
     register_keys(core);
     register_ciphertexts(core);
+    register_proofs(core);
     register_threshold(core);
     register_codec(core);
     register_noise(core);
+    register_random(core);
 }

@@ -6,4 +6,5 @@ namespace py = pybind11;
 
 void register_keys(py::module_& core);
 void register_ciphertexts(py::module_& core);
+void register_proofs(py::module_& core);
 void register_threshold(py::module_& core);

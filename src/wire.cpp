@@ -61,6 +61,7 @@ void register_wire(py::module_& core) {
         .value("THRESHOLD_KEY", WireKind::threshold_key)
         .value("SHARE_FILE", WireKind::share_file)
         .value("PARTIAL_DECRYPTION", WireKind::partial_decryption)
+        .value("PLAINTEXT_PROOF", WireKind::plaintext_proof)
         .value("IDENTITY_FILE", WireKind::identity_file)
         .value("ENROLMENT", WireKind::enrolment)
         .value("CHUNK", WireKind::chunk)

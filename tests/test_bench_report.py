@@ -13,8 +13,9 @@ from peers.measure import measure_operations, measure_updates
 from peers.memory import measure_memory
 from peers.operations import NUM_ADDENDS, OPERATIONS, check
 from peers.process import Worker, WorkerError
-from peers.report import number, print_report
+from peers.report import WIDTH, print_report
 from peers.results import FORMAT, Results
+from peers.tables import number
 from peers.worker import Session
 from rich.console import Console
 
@@ -103,6 +104,7 @@ class FakeWorker:
             seconds = next(self.seconds)
             return {"seconds": seconds, "processor_seconds": seconds}
         phases = {"encode": 0.1, "encrypt": 1.0, "add": 0.01, "decrypt": next(self.seconds)}
+        phases["noise"] = 0.025 if self.library.is_ours else 0.0
         return {"seconds": phases, "num_bytes": 1_500_000, "max_error": 1e-5}
 
     def ask(self, request, **arguments):
@@ -229,7 +231,7 @@ def test_json_has_samples_and_spreads(results):
 
 def test_tables_show_libraries_ratios_and_gaps(results):
     output = io.StringIO()
-    print_report(Console(file=output, width=112), results)
+    print_report(Console(file=output, width=WIDTH), results)
     text = output.getvalue()
     assert "2048 bits, one thread" in text
     assert "3072 bits, one thread" in text
@@ -237,6 +239,9 @@ def test_tables_show_libraries_ratios_and_gaps(results):
     assert "\N{MULTIPLICATION SIGN}100" in text
     assert "absent: there is no such kernel" in text
     assert "Workload W: an update of 10 float32" in text
+    # Noise of 0.025 s is 2.5 % of encryption; other has none.
+    assert re.search(r"veilsum fast, 2048 bits +1 +0\.100 +2\.5 +1\.000", text)
+    assert re.search(r"other 1\.2 +1 +0\.100 +- +1\.000", text)
     assert re.search(r"peer 1\.2 +2048 +1 +3 +4 +30,000", text)  # 3 values, 12 bytes, 10,000/s.
 
 

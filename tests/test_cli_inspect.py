@@ -144,6 +144,9 @@ def test_every_kind_is_described(place, tmp_path):
         WireKind.TRANSCRIPT: (place / "transcript").read_bytes(),
         WireKind.SIGNED_FEDERATION: (place / "dealt" / "federation.veil").read_bytes(),
     }
+    samples[WireKind.PLAINTEXT_PROOF] = vs.secure_sum.Chunk.from_bytes(
+        samples[WireKind.CHUNK]
+    ).proof
     opening = frames_of(place / "holder-1.opening")[0]
     samples[WireKind.PARTIAL_DECRYPTION] = vs.secure_sum.Opening.from_bytes(opening).body
     for kind, data in samples.items():
@@ -166,6 +169,7 @@ def test_every_kind_is_described(place, tmp_path):
     vs.SecretKey.save(known_key(2048).secret, secret, passphrase=PASSPHRASE)
     assert look(secret)["fingerprint"] == key.fingerprint.hex()
     described = {*samples, WireKind.KEY_FILE}
+    assert described == set(WireKind)
     known = {*cli.contents._ALONE, *cli.messages.MESSAGES}
     assert described == known
 

@@ -173,6 +173,12 @@ def calls():
     yield "hazmat.encrypt m", lambda x: hazmat.encrypt(pk, x, [2])
     yield "hazmat.encrypt r", lambda x: hazmat.encrypt(pk, [1], x)
     yield "hazmat.encrypt key", lambda x: hazmat.encrypt(x, [1], [2])
+    rng = vs.cpu()["rng"]
+    yield "hazmat.keystream name", lambda x: hazmat.keystream(x, bytes(32), 0)
+    yield "hazmat.keystream key", lambda x: hazmat.keystream(rng, x, 0)
+    yield "hazmat.keystream size", lambda x: hazmat.keystream(rng, bytes(32), x)
+    yield "hazmat.keystream start", lambda x: hazmat.keystream(rng, bytes(32), 0, start=x)
+    yield "hazmat.random_bytes", hazmat.random_bytes
     options = {"clip": 1.0, "value_bits": 8, "max_addends": 2}
     yield "Codec dim", lambda x: vs.Codec(x, **options)
     for name in ("clip", "value_bits", "max_addends", "norm", "rounding", "noise_bound"):
@@ -196,6 +202,21 @@ def calls():
     partial = share.decrypt(batch, context=b"")
     combination = vs.threshold.Combination(threshold_key, batch, context=b"")
     policy = {"num_holders": 5, "threshold": 4, "max_colluding_holders": 2}
+    _, proof = pk.encrypt_and_prove([1, -2, 3], context=b"")
+    yield "encrypt_and_prove", lambda x: pk.encrypt_and_prove(x, context=b"")
+    for name in ("context", "first", "chunk", "pool", "num_threads"):
+        yield (
+            f"encrypt_and_prove {name}",
+            lambda x, n=name: pk.encrypt_and_prove([1], **{"context": b"", n: x}),
+        )
+    yield "PlaintextProof.from_bytes", lambda x: vs.PlaintextProof.from_bytes(x, pk)
+    yield "PlaintextProof key", lambda x: vs.PlaintextProof.from_bytes(proof.to_bytes(), x)
+    yield "PlaintextProof.verify", lambda x: proof.verify(x, context=b"")
+    for name in ("context", "num_threads"):
+        yield (
+            f"PlaintextProof.verify {name}",
+            lambda x, n=name: proof.verify(c, **{"context": b"", n: x}),
+        )
     yield "deal_shares", lambda x: vs.threshold.deal_shares(x, **policy)
     for name in policy:
         yield (

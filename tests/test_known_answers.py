@@ -174,6 +174,11 @@ def test_golden_threshold_key_and_partial_decryption_are_read_and_written():
     assert partial.to_bytes() == data["partial_decryption"]
 
 
+def test_golden_plaintext_proof_is_read_and_written(key):
+    data = (GOLDEN / "plaintext_proof.bin").read_bytes()
+    assert vs.PlaintextProof.from_bytes(data, key.public).to_bytes() == data
+
+
 def test_golden_share_file_opens():
     passphrase = generate_threshold.PASSPHRASE
     share = vs.threshold.KeyShare.load(GOLDEN / "share_file.bin", passphrase=passphrase)

@@ -18,6 +18,7 @@ from veilsum import hazmat, keyfile
 OTHER_MODULES = (
     "test_validation_messages",
     "test_validation_threshold",
+    "test_plaintext_proof",
     "test_privacy",
     "test_ledger",
     "test_secure_sum",
@@ -330,7 +331,9 @@ def test_documented_errors_and_files_exist():
 
 def test_messages_of_key_and_ciphertext_rules_name_them():
     numbered = {
-        name for name in documented() if re.fullmatch(r"PK[1-4]|SK[1-4]|CT[1-4]|KF1|SH\d+", name)
+        name
+        for name in documented()
+        if re.fullmatch(r"PK[1-4]|SK[1-4]|CT[1-4]|KF1|(?:SH|PP)\d+", name)
     }
     root = DOCUMENT.parent.parent
     sources = [*root.glob("cpp/veilsum/paillier/*.cpp"), root / "python/veilsum/keyfile.py"]

@@ -24,6 +24,7 @@ REFUSALS = (
     vs.InvalidKeyError,
     vs.InvalidCiphertextError,
     vs.KeyMismatchError,
+    vs.ProofError,
     vs.ProtocolError,
     vs.PolicyRefusedError,
     vs.CapacityError,  # Only of opening a changed ciphertext.
@@ -63,6 +64,7 @@ READERS = {
     "threshold_key": vs.threshold.ThresholdKey.from_bytes,
     "share_file": lambda data: keyfile.open_sealed(data, "no", WireKind.SHARE_FILE),
     "partial_decryption": read_partial,
+    "plaintext_proof": lambda data: vs.PlaintextProof.from_bytes(data, known_key(2048).public),
 }
 SEALED = ("key_file", "share_file")
 every_message = pytest.mark.parametrize("name", READERS)

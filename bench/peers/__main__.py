@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import itertools
 import json
 import os
 import sys
@@ -15,15 +14,13 @@ from pathlib import Path
 import veilsum as vs
 from rich.console import Console
 
-from peers import chart, libraries, machine
-from peers.install import NotInstallableError, interpreter
-from peers.libraries import Library
-from peers.measure import Progress, measure_operations, measure_updates
+from peers import chart, machine
+from peers.chart_noise import plot_noise
+from peers.compare import SECTIONS, Comparison
+from peers.measure import Progress
 from peers.memory import measure_memory
-from peers.process import Worker
 from peers.report import WIDTH, print_report
 from peers.results import Results
-from peers.workload import DIM
 
 
 def main() -> None:
@@ -34,7 +31,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
     cpu = vs.cpu()
     settings = {
-        name: value if isinstance(value, (int, float, list)) else str(value)
+        name: value if isinstance(value, (int, float, list, tuple)) else str(value)
         for name, value in vars(options).items()
         if name not in ("out", "json", "peers_python")
     }
@@ -42,7 +39,7 @@ def main() -> None:
     start = time.monotonic()
     with progress_line() as progress:
         if options.peers or options.quick:
-            compare(results, options, cpu["kernel"], progress)
+            Comparison(results, options, cpu["kernel"], progress).run()
         if options.memory:
             results.memory = measure_memory(key_bits=max(options.key_bits), progress=progress)
     results.settings["run_seconds"] = round(time.monotonic() - start)
@@ -62,6 +59,13 @@ def parse() -> argparse.Namespace:
     add("--peers", action="store_true", help="beside all libraries; installs them on first use")
     add("--quick", action="store_true", help="veilsum and phe alone, in under two minutes")
     add("--memory", action="store_true", help="the memory of an aggregator")
+    add(
+        "--only",
+        nargs="+",
+        choices=SECTIONS,
+        default=SECTIONS,
+        help="not all of --peers or --quick",
+    )
     add("--json", type=Path, metavar="FILE", help="where the JSON goes")
     add("--out", type=Path, default=Path("bench-results"), metavar="DIR", help="where files go")
     add("--key-bits", type=int, nargs="+", default=[2048, 3072], metavar="BITS")
@@ -82,67 +86,6 @@ def parse() -> argparse.Namespace:
     return options
 
 
-def compare(results: Results, options: argparse.Namespace, kernel: str, progress: Progress) -> None:
-    """All operations, then workload W: with one thread, then with all."""
-    everything = [*libraries.ours(kernel), *libraries.PEERS]
-    pipelines = [*libraries.our_updates(kernel), libraries.CKKS]
-    if options.quick:
-        everything, pipelines = [[x for x in xs if x.quick] for xs in (everything, pipelines)]
-    pythons = {}
-    for library in [*everything, *pipelines]:
-        if library.requirements and not options.quick:
-            progress(f"installing {library.name}")
-        try:
-            pythons[library.name] = python_of(library, options)
-        except NotInstallableError as error:
-            results.missing[library.name] = str(error)
-
-    def start(library: Library, key_bits: int, num_threads: int) -> Worker:
-        python = pythons[library.name]
-        return Worker(library, python, key_bits=key_bits, num_threads=num_threads)
-
-    everything = [library for library in everything if library.name in pythons]
-    for num_threads, key_bits in itertools.product(thread_counts(), options.key_bits):
-        measure_operations(
-            results,
-            everything,
-            start,
-            key_bits=key_bits,
-            num_threads=num_threads,
-            num_rounds=options.rounds,
-            seconds=options.seconds,
-            progress=progress,
-        )
-    cases = [
-        (library, key_bits)
-        for library in pipelines
-        for key_bits in (options.key_bits if library.is_ours else [0])
-        if library.name in pythons
-    ]
-    for num_threads in thread_counts()[-1 if options.quick else 0 :]:
-        measure_updates(
-            results,
-            cases,
-            start,
-            num_threads=num_threads,
-            num_rounds=1 if options.quick else 3,
-            dim=DIM,
-            progress=progress,
-        )
-
-
-def thread_counts() -> list[int]:
-    """One, and all."""
-    return sorted({1, machine.num_processors()})
-
-
-def python_of(library: Library, options: argparse.Namespace) -> str:
-    """The interpreter that has the library. A quick run installs nothing."""
-    if options.quick:
-        return sys.executable
-    return interpreter(library.requirements, options.peers_python)
-
-
 def write(results: Results, options: argparse.Namespace, console: Console) -> None:
     """JSON and charts, and where they are."""
     kind = "peers" if options.peers else "quick" if options.quick else "memory"
@@ -156,6 +99,9 @@ def write(results: Results, options: argparse.Namespace, console: Console) -> No
     if results.updates:
         paths.append(options.out / f"{stem.name}-update.png")
         chart.plot_updates(results, paths[-1])
+    if results.noise:
+        paths.append(options.out / f"{stem.name}-noise.png")
+        plot_noise(results, paths[-1])
     if results.memory:
         paths.append(options.out / f"memory-{machine.slug()}.png")
         chart.plot_memory(results, paths[-1])

@@ -16,13 +16,14 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from peers.measure import threads
 from peers.operations import OPERATIONS
-from peers.report import machine_lines, name_of, number, update_name
+from peers.report import machine_lines, update_name
 from peers.results import Results, Row
+from peers.tables import name_of, number
 
 # Okabe and Ito, for every eye. The lighter of two is the longer key.
 _OURS, _PEERS, _OTHERS = ("#0072b2", "#7ab8dc"), ("#d55e00", "#f0a878"), ("#777777", "#bbbbbb")
-_DPI = 150
-_GRID = "#dddddd"
+DPI = 150
+GRID = "#dddddd"
 
 
 def plot_operations(results: Results, num_threads: int, path: Path) -> None:
@@ -47,8 +48,8 @@ def plot_operations(results: Results, num_threads: int, path: Path) -> None:
     if len(names) % 2:
         panels[-1, 1].axis("off")
     _legend(panels[-1, 1] if len(names) % 2 else panels[0, 0], results)
-    _title(figure, results, f"ciphertexts a second, {threads(num_threads)}")
-    figure.savefig(path, dpi=_DPI)
+    add_title(figure, results, f"ciphertexts a second, {threads(num_threads)}")
+    figure.savefig(path, dpi=DPI)
     plt.close(figure)
 
 
@@ -72,7 +73,7 @@ def _plot_operation(axes: Axes, results: Results, operation: str, num_threads: i
         same = i > 0 and rows[i - 1].library == row.library
         position += 0 if i == 0 else 0.85 if same else 1.25
         axes.barh(position, timing.per_second, height=0.8, color=_colour(results, row))
-        _label(axes, timing.per_second, position)
+        add_label(axes, timing.per_second, position)
         if not same:
             last = max(k for k in range(len(rows)) if rows[k].library == row.library)
             ticks.append(position + 0.425 * (last - i))
@@ -86,8 +87,8 @@ def _plot_operation(axes: Axes, results: Results, operation: str, num_threads: i
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     axes.tick_params(axis="x", labelsize=8)
-    _finish(axes, OPERATIONS[operation].title)
-    axes.grid(axis="x", color=_GRID, linewidth=0.6)
+    finish(axes, OPERATIONS[operation].title)
+    axes.grid(axis="x", color=GRID, linewidth=0.6)
     axes.tick_params(axis="y", length=0)
 
 
@@ -132,17 +133,17 @@ def plot_updates(results: Results, path: Path) -> None:
     for axes, (title, values) in zip(panels, columns.items(), strict=True):
         axes.barh(positions, values, height=0.7, color=colours)
         for position, value in enumerate(values):
-            _label(axes, value, position)
+            add_label(axes, value, position)
         axes.margins(x=0.2)
-        axes.grid(axis="x", color=_GRID, linewidth=0.6)
+        axes.grid(axis="x", color=GRID, linewidth=0.6)
         axes.tick_params(labelsize=8)
         axes.tick_params(axis="y", length=0)
-        _finish(axes, title)
+        finish(axes, title)
     names = [f"{update_name(u)}, {threads(u.row.num_threads)}" for u in updates]
     panels[0].set_yticks(positions, names, fontsize=8)
     panels[0].invert_yaxis()
-    _title(figure, results, f"an update of {updates[0].dim:,} values, 16 bits, 100 addends")
-    figure.savefig(path, dpi=_DPI)
+    add_title(figure, results, f"an update of {updates[0].dim:,} values, 16 bits, 100 addends")
+    figure.savefig(path, dpi=DPI)
     plt.close(figure)
 
 
@@ -172,23 +173,23 @@ def plot_memory(results: Results, path: Path) -> None:
     left.set_xlabel("values in an update")
     left.set_ylabel("MB")
     left.legend(frameon=False, fontsize=9, loc="center", bbox_to_anchor=(0.5, 0.32))
-    _finish(left, f"after {most:,} contributors")
+    finish(left, f"after {most:,} contributors")
     by_count = sorted((one.num_contributors, one) for one in results.memory if one.dim == longest)
     counts, points = zip(*by_count, strict=True)
     right.plot(counts, [p.peak_bytes / 1e6 for p in points], marker="o", color=_OURS[0])
     right.set_xscale("log")
     right.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     right.set_xlabel("contributors")
-    _finish(right, f"{longest:,} values")
+    finish(right, f"{longest:,} values")
     for axes in (left, right):
-        axes.grid(color=_GRID, linewidth=0.6)
+        axes.grid(color=GRID, linewidth=0.6)
         axes.set_ylim(bottom=0)
-    _title(figure, results, f"memory of an aggregator, {results.memory[0].key_bits}-bit key")
-    figure.savefig(path, dpi=_DPI)
+    add_title(figure, results, f"memory of an aggregator, {results.memory[0].key_bits}-bit key")
+    figure.savefig(path, dpi=DPI)
     plt.close(figure)
 
 
-def _label(axes: Axes, value: float, position: float) -> None:
+def add_label(axes: Axes, value: float, position: float) -> None:
     axes.annotate(
         number(value),
         (value, position),
@@ -200,11 +201,11 @@ def _label(axes: Axes, value: float, position: float) -> None:
     )
 
 
-def _title(figure: plt.Figure, results: Results, what: str) -> None:
+def add_title(figure: plt.Figure, results: Results, what: str) -> None:
     figure.suptitle("\n".join([what, *machine_lines(results)]), fontsize=9, x=0.01, ha="left")
 
 
-def _finish(axes: Axes, title: str) -> None:
+def finish(axes: Axes, title: str) -> None:
     axes.set_title(title, loc="left", fontsize=10)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

@@ -93,3 +93,70 @@ def our_updates(fastest: str) -> list[Library]:
             environment=environment,
         ),
     ]
+
+
+# ---- noise ----
+
+NUMPY_NOISE = "numpy SFC64"  # What the others' noise is compared with.
+_INT32, _RANDOM_BYTES = ", int32", ", random bytes alone"
+
+NOISE_PEERS = (
+    Library(NUMPY_NOISE, f"{_ADAPTERS}.numpy_noise:Sfc64", scheme="", quick=True),
+    Library("numpy PCG64", f"{_ADAPTERS}.numpy_noise:Pcg64", scheme=""),
+    Library(
+        "randomgen (AES)",
+        f"{_ADAPTERS}.randomgen:Aes",
+        scheme="",
+        requirements=("randomgen>=2.5", "numpy"),
+    ),
+    Library(
+        "randomgen (ChaCha20)",
+        f"{_ADAPTERS}.randomgen:ChaCha",
+        scheme="",
+        requirements=("randomgen>=2.5", "numpy"),
+    ),
+    Library(
+        "OpenDP", f"{_ADAPTERS}.opendp:OpenDp", scheme="", requirements=("opendp>=0.14", "numpy")
+    ),
+    Library(
+        "python-dp",
+        f"{_ADAPTERS}.pydp:PyDp",
+        scheme="",
+        requirements=("python-dp>=1.1.5", "numpy"),
+    ),
+    Library(
+        "diffprivlib",
+        f"{_ADAPTERS}.diffprivlib:DiffPrivLib",
+        scheme="",
+        requirements=("diffprivlib>=0.6.6", "scikit-learn<1.9", "numpy"),  # 1.9 moved a name.
+    ),
+)
+
+
+def our_noise(fastest: str) -> list[Library]:
+    """veilsum's samples on each kernel, in both integer types, and their random bytes alone."""
+    module = f"{_ADAPTERS}.veilsum_noise"
+    return [
+        Library(
+            f"{library.name}{suffix}",
+            f"{module}:{sampler}",
+            scheme="",
+            environment=library.environment,
+            quick=library.quick,
+        )
+        for library in ours(fastest)
+        for suffix, sampler in {"": "Int64", _INT32: "Int32", _RANDOM_BYTES: "RandomBytes"}.items()
+    ]
+
+
+LEAKY = Library("a planted leak", f"{_ADAPTERS}.leaky_noise:Leaky", scheme="")
+
+
+def random_bytes_of(library: str) -> str:
+    """The one of our_noise that draws only the random bytes of the samples of another."""
+    return library.removesuffix(_INT32) + _RANDOM_BYTES
+
+
+def is_random_bytes(library: str) -> bool:
+    """Whether this one draws bytes and no noise."""
+    return library.endswith(_RANDOM_BYTES)

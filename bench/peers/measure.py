@@ -53,14 +53,46 @@ def measure_operations(
                 batch = _ask(results, worker, "ready", operation=name, seconds=seconds)
                 if batch and batch["batch"]:
                     timings.append((worker, Timing(row, name, batch["batch"])))
-            for turn in range(num_rounds):
-                for position in range(len(timings)):  # Nobody always comes after the same one.
-                    worker, timing = timings[(position + turn) % len(timings)]
-                    sample = _ask(results, worker, "sample", seconds=seconds)
-                    if sample:
-                        timing.samples.append(sample["seconds"])
-                        timing.processor_samples.append(sample["processor_seconds"])
-            results.timings += [timing for _, timing in timings if timing.samples]
+            results.timings += _take_turns(results, timings, num_rounds, seconds)
+
+
+def measure_noise(
+    results: Results,
+    libraries: Sequence[Library],
+    start: Start,
+    *,
+    draws: Sequence[str],
+    num_threads: int,
+    num_rounds: int,
+    seconds: float,
+    progress: Progress,
+) -> None:
+    """Time the drawing of noise by every library with one number of threads."""
+    with ExitStack() as stack:
+        cases = [(library, 0) for library in libraries]
+        workers = _start_all(stack, results, cases, start, num_threads)
+        for name in draws:
+            progress(f"noise, {threads(num_threads)}: {name}")
+            timings = []
+            for worker, row in workers:
+                batch = _ask(results, worker, "ready_to_draw", draw=name)
+                if batch and batch["batch"]:
+                    timings.append((worker, Timing(row, name, batch["batch"])))
+            results.noise += _take_turns(results, timings, num_rounds, seconds)
+
+
+def _take_turns(
+    results: Results, timings: list[tuple[Asked, Timing]], num_rounds: int, seconds: float
+) -> list[Timing]:
+    """Fill in what is ready to be sampled. Those that never answered are left out."""
+    for turn in range(num_rounds):
+        for position in range(len(timings)):  # Nobody always comes after the same one.
+            worker, timing = timings[(position + turn) % len(timings)]
+            sample = _ask(results, worker, "sample", seconds=seconds)
+            if sample:
+                timing.samples.append(sample["seconds"])
+                timing.processor_samples.append(sample["processor_seconds"])
+    return [timing for _, timing in timings if timing.samples]
 
 
 def measure_updates(
@@ -130,6 +162,6 @@ def _ask(results: Results, worker: Asked, request: str, **arguments: Any) -> dic
     try:
         return worker.ask(request, **arguments)
     except WorkerError as error:
-        what = arguments.get("operation", request)
+        what = arguments.get("operation") or arguments.get("draw") or request
         results.missing[f"{worker.library.name}: {what}"] = str(error)
         return None

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from peers.measure import threads
 from peers.operations import OPERATIONS
+from peers.report_noise import print_noise
 from peers.results import Memory, Results, Row, Update
+from peers.tables import TIMES, make_table, name_of, number
 
-_TIMES = "\u00d7"  # A multiplication sign.
-WIDTH = 112  # What the widest table needs.
+WIDTH = 121  # What the widest table needs.
 
 
 def print_report(console: Console, results: Results) -> None:
@@ -26,7 +25,7 @@ def print_report(console: Console, results: Results) -> None:
         _print_operations(console, results, key_bits, num_threads)
     if kinds:
         console.print(
-            f"Ciphertexts a second, median. Below it, after {_TIMES}: how many times as fast "
+            f"Ciphertexts a second, median. Below it, after {TIMES}: how many times as fast "
             "veilsum's first row is.\nA sum counts its addends; - means that the library does not "
             "have the operation.",
             highlight=False,
@@ -34,6 +33,8 @@ def print_report(console: Console, results: Results) -> None:
         _print_packing(console, results)
     if results.updates:
         _print_updates(console, results.updates)
+    if results.noise:
+        print_noise(console, results)
     if results.memory:
         _print_memory(console, results.memory)
     if results.missing:
@@ -53,24 +54,6 @@ def machine_lines(results: Results) -> list[str]:
     ]
 
 
-def number(value: float) -> str:
-    """Three digits that say something: 0.123, 12.3, 1,230, 4.56 M."""
-    if value >= 1e6:
-        return f"{value / 1e6:.3g} M" if value < 1e9 else f"{value / 1e9:.3g} G"
-    if value >= 1000:
-        return f"{float(f'{value:.3g}'):,.0f}"
-    return f"{value:.3g}"
-
-
-def name_of(row: Row) -> str:
-    """A library with its version, as in the first column."""
-    versions = [version for package, version in row.versions.items() if package != "gmpy2"]
-    if row.is_ours or not versions:
-        return row.library
-    name, space, remark = row.library.partition(" (")
-    return f"{name} {versions[0]}{space}{remark}"
-
-
 def update_name(update: Update) -> str:
     """The same for workload W, where veilsum's rows differ by key size."""
     bits = f", {update.row.key_bits} bits" if update.row.is_ours else ""
@@ -84,7 +67,7 @@ def _with_timings(results: Results) -> list[Row]:
 
 def _print_operations(console: Console, results: Results, key_bits: int, num_threads: int) -> None:
     columns = [operation.title for operation in OPERATIONS.values()]
-    table = _table(f"{key_bits} bits, {threads(num_threads)}", "", columns)
+    table = make_table(f"{key_bits} bits, {threads(num_threads)}", "", columns)
     for row in _with_timings(results):
         if (row.key_bits, row.num_threads) != (key_bits, num_threads):
             continue
@@ -92,7 +75,7 @@ def _print_operations(console: Console, results: Results, key_bits: int, num_thr
         for name in OPERATIONS:
             timing, ratio = results.timing(row, name), results.ratio(row, name)
             cell = number(timing.per_second) if timing else "-"
-            cells.append(f"{cell}\n{_TIMES}{number(ratio)}" if ratio else cell)
+            cells.append(f"{cell}\n{TIMES}{number(ratio)}" if ratio else cell)
         table.add_row(name_of(row), *cells)
     console.print(table)
 
@@ -100,7 +83,7 @@ def _print_operations(console: Console, results: Results, key_bits: int, num_thr
 def _print_packing(console: Console, results: Results) -> None:
     """Model parameters: what a ciphertext holds times what was measured of ciphertexts."""
     columns = ["bits", "threads", "values a\nciphertext", "bytes a\nvalue", "values/s\nencrypt"]
-    table = _table(
+    table = make_table(
         "Packed: 16-bit values, sums of up to 100 addends",
         "library",
         [*columns, "values/s\nsum", "values/s\ndecrypt"],
@@ -124,6 +107,7 @@ def _print_packing(console: Console, results: Results) -> None:
 _UPDATE_COLUMNS: list[tuple[str, Callable[[Update], str]]] = [
     ("threads", lambda u: str(u.row.num_threads)),
     ("clip, quantise,\npack, s", lambda u: f"{u.median('encode'):.3f}"),
+    ("noise,\n% of\nencrypt", lambda u: f"{_noise_percent(u):.2g}" if u.median("noise") else "-"),
     ("encrypt,\ns", lambda u: f"{u.median('encrypt'):.3f}"),
     ("MB a\nclient", lambda u: f"{u.num_bytes / 1e6:.2f}"),
     ("add a\nclient, s", lambda u: f"{u.median('add'):.4f}"),
@@ -132,9 +116,13 @@ _UPDATE_COLUMNS: list[tuple[str, Callable[[Update], str]]] = [
 ]
 
 
+def _noise_percent(update: Update) -> float:
+    return 100 * update.median("noise") / update.median("encrypt")
+
+
 def _print_updates(console: Console, updates: Iterable[Update]) -> None:
     updates = list(updates)
-    table = _table(
+    table = make_table(
         f"Workload W: an update of {updates[0].dim:,} float32, 16-bit values, 100 addends",
         "library",
         [header for header, _ in _UPDATE_COLUMNS],
@@ -146,7 +134,7 @@ def _print_updates(console: Console, updates: Iterable[Update]) -> None:
 
 def _print_memory(console: Console, memory: Iterable[Memory]) -> None:
     columns = ["values", "contributors", "peak, MB", "before, MB", "MB a client", "s a client"]
-    table = _table("Memory of an aggregator", "", columns)
+    table = make_table("Memory of an aggregator", "", columns)
     for one in memory:
         table.add_row(
             f"{one.key_bits} bits",
@@ -158,18 +146,3 @@ def _print_memory(console: Console, memory: Iterable[Memory]) -> None:
             f"{one.seconds_per_contributor:.4f}",
         )
     console.print(table)
-
-
-def _table(title: str, first: str, columns: Iterable[str]) -> Table:
-    table = Table(
-        title=f"\n{title}",
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    table.add_column(first, vertical="bottom", no_wrap=True)
-    for column in columns:
-        table.add_column(column, justify="right", vertical="bottom")
-    return table

@@ -6,6 +6,8 @@ import statistics
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from peers.libraries import NUMPY_NOISE, random_bytes_of
+
 FORMAT = 1
 
 
@@ -21,11 +23,12 @@ class Row:
     kernel: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     packing: dict[str, float] = field(default_factory=dict)  # As adapter.Packing.
+    quality: dict[str, Any] = field(default_factory=dict)  # Of noise, as draws.Quality.
 
 
 @dataclass
 class Timing:
-    """One operation of a row: seconds a ciphertext, one sample a round."""
+    """One operation of a row: seconds a ciphertext (or noise sample), one figure a round."""
 
     row: Row
     operation: str
@@ -35,7 +38,7 @@ class Timing:
 
     @property
     def per_second(self) -> float:
-        """Ciphertexts a second, from the median."""
+        """Ciphertexts (or noise samples) a second, from the median."""
         return 1 / statistics.median(self.samples)
 
 
@@ -76,6 +79,7 @@ class Results:
     rows: list[Row] = field(default_factory=list)
     timings: list[Timing] = field(default_factory=list)
     updates: list[Update] = field(default_factory=list)
+    noise: list[Timing] = field(default_factory=list)  # The operation is a name of draws.DRAWS.
     memory: list[Memory] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)  # Library: why it is not here.
 
@@ -100,6 +104,31 @@ class Results:
         timing = self.timing(ours, operation) if ours and ours is not row else None
         return timing.per_second / theirs.per_second if timing and theirs else None
 
+    def noise_timing(self, library: str, num_threads: int, draw: str) -> Timing | None:
+        """What was measured of a distribution, if anything."""
+        wanted = (library, num_threads, draw)
+        found = (t for t in self.noise if (t.row.library, t.row.num_threads, t.operation) == wanted)
+        return next(found, None)
+
+    def noise_ratio(self, timing: Timing) -> float | None:
+        """How many times as fast as numpy's fastest generator on one thread, by medians."""
+        base = self.noise_timing(NUMPY_NOISE, 1, timing.operation)
+        return timing.per_second / base.per_second if base else None
+
+    def our_noise_ratio(self, timing: Timing) -> float | None:
+        """How many times as fast veilsum's first row is, with as many threads, by medians."""
+        wanted = (timing.row.num_threads, timing.operation)
+        same = (t for t in self.noise if (t.row.num_threads, t.operation) == wanted)
+        ours = next((t for t in same if t.row.is_ours), None)
+        return ours.per_second / timing.per_second if ours and not timing.row.is_ours else None
+
+    def bytes_ratio(self, timing: Timing) -> float | None:
+        """How many times as long as drawing the random bytes of its samples alone, by medians."""
+        alone = self.noise_timing(random_bytes_of(timing.row.library), 1, timing.operation)
+        if not alone or not timing.row.is_ours or timing.row.num_threads != 1 or alone is timing:
+            return None
+        return alone.per_second / timing.per_second
+
     def to_dict(self) -> dict[str, Any]:
         """For JSON: samples, and what the tables say of them."""
         return {
@@ -119,6 +148,7 @@ class Results:
                 }
                 for update in self.updates
             ],
+            "noise": [self._noise(timing) for timing in self.noise],
             "memory": [asdict(memory) for memory in self.memory],
         }
 
@@ -129,6 +159,23 @@ class Results:
             "per_second": timing.per_second,
             "veilsum_ratio": self.ratio(timing.row, timing.operation),
             "batch": timing.batch,
+            "seconds": _spread(timing.samples),
+            "processor_seconds": _spread(timing.processor_samples),
+        }
+
+    def _noise(self, timing: Timing) -> dict[str, Any]:
+        return {
+            "library": timing.row.library,
+            "versions": timing.row.versions,
+            "kernel": timing.row.kernel,
+            "threads": timing.row.num_threads,
+            **timing.row.quality,
+            "distribution": timing.operation,
+            "batch": timing.batch,
+            "per_second": timing.per_second,
+            "numpy_ratio": self.noise_ratio(timing),
+            "veilsum_ratio": self.our_noise_ratio(timing),
+            "random_bytes_ratio": self.bytes_ratio(timing),
             "seconds": _spread(timing.samples),
             "processor_seconds": _spread(timing.processor_samples),
         }

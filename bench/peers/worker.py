@@ -6,6 +6,7 @@ worker computes at a time; the others wait, so that they take turns on an otherw
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -14,6 +15,9 @@ import time
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
+
+from peers.draws import DRAWS
 from peers.operations import OPERATIONS, Call, check
 from peers.workload import make_update
 
@@ -33,7 +37,13 @@ class Session:
         """The library's versions, its kernel, and how it packs."""
         versions = {name: version(name) for name in self._adapter.packages}
         packing = self._adapter.packing()._asdict() if hasattr(self._adapter, "packing") else {}
-        return {"versions": versions, "kernel": self._adapter.kernel(), "packing": packing}
+        quality = self._adapter.quality()._asdict() if hasattr(self._adapter, "quality") else {}
+        return {
+            "versions": versions,
+            "kernel": self._adapter.kernel(),
+            "packing": packing,
+            "quality": quality,
+        }
 
     def ready(self, operation: str, seconds: float) -> dict[str, Any]:
         """Make operands for calls of about ``seconds``, if there can be as many."""
@@ -54,6 +64,18 @@ class Session:
             self._bind(operation, batch)
         return {"batch": batch}
 
+    def ready_to_draw(self, draw: str) -> dict[str, Any]:
+        """Make what a call draws into, see that it draws what it should, and warm up."""
+        wanted = DRAWS[draw]
+        self._batch = self._adapter.num_samples(wanted)
+        try:
+            sampler = self._adapter.sampler(wanted, self._batch)
+        except NotImplementedError:
+            return {"batch": 0}
+        self._adapter.check(wanted, sampler())
+        self._call = Call(lambda _: sampler(), [])
+        return {"batch": self._batch}
+
     def _bind(self, operation: str, batch: int) -> None:
         self._call = OPERATIONS[operation].bind(self._adapter, batch)
         self._batch = batch
@@ -73,6 +95,22 @@ class Session:
             del result  # Freed before the clock starts again.
         num_values = num_calls * self._batch
         return {"seconds": wall / num_values, "processor_seconds": processor / num_values}
+
+    def time_calls(self, draw: str, count: int, num_calls: int, seconds: float) -> dict[str, Any]:
+        """The time of each of many calls, and the mean magnitude of the noise each drew."""
+        sampler = self._adapter.sampler(DRAWS[draw], count)
+        sampler()
+        nanoseconds: list[int] = []
+        magnitudes: list[float] = []
+        gc.disable()
+        end = time.perf_counter() + seconds
+        while len(nanoseconds) < num_calls and time.perf_counter() < end:
+            start = time.perf_counter_ns()
+            samples = sampler()
+            nanoseconds.append(time.perf_counter_ns() - start)
+            magnitudes.append(float(np.abs(samples).mean()))
+        gc.enable()
+        return {"nanoseconds": nanoseconds, "magnitudes": magnitudes}
 
     def update(self, dim: int) -> dict[str, Any]:
         """Workload W once."""

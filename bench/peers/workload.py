@@ -13,7 +13,10 @@ CLIP = 1.0
 VALUE_BITS = 16
 MAX_ADDENDS = 100
 
-PHASES = ("encode", "encrypt", "add", "decrypt")  # In seconds; add is for one client.
+NOISE_SIGMA = 1000.7  # In steps of the grid.
+
+# In seconds. Noise is on the quantised values, where the library has it; add is for one client.
+PHASES = ("encode", "noise", "encrypt", "add", "decrypt")
 
 
 class Round(NamedTuple):

@@ -17,6 +17,7 @@ from veilsum.ciphertexts import Ciphertexts
 from veilsum.errors import *  # noqa: F403
 from veilsum.fedavg import FedAvg
 from veilsum.keys import PublicKey, RandomiserPool, SecretKey, generate_key
+from veilsum.proofs import PlaintextProof
 from veilsum.system import cpu
 from veilsum.vector import Accumulator, Codec, EncryptedVector, Sum
 
@@ -26,6 +27,7 @@ __all__ = [
     "Codec",
     "EncryptedVector",
     "FedAvg",
+    "PlaintextProof",
     "PublicKey",
     "RandomiserPool",
     "SecretKey",

@@ -14,6 +14,7 @@ from veilsum import _core, keyfile
 from veilsum.ciphertexts import Ciphertexts
 from veilsum.errors import InvalidArgumentError
 from veilsum.plaintexts import PlaintextLike, to_lists, to_plaintexts
+from veilsum.proofs import PlaintextProof
 from veilsum.system import thread_count
 from veilsum.wire import BytesLike, as_bytes
 
@@ -119,14 +120,58 @@ class PublicKey:
             InvalidArgumentError: a value out of range, or more than two dimensions.
             KeyMismatchError, PoolExhaustedError: the pool belongs to another key, or is used up.
         """
-        if pool is not None and not isinstance(pool, RandomiserPool):
-            raise TypeError(f"pool must be a RandomiserPool, not {type(pool).__name__}")
+        native_pool = _native_pool(pool)
         plaintexts, shape = to_plaintexts(values)
-        native_pool = None if pool is None else pool._native
         native = self._native.encrypt(
             plaintexts, shape or (1,), native_pool, thread_count(num_threads), progress
         )
         return Ciphertexts(native, self)
+
+    def encrypt_and_prove(
+        self,
+        values: PlaintextLike | _core.Plaintexts,
+        *,
+        context: BytesLike,
+        first: int = 0,
+        chunk: int = 512,
+        pool: RandomiserPool | None = None,
+        num_threads: int | None = None,
+        progress: Progress | None = None,
+    ) -> tuple[Ciphertexts, PlaintextProof]:
+        """Encrypt, and prove that whoever did it knows the plaintexts.
+
+        Args:
+            values: as for :meth:`encrypt`, at least one.
+            context: what the proof is for, such as a round and a contributor. Whoever checks it
+                must say the same.
+            first: the position of the first value in a larger batch that goes out in pieces.
+            chunk: how many ciphertexts share a proof, up to 2**20.
+            pool: randomisers from :meth:`precompute`.
+            num_threads: default: all processors, or ``VEILSUM_NUM_THREADS``.
+            progress: called as ``progress(done, total)`` about ten times a second.
+
+        Raises:
+            InvalidArgumentError: as :meth:`encrypt`; nothing to encrypt, a position below 0, or a
+                chunk that is not from 1 to 2**20.
+            TypeError, KeyMismatchError, PoolExhaustedError: as :meth:`encrypt`.
+        """
+        native_pool = _native_pool(pool)
+        first, chunk = operator.index(first), operator.index(chunk)
+        if not 0 <= first < 1 << 63 or not 0 <= chunk < 1 << 63:
+            raise InvalidArgumentError(f"there is no position {first}, or no chunk of {chunk}")
+        plaintexts, shape = to_plaintexts(values)
+        ciphertexts, proof = _core.encrypt_and_prove(
+            self._native,
+            plaintexts,
+            shape or (1,),
+            native_pool,
+            as_bytes(context),
+            first,
+            chunk,
+            thread_count(num_threads),
+            progress,
+        )
+        return Ciphertexts(ciphertexts, self), PlaintextProof(proof)
 
     def precompute(
         self, count: int, *, num_threads: int | None = None, progress: Progress | None = None
@@ -156,6 +201,12 @@ class PublicKey:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return PublicKey.from_bytes, (self.to_bytes(),)
+
+
+def _native_pool(pool: RandomiserPool | None) -> _core.RandomiserPool | None:
+    if pool is not None and not isinstance(pool, RandomiserPool):
+        raise TypeError(f"pool must be a RandomiserPool, not {type(pool).__name__}")
+    return None if pool is None else pool._native
 
 
 class RandomiserPool:

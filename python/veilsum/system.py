@@ -25,14 +25,15 @@ def cpu() -> Cpu:
     """The kernel and generator in use, the processor's instruction sets, and the thread count.
 
     The kernel is the fastest this processor runs, or the one named by the environment variable
-    ``VEILSUM_ISA``; the thread count comes from ``VEILSUM_NUM_THREADS`` if that is set.
+    ``VEILSUM_ISA``, and the generator the fastest that variable leaves (docs/randomness.md); the
+    thread count comes from ``VEILSUM_NUM_THREADS`` if that is set.
 
     Raises:
         InvalidArgumentError: one of the two variables is set to something that cannot be.
     """
     return {
         "kernel": _core.kernel_name(),
-        "rng": "chacha20",
+        "rng": _core.keystream_name(),
         "features": _core.cpu_features(),
         "num_threads": _core.default_num_threads(),
     }

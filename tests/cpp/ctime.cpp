@@ -339,6 +339,21 @@ void check_share_proof() {
             prove_share({key, 1, 0, {}, elements, elements}, exponent, {.num_threads = 1});
         std::copy_n(proof.response.begin(), response.size(), response.begin());
     });
+void check_keystreams() {
+    constexpr std::size_t kNumBlocks = 2 * 16 + 3;
+    const std::byte start[kKeystreamStartBytes] = {};
+    for (const Keystream* keystream : available_keystreams()) {
+        std::printf("%s:\n", keystream->name);
+        Secret<std::byte> key(kKeystreamKeyBytes);
+        Csprng().fill(key);
+        mark_secret(std::span(key));
+        KeySchedule schedule;
+        Secret<std::byte> out(kNumBlocks * kKeystreamBlockBytes);
+        expect_constant_time("expand, generate", std::span(out), [&] {
+            keystream->expand(schedule, key.data(), start);
+            keystream->generate(out.data(), kNumBlocks, schedule, 0);
+        });
+    }
 }
 
 }  // namespace
@@ -357,6 +372,7 @@ int main() {
         return kSkipped;
     }
     check_instrument();
+    check_keystreams();
     for (const Kernel* kernel : kernels) {
         for (const std::size_t bits : {512u, 2048u}) check_kernel(*kernel, bits);
     }

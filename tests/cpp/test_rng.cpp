@@ -1,11 +1,6 @@
 #include <doctest/doctest.h>
 
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <array>
-#include <set>
-#include <string>
 #include <vector>
 
 #include "rng_fixtures.hpp"
@@ -13,11 +8,7 @@
 #include "veilsum/rng/shake256.hpp"
 #include "veilsum/rng/uniform.hpp"
 
-namespace {
-
 using namespace veilsum;
-
-}  // namespace
 
 TEST_CASE("SHAKE256 matches FIPS 202 examples") {
     std::array<std::byte, 32> out{};
@@ -34,39 +25,6 @@ TEST_CASE("SHAKE256 matches FIPS 202 examples") {
     shake.squeeze(std::span(long_out).subspan(100));
     CHECK(hex(std::span(long_out).first(32)) ==
           "cd8a920ed141aa0407a22d59288652e9d9f1a7ee0c1e7c1ca699424da84a904d");
-}
-
-TEST_CASE("Csprng gives different bytes to each object and never repeats a block") {
-    std::set<std::string> seen;
-    for (int i = 0; i < 20; ++i) {
-        Csprng random;
-        for (int j = 0; j < 500; ++j) {
-            std::array<std::byte, 16> bytes{};
-            random.fill(bytes);
-            CHECK(seen.insert(hex(bytes)).second);
-        }
-    }
-}
-
-TEST_CASE("a forked child's generator gives other bytes than its parent's") {
-    Csprng random;
-    std::array<std::byte, 16> mine{};
-    random.fill(mine);  // Part of the buffer is now used on both sides.
-    int ends[2];
-    REQUIRE(pipe(ends) == 0);
-    const pid_t child = fork();
-    REQUIRE(child >= 0);
-    random.fill(mine);
-    if (child == 0) {
-        const bool sent = write(ends[1], mine.data(), mine.size()) == 16;
-        _exit(sent ? 0 : 1);
-    }
-    std::array<std::byte, 16> theirs{};
-    REQUIRE(read(ends[0], theirs.data(), theirs.size()) == 16);
-    CHECK(mine != theirs);
-    int status = 0;
-    waitpid(child, &status, 0);
-    CHECK(status == 0);
 }
 
 TEST_CASE("uniform_below stays below and reaches every value") {

@@ -47,6 +47,7 @@ class CkksPipeline:
         opened = clock()
         seconds = {
             "encode": 0.0,  # Part of encrypting here.
+            "noise": 0.0,  # It has none.
             "encrypt": encrypted - start,
             "add": added - added_first,
             "decrypt": opened - received,

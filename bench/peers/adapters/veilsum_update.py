@@ -8,7 +8,7 @@ import numpy as np
 import veilsum as vs
 from numpy.typing import NDArray
 
-from peers.workload import CLIP, MAX_ADDENDS, VALUE_BITS, Round, max_error
+from peers.workload import CLIP, MAX_ADDENDS, NOISE_SIGMA, VALUE_BITS, Round, max_error
 
 
 class PublicKeyPipeline:
@@ -28,6 +28,9 @@ class PublicKeyPipeline:
     def run(self, update: NDArray[np.float32], clock: Callable[[], float]) -> Round:
         codec = vs.Codec(len(update), clip=CLIP, value_bits=VALUE_BITS, max_addends=MAX_ADDENDS)
         accumulator = vs.Accumulator(codec, key=self.public_key)
+        lanes, _ = codec.quantise(update)  # Encrypted without the noise, to see the error of sums.
+        before_noise = clock()
+        vs.noise.add_discrete_gaussian(lanes, NOISE_SIGMA)
         times = [clock()]
         plaintexts, _ = codec.encode(update, modulus=self.public_key.n)
         times.append(clock())
@@ -42,6 +45,7 @@ class PublicKeyPipeline:
         opened = clock()
         seconds = {
             "encode": times[1] - times[0],
+            "noise": times[0] - before_noise,
             "encrypt": times[2] - times[1],
             "add": added - added_first,
             "decrypt": opened - added,

@@ -45,6 +45,7 @@ std::string_view wire_kind_name(WireKind kind) noexcept {
         case WireKind::threshold_key: return "threshold key";
         case WireKind::share_file: return "share file";
         case WireKind::partial_decryption: return "partial decryption";
+        case WireKind::plaintext_proof: return "plaintext proof";
         case WireKind::identity_file: return "identity file";
         case WireKind::enrolment: return "enrolment";
         case WireKind::chunk: return "chunk";

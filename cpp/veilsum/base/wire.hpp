@@ -43,6 +43,7 @@ enum class WireKind : std::uint8_t {
     threshold_key = 10,
     share_file = 11,
     partial_decryption = 12,
+    plaintext_proof = 13,
     identity_file = 14,
     enrolment = 15,
     chunk = 16,

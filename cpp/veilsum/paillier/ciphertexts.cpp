@@ -215,7 +215,8 @@ Ciphertexts Ciphertexts::sum(std::optional<std::size_t> axis, const Execution& e
 
 Ciphertexts Ciphertexts::rerandomise(const Execution& execution) const {
     const auto randomisers = fresh_randomisers(size_, key_, execution);
-    const Ciphertexts zeros(key_, shape_, {randomisers.begin(), randomisers.end()});
+    const Ciphertexts zeros(key_, shape_,
+                            {randomisers.elements.begin(), randomisers.elements.end()});
     return add(zeros, execution.without_progress());
 }
 

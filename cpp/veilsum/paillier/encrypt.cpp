@@ -12,10 +12,6 @@
 namespace veilsum {
 namespace {
 
-// A random r below a modulus of that many bits shares a factor with it with probability below
-// 2^-250: checking would cost more than it is worth and leak timing of a secret.
-constexpr std::size_t kUnitCheckBits = 512;
-
 // Some hundred microseconds.
 constexpr std::size_t kResiduesPerPiece = 2048;
 
@@ -29,17 +25,13 @@ std::size_t checked_pool_size(std::size_t num) {
     return num;
 }
 
-/// A unit modulo n as an element with second digit 0.
-void random_unit(std::byte* element, const Modulus& n, RandomSource& random) {
-    Secret<Limb> r(n.num_limbs());
+void random_unit(std::span<Limb> r, const Modulus& n, RandomSource& random) {
     const std::span<const Limb> bound(n.n(), n.num_limbs());
     const Integer modulus = n.n_integer();
     const auto is_unit = [&] { return gcd(Integer::from_limbs(r), modulus) == Integer(1); };
     do {
         uniform_below(r, bound, random);
     } while (n.bits() < kUnitCheckBits && !is_unit());
-    std::memcpy(element, r.data(), n.digit_bytes());
-    std::memset(element + n.digit_bytes(), 0, n.digit_bytes());
 }
 
 /// Residue of plaintext i. Returns 0 if it lies in (-n/2, n/2). Scratch: num_limbs limbs.
@@ -86,28 +78,33 @@ Secret<Limb> plaintext_residues(const Plaintexts& plaintexts, const Modulus& n,
     return residues;
 }
 
-Secret<std::byte> fresh_randomisers(std::size_t num, const PublicKey& key,
-                                    const Execution& execution) {
+std::size_t origin_limbs(const PublicKey& key) {
+    return key.form() == KeyForm::djn ? (key.randomiser_bits() + 63) / 64
+                                      : key.modulus().num_limbs();
+}
+
+Randomisers fresh_randomisers(std::size_t num, const PublicKey& key, const Execution& execution) {
     const Modulus& n = key.modulus();
-    Secret<std::byte> randomisers(num * n.element_bytes());
+    const std::size_t num_limbs = origin_limbs(key);
+    Randomisers result{Secret<std::byte>(num * n.element_bytes()), Secret<Limb>(num * num_limbs)};
     Csprng random;
     if (key.form() == KeyForm::djn) {
-        const std::size_t num_limbs = (key.randomiser_bits() + 63) / 64;
-        Secret<Limb> a(num * num_limbs);
         for (std::size_t i = 0; i < num; ++i) {
-            uniform_bits(std::span(a).subspan(i * num_limbs, num_limbs), key.randomiser_bits(),
-                         random);
+            uniform_bits(std::span(result.origins).subspan(i * num_limbs, num_limbs),
+                         key.randomiser_bits(), random);
         }
-        batch::fixed_base(randomisers.data(), key.randomiser_table(execution), a.data(), num_limbs,
-                          num, n, execution);
+        batch::fixed_base(result.elements.data(), key.randomiser_table(execution),
+                          result.origins.data(), num_limbs, num, n, execution);
     } else {
         for (std::size_t i = 0; i < num; ++i) {
-            random_unit(randomisers.data() + i * n.element_bytes(), n, random);
+            const auto r = std::span(result.origins).subspan(i * num_limbs, num_limbs);
+            random_unit(r, n, random);
+            std::memcpy(result.elements.data() + i * n.element_bytes(), r.data(), n.digit_bytes());
         }
-        batch::pow_shared(randomisers.data(), {randomisers.data(), n.element_bytes()},
+        batch::pow_shared(result.elements.data(), {result.elements.data(), n.element_bytes()},
                           n.r_squared(), n.n(), n.bits(), num, n, execution);
     }
-    return randomisers;
+    return result;
 }
 
 Ciphertexts seal(std::span<const std::byte> randomisers, const Secret<Limb>& residues,
@@ -135,7 +132,8 @@ std::size_t RandomiserPool::remaining() const noexcept {
 RandomiserPool::Taken RandomiserPool::take(std::size_t num) {
     if (fork_generation_ != fork_generation()) {
         // The parent holds the same randomisers. The child's copies are of no use: forget them.
-        wipe(randomisers_.data(), randomisers_.size());
+        wipe(randomisers_.elements.data(), randomisers_.elements.size());
+        wipe(randomisers_.origins.data(), randomisers_.origins.size() * sizeof(Limb));
         next_.store(size_);
         throw Error(Errc::exhausted,
                     "this randomiser pool was made before a fork and is empty here; call "
@@ -150,16 +148,22 @@ RandomiserPool::Taken RandomiserPool::take(std::size_t num) {
         }
     } while (!next_.compare_exchange_weak(first, first + num));
     const std::size_t bytes = key_.modulus().element_bytes();
-    return Taken(std::span(randomisers_).subspan(first * bytes, num * bytes));
+    const std::size_t limbs = origin_limbs(key_);
+    return {std::span(randomisers_.elements).subspan(first * bytes, num * bytes),
+            std::span(randomisers_.origins).subspan(first * limbs, num * limbs)};
 }
 
-Ciphertexts encrypt(const Plaintexts& plaintexts, Ciphertexts::Shape shape, const PublicKey& key,
-                    RandomiserPool* pool, const Execution& execution) {
+void require_pool_of(const PublicKey& key, const RandomiserPool* pool) {
     if (pool != nullptr && !(pool->key() == key)) {
         throw Error(Errc::key_mismatch,
                     "the randomiser pool belongs to another key; make one with "
                     "this key's precompute");
     }
+}
+
+Ciphertexts encrypt(const Plaintexts& plaintexts, Ciphertexts::Shape shape, const PublicKey& key,
+                    RandomiserPool* pool, const Execution& execution) {
+    require_pool_of(key, pool);
     const Secret<Limb> residues =
         plaintext_residues(plaintexts, key.modulus(), execution.without_progress());
     if (pool != nullptr) {
@@ -167,7 +171,7 @@ Ciphertexts encrypt(const Plaintexts& plaintexts, Ciphertexts::Shape shape, cons
         return seal(taken.elements(), residues, std::move(shape), key, execution);
     }
     const auto randomisers = fresh_randomisers(plaintexts.size(), key, execution);
-    return seal(randomisers, residues, std::move(shape), key, execution);
+    return seal(randomisers.elements, residues, std::move(shape), key, execution);
 }
 
 Ciphertexts encrypt_with(const Plaintexts& plaintexts, const std::vector<Integer>& r,

@@ -7,15 +7,26 @@
 
 namespace veilsum {
 
+/// A random r below a modulus of that many bits shares a factor with it with probability below
+/// 2^-250: checking would cost more than it is worth and leak timing of a secret.
+inline constexpr std::size_t kUnitCheckBits = 512;
+
 /// Signed plaintexts as residues modulo n, num_limbs limbs each. Constant time.
 /// Throws Error: invalid_argument (a value outside (-n/2, n/2)), cancelled.
 Secret<Limb> plaintext_residues(const Plaintexts& plaintexts, const Modulus& n,
                                 const Execution& execution);
 
-/// Fresh randomisers: num elements that are uniformly (classic) or pseudo-uniformly (djn)
-/// distributed n-th residues. Throws Error: entropy, cancelled.
-Secret<std::byte> fresh_randomisers(std::size_t num, const PublicKey& key,
-                                    const Execution& execution);
+/// Elements that are uniformly (classic) or pseudo-uniformly (djn) distributed n-th residues, and
+/// what each was made of, for proofs: a of hs^a (djn) or r of r^n (classic).
+struct Randomisers {
+    Secret<std::byte> elements;
+    Secret<Limb> origins;  ///< origin_limbs(key) limbs each.
+};
+
+std::size_t origin_limbs(const PublicKey& key);
+
+/// Throws Error: entropy, cancelled.
+Randomisers fresh_randomisers(std::size_t num, const PublicKey& key, const Execution& execution);
 
 /// Multiplies randomisers by 1 + m*n, m given by its residue: they become the ciphertexts.
 Ciphertexts seal(std::span<const std::byte> randomisers, const Secret<Limb>& residues,
@@ -38,14 +49,20 @@ public:
     /// Randomisers that were taken: wiped when this goes, whatever became of them.
     class Taken {
     public:
-        explicit Taken(std::span<std::byte> elements) : elements_(elements) {}
-        ~Taken() { wipe(elements_.data(), elements_.size()); }
+        Taken(std::span<std::byte> elements, std::span<Limb> origins)
+            : elements_(elements), origins_(origins) {}
+        ~Taken() {
+            wipe(elements_.data(), elements_.size());
+            wipe(origins_.data(), origins_.size_bytes());
+        }
         Taken(const Taken&) = delete;
         Taken& operator=(const Taken&) = delete;
         std::span<const std::byte> elements() const noexcept { return elements_; }
+        std::span<const Limb> origins() const noexcept { return origins_; }
 
     private:
         std::span<std::byte> elements_;
+        std::span<Limb> origins_;
     };
 
     /// Takes `num` at once or none; not to outlive the pool. Throws Error: exhausted.
@@ -56,8 +73,11 @@ private:
     std::uint64_t fork_generation_;
     std::size_t size_;
     std::atomic<std::size_t> next_{0};
-    Secret<std::byte> randomisers_;
+    Randomisers randomisers_;
 };
+
+/// Throws Error: key_mismatch, if there is a pool and it belongs to another key.
+void require_pool_of(const PublicKey& key, const RandomiserPool* pool);
 
 /// Encrypts each m as (1 + m*n) * rho mod n^2 with a fresh randomiser rho, or the pool's next.
 /// Requires |m| < n/2. Secret: m, rho. All checks come before anything is taken from the pool.

@@ -9,7 +9,7 @@
 //              z = r + e*x over the integers: below 2^(A+256) + 2^(A+126), as x < 2^(A-2).
 //   verifier   a = v^z * v_i^-e,  b = (C^4)^z * (E^2)^-e,  e == hash(statement, a, b).
 //
-// Source: Shoup 2000, section 3 and 4; Damgard and Jurik 2001, section 4.1.
+// Source: Shoup 2000, section 3; Damgard and Jurik 2001, section 4.1.
 
 #include "veilsum/paillier/share_proof.hpp"
 
@@ -18,8 +18,8 @@
 
 #include "veilsum/base/error.hpp"
 #include "veilsum/bigint/batch.hpp"
+#include "veilsum/paillier/transcript.hpp"
 #include "veilsum/rng/csprng.hpp"
-#include "veilsum/rng/shake256.hpp"
 
 namespace veilsum {
 namespace {
@@ -29,10 +29,8 @@ constexpr std::size_t kWeightBits = 128;
 constexpr std::size_t kWeightLimbs = kWeightBits / 64;
 // r hides e*x, which is below 2^(A+126), up to 2^-130.
 constexpr std::size_t kHidingBits = 256;
-constexpr std::size_t kDigestBytes = 64;
 constexpr std::size_t kFreshBytes = 32;
 
-using Digest = std::array<std::byte, kDigestBytes>;
 using Challenge = std::array<std::byte, ShareProof::kChallengeBytes>;
 
 /// A + 256: bits of the nonce r.
@@ -42,33 +40,24 @@ std::size_t nonce_bits(const ThresholdKey& key) {
 
 std::size_t nonce_limbs(const ThresholdKey& key) { return nonce_bits(key) / 64 + 1; }
 
-std::array<std::byte, 8> word(std::uint64_t value) {
-    std::array<std::byte, 8> bytes{};
-    std::memcpy(bytes.data(), &value, sizeof value);
-    return bytes;
-}
-
-Digest digest_of(const ShareStatement& s) {
-    Digest digest;
-    Shake256()
-        .absorb("veilsum/partial/1")
-        .absorb(s.key.fingerprint())
-        .absorb(word(s.context.size()))
-        .absorb(s.context)
-        .absorb(word(s.holder))
-        .absorb(word(s.first))
-        .absorb(word(s.ciphertexts.size() / s.key.modulus().element_bytes()))
-        .absorb(s.ciphertexts)
-        .absorb(s.partials)
+StatementDigest digest_of(const ShareStatement& s) {
+    StatementDigest digest;
+    Transcript("veilsum/partial/1")
+        .bytes(s.key.fingerprint())
+        .sized(s.context)
+        .number(s.holder)
+        .number(s.first)
+        .number(s.ciphertexts.size() / s.key.modulus().element_bytes())
+        .bytes(s.ciphertexts)
+        .bytes(s.partials)
         .squeeze(digest);
     return digest;
 }
 
-std::vector<Limb> weights_of(const Digest& digest, std::size_t count) {
+std::vector<Limb> weights_of(const StatementDigest& digest, std::size_t count) {
     std::vector<Limb> weights(count * kWeightLimbs);
-    Shake256()
-        .absorb("veilsum/partial/weights/1")
-        .absorb(digest)
+    Transcript("veilsum/partial/weights/1")
+        .bytes(digest)
         .squeeze(std::as_writable_bytes(std::span(weights)));
     return weights;
 }
@@ -102,13 +91,9 @@ void power_of_pair(Bytes& pair, std::span<const Limb> exponent, std::size_t expo
                       exponent_bits, 2, n, execution.without_progress());
 }
 
-Challenge challenge_of(const Digest& digest, ByteView commitments) {
+Challenge challenge_of(const StatementDigest& digest, ByteView commitments) {
     Challenge challenge;
-    Shake256()
-        .absorb("veilsum/partial/challenge/1")
-        .absorb(digest)
-        .absorb(commitments)
-        .squeeze(challenge);
+    Transcript("veilsum/partial/challenge/1").bytes(digest).bytes(commitments).squeeze(challenge);
     return challenge;
 }
 
@@ -119,15 +104,14 @@ std::array<Limb, kChallengeLimbs> limbs_of(const Challenge& challenge) {
 }
 
 Secret<Limb> hedged_nonce(const ThresholdKey& key, const Secret<Limb>& exponent,
-                          const Digest& digest) {
+                          const StatementDigest& digest) {
     Secret<std::byte> fresh(kFreshBytes);
     Csprng().fill(fresh);
     Secret<Limb> nonce(nonce_limbs(key));
-    Shake256()
-        .absorb("veilsum/partial/nonce/1")
-        .absorb(std::as_bytes(std::span(exponent)))
-        .absorb(fresh)
-        .absorb(digest)
+    Transcript("veilsum/partial/nonce/1")
+        .bytes(std::as_bytes(std::span(exponent)))
+        .bytes(fresh)
+        .bytes(digest)
         .squeeze(std::as_writable_bytes(std::span(nonce)));
     nonce.back() &= (Limb{1} << nonce_bits(key) % 64) - 1;
     return nonce;
@@ -174,7 +158,7 @@ ShareProof prove_share(const ShareStatement& statement, const Secret<Limb>& expo
                        const Execution& execution) {
     const ThresholdKey& key = statement.key;
     const Modulus& n = key.modulus();
-    const Digest digest = digest_of(statement);
+    const StatementDigest digest = digest_of(statement);
     const auto weights = weights_of(digest, statement.ciphertexts.size() / n.element_bytes());
     const Bytes c4 = combined(statement.ciphertexts, weights, 2, n, execution.without_progress());
 
@@ -196,7 +180,7 @@ void verify_share(const ShareStatement& statement, const ShareProof& proof,
     const Modulus& n = key.modulus();
     const Execution quiet = execution.without_progress();
     const auto z = checked_response(statement, proof);
-    const Digest digest = digest_of(statement);
+    const StatementDigest digest = digest_of(statement);
     const auto weights = weights_of(digest, statement.ciphertexts.size() / n.element_bytes());
     const Bytes c4 = combined(statement.ciphertexts, weights, 2, n, quiet);
     const Bytes e2 = combined(statement.partials, weights, 1, n, quiet);

@@ -47,7 +47,7 @@ def look_at(path: Path, agreed: Agreed, contents: Contents) -> None:
     frames = _Frames(path)
     if kind in MESSAGES:
         MESSAGES[kind](frames, agreed, contents)
-    elif kind in _ALONE:
+    else:
         _ALONE[kind](next(frames), agreed, contents)
     if agreed.federation is not None and agreed.pin is None and kind not in _AGREEMENTS:
         contents.unchecked.append(_UNPINNED)

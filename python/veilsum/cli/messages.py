@@ -9,6 +9,7 @@ from typing import Any
 from veilsum.ciphertexts import Ciphertexts
 from veilsum.cli.findings import Agreed, Contents
 from veilsum.errors import MalformedDataError, PolicyRefusedError, ProtocolError
+from veilsum.proofs import PlaintextProof
 from veilsum.secure_sum import (
     Chunk,
     ChunkRequest,
@@ -180,6 +181,21 @@ def _opening(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> Non
         contents.unchecked.append("what they computed: that takes the ciphertexts of the round")
 
 
+def _plaintext_proof(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
+    data = next(frames)
+    reader = Reader(data, WireKind.PLAINTEXT_PROOF, 1)
+    contents.facts |= {
+        "key_fingerprint": reader.bytes(32).hex(),
+        "first_ciphertext": reader.u64(),
+        "ciphertexts": reader.u64(),
+        "ciphertexts_of_a_proof": reader.u32(),
+    }
+    if agreed.federation is not None:
+        PlaintextProof.from_bytes(data, agreed.federation.public_key)
+        contents.checked.append("well-formed, for the federation's key")
+    contents.unchecked.append("the proof: that takes the ciphertexts; verify the contribution")
+
+
 def _partial_decryption(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
     data = next(frames)
     reader = Reader(data, WireKind.PARTIAL_DECRYPTION, 1)
@@ -276,6 +292,7 @@ MESSAGES: dict[WireKind, Callable[[Iterator[bytes], Agreed, Contents], None]] = 
     WireKind.OPEN_REQUEST: _open_request,
     WireKind.CHUNK_REQUEST: _chunk_request,
     WireKind.OPENING: _opening,
+    WireKind.PLAINTEXT_PROOF: _plaintext_proof,
     WireKind.PARTIAL_DECRYPTION: _partial_decryption,
     WireKind.TRANSCRIPT: _transcript,
 }

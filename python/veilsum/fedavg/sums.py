@@ -122,7 +122,7 @@ class EncryptedSum:
         meter: Meter,
         num_threads: int | None,
     ) -> None:
-        """``num_openers``: how many parties the request for a total goes to; each opens it itself."""
+        """``num_openers``: how many are asked to open a total; each opens it for itself."""
         self._aggregator = aggregator
         self._descriptor = descriptor
         self._contributors = contributors

@@ -9,7 +9,6 @@ from veilsum.ciphertexts import Ciphertexts
 from veilsum.errors import InvalidArgumentError, KeyMismatchError, PolicyRefusedError
 from veilsum.identity import Identity
 from veilsum.keys import SecretKey
-from veilsum.plaintext_proof import encrypt_and_prove
 from veilsum.plaintexts import Plaintexts
 from veilsum.privacy import Ledger
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader, proof_context
@@ -176,14 +175,14 @@ class Contributor:
         """The ciphertexts, and a proof for each chunk where holders ask for one."""
         federation = self._federation
         if federation.trust == "threshold":
-            return encrypt_and_prove(
-                federation.public_key,
+            ciphertexts, proof = federation.public_key.encrypt_and_prove(
                 plaintexts,
                 context=proof_context(round_id, self.name),
-                chunk_size=federation.chunk_size,
+                chunk=federation.chunk_size,
                 num_threads=num_threads,
                 progress=progress,
             )
+            return ciphertexts, [part.to_bytes() for part in proof.parts()]
         return self._key.encrypt(plaintexts, num_threads=num_threads, progress=progress), []
 
     def _check_policy(self, announced: RoundDescriptor, model_hash: bytes) -> None:

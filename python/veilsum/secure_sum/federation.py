@@ -185,7 +185,7 @@ class Federation:
         return federation
 
     def signed_by(self, dealer: Identity) -> bytes:
-        """The file that a dealer gives to all parties: the agreement with the dealer's signature."""
+        """The file that a dealer gives to all: the agreement with the dealer's signature."""
         body = self.to_bytes()
         writer = Writer(WireKind.SIGNED_FEDERATION, _SIGNED_VERSION)
         enrolment = dealer.enrol().to_bytes()

@@ -27,7 +27,7 @@ def merkle_root(leaves: Sequence[bytes]) -> bytes:
 
 
 def merkle_path(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    """What, with the leaf at ``index``, makes the root: at most ``log2(len(leaves)) + 1`` hashes."""
+    """What makes the root with the leaf at ``index``: at most ``log2(len(leaves)) + 1`` hashes."""
     if len(leaves) == 1:
         return []
     half = _split(len(leaves))

@@ -2,7 +2,7 @@
 
 from veilsum.ciphertexts import Ciphertexts
 from veilsum.errors import ProofError, ProtocolError
-from veilsum.plaintext_proof import verify_plaintext_proof
+from veilsum.proofs import PlaintextProof
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader, proof_context
 from veilsum.secure_sum.federation import Federation
 
@@ -22,7 +22,7 @@ def read_chunk(
         ProtocolError: another chunk, or not as many ciphertexts as it must have.
         ProofError: names the contributor whose proof does not hold.
         MalformedDataError, KeyMismatchError, InvalidCiphertextError: as
-            ``Ciphertexts.from_bytes``.
+            ``Ciphertexts.from_bytes`` and ``PlaintextProof.from_bytes``.
     """
     name = header.contributor
     ciphertexts = Ciphertexts.from_bytes(chunk.ciphertexts, federation.public_key)
@@ -36,13 +36,15 @@ def read_chunk(
         if chunk.proof:
             raise ProtocolError(f"{name} sent a proof where none belongs")
         return ciphertexts
+    proof = PlaintextProof.from_bytes(chunk.proof, federation.public_key)
+    places = federation.chunk_range(index)
+    if (proof.first, len(proof), proof.chunk) != (places.start, wanted, federation.chunk_size):
+        raise ProtocolError(
+            f"{name} sent the proof of other ciphertexts than those of chunk {index}"
+        )
     try:
-        verify_plaintext_proof(
-            ciphertexts,
-            chunk.proof,
-            context=proof_context(header.round_id, name),
-            first=federation.chunk_range(index).start,
-            num_threads=num_threads,
+        proof.verify(
+            ciphertexts, context=proof_context(header.round_id, name), num_threads=num_threads
         )
     except ProofError as error:
         raise ProofError(

@@ -139,6 +139,6 @@ def _is_news(
     given = answers.get(round_number)
     if given is not None and given != answer:
         raise PolicyRefusedError(
-            f"round {round_number} was answered before, and differently; there is one answer a round"
+            f"round {round_number} was answered before, and differently; each has one answer"
         )
     return given is None

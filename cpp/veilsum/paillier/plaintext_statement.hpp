@@ -1,0 +1,34 @@
+#pragma once
+
+#include <vector>
+
+#include "veilsum/paillier/public_key.hpp"
+#include "veilsum/paillier/transcript.hpp"
+
+namespace veilsum {
+
+/// What the proof of one chunk is about, and what it hashes; both sides compute it.
+struct PlaintextStatement {
+    static constexpr std::size_t kChallengeBits = 128;
+    static constexpr std::size_t kChallengeLimbs = kChallengeBits / 64;
+
+    const PublicKey& key;
+    ByteView context;
+    /// The position in the batch of the first ciphertext.
+    std::uint64_t first;
+    /// Elements.
+    ByteView ciphertexts;
+
+    std::size_t size() const noexcept { return ciphertexts.size() / key.modulus().element_bytes(); }
+    StatementDigest digest() const;
+};
+
+/// One for each ciphertext, kChallengeLimbs limbs each, once the commitment A is made.
+std::vector<Limb> plaintext_challenges(const StatementDigest& digest, ByteView commitment,
+                                       std::size_t count);
+
+/// The bits of the nonce alpha of a chunk of that size (djn): it hides the sum of all e_j*a_j,
+/// below 2^(bits - 128), up to 2^-128.
+std::size_t plaintext_nonce_bits(const PublicKey& key, std::size_t chunk);
+
+}  // namespace veilsum

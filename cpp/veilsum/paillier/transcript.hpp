@@ -1,0 +1,40 @@
+#pragma once
+
+#include <array>
+#include <cstring>
+
+#include "veilsum/base/wire.hpp"
+#include "veilsum/rng/shake256.hpp"
+
+namespace veilsum {
+
+/// What a proof hashes, field by field, under a name of its own. Public data and secrets alike.
+class Transcript {
+public:
+    explicit Transcript(std::string_view domain) { shake_.absorb(domain); }
+
+    Transcript& number(std::uint64_t value) {
+        std::array<std::byte, sizeof value> bytes{};
+        std::memcpy(bytes.data(), &value, sizeof value);
+        shake_.absorb(bytes);
+        return *this;
+    }
+    /// Of a length that is fixed, or fixed by an earlier field.
+    Transcript& bytes(ByteView data) {
+        shake_.absorb(data);
+        return *this;
+    }
+    /// Of any length, which goes first.
+    Transcript& sized(ByteView data) { return number(data.size()).bytes(data); }
+
+    /// No field may follow.
+    void squeeze(std::span<std::byte> out) { shake_.squeeze(out); }
+
+private:
+    Shake256 shake_;
+};
+
+/// The digest of a statement, from which weights, challenges and nonces are hashed.
+using StatementDigest = std::array<std::byte, 64>;
+
+}  // namespace veilsum

@@ -1,0 +1,94 @@
+"""Proofs that whoever made ciphertexts knows what they encrypt.
+
+Without them a corrupted contributor could send a multiple, or an inverse, of what another one sent,
+and learn from the sum what it must not. What is proved and how: docs/plaintext-proof.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from veilsum import _core
+from veilsum.ciphertexts import Ciphertexts, to_native_key
+from veilsum.system import thread_count
+from veilsum.wire import BytesLike, as_bytes
+
+if TYPE_CHECKING:
+    from veilsum.keys import PublicKey
+
+__all__ = ["PlaintextProof"]
+
+
+class PlaintextProof:
+    """Proofs for consecutive ciphertexts of a batch, one for each chunk of them. Public.
+
+    Made by ``PublicKey.encrypt_and_prove`` or ``from_bytes``.
+    """
+
+    __slots__ = ("_native",)
+
+    def __init__(self, native: _core.PlaintextProof) -> None:
+        if not isinstance(native, _core.PlaintextProof):
+            raise TypeError("make a PlaintextProof with encrypt_and_prove or from_bytes")
+        self._native = native
+
+    @property
+    def first(self) -> int:
+        """The position in the batch of the first ciphertext."""
+        return self._native.first
+
+    @property
+    def chunk(self) -> int:
+        """How many ciphertexts share a proof."""
+        return self._native.chunk
+
+    def __len__(self) -> int:
+        return self._native.count
+
+    def verify(
+        self, ciphertexts: Ciphertexts, *, context: BytesLike, num_threads: int | None = None
+    ) -> None:
+        """Check the proofs of these ciphertexts, or raise.
+
+        Args:
+            ciphertexts: what came with the proofs.
+            context: what the proofs have to be for.
+            num_threads: default: all processors, or ``VEILSUM_NUM_THREADS``.
+
+        Raises:
+            ProofError: a proof does not hold, for these ciphertexts, position and context (PP5).
+            KeyMismatchError: ciphertexts under another key (PP3).
+            InvalidArgumentError: another number of ciphertexts (PP1).
+        """
+        if not isinstance(ciphertexts, Ciphertexts):
+            raise TypeError(f"expected Ciphertexts, got {type(ciphertexts).__name__}")
+        self._native.verify(ciphertexts._native, as_bytes(context), thread_count(num_threads))
+
+    def parts(self) -> list[PlaintextProof]:
+        """The proof of each chunk alone: it holds by itself, at its position."""
+        return [PlaintextProof(self._native.of_chunk(i)) for i in range(self._native.num_chunks)]
+
+    def to_bytes(self) -> bytes:
+        """The wire form (docs/wire-format.md)."""
+        return self._native.to_bytes()
+
+    @classmethod
+    def from_bytes(cls, data: BytesLike, public_key: PublicKey) -> PlaintextProof:
+        """Read what somebody sent with ciphertexts; :meth:`verify` checks it.
+
+        Raises:
+            MalformedDataError: not the wire format (PP1, PP2).
+            KeyMismatchError: for another key (PP3).
+            ProofError: a number out of its range (PP4).
+        """
+        return cls(_core.PlaintextProof.from_bytes(as_bytes(data), to_native_key(public_key)))
+
+    def __repr__(self) -> str:
+        return f"<PlaintextProof: ciphertexts {self.first} to {self.first + len(self) - 1}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickle, (self.to_bytes(), self._native.key.to_bytes())
+
+
+def _unpickle(data: bytes, key: bytes) -> PlaintextProof:
+    return PlaintextProof(_core.PlaintextProof.from_bytes(data, _core.PublicKey.from_bytes(key)))

@@ -1,0 +1,119 @@
+"""Proofs of plaintext knowledge in Python integers: slow, obvious, independent of veilsum's core.
+
+Notation: c_j = (1 + m_j*n) * hs**a_j modulo n**2 for a chunk of ciphertexts; for keys of form
+classic c_j = (1 + m_j*n) * r_j**n, and r_j takes the place of a_j.
+"""
+
+from dataclasses import dataclass
+from math import prod
+
+from reference import paillier as reference
+from reference.threshold import element, shake, word
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What the proof of one chunk is about."""
+
+    n: int
+    is_djn: bool
+    context: bytes
+    first: int
+    ciphertexts: list
+
+    @property
+    def hs(self):
+        return pow(reference.derived_h(self.n), self.n, self.n**2)
+
+    def digest(self):
+        fingerprint = reference.fingerprint(reference.public_key_wire(self.n, self.is_djn))
+        numbers = word(self.first) + word(len(self.ciphertexts))
+        elements = b"".join(element(c, self.n) for c in self.ciphertexts)
+        context = word(len(self.context)) + self.context
+        return shake(64, b"veilsum/plaintext-proof/1", fingerprint, context, numbers, elements)
+
+    def challenges(self, commitment):
+        """e_1, e_2, ... of 128 bits."""
+        stream = shake(
+            16 * len(self.ciphertexts),
+            b"veilsum/plaintext-proof/challenges/1",
+            self.digest(),
+            element(commitment, self.n),
+        )
+        return [int.from_bytes(stream[i : i + 16], "little") for i in range(0, len(stream), 16)]
+
+    def blinded(self, m, secret):
+        """(1 + m*n) * hs**secret, or * secret**n."""
+        n2 = self.n**2
+        power = pow(self.hs, secret, n2) if self.is_djn else pow(secret, self.n, n2)
+        return (1 + m * self.n) * power % n2
+
+
+def nonce_bits(n, chunk):
+    """Of alpha: |n|/2 + 128 + ceil(log2(chunk)) + 128."""
+    return (n.bit_length() + 1) // 2 + 128 + (chunk - 1).bit_length() + 128
+
+
+def prove(statement, plaintexts, secrets, mu, nonce):
+    """A, M and z (or w), with the nonces given."""
+    n = statement.n
+    commitment = statement.blinded(mu, nonce)
+    e = statement.challenges(commitment)
+    answer = (mu + sum(x * m for x, m in zip(e, plaintexts, strict=True))) % n
+    if statement.is_djn:
+        response = nonce + sum(x * a for x, a in zip(e, secrets, strict=True))
+    else:
+        response = nonce * prod(pow(r, x, n) for x, r in zip(e, secrets, strict=True)) % n
+    return commitment, answer, response
+
+
+def verifies(statement, chunk, commitment, answer, response):
+    n2 = statement.n**2
+    bits = nonce_bits(statement.n, chunk)
+    bound = 2**bits + 2 ** (bits - 128) if statement.is_djn else statement.n
+    if not 0 <= answer < statement.n or not 0 <= response < bound:
+        return False
+    e = statement.challenges(commitment)
+    pairs = zip(e, statement.ciphertexts, strict=True)
+    expected = commitment * prod(pow(c, x, n2) for x, c in pairs) % n2
+    return statement.blinded(answer, response) == expected
+
+
+def response_bytes(n, chunk, is_djn):
+    return nonce_bits(n, chunk) // 8 + 1 if is_djn else reference.num_bytes(n.bit_length())
+
+
+def wire(n, is_djn, first, count, chunk, proofs):
+    """The message with a proof (A, M, z) for each chunk."""
+    body = reference.fingerprint(reference.public_key_wire(n, is_djn))
+    body += word(first) + word(count) + chunk.to_bytes(4, "little")
+    size = reference.num_bytes(n.bit_length())
+    response_size = response_bytes(n, chunk, is_djn)
+    body += b"".join(element(commitment, n) for commitment, _, _ in proofs)
+    body += b"".join(answer.to_bytes(size, "little") for _, answer, _ in proofs)
+    body += b"".join(response.to_bytes(response_size, "little") for _, _, response in proofs)
+    return reference.frame(13, body)
+
+
+def parse(data, n, is_djn):
+    """(first, count, chunk, proofs) of a message."""
+    body = data[16 + 32 :]
+    first, count = (int.from_bytes(body[i : i + 8], "little") for i in (0, 8))
+    chunk = int.from_bytes(body[16:20], "little")
+    size = reference.num_bytes(n.bit_length())
+    num_chunks = -(-count // chunk)
+    body = body[20:]
+
+    def take(width):
+        nonlocal body
+        fields, body = body[: width * num_chunks], body[width * num_chunks :]
+        return [fields[i : i + width] for i in range(0, len(fields), width)]
+
+    commitments = [
+        int.from_bytes(x[:size], "little") + n * int.from_bytes(x[size:], "little")
+        for x in take(2 * size)
+    ]
+    answers = [int.from_bytes(x, "little") for x in take(size)]
+    responses = [int.from_bytes(x, "little") for x in take(response_bytes(n, chunk, is_djn))]
+    assert body == b""
+    return first, count, chunk, list(zip(commitments, answers, responses, strict=True))
