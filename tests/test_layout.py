@@ -47,7 +47,7 @@ PYTHON_ARROWS = {
     "privacy": {"codec", "durable", "noise"},
     "system": {"errors"},
     "hazmat": {"threshold"},
-    "secure_sum": {"durable", "identity", "plaintext_proof", "privacy", "threshold", "vector"},
+    "secure_sum": {"durable", "identity", "privacy", "proofs", "threshold", "vector"},
     "fedavg": {"secure_sum"},
     "cli": {"__init__"},
     "__main__": {"cli"},

@@ -1,14 +1,48 @@
-"""Records that survive: SQLite files whose transactions are on the disk when they end."""
+"""Records that survive: SQLite files whose transactions are on the disk when they end; folders."""
 
 import os
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from veilsum.errors import LedgerError
 
-__all__ = ["DurableFile"]
+__all__ = ["DurableFile", "new_folder"]
+
+
+@contextmanager
+def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A folder to fill, for its owner only, that appears at ``path`` whole or not at all.
+
+    Raises:
+        FileExistsError: there is something already.
+    """
+    target = Path(path).absolute()
+    if target.exists() or target.is_symlink():
+        raise FileExistsError(f"{target} exists; what is in it is never overwritten")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staged = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:100]}."))
+    try:
+        yield staged
+        _sync(staged)
+        # Onto an empty folder made meanwhile it would succeed, and lose nothing.
+        os.rename(staged, target)
+        _sync(target.parent)
+    except BaseException:
+        shutil.rmtree(staged, ignore_errors=True)
+        raise
+
+
+def _sync(folder: Path) -> None:
+    """Have the names in a folder on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class DurableFile:

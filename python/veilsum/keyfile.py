@@ -22,7 +22,7 @@ from veilsum.errors import (
 )
 from veilsum.wire import Reader, WireKind, Writer
 
-__all__ = ["open_sealed", "read", "require_same_key", "seal", "write"]
+__all__ = ["open_sealed", "public_part", "read", "require_same_key", "seal", "write"]
 
 _VERSION = 1
 _LABELS = {
@@ -87,6 +87,11 @@ def open_sealed(
             "the passphrase does not open this file, or the file was changed"
         ) from None
     return secret, header.public
+
+
+def public_part(data: bytes, kind: WireKind = WireKind.KEY_FILE) -> bytes:
+    """What a file says without its passphrase: the public key's wire bytes, not authenticated."""
+    return _Header.read(Reader(data, kind, _VERSION)).public
 
 
 def require_same_key(public: bytes, expected: bytes) -> None:

@@ -11,6 +11,11 @@ from typing import Any
 import typer
 
 import veilsum
+from veilsum.cli.deal import deal
+from veilsum.cli.enrol import enrol
+from veilsum.cli.inspect import inspect
+from veilsum.cli.join import join
+from veilsum.cli.keygen import keygen
 from veilsum.cli.privacy import privacy
 
 __all__ = ["app"]
@@ -56,7 +61,8 @@ def demo(context: typer.Context) -> None:
     raise typer.Exit(subprocess.run(command, env=environment).returncode)
 
 
-app.command()(privacy)
+for command in (privacy, keygen, enrol, deal, join, inspect):
+    app.command()(command)
 
 
 @app.command()

@@ -72,8 +72,9 @@ class Ledger:
         """
         if not os.path.exists(path):
             raise LedgerError(
-                f"there is no ledger at {os.fspath(path)}; restore it from its last copy, or start "
-                "a new budget with Ledger.create if this data never contributed before"
+                f"there is no ledger at {os.fspath(path)}. If this data never contributed before, "
+                "make one with Ledger.create; else see docs/operations.md: without its record a "
+                "budget counts as spent"
             )
         ledger = cls(FileStore(DurableFile(path, what="ledger")))
         ledger.spent  # noqa: B018  Reads every table, so a damaged file is refused here.

@@ -211,10 +211,7 @@ class Federation:
         """
         if expected_hash is None and dealer is None:
             raise TypeError("pin the federation by expected_hash or by its dealer")
-        reader = Reader(as_bytes(data), WireKind.SIGNED_FEDERATION, _SIGNED_VERSION)
-        signer = Enrolment.from_bytes(reader.bytes(reader.u64()))
-        signature = reader.bytes(_SIGNATURE_BYTES)
-        body = reader.bytes(reader.remaining())
+        signer, signature, body = _split_signed(data)
         if dealer is not None and signer != dealer:
             raise PolicyRefusedError("the federation was dealt by somebody else than expected")
         verify(signer, signature, WireKind.FEDERATION, Role.DEALER, _NO_ROUND, body)
@@ -225,6 +222,11 @@ class Federation:
                 f"{federation.hash.hex()}"
             )
         return federation
+
+    @staticmethod
+    def dealer_named_in(data: BytesLike) -> Enrolment:
+        """Who a dealer's file says has dealt it. Nothing is checked: anybody can write any name."""
+        return _split_signed(data)[0]
 
     @cached_property
     def _contributors(self) -> dict[str, Enrolment]:
@@ -289,3 +291,11 @@ class Federation:
             self.holders[0].name in names or self.holders[0].public_key in keys
         ):
             raise InvalidArgumentError("an authority has no data: it must not be a contributor")
+
+
+def _split_signed(data: BytesLike) -> tuple[Enrolment, bytes, bytes]:
+    """Dealer, signature and agreement of a dealer's file, unchecked."""
+    reader = Reader(as_bytes(data), WireKind.SIGNED_FEDERATION, _SIGNED_VERSION)
+    signer = Enrolment.from_bytes(reader.bytes(reader.u64()))
+    signature = reader.bytes(_SIGNATURE_BYTES)
+    return signer, signature, reader.bytes(reader.remaining())

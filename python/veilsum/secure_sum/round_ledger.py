@@ -83,6 +83,15 @@ class RoundLedger:
             )
             return dict(rows.fetchall())
 
+    def federations(self) -> dict[bytes, int]:
+        """The last round that was answered, by the hash of its federation."""
+        if self._file is None:
+            with self._lock:
+                return {key: max(answers) for key, (_, answers) in self._memory.items()}
+        with self._file.transaction() as connection:
+            rows = connection.execute("SELECT federation, MAX(round) FROM rounds GROUP BY 1")
+            return dict(rows.fetchall())
+
     def record(
         self,
         federation_hash: bytes,

@@ -1,0 +1,291 @@
+"""``veilsum deal``: the dealer makes the key and the agreement, hands them out and forgets."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from veilsum.cli.dealing import Dealt, deal_federation
+from veilsum.cli.facts import print_facts
+from veilsum.cli.files import check_absent, read_roster
+from veilsum.cli.passphrases import known_passphrase
+from veilsum.cli.privacy import Kind, Neighbours
+from veilsum.cli.terms import Policy, Terms, roster_facts, terms_facts
+from veilsum.cli.words import grouped, one_line, printable
+from veilsum.errors import InvalidArgumentError
+from veilsum.identity import Enrolment, Identity
+from veilsum.privacy import Adjacency, GaussianNoise, LaplaceNoise, Noise
+from veilsum.vector import Codec
+
+__all__ = ["deal"]
+
+
+class Trust(str, Enum):
+    """Who can open sums."""
+
+    threshold = "threshold"
+    authority = "authority"
+    shared = "shared"
+
+
+class Rounding(str, Enum):
+    """Of values to grid steps."""
+
+    nearest = "nearest"
+    stochastic = "stochastic"
+
+
+def deal(
+    identity: Annotated[Path, typer.Option(help="The dealer's own, made by `veilsum enrol`.")],
+    contributors: Annotated[
+        list[Path], typer.Option(help="Enrolment files, or a folder of them; may be repeated.")
+    ],
+    out: Annotated[Path, typer.Option(help="A folder that is not there yet.")],
+    dim: Annotated[int, typer.Option(help="Number of values of the model.")],
+    holders: Annotated[
+        list[Path] | None,
+        typer.Option(help="Enrolments of the share holders, or of the one authority."),
+    ] = None,
+    trust: Annotated[Trust, typer.Option(help="Who can open sums.")] = Trust.threshold,
+    threshold: Annotated[
+        int | None, typer.Option(help="Holders that open a sum; as few as is safe if left out.")
+    ] = None,
+    max_colluding: Annotated[
+        int | None,
+        typer.Option(help="Holders that may break their promises; a minority if left out."),
+    ] = None,
+    bits: Annotated[int, typer.Option(help="Size of the modulus.")] = 3072,
+    clip: Annotated[
+        float | None, typer.Option(help="Largest value in an update; the norm bound if left out.")
+    ] = None,
+    value_bits: Annotated[int, typer.Option(help="Bits of a value.")] = 16,
+    max_addends: Annotated[
+        int | None, typer.Option(help="Contributors in a sum at most; all if left out.")
+    ] = None,
+    rounding: Annotated[Rounding, typer.Option(help="Of values.")] = Rounding.nearest,
+    chunk_size: Annotated[int, typer.Option(help="Ciphertexts in a chunk.")] = 512,
+    epsilon: Annotated[
+        float | None, typer.Option(help="Privacy after all rounds; without it, no noise.")
+    ] = None,
+    delta: Annotated[float | None, typer.Option(help="Of Gaussian noise; 1e-6.")] = None,
+    rounds: Annotated[
+        int | None, typer.Option(help="Rounds one contributor may take part in; 1.")
+    ] = None,
+    noise: Annotated[Kind | None, typer.Option(help="Kind of noise; gaussian.")] = None,
+    norm_bound: Annotated[
+        float | None, typer.Option(help="Longest update: L2 norm (Laplace: L1); 1.0.")
+    ] = None,
+    adjacency: Annotated[
+        Neighbours | None, typer.Option(help="What noise protects against; zero-out.")
+    ] = None,
+    uniform: Annotated[
+        bool, typer.Option("--uniform", help="All weights are 1: they need no noise.")
+    ] = False,
+    honest: Annotated[
+        int | None,
+        typer.Option(help="Contributors of a sum to be counted on; half with Gaussian noise, 2."),
+    ] = None,
+    colluding: Annotated[
+        int, typer.Option(help="Contributors that may work with the aggregator.")
+    ] = 0,
+    min_contributors: Annotated[
+        int | None, typer.Option(help="Fewest in a sum; honest and colluding ones if left out.")
+    ] = None,
+    passphrase_file: Annotated[
+        Path | None, typer.Option(help="Holds the passphrase of the dealer's identity.")
+    ] = None,
+    passphrase_dir: Annotated[
+        Path | None,
+        typer.Option(help="A new folder for the passphrases; shown once if left out."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Fingerprints were compared: go on.")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Deal a federation: its key, shares for the holders, and one file that all parties pin.
+
+    Do it on a machine without a network. What is to be kept secret leaves it in encrypted files
+    only, and nothing stays behind.
+    """
+    with one_line("deal"):
+        check_absent(out, *filter(None, [passphrase_dir]))
+        if passphrase_dir is not None and out.absolute() in passphrase_dir.absolute().parents:
+            raise InvalidArgumentError(
+                "passphrases go another way than the files: not into a folder inside --out"
+            )
+        if passphrase_dir is None and (json_output or not sys.stdout.isatty()):
+            raise InvalidArgumentError(
+                "passphrases are shown on a terminal only; write them with --passphrase-dir"
+            )
+        if json_output and not yes:
+            raise InvalidArgumentError("--json asks no questions: compare, then give --yes")
+        enrolled = read_roster(contributors)
+        agreed = _noise(
+            epsilon=epsilon,
+            delta=delta,
+            rounds=rounds,
+            kind=noise,
+            norm_bound=norm_bound,
+            adjacency=adjacency,
+            uniform=uniform,
+            honest=honest,
+            num_contributors=len(enrolled),
+        )
+        key_holders = read_roster(holders or [])
+        terms = Terms(
+            trust=trust.value,
+            contributors=enrolled,
+            holders=key_holders,
+            policy=_policy(trust, key_holders, threshold, max_colluding),
+            key_bits=bits,
+            codec=_codec(
+                agreed,
+                clip,
+                dim,
+                value_bits,
+                len(enrolled) if max_addends is None else max_addends,
+                rounding,
+            ),
+            noise=agreed,
+            honest=_honest(honest, agreed),
+            colluding=colluding,
+            min_contributors=min_contributors,
+            chunk_size=chunk_size,
+        ).check()
+        passphrase = known_passphrase("the dealer's identity", passphrase_file)
+        dealer = Identity.load(identity, passphrase=passphrase)
+        if not yes:
+            _confirm(terms, dealer.enrol())
+        dealt = deal_federation(terms, dealer, out=out, passphrase_dir=passphrase_dir)
+        if json_output:
+            typer.echo(json.dumps(_as_json(terms, dealt), indent=2))
+        else:
+            _report(dealt, out, passphrase_dir)
+
+
+def _policy(
+    trust: Trust, holders: tuple[Enrolment, ...], threshold: int | None, max_colluding: int | None
+) -> Policy | None:
+    if trust is Trust.threshold:
+        if not holders:
+            raise InvalidArgumentError("a threshold key needs --holders, the share holders")
+        return Policy.choose(len(holders), threshold, max_colluding)
+    if threshold is not None or max_colluding is not None:
+        raise InvalidArgumentError("--threshold and --max-colluding are for --trust threshold")
+    if trust is Trust.authority and len(holders) != 1:
+        raise InvalidArgumentError(
+            f"--trust authority has one holder, and {len(holders)} are enrolled"
+        )
+    if trust is Trust.shared and holders:
+        raise InvalidArgumentError(
+            "with --trust shared the contributors have the key; leave --holders out"
+        )
+    return None
+
+
+def _noise(
+    *,
+    epsilon: float | None,
+    delta: float | None,
+    rounds: int | None,
+    kind: Kind | None,
+    norm_bound: float | None,
+    adjacency: Neighbours | None,
+    uniform: bool,
+    honest: int | None,
+    num_contributors: int,
+) -> Noise | None:
+    """The noise in the words of ``veilsum privacy``, which makes the same of them."""
+    if epsilon is None:
+        if uniform or any(x is not None for x in (delta, rounds, kind, norm_bound, adjacency)):
+            raise InvalidArgumentError("options of noise need --epsilon")
+        return None
+    bound = 1.0 if norm_bound is None else norm_bound
+    neighbours: Adjacency = (adjacency or Neighbours.zero_out).value
+    times = 1 if rounds is None else rounds
+    if kind is Kind.laplace:
+        if delta is not None:
+            raise InvalidArgumentError("--delta is for Gaussian noise")
+        return LaplaceNoise(
+            epsilon=epsilon,
+            rounds=times,
+            norm_bound=bound,
+            adjacency=neighbours,
+            weighted=not uniform,
+        )
+    return GaussianNoise(
+        epsilon=epsilon,
+        delta=1e-6 if delta is None else delta,
+        rounds=times,
+        norm_bound=bound,
+        honest_contributors=max(1, (num_contributors + 1) // 2) if honest is None else honest,
+        adjacency=neighbours,
+        weighted=not uniform,
+    )
+
+
+def _honest(honest: int | None, noise: Noise | None) -> int:
+    """What the federation counts on: a sum hides one among others, whatever the noise needs."""
+    if noise is None:
+        return 2 if honest is None else honest
+    return max(2, honest or 0, noise.honest_contributors)
+
+
+def _codec(
+    noise: Noise | None,
+    clip: float | None,
+    dim: int,
+    value_bits: int,
+    max_addends: int,
+    rounding: Rounding,
+) -> Codec:
+    if clip is None:
+        if noise is None:
+            raise InvalidArgumentError("give --clip, the largest value in an update")
+        clip = noise.norm_bound
+    codec = Codec(
+        dim, clip=clip, value_bits=value_bits, max_addends=max_addends, rounding=rounding.value
+    )
+    return codec if noise is None else noise.fit(codec)
+
+
+def _confirm(terms: Terms, dealer: Enrolment) -> None:
+    console = Console(highlight=False)
+    console.print("[bold]This will be agreed[/]\n")
+    own = {"dealer": dealer.name, "dealer_fingerprint": dealer.fingerprint}
+    print_facts(console, {**own, **terms_facts(terms), **roster_facts(terms)})
+    typer.confirm(
+        "Has each party read out its fingerprint to you, and is it the one above?", abort=True
+    )
+
+
+def _report(dealt: Dealt, out: Path, passphrase_dir: Path | None) -> None:
+    typer.echo(f"federation hash  {grouped(dealt.federation.hash.hex())}")
+    typer.echo(f"for everybody    {out / dealt.federation_file}")
+    for name, file in dealt.secret_files.items():
+        typer.echo(f"for one alone    {out / file}  ({printable(name)})")
+    typer.echo(
+        "\nTell all parties the hash, over the telephone: they pin it when they join. Give each "
+        "holder its\npassphrase by another way than its file, then erase both here."
+    )
+    if passphrase_dir is not None:
+        typer.echo(f"Passphrases are in {passphrase_dir}.")
+        return
+    typer.echo("Passphrases, shown this once:")
+    for name, passphrase in dealt.passphrases.items():
+        typer.echo(f"    {passphrase}  {printable(name)}")
+
+
+def _as_json(terms: Terms, dealt: Dealt) -> dict[str, Any]:
+    return {
+        "federation": dealt.federation_file,
+        "hash": dealt.federation.hash.hex(),
+        "secret_files": dealt.secret_files,
+        **terms_facts(terms),
+        **roster_facts(terms),
+    }

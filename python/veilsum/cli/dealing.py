@@ -1,0 +1,85 @@
+"""Making a federation: the secrets live in this module's calls, and end with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from veilsum.cli.files import file_name, write_new
+from veilsum.cli.keygen import make_key
+from veilsum.cli.passphrases import make_passphrase
+from veilsum.cli.terms import Terms
+from veilsum.durable import new_folder
+from veilsum.identity import Identity
+from veilsum.keys import PublicKey, SecretKey
+from veilsum.secure_sum import Federation, KeyShare, ThresholdKey, deal_shares
+
+__all__ = ["Dealt", "deal_federation"]
+
+_FEDERATION = "federation.veil"
+
+
+@dataclass(frozen=True)
+class Dealt:
+    """What was written: names of files in the folder, by party.
+
+    ``passphrases`` are those of ``secret_files``; whoever has both has the secret.
+    """
+
+    federation: Federation
+    federation_file: str
+    secret_files: dict[str, str]
+    passphrases: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"<Dealt: {self.federation.hash[:8].hex()}>"
+
+
+def deal_federation(
+    terms: Terms, dealer: Identity, *, out: Path, passphrase_dir: Path | None
+) -> Dealt:
+    """Make the key, and write the signed federation and each party's secret. All or nothing.
+
+    The key and the shares are wiped from memory when this returns: nothing else refers to them.
+
+    Raises:
+        FileExistsError: there is something at ``out`` or ``passphrase_dir``.
+    """
+    key, secrets = _make_secrets(terms)
+    federation = terms.federation(key)
+    files = {name: _secret_file(name, secret) for name, secret in secrets.items()}
+    passphrases = {name: make_passphrase() for name in secrets}
+    with new_folder(out) as folder:
+        write_new(folder / _FEDERATION, federation.signed_by(dealer))
+        while secrets:
+            name, secret = secrets.popitem()
+            secret.save(folder / files[name], passphrase=passphrases[name])
+            del secret
+        if passphrase_dir is not None:
+            with new_folder(passphrase_dir) as private:
+                for name, passphrase in passphrases.items():
+                    path = private / f"{file_name(name)}.passphrase"
+                    write_new(path, f"{passphrase}\n".encode(), secret=True)
+    return Dealt(federation, _FEDERATION, files, passphrases)
+
+
+def _make_secrets(
+    terms: Terms,
+) -> tuple[PublicKey | ThresholdKey, dict[str, KeyShare | SecretKey]]:
+    """The public key, and what each party is to have."""
+    secret_key = make_key(terms.key_bits, safe_primes=terms.policy is not None)
+    if terms.policy is None:
+        owners = terms.holders or terms.contributors
+        return secret_key.public_key, {party.name: secret_key for party in owners}
+    key, shares = deal_shares(
+        secret_key,
+        num_holders=terms.policy.num_holders,
+        threshold=terms.policy.threshold,
+        max_colluding_holders=terms.policy.max_colluding,
+    )
+    names = [party.name for party in terms.holders]
+    return key, {name: share for name, share in zip(names, shares, strict=True)}
+
+
+def _secret_file(name: str, secret: KeyShare | SecretKey) -> str:
+    return f"{file_name(name)}{'.share' if isinstance(secret, KeyShare) else '.key'}"

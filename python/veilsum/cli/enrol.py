@@ -1,0 +1,57 @@
+"""``veilsum enrol``: a party's identity, and what the dealer needs of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from veilsum.cli.files import ENROLMENT, IDENTITY, check_absent, file_name, write_new
+from veilsum.cli.passphrases import new_passphrase
+from veilsum.cli.words import grouped, one_line
+from veilsum.identity import Identity
+
+__all__ = ["enrol"]
+
+
+def enrol(
+    name: Annotated[str, typer.Argument(help="Of the party, as all others will see it.")],
+    out: Annotated[Path, typer.Option(help="A folder that only the party can read.")],
+    passphrase_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Holds the passphrase; else the file that VEILSUM_PASSPHRASE_FILE names; else "
+            "it is asked for."
+        ),
+    ] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Make an identity: a secret signing key under a passphrase, and an enrolment for the dealer.
+
+    Contributors, share holders and the dealer all begin with this.
+    """
+    with one_line("enrol"):
+        identity_path = out / f"{file_name(name)}{IDENTITY}"
+        enrolment_path = out / f"{name}{ENROLMENT}"
+        check_absent(identity_path, enrolment_path)
+        passphrase = new_passphrase("the identity", passphrase_file)
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)
+        identity = Identity.generate(name)
+        identity.save(identity_path, passphrase=passphrase)
+        enrolment = identity.enrol()
+        write_new(enrolment_path, enrolment.to_bytes())
+        if json_output:
+            found = {
+                "name": name,
+                "identity": str(identity_path),
+                "enrolment": str(enrolment_path),
+                "fingerprint": enrolment.fingerprint,
+            }
+            typer.echo(json.dumps(found, indent=2))
+            return
+        typer.echo(f"identity     {identity_path}  (secret: it stays here, as its passphrase does)")
+        typer.echo(f"enrolment    {enrolment_path}  (public: send it to the dealer)")
+        typer.echo(f"fingerprint  {grouped(enrolment.fingerprint)}")
+        typer.echo("\nWhen the dealer calls, read the fingerprint out. Do not send it.")

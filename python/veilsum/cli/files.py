@@ -1,0 +1,94 @@
+"""Files that commands read and write. Nothing is ever overwritten."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from veilsum.errors import InvalidArgumentError, MalformedDataError
+from veilsum.identity import Enrolment, check_name
+from veilsum.wire import WireKind, wire_kind
+
+__all__ = [
+    "ENROLMENT",
+    "IDENTITY",
+    "check_absent",
+    "file_name",
+    "read_bounded",
+    "read_enrolment",
+    "read_roster",
+    "write_new",
+]
+
+ENROLMENT = ".enrolment"
+IDENTITY = ".identity"
+_MAX_NAME_BYTES = 100
+_MAX_ENROLMENT_BYTES = 1 << 12
+
+
+def file_name(name: str) -> str:
+    """A party's name, if files can be named by it; else InvalidArgumentError."""
+    check_name(name)
+    if not name.isprintable() or name[0] in ".-" or "/" in name or name != name.strip():
+        raise InvalidArgumentError(
+            f"the name {name!r} makes no file name: no slash, no control character, no space "
+            "around it, no dot or dash in front"
+        )
+    if len(name.encode()) > _MAX_NAME_BYTES:
+        raise InvalidArgumentError(f"the name {name!r} is longer than {_MAX_NAME_BYTES} bytes")
+    return name
+
+
+def check_absent(*paths: Path) -> None:
+    """FileExistsError if there is something at one of them."""
+    for path in paths:
+        if os.path.lexists(path):
+            raise FileExistsError(f"{path} exists; nothing is overwritten")
+
+
+def write_new(path: Path, data: bytes, *, secret: bool = False) -> None:
+    """A new file, on the disk; a secret one is for its owner only."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with os.fdopen(os.open(path, flags, 0o600 if secret else 0o666), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_bounded(path: Path, max_bytes: int) -> bytes:
+    """A whole file; MalformedDataError if it is longer than it may be."""
+    with open(path, "rb") as file:
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise MalformedDataError(f"{path} is longer than {max_bytes} bytes")
+    return data
+
+
+def read_enrolment(path: Path) -> Enrolment:
+    """Who is enrolled by a file."""
+    data = read_bounded(path, _MAX_ENROLMENT_BYTES)
+    try:
+        if wire_kind(data) is WireKind.IDENTITY_FILE:
+            raise MalformedDataError(
+                "this is a party's secret identity; it wants the public .enrolment beside it"
+            )
+        return Enrolment.from_bytes(data)
+    except MalformedDataError as error:
+        raise MalformedDataError(f"{path}: {error}") from error
+
+
+def read_roster(paths: list[Path]) -> tuple[Enrolment, ...]:
+    """Who is enrolled by files and by all ``.enrolment`` files in folders, sorted by name."""
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found = sorted(path.glob(f"*{ENROLMENT}"))
+            if not found:
+                raise InvalidArgumentError(f"there is no {ENROLMENT} file in the folder {path}")
+            files += found
+        else:
+            files.append(path)
+    roster = [read_enrolment(path) for path in files]
+    for party in roster:
+        file_name(party.name)
+    return tuple(sorted(roster, key=lambda party: party.name))

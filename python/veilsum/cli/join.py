@@ -1,0 +1,149 @@
+"""``veilsum join``: a party checks what the dealer sent, and sets itself up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from veilsum.cli.files import check_absent, read_bounded, read_enrolment, write_new
+from veilsum.cli.passphrases import known_passphrase
+from veilsum.cli.words import grouped, one_line, parse_hash, printable
+from veilsum.errors import InvalidArgumentError, MalformedDataError, PolicyRefusedError
+from veilsum.identity import Enrolment, Identity, Role
+from veilsum.keys import SecretKey
+from veilsum.secure_sum import Federation, KeyShare, PartyFolder
+from veilsum.wire import WireKind, wire_kind
+
+__all__ = ["MAX_FEDERATION_BYTES", "join"]
+
+MAX_FEDERATION_BYTES = 1 << 28
+_MAX_SECRET_BYTES = 1 << 19
+
+
+def join(
+    federation: Annotated[Path, typer.Argument(help="The dealer's file for all parties.")],
+    identity: Annotated[Path, typer.Option(help="The party's own, made by `veilsum enrol`.")],
+    out: Annotated[Path, typer.Option(help="The party's folder, which is not there yet.")],
+    hash_text: Annotated[
+        str | None, typer.Option("--hash", help="Of the federation, as the dealer told it.")
+    ] = None,
+    dealer: Annotated[
+        Path | None,
+        typer.Option(help="Instead of --hash: the enrolment of a dealer who is known already."),
+    ] = None,
+    share: Annotated[
+        Path | None, typer.Option(help="The dealer's .share or .key file for this party.")
+    ] = None,
+    privacy_ledger: Annotated[
+        Path | None,
+        typer.Option(help="Go on with this record of privacy spent, as data did that were used."),
+    ] = None,
+    passphrase_file: Annotated[
+        Path | None, typer.Option(help="Holds the passphrase of the party's identity.")
+    ] = None,
+    share_passphrase_file: Annotated[
+        Path | None, typer.Option(help="Holds the passphrase that the dealer gave.")
+    ] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Join a federation: check and pin it, make the ledgers, take the share into the own keeping.
+
+    Once for each federation: a second folder would not know what the first has answered.
+    """
+    with one_line("join"):
+        check_absent(out)
+        if (hash_text is None) == (dealer is None):
+            raise InvalidArgumentError(
+                "pin the federation: --hash, as the dealer told it (or --dealer, if known)"
+            )
+        expected = None if hash_text is None else parse_hash(hash_text)
+        known = None if dealer is None else read_enrolment(dealer)
+        signed = read_bounded(federation, MAX_FEDERATION_BYTES)
+        # Before anybody is asked for a passphrase.
+        pinned = Federation.from_signed(signed, expected_hash=expected, dealer=known)
+        passphrase = known_passphrase("the identity", passphrase_file)
+        own = Identity.load(identity, passphrase=passphrase)
+        key = None if share is None else _load(share, share_passphrase_file)
+        with _once(identity, pinned):
+            party = PartyFolder.create(
+                out,
+                signed,
+                identity=own,
+                passphrase=passphrase,
+                expected_hash=pinned.hash,
+                key=key,
+                privacy_ledger=privacy_ledger,
+            )
+        if json_output:
+            typer.echo(json.dumps(_as_json(party), indent=2))
+        else:
+            _report(party, Federation.dealer_named_in(signed), has_share=share is not None)
+
+
+@contextmanager
+def _once(identity: Path, federation: Federation) -> Iterator[None]:
+    """A mark beside the identity: a second folder would not know what the first has answered."""
+    mark = identity.with_name(f"{identity.name}.joined-{federation.hash[:8].hex()}")
+    try:
+        write_new(mark, b"")
+    except FileExistsError:
+        raise PolicyRefusedError(
+            f"this identity has joined this federation already, says {mark}: a second folder would "
+            "not know what the first has answered"
+        ) from None
+    try:
+        yield
+    except BaseException:
+        mark.unlink(missing_ok=True)
+        raise
+
+
+def _load(path: Path, passphrase_file: Path | None) -> KeyShare | SecretKey:
+    kind = wire_kind(read_bounded(path, _MAX_SECRET_BYTES))
+    if kind not in (WireKind.SHARE_FILE, WireKind.KEY_FILE):
+        raise MalformedDataError(f"{path} is neither a .share nor a .key file")
+    passphrase = known_passphrase("the dealer's file", passphrase_file, own=False)
+    if kind is WireKind.SHARE_FILE:
+        return KeyShare.load(path, passphrase=passphrase)
+    return SecretKey.load(path, passphrase=passphrase)
+
+
+def _report(party: PartyFolder, dealer: Enrolment, *, has_share: bool) -> None:
+    roles = " and ".join(role.name.lower() for role in party.roles)
+    typer.echo(f"party        {printable(party.enrolment.name)}, {roles}")
+    typer.echo(f"federation   {grouped(party.federation.hash.hex())}")
+    typer.echo(f"dealt by     {printable(dealer.name)}, {grouped(dealer.fingerprint)}")
+    typer.echo(f"folder       {party.path}")
+    ledger = party.privacy_ledger
+    if ledger is not None:
+        epsilon, delta = ledger.budget
+        spent = ledger.spent
+        typer.echo(
+            f"privacy      epsilon {spent.epsilon:.4g} of {epsilon:g} at delta {delta:g} spent, "
+            f"in {spent.num_contributions} contributions"
+        )
+    typer.echo("\nNext")
+    if has_share:
+        typer.echo(
+            "  - Erase the dealer's file and its passphrase: the share is in the folder now."
+        )
+    typer.echo("  - Keep the folder where no backup restores it: its ledgers must never grow old.")
+    for role in party.roles:
+        maker = "contributor" if role is Role.CONTRIBUTOR else "share_holder"
+        typer.echo(f"  - In Python: PartyFolder({str(party.path)!r}).{maker}(passphrase=...)")
+
+
+def _as_json(party: PartyFolder) -> dict[str, Any]:
+    ledger = party.privacy_ledger
+    return {
+        "name": party.enrolment.name,
+        "roles": [role.name.lower() for role in party.roles],
+        "federation": party.federation.hash.hex(),
+        "folder": str(party.path),
+        "privacy_budget": None if ledger is None else list(ledger.budget),
+    }

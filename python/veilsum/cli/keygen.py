@@ -1,0 +1,76 @@
+"""``veilsum keygen``: a Paillier key in two files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from veilsum.cli.files import check_absent, file_name, write_new
+from veilsum.cli.passphrases import new_passphrase
+from veilsum.cli.words import grouped, one_line
+from veilsum.keys import SecretKey, generate_key
+
+__all__ = ["keygen", "make_key"]
+
+
+def make_key(key_bits: int, *, safe_primes: bool) -> SecretKey:
+    """A new key, and on a terminal how long it has taken so far."""
+    what = "safe primes: usually seconds, a minute at worst" if safe_primes else "primes"
+    with _clock(f"Looking for {what}"):
+        return generate_key(key_bits, safe_primes=safe_primes)
+
+
+def keygen(
+    name: Annotated[str, typer.Argument(help="Names the files NAME.key and NAME.public.")],
+    out: Annotated[Path, typer.Option(help="The folder for them.")] = Path(),
+    bits: Annotated[int, typer.Option(help="Size of the modulus.")] = 3072,
+    safe_primes: Annotated[
+        bool, typer.Option("--safe-primes", help="As keys to be shared need; takes longer.")
+    ] = False,
+    passphrase_file: Annotated[
+        Path | None, typer.Option(help="Holds the passphrase; asked for if left out.")
+    ] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Make a Paillier key: a secret key file under a passphrase, and a public key file.
+
+    For one who encrypts and adds with the library itself. Parties of a federation get their key
+    from `veilsum deal`.
+    """
+    with one_line("keygen"):
+        secret_path = out / f"{file_name(name)}.key"
+        public_path = out / f"{name}.public"
+        check_absent(secret_path, public_path)
+        passphrase = new_passphrase("the secret key", passphrase_file)
+        key = make_key(bits, safe_primes=safe_primes)
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)
+        key.save(secret_path, passphrase=passphrase)
+        write_new(public_path, key.public_key.to_bytes())
+        fingerprint = key.public_key.fingerprint.hex()
+        found = {
+            "secret_key": str(secret_path),
+            "public_key": str(public_path),
+            "key_bits": key.public_key.key_bits,
+            "fingerprint": fingerprint,
+        }
+        if json_output:
+            typer.echo(json.dumps(found, indent=2))
+            return
+        typer.echo(f"secret key   {secret_path}  (opens everything; keep it, and its passphrase)")
+        typer.echo(f"public key   {public_path}  (for everybody who encrypts)")
+        typer.echo(f"fingerprint  {grouped(fingerprint)}")
+
+
+@contextmanager
+def _clock(words: str) -> Iterator[None]:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        progress.add_task(words, total=None)
+        yield

@@ -1,0 +1,298 @@
+"""The messages of rounds: what they say, and whether they verify against a federation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+from veilsum.ciphertexts import Ciphertexts
+from veilsum.cli.findings import Agreed, Contents
+from veilsum.errors import MalformedDataError, PolicyRefusedError, ProtocolError
+from veilsum.proofs import PlaintextProof
+from veilsum.secure_sum import (
+    Chunk,
+    ChunkRequest,
+    ContributionHeader,
+    Federation,
+    Opening,
+    OpenRequest,
+    RoundDescriptor,
+    ThresholdKey,
+    Transcript,
+)
+from veilsum.secure_sum.merkle import leaf_hash, merkle_root, path_leads_to
+from veilsum.secure_sum.received import read_chunk
+from veilsum.threshold import PartialDecryption
+from veilsum.vector import Codec, EncryptedVector
+from veilsum.wire import Reader, WireKind, wire_kind
+
+__all__ = ["MESSAGES"]
+
+_WANTED = "signatures, rosters and proofs; give --federation and --hash"
+
+
+def _ciphertexts(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
+    data = next(frames)
+    contents.facts |= _ciphertext_facts(data)
+    if agreed.federation is None:
+        contents.unchecked.append("that they are ciphertexts of a key; give --federation")
+        return
+    Ciphertexts.from_bytes(data, agreed.federation.public_key)
+    contents.checked.append("ciphertexts under the federation's key")
+
+
+def _encrypted_vector(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
+    data = next(frames)
+    reader = Reader(data, WireKind.ENCRYPTED_VECTOR, 1)
+    codec = Codec.read_from(reader)
+    contents.facts |= {"codec": asdict(codec), "num_addends": reader.u64()}
+    contents.facts |= _ciphertext_facts(reader.bytes(reader.remaining()))
+    if agreed.federation is None:
+        contents.unchecked.append("that they are ciphertexts of a key; give --federation")
+        return
+    vector = EncryptedVector.from_bytes(data, agreed.federation.public_key)
+    if vector.codec != agreed.federation.codec:
+        raise ProtocolError("the vector has another codec than the federation")
+    contents.checked.append("a vector under the federation's key and codec")
+
+
+def _round_descriptor(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
+    descriptor = RoundDescriptor.from_bytes(next(frames))
+    contents.facts |= _descriptor_facts(descriptor)
+    if agreed.federation is None:
+        contents.unchecked.append("federation and roster; give --federation and --hash")
+        return
+    _check_descriptor(descriptor, agreed.federation)
+    contents.checked.append("a round of the federation, all invited are on its roster")
+
+
+def _contribution(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
+    header = ContributionHeader.from_bytes(next(frames))
+    contents.facts |= _header_facts(header)
+    federation = agreed.federation
+    if federation is not None:
+        _check_header(header, federation)
+    leaves = []
+    for index, frame in enumerate(frames):
+        leaves.append(leaf_hash(frame))
+        chunk = Chunk.from_bytes(frame)
+        if index < header.num_chunks and federation is not None:
+            read_chunk(federation, header, index, chunk, None)
+    contents.facts["chunks_here"] = len(leaves)
+    if len(leaves) != header.num_chunks or merkle_root(leaves) != header.root:
+        raise ProtocolError("the chunks are not those that the header commits to")
+    contents.checked.append("the header's root is that of the chunks")
+    if federation is None:
+        contents.unchecked.append(_WANTED)
+    else:
+        contents.checked.append(
+            f"signed by {header.contributor}; ciphertexts"
+            f"{' and proofs' if federation.trust == 'threshold' else ''} as the federation has them"
+        )
+
+
+def _chunk(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
+    chunk = Chunk.from_bytes(next(frames))
+    contents.facts |= {"index": chunk.index, **_ciphertext_facts(chunk.ciphertexts)}
+    contents.facts["proof_bytes"] = len(chunk.proof)
+    contents.unchecked.append("a chunk alone; verify the contribution it belongs to")
+
+
+def _open_request(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
+    request = OpenRequest.from_bytes(next(frames))
+    contents.facts |= _descriptor_facts(request.descriptor)
+    contents.facts["set_hash"] = request.set_hash.hex()
+    contents.facts["chunks"] = list(request.chunks)
+    contents.facts["contributions"] = [_short_facts(header) for header in request.headers]
+    federation = agreed.federation
+    if federation is not None:
+        _check_descriptor(request.descriptor, federation)
+        if len(request.headers) < federation.fewest:
+            raise PolicyRefusedError(
+                f"a sum of {len(request.headers)} is asked for; the federation opens none of "
+                f"fewer than {federation.fewest}"
+            )
+        for header in request.headers:
+            _check_header(header, federation)
+            if header.round_id != request.descriptor.round_id:
+                raise ProtocolError(f"{header.contributor} contributed to another round")
+    _check_requested(request, frames, federation, contents)
+    if federation is None:
+        contents.unchecked.append(_WANTED)
+    else:
+        contents.checked.append("all contributions are signed, by contributors on the roster")
+
+
+def _check_requested(
+    request: OpenRequest,
+    frames: Iterator[bytes],
+    federation: Federation | None,
+    contents: Contents,
+) -> None:
+    """The chunks, or the total, that follow a request."""
+    if not request.chunks:
+        if wire_kind(next(frames, b"")) is not WireKind.ENCRYPTED_VECTOR:
+            raise MalformedDataError("the request has neither chunks nor a total")
+        contents.facts["total"] = "an encrypted sum follows"
+        return
+    for index in request.chunks:
+        for position, header in enumerate(request.headers):
+            frame = next(frames, None)
+            if frame is None:
+                raise ProtocolError("fewer chunks follow than the request announces")
+            given = ChunkRequest.from_bytes(frame)
+            leaf = leaf_hash(given.chunk)
+            if given.contribution != position or not path_leads_to(
+                header.root, leaf, index, header.num_chunks, given.path
+            ):
+                raise ProtocolError(f"this is not chunk {index} that {header.contributor} signed")
+            if federation is not None:
+                read_chunk(federation, header, index, Chunk.from_bytes(given.chunk), None)
+    contents.checked.append("the chunks are those that the headers commit to")
+
+
+def _chunk_request(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
+    given = ChunkRequest.from_bytes(next(frames))
+    contents.facts |= {"contribution": given.contribution, "path_hashes": len(given.path)}
+    contents.unchecked.append("a part of a request alone; verify the request")
+
+
+def _opening(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
+    rows: list[dict[str, Any]] = []
+    contents.facts["answers"] = rows
+    federation = agreed.federation
+    for frame in frames:
+        answer = Opening.from_bytes(frame)
+        row = {"holder": answer.holder, "round_id": answer.round_id.hex(), "bytes": len(frame)}
+        rows.append(row)
+        if federation is not None:
+            holder = federation.holder(answer.holder)
+            if holder is None:
+                raise ProtocolError(f"{answer.holder} is no holder of the federation")
+            answer.verify(holder)
+            if isinstance(federation.key, ThresholdKey):
+                partial = PartialDecryption.from_bytes(answer.body, federation.key)
+                row["first_ciphertext"], row["ciphertexts"] = partial.first, len(partial)
+    if federation is None:
+        contents.unchecked.append("signatures; give --federation and --hash")
+    else:
+        contents.checked.append("signed by holders on the roster")
+        contents.unchecked.append("what they computed: that takes the ciphertexts of the round")
+
+
+def _plaintext_proof(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
+    data = next(frames)
+    reader = Reader(data, WireKind.PLAINTEXT_PROOF, 1)
+    contents.facts |= {
+        "key_fingerprint": reader.bytes(32).hex(),
+        "first_ciphertext": reader.u64(),
+        "ciphertexts": reader.u64(),
+        "ciphertexts_of_a_proof": reader.u32(),
+    }
+    if agreed.federation is not None:
+        PlaintextProof.from_bytes(data, agreed.federation.public_key)
+        contents.checked.append("well-formed, for the federation's key")
+    contents.unchecked.append("the proof: that takes the ciphertexts; verify the contribution")
+
+
+def _partial_decryption(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
+    data = next(frames)
+    reader = Reader(data, WireKind.PARTIAL_DECRYPTION, 1)
+    contents.facts |= {
+        "key_fingerprint": reader.bytes(32).hex(),
+        "holder": reader.u8(),
+        "first_ciphertext": reader.u64(),
+    }
+    if agreed.federation is not None and isinstance(agreed.federation.key, ThresholdKey):
+        partial = PartialDecryption.from_bytes(data, agreed.federation.key)
+        contents.facts["ciphertexts"] = len(partial)
+        contents.checked.append("well-formed, for the federation's key")
+    contents.unchecked.append("its proof: that takes the ciphertexts of the round")
+
+
+def _transcript(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
+    transcript = Transcript.from_bytes(next(frames))
+    contents.facts |= _descriptor_facts(transcript.descriptor)
+    contents.facts["head"] = transcript.head.hex()
+    contents.facts["contributions"] = [_short_facts(header) for header in transcript.headers]
+    names = sorted({receipt.holder for receipt in transcript.receipts})
+    contents.facts["holders"] = [
+        {"name": name, "answers": sum(receipt.holder == name for receipt in transcript.receipts)}
+        for name in names
+    ]
+    if agreed.federation is None:
+        contents.unchecked.append("chain, signatures and rosters; give --federation and --hash")
+        return
+    transcript.verify(agreed.federation)
+    contents.checked.append(
+        f"the chain; {len(transcript.headers)} contributors and {len(names)} holders of the "
+        "federation signed this round, and all of the same set"
+    )
+
+
+def _ciphertext_facts(data: bytes) -> dict[str, Any]:
+    reader = Reader(data, WireKind.CIPHERTEXTS, 1)
+    fingerprint, dimensions = reader.bytes(32), reader.u8()
+    if dimensions not in (1, 2):
+        raise MalformedDataError("ciphertexts have one or two dimensions")
+    return {
+        "key_fingerprint": fingerprint.hex(),
+        "shape": [reader.u64() for _ in range(dimensions)],
+    }
+
+
+def _descriptor_facts(descriptor: RoundDescriptor) -> dict[str, Any]:
+    return {
+        "round_id": descriptor.round_id.hex(),
+        "federation_hash": descriptor.federation_hash.hex(),
+        "run_id": descriptor.run_id.hex(),
+        "round_number": descriptor.round_number,
+        "model_hash": descriptor.model_hash.hex(),
+        "invited": list(descriptor.invited),
+    }
+
+
+def _header_facts(header: ContributionHeader) -> dict[str, Any]:
+    return {
+        "contributor": header.contributor,
+        "round_id": header.round_id.hex(),
+        "num_chunks": header.num_chunks,
+        "root": header.root.hex(),
+    }
+
+
+def _short_facts(header: ContributionHeader) -> dict[str, Any]:
+    return {"contributor": header.contributor, "root": header.root.hex()}
+
+
+def _check_descriptor(descriptor: RoundDescriptor, federation: Federation) -> None:
+    if descriptor.federation_hash != federation.hash:
+        raise PolicyRefusedError("the round belongs to another federation")
+    for name in descriptor.invited:
+        if federation.contributor(name) is None:
+            raise ProtocolError(f"{name} is invited, but not on the federation's roster")
+
+
+def _check_header(header: ContributionHeader, federation: Federation) -> None:
+    contributor = federation.contributor(header.contributor)
+    if contributor is None:
+        raise ProtocolError(f"{header.contributor} is not on the federation's roster")
+    header.verify(contributor)
+    if header.num_chunks != federation.num_chunks:
+        raise ProtocolError(f"the contribution of {header.contributor} has another codec")
+
+
+MESSAGES: dict[WireKind, Callable[[Iterator[bytes], Agreed, Contents], None]] = {
+    WireKind.CIPHERTEXTS: _ciphertexts,
+    WireKind.ENCRYPTED_VECTOR: _encrypted_vector,
+    WireKind.ROUND_DESCRIPTOR: _round_descriptor,
+    WireKind.CONTRIBUTION: _contribution,
+    WireKind.CHUNK: _chunk,
+    WireKind.OPEN_REQUEST: _open_request,
+    WireKind.CHUNK_REQUEST: _chunk_request,
+    WireKind.OPENING: _opening,
+    WireKind.PLAINTEXT_PROOF: _plaintext_proof,
+    WireKind.PARTIAL_DECRYPTION: _partial_decryption,
+    WireKind.TRANSCRIPT: _transcript,
+}

@@ -1,0 +1,69 @@
+"""Passphrases: asked for, read from a file, or made. Never arguments, which others can see."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+import typer
+
+from veilsum.cli.files import read_bounded
+from veilsum.errors import InvalidArgumentError
+
+__all__ = ["known_passphrase", "make_passphrase", "new_passphrase"]
+
+_FEWEST_BYTES = 12
+_MAX_FILE_BYTES = 1024
+# 32 letters and digits that nobody takes for one another; 28 of them are 140 bits.
+_ALPHABET = "23456789abcdefghijkmnpqrstuvwxyz"
+_GROUPS, _GROUP = 7, 4
+
+
+def new_passphrase(what: str, file: Path | None) -> bytes:
+    """A passphrase for a new file: from a file, or asked for twice.
+
+    Raises:
+        InvalidArgumentError: too short to keep a file that may be copied.
+    """
+    passphrase = _from_file(file)
+    if passphrase is None:
+        text = typer.prompt(
+            f"New passphrase for {what}", hide_input=True, confirmation_prompt=True, err=True
+        )
+        passphrase = str(text).encode()
+    if len(passphrase) < _FEWEST_BYTES:
+        raise InvalidArgumentError(
+            f"the passphrase has {len(passphrase)} bytes; whoever copies the file can try many, so "
+            f"take {_FEWEST_BYTES} at least, such as five words"
+        )
+    return passphrase
+
+
+def known_passphrase(what: str, file: Path | None, *, own: bool = True) -> bytes:
+    """The passphrase of a file that there is. ``own``: the party's own, as the environment has."""
+    passphrase = _from_file(file, own=own)
+    if passphrase is None:
+        text = typer.prompt(f"Passphrase of {what}", hide_input=True, err=True)
+        passphrase = str(text).encode()
+    return passphrase
+
+
+def make_passphrase() -> str:
+    """A random one of 140 bits, that can be read out."""
+    return "-".join(
+        "".join(secrets.choice(_ALPHABET) for _ in range(_GROUP)) for _ in range(_GROUPS)
+    )
+
+
+def _from_file(file: Path | None, *, own: bool = True) -> bytes | None:
+    if file is None and own:
+        named = os.environ.get("VEILSUM_PASSPHRASE_FILE")
+        file = Path(named) if named else None
+    if file is None:
+        return None
+    data = read_bounded(file, _MAX_FILE_BYTES)
+    passphrase = data.removesuffix(b"\n").removesuffix(b"\r")
+    if not passphrase or any(c in passphrase for c in b"\n\r\0"):
+        raise InvalidArgumentError(f"{file} must hold one line, the passphrase")
+    return passphrase

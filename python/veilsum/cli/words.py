@@ -1,0 +1,52 @@
+"""What commands share in talking: names and hashes that can be read out, errors in one line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from veilsum.errors import InvalidArgumentError, VeilsumError
+
+__all__ = ["grouped", "one_line", "parse_hash", "printable", "size"]
+
+
+def printable(text: str) -> str:
+    """Text of others for a terminal: what would move its cursor or hide letters is spelled out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def grouped(digits: str) -> str:
+    """Hexadecimal digits in groups of four, for reading out."""
+    return " ".join(digits[i : i + 4] for i in range(0, len(digits), 4))
+
+
+def parse_hash(text: str) -> bytes:
+    """A SHA-256 as ``grouped`` or otherwise written; InvalidArgumentError if it is none."""
+    digits = re.sub(r"[\s:-]", "", text)
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", digits):
+        raise InvalidArgumentError(
+            f"{printable(text)!r} is no hash: it has 64 hexadecimal digits, spaces do not matter"
+        )
+    return bytes.fromhex(digits)
+
+
+def size(num_bytes: float) -> str:
+    """Bytes in a unit that suits."""
+    for unit in ("bytes", "kB", "MB"):
+        if num_bytes < 1000:
+            return f"{num_bytes:.0f} bytes" if unit == "bytes" else f"{num_bytes:.1f} {unit}"
+        num_bytes /= 1000
+    return f"{num_bytes:,.1f} GB"
+
+
+@contextmanager
+def one_line(command: str) -> Iterator[None]:
+    """What is wrong in one line, and exit code 2."""
+    try:
+        yield
+    except (VeilsumError, OSError) as error:
+        typer.echo(f"veilsum {command}: {printable(str(error))}", err=True)
+        raise typer.Exit(2) from None

@@ -1,0 +1,260 @@
+"""A party's folder: all that one party needs for the rounds of one federation, in files."""
+
+import json
+import os
+from pathlib import Path
+
+from veilsum import keyfile
+from veilsum.durable import new_folder
+from veilsum.errors import (
+    InvalidArgumentError,
+    LedgerError,
+    MalformedDataError,
+    PolicyRefusedError,
+)
+from veilsum.identity import Enrolment, Identity, Role
+from veilsum.keys import SecretKey
+from veilsum.privacy import Ledger
+from veilsum.secure_sum.contributor import Contributor
+from veilsum.secure_sum.federation import Federation
+from veilsum.secure_sum.fields import HASH_BYTES
+from veilsum.secure_sum.round_ledger import RoundLedger
+from veilsum.secure_sum.share_holder import ShareHolder
+from veilsum.threshold import KeyShare
+from veilsum.wire import BytesLike, WireKind, as_bytes
+
+__all__ = ["PartyFolder"]
+
+_ABOUT = "party.json"
+_FEDERATION = "federation.veil"
+_IDENTITY = "party.identity"
+_SHARE = "party.share"
+_KEY = "party.key"
+_PRIVACY = "privacy.sqlite"
+_ROUNDS = {Role.CONTRIBUTOR: "contributor-rounds.sqlite", Role.HOLDER: "holder-rounds.sqlite"}
+_VERSION = 1
+_MAX_ABOUT_BYTES = 1 << 16
+
+
+class PartyFolder:
+    """The pinned federation, a party's secrets under one passphrase, and its ledgers.
+
+    A process that starts anew for each message makes its party from it:
+
+        party = PartyFolder("hospital-a").contributor(passphrase=...)
+
+    Never copy or restore its ledgers (docs/operations.md): an older copy has forgotten what was
+    answered and spent, and does not know.
+
+    Args:
+        path: a folder that ``create`` made.
+
+    Attributes:
+        path: as given.
+        federation: the agreement.
+        enrolment: the party's name and public key.
+        roles: in which parts the federation knows the party.
+
+    Raises:
+        MalformedDataError: no party's folder.
+        PolicyRefusedError: its federation is another one than was pinned.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        pin, self._privacy_ledger = _read_about(self.path / _ABOUT)
+        signed = (self.path / _FEDERATION).read_bytes()
+        self.federation = Federation.from_signed(signed, expected_hash=pin)
+        sealed = keyfile.read(self.path / _IDENTITY, WireKind.IDENTITY_FILE)
+        public = keyfile.public_part(sealed, WireKind.IDENTITY_FILE)
+        self.enrolment = Enrolment.from_bytes(public)
+        self.roles = _roles(self.federation, self.enrolment)
+
+    @classmethod
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        signed_federation: BytesLike,
+        *,
+        identity: Identity,
+        passphrase: str | bytes,
+        expected_hash: bytes | None = None,
+        dealer: Enrolment | None = None,
+        key: KeyShare | SecretKey | None = None,
+        privacy_ledger: str | os.PathLike[str] | None = None,
+    ) -> "PartyFolder":
+        """Check what the dealer sent, and set up a party: once for each federation and party.
+
+        Args:
+            path: where; nothing may be there yet. The folder appears whole or not at all.
+            signed_federation: the dealer's file.
+            identity: the party's, which is saved again under ``passphrase``.
+            passphrase: opens the folder's secrets.
+            expected_hash: pins the federation, as for ``Federation.from_signed``.
+            dealer: pins it by its dealer instead.
+            key: what this party holds of the key: a share, the whole key, or nothing.
+            privacy_ledger: the ledger to go on with, of a contributor whose data contributed
+                before. A new one with the federation's budget if None.
+
+        Raises:
+            FileExistsError: there is something at ``path``: what was answered is never forgotten.
+            PolicyRefusedError: another federation, or it does not know the identity.
+            SignatureError, MalformedDataError, InvalidKeyError: as ``Federation.from_signed``.
+            InvalidArgumentError, KeyMismatchError: the key is missing, or not this party's.
+            LedgerError: the privacy ledger to go on with is none.
+        """
+        federation = Federation.from_signed(
+            signed_federation, expected_hash=expected_hash, dealer=dealer
+        )
+        roles = _roles(federation, identity.enrol())
+        _check_given(federation, roles, key, privacy_ledger)
+        with new_folder(path) as staged:
+            (staged / _FEDERATION).write_bytes(as_bytes(signed_federation))
+            identity.save(staged / _IDENTITY, passphrase=passphrase)
+            if key is not None:
+                name = _SHARE if isinstance(key, KeyShare) else _KEY
+                key.save(staged / name, passphrase=passphrase)
+            for role in roles:
+                RoundLedger.create(staged / _ROUNDS[role])
+            ledger = _PRIVACY if privacy_ledger is None else os.path.abspath(privacy_ledger)
+            noise = federation.noise
+            if Role.CONTRIBUTOR in roles and noise is not None and privacy_ledger is None:
+                Ledger.create(staged / _PRIVACY, epsilon=noise.epsilon, delta=noise.delta)
+            about = {
+                "veilsum": "party",
+                "version": _VERSION,
+                "federation": federation.hash.hex(),
+                "privacy_ledger": ledger,
+            }
+            (staged / _ABOUT).write_text(json.dumps(about, indent=2) + "\n")
+            # The parties are made once for their own checks, before the folder is there.
+            party = cls(staged)
+            if Role.CONTRIBUTOR in roles:
+                party._contributor(identity, key if isinstance(key, SecretKey) else None)
+            if Role.HOLDER in roles and key is not None:
+                party._share_holder(identity, key)
+        return cls(path)
+
+    def identity(self, *, passphrase: str | bytes) -> Identity:
+        """The party's name and signing key; errors as ``Identity.load``."""
+        return Identity.load(self.path / _IDENTITY, passphrase=passphrase)
+
+    def contributor(self, *, passphrase: str | bytes) -> Contributor:
+        """The party as a contributor.
+
+        Raises:
+            PassphraseError: another passphrase, or a file was changed.
+            LedgerError: a ledger is missing or damaged. It is never made anew.
+            InvalidArgumentError: it is none.
+        """
+        secret_key = None
+        if self.federation.trust == "shared":
+            secret_key = SecretKey.load(self.path / _KEY, passphrase=passphrase)
+        return self._contributor(self.identity(passphrase=passphrase), secret_key)
+
+    def share_holder(self, *, passphrase: str | bytes) -> ShareHolder:
+        """The party as a holder of the key or of a share; errors as ``contributor``."""
+        key = self._key(passphrase)
+        return self._share_holder(self.identity(passphrase=passphrase), key)
+
+    def rounds(self, role: Role) -> RoundLedger | None:
+        """What the party has answered in this part; None if it has not got this part.
+
+        Raises:
+            LedgerError: the ledger is missing or damaged.
+        """
+        return RoundLedger.open(self.path / _ROUNDS[role]) if role in self.roles else None
+
+    @property
+    def privacy_ledger(self) -> Ledger | None:
+        """What a contributor has spent; None where nobody adds noise.
+
+        Raises:
+            LedgerError: the ledger is missing or damaged.
+        """
+        if self.federation.noise is None or Role.CONTRIBUTOR not in self.roles:
+            return None
+        return Ledger.open(self.path / self._privacy_ledger)
+
+    def __repr__(self) -> str:
+        return f"<PartyFolder: {self.path}, federation {self.federation.hash[:8].hex()}>"
+
+    def _key(self, passphrase: str | bytes) -> KeyShare | SecretKey:
+        if self.federation.trust == "threshold":
+            return KeyShare.load(self.path / _SHARE, passphrase=passphrase)
+        return SecretKey.load(self.path / _KEY, passphrase=passphrase)
+
+    def _contributor(self, identity: Identity, secret_key: SecretKey | None) -> Contributor:
+        return Contributor(
+            self.federation,
+            identity,
+            rounds=RoundLedger.open(self.path / _ROUNDS[Role.CONTRIBUTOR]),
+            ledger=self.privacy_ledger,
+            secret_key=secret_key,
+        )
+
+    def _share_holder(self, identity: Identity, key: KeyShare | SecretKey) -> ShareHolder:
+        rounds = RoundLedger.open(self.path / _ROUNDS[Role.HOLDER])
+        return ShareHolder(self.federation, identity, key=key, rounds=rounds)
+
+
+def _read_about(path: Path) -> tuple[bytes, str]:
+    """The federation's hash, and where the privacy ledger is."""
+    try:
+        with open(path, "rb") as file:
+            about = json.loads(file.read(_MAX_ABOUT_BYTES))
+        if (about["veilsum"], about["version"]) != ("party", _VERSION):
+            raise ValueError
+        pin, ledger = bytes.fromhex(about["federation"]), about["privacy_ledger"]
+        if len(pin) != HASH_BYTES or not isinstance(ledger, str):
+            raise ValueError
+    except (FileNotFoundError, NotADirectoryError):
+        raise MalformedDataError(
+            f"{path.parent} is no party's folder: there is no {path.name} in it"
+        ) from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise MalformedDataError(f"{path} does not describe a party's folder") from None
+    return pin, ledger
+
+
+def _roles(federation: Federation, party: Enrolment) -> tuple[Role, ...]:
+    """In which parts the federation knows the party."""
+    known = {
+        Role.CONTRIBUTOR: federation.contributor(party.name),
+        Role.HOLDER: federation.holder(party.name),
+    }
+    roles = tuple(role for role, enrolment in known.items() if enrolment == party)
+    if roles:
+        return roles
+    if any(known.values()):
+        raise PolicyRefusedError(
+            f"the federation has {party.name} with another signing key: the dealer was given "
+            "another enrolment than this identity's"
+        )
+    raise PolicyRefusedError(f"{party.name} is on no roster of the federation")
+
+
+def _check_given(
+    federation: Federation,
+    roles: tuple[Role, ...],
+    key: KeyShare | SecretKey | None,
+    privacy_ledger: str | os.PathLike[str] | None,
+) -> None:
+    """That a holder has its key and nobody else has one; and that a ledger has a use."""
+    if Role.HOLDER in roles and key is None:
+        what = "share" if federation.trust == "threshold" else "key"
+        raise InvalidArgumentError(f"this party holds the key: the dealer's {what} file is missing")
+    if Role.HOLDER not in roles and key is not None:
+        raise InvalidArgumentError(
+            "in this federation others hold the key; a contributor must not have it"
+        )
+    if privacy_ledger is None:
+        return
+    if Role.CONTRIBUTOR not in roles or federation.noise is None:
+        raise InvalidArgumentError("a privacy ledger is for contributors that add noise")
+    epsilon_delta = Ledger.open(privacy_ledger).budget
+    if (epsilon_delta[1] > 0) != (federation.noise.delta > 0):
+        raise LedgerError(
+            "the privacy ledger is for the other kind of noise: with a delta it adds up Gaussian "
+            "noise, without one Laplace noise"
+        )
