@@ -3,18 +3,25 @@
 import dataclasses
 
 import numpy as np
+import pytest
 import veilsum as vs
+from protocol_parties import frames_of
 from shared_keys import shared_key
 from veilsum.secure_sum import (
     Aggregator,
+    Chunk,
+    ChunkRequest,
+    ContributionHeader,
     Contributor,
     Federation,
     Identity,
+    OpenRequest,
     RoundDescriptor,
     RoundLedger,
     ShareHolder,
     hash_model,
 )
+from veilsum.secure_sum.merkle import leaf_hash, merkle_paths, merkle_root
 
 DIM = 400
 CODEC = vs.Codec(DIM, clip=1.0, value_bits=10, max_addends=8)
@@ -106,11 +113,77 @@ class Round:
         return self.aggregator.finish()
 
 
-def frames_of(message):
-    """The framed messages that a message is made of."""
-    return list(vs.wire.split_frames(message, max_frame_bytes=1 << 24))
-
-
 def changed(frame, kind, **changes):
     """A message read, changed and written again."""
     return dataclasses.replace(kind.from_bytes(frame), **changes).to_bytes()
+
+
+# ---- what an attacker can make ----
+
+
+def ciphertexts_of(world, message):
+    """The ciphertexts in a contribution: anybody can read them."""
+    chunks = [Chunk.from_bytes(frame) for frame in frames_of(message)[1:]]
+    key = world.federation.public_key
+    return vs.Ciphertexts.concatenate(
+        [vs.Ciphertexts.from_bytes(chunk.ciphertexts, key) for chunk in chunks]
+    )
+
+
+def forged_contribution(world, descriptor, name, ciphertexts, proofs):
+    """A contribution of these ciphertexts and proofs, properly signed by ``name``."""
+    federation = world.federation
+    chunks = []
+    for index in range(federation.num_chunks):
+        places = federation.chunk_range(index)
+        part = ciphertexts[places.start : places.stop]
+        chunk = Chunk(index=index, ciphertexts=part.to_bytes(), proof=proofs[index])
+        chunks.append(chunk.to_bytes())
+    header = ContributionHeader.signed(
+        world.identities[name],
+        round_id=descriptor.round_id,
+        num_chunks=len(chunks),
+        root=merkle_root([leaf_hash(chunk) for chunk in chunks]),
+    )
+    return b"".join([header.to_bytes(), *chunks])
+
+
+def proofs_of(message):
+    return [Chunk.from_bytes(frame).proof for frame in frames_of(message)[1:]]
+
+
+def forged_request(world, descriptor, messages, chunks):
+    """What a cheating aggregator asks: these contributions, these chunks."""
+    contributions = {
+        ContributionHeader.from_bytes(frames_of(m)[0]).contributor: frames_of(m) for m in messages
+    }
+    headers = tuple(
+        ContributionHeader.from_bytes(contributions[name][0]) for name in sorted(contributions)
+    )
+    request = OpenRequest(descriptor=descriptor, headers=headers, chunks=chunks)
+    frames = [request.to_bytes()]
+    for index in chunks:
+        for position, name in enumerate(sorted(contributions)):
+            leaves = [leaf_hash(frame) for frame in contributions[name][1:]]
+            frames.append(
+                ChunkRequest(
+                    contribution=position,
+                    path=tuple(merkle_paths(leaves)[index]),
+                    chunk=contributions[name][1 + index],
+                ).to_bytes()
+            )
+    return b"".join(frames)
+
+
+def refused_everywhere(world, descriptor, message, error, match):
+    """The aggregator refuses it, and where the aggregator is in league every holder does."""
+    aggregator = Aggregator(world.federation, descriptor)
+    with pytest.raises(error, match=match):
+        aggregator.receive(message)
+    assert aggregator.contributors == ()
+    assert sum(aggregator.refused.values()) == 1
+    honest = [world.contribution(name, descriptor) for name in NAMES[1:3]]
+    chunks = tuple(range(world.federation.num_chunks))
+    request = forged_request(world, descriptor, [*honest, message], chunks)
+    with pytest.raises(error, match=match):
+        world.holder(HOLDERS[0], rounds=RoundLedger.in_memory()).open(request)

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "ctime_secrets.hpp"
+#include "ctime_verdicts.hpp"
 #include "veilsum/bigint/kernel.hpp"
 #include "veilsum/bigint/limbs.hpp"
 #include "veilsum/bigint/residue.hpp"
@@ -26,51 +26,15 @@ using namespace veilsum;
 
 namespace {
 
+using ctime::all_passed;
+using ctime::expect_constant_time;
+using ctime::expect_leak;
+using ctime::expect_secret;
 using ctime::mark_secret;
+using ctime::reports_of;
+using ctime::verdict;
 
 constexpr int kSkipped = 77;
-
-bool all_passed = true;
-
-void verdict(bool passed, const char* what, unsigned reports, const char* expected) {
-    all_passed = all_passed && passed;
-    std::printf("%s %s: %u reports, %s expected\n", passed ? "ok  " : "FAIL", what, reports,
-                expected);
-}
-
-/// How often the instrument saw time depend on a secret while f ran.
-template <class F>
-unsigned reports_of(F&& f) {
-    const unsigned before = ctime::num_reports();
-    f();
-    return ctime::num_reports() - before;
-}
-
-/// A leak on purpose.
-template <class F>
-void expect_leak(const char* what, F&& f) {
-    const unsigned reports = reports_of(f);
-    verdict(reports != 0, what, reports, "some");
-}
-
-/// A result of secrets is secret in each byte: were it not, they would have been lost on the way.
-template <class T>
-void expect_secret(std::span<T> result) {
-    const std::size_t count = ctime::num_secret_bytes(result.data(), result.size_bytes());
-    if (count == result.size_bytes()) return;
-    all_passed = false;
-    std::printf("FAIL of the result above %zu bytes of %zu are secret\n", count,
-                result.size_bytes());
-}
-
-/// No report, and a result that is secret.
-template <class T, class F>
-void expect_constant_time(const char* what, std::span<T> result, F&& f) {
-    std::ranges::fill(result, T{});
-    const unsigned reports = reports_of(f);
-    verdict(reports == 0, what, reports, "none");
-    expect_secret(result);
-}
 
 Secret<Limb> random_limbs(std::size_t num_limbs) {
     Secret<Limb> limbs(num_limbs);
@@ -340,6 +304,8 @@ void check_share_proof() {
             prove_share({key, 1, 0, {}, elements, elements}, exponent, {.num_threads = 1});
         std::copy_n(proof.response.begin(), response.size(), response.begin());
     });
+}
+
 void check_keystreams() {
     constexpr std::size_t kNumBlocks = 2 * 16 + 3;
     const std::byte start[kKeystreamStartBytes] = {};
@@ -357,7 +323,8 @@ void check_keystreams() {
     }
 }
 
-/// Nonces are hashed from the plaintexts, so that answers are secret here, though they are public.
+/// Nonces are hashed from the plaintexts, so that answers are secret here, though they are
+/// public.
 void check_plaintext_proof() {
     const Integer n = random_odd(1024);
     for (const KeyForm form : {KeyForm::djn, KeyForm::classic}) {
