@@ -25,6 +25,7 @@ class Trust(str, Enum):
     """Who can open the sums."""
 
     authority = "authority"
+    threshold = "threshold"
     shared = "shared"
 
 
@@ -50,7 +51,11 @@ def demo(
         float, typer.Option(min=1e-3, help="Privacy of the noisy trainings, for a client's life.")
     ] = 4.0,
     trust: Annotated[
-        Trust, typer.Option(help="Who holds the key: a separate authority, or every client.")
+        Trust,
+        typer.Option(
+            help="Who opens sums: a separate authority, 4 of 5 share holders (many times slower), "
+            "or every client."
+        ),
     ] = Trust.authority,
     only: Annotated[
         list[Part] | None, typer.Option(help="Only this part; may be given several times.")

@@ -181,7 +181,9 @@ class Story:
 
     def _secret_key(self) -> vs.SecretKey:
         if self._key is None:
-            self._key = vs.generate_key(self._settings.key_bits)
+            self._key = vs.generate_key(
+                self._settings.key_bits, safe_primes=self._settings.trust == "threshold"
+            )
         return self._key
 
 
