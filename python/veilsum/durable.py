@@ -10,7 +10,7 @@ from pathlib import Path
 
 from veilsum.errors import LedgerError
 
-__all__ = ["DurableFile", "new_folder"]
+__all__ = ["DurableFile", "new_folder", "sync_folder"]
 
 
 @contextmanager
@@ -27,16 +27,16 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     staged = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:100]}."))
     try:
         yield staged
-        _sync(staged)
+        sync_folder(staged)
         # Onto an empty folder made meanwhile it would succeed, and lose nothing.
         os.rename(staged, target)
-        _sync(target.parent)
+        sync_folder(target.parent)
     except BaseException:
         shutil.rmtree(staged, ignore_errors=True)
         raise
 
 
-def _sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Have the names in a folder on the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

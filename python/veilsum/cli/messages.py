@@ -21,8 +21,14 @@ from veilsum.secure_sum import (
     ThresholdKey,
     Transcript,
 )
-from veilsum.secure_sum.merkle import leaf_hash, merkle_root, path_leads_to
-from veilsum.secure_sum.received import read_chunk
+from veilsum.secure_sum.merkle import leaf_hash, merkle_root
+from veilsum.secure_sum.received import (
+    check_answer,
+    check_header,
+    check_set,
+    read_chunk,
+    requested_chunk,
+)
 from veilsum.threshold import PartialDecryption
 from veilsum.vector import Codec, EncryptedVector
 from veilsum.wire import Reader, WireKind, wire_kind
@@ -72,7 +78,7 @@ def _contribution(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -
     contents.facts |= _header_facts(header)
     federation = agreed.federation
     if federation is not None:
-        _check_header(header, federation)
+        check_header(federation, header)
     leaves = []
     for index, frame in enumerate(frames):
         leaves.append(leaf_hash(frame))
@@ -108,15 +114,7 @@ def _open_request(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -
     federation = agreed.federation
     if federation is not None:
         _check_descriptor(request.descriptor, federation)
-        if len(request.headers) < federation.fewest:
-            raise PolicyRefusedError(
-                f"a sum of {len(request.headers)} is asked for; the federation opens none of "
-                f"fewer than {federation.fewest}"
-            )
-        for header in request.headers:
-            _check_header(header, federation)
-            if header.round_id != request.descriptor.round_id:
-                raise ProtocolError(f"{header.contributor} contributed to another round")
+        check_set(federation, request)
     _check_requested(request, frames, federation, contents)
     if federation is None:
         contents.unchecked.append(_WANTED)
@@ -138,17 +136,11 @@ def _check_requested(
         return
     for index in request.chunks:
         for position, header in enumerate(request.headers):
-            frame = next(frames, None)
-            if frame is None:
-                raise ProtocolError("fewer chunks follow than the request announces")
-            given = ChunkRequest.from_bytes(frame)
-            leaf = leaf_hash(given.chunk)
-            if given.contribution != position or not path_leads_to(
-                header.root, leaf, index, header.num_chunks, given.path
-            ):
-                raise ProtocolError(f"this is not chunk {index} that {header.contributor} signed")
+            chunk = requested_chunk(
+                next(frames, None), header=header, position=position, index=index
+            )
             if federation is not None:
-                read_chunk(federation, header, index, Chunk.from_bytes(given.chunk), None)
+                read_chunk(federation, header, index, chunk, None)
     contents.checked.append("the chunks are those that the headers commit to")
 
 
@@ -167,10 +159,7 @@ def _opening(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> Non
         row = {"holder": answer.holder, "round_id": answer.round_id.hex(), "bytes": len(frame)}
         rows.append(row)
         if federation is not None:
-            holder = federation.holder(answer.holder)
-            if holder is None:
-                raise ProtocolError(f"{answer.holder} is no holder of the federation")
-            answer.verify(holder)
+            check_answer(federation, answer)
             if isinstance(federation.key, ThresholdKey):
                 partial = PartialDecryption.from_bytes(answer.body, federation.key)
                 row["first_ciphertext"], row["ciphertexts"] = partial.first, len(partial)
@@ -272,15 +261,6 @@ def _check_descriptor(descriptor: RoundDescriptor, federation: Federation) -> No
     for name in descriptor.invited:
         if federation.contributor(name) is None:
             raise ProtocolError(f"{name} is invited, but not on the federation's roster")
-
-
-def _check_header(header: ContributionHeader, federation: Federation) -> None:
-    contributor = federation.contributor(header.contributor)
-    if contributor is None:
-        raise ProtocolError(f"{header.contributor} is not on the federation's roster")
-    header.verify(contributor)
-    if header.num_chunks != federation.num_chunks:
-        raise ProtocolError(f"the contribution of {header.contributor} has another codec")
 
 
 MESSAGES: dict[WireKind, Callable[[Iterator[bytes], Agreed, Contents], None]] = {

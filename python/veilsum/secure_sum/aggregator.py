@@ -1,8 +1,8 @@
 """The party that adds ciphertexts and can open none of them."""
 
 import hashlib
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from veilsum.ciphertexts import Ciphertexts
@@ -13,7 +13,7 @@ from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.gathering import Gathering
 from veilsum.secure_sum.merkle import leaf_hash, merkle_paths, merkle_root
 from veilsum.secure_sum.opening import ChunkRequest, OpenRequest
-from veilsum.secure_sum.received import read_chunk
+from veilsum.secure_sum.received import check_in_round, read_chunk
 from veilsum.secure_sum.round_store import MemoryStore, RoundStore
 from veilsum.vector import Accumulator, EncryptedVector, Sum
 from veilsum.wire import BytesLike, split_frames
@@ -192,31 +192,32 @@ class Aggregator:
 
     def _receive(self, message: BytesLike | Iterable[BytesLike]) -> str:
         frames = split_frames(message, max_frame_bytes=self._federation.max_frame_bytes)
+        return self._take(
+            frames, lambda name, checked: self._store.put("contribution", _place(name), checked)
+        )
+
+    def _take(self, frames: Iterator[bytes], keep: Callable[[str, Iterator[bytes]], object]) -> str:
+        """Check a contribution while ``keep`` reads it, and add it if all of it is well."""
         first = next(frames, None)
         if first is None:
             raise MalformedDataError("the contribution is empty")
         header = ContributionHeader.from_bytes(first)
         self._check_header(header)
-        name, leaves, parts = header.contributor, list[bytes](), list[Ciphertexts]()
-        checked = self._checked_frames(header, frames, leaves, parts)
-        self._store.put("contribution", _place(name), checked)
-        self._add(header, leaves, parts)
-        return name
+        leaves, parts = list[bytes](), list[Ciphertexts]()
+        keep(header.contributor, self._checked_frames(header, frames, leaves, parts))
+        vector = EncryptedVector(Ciphertexts.concatenate(parts), self._federation.codec)
+        self._accumulator.add(vector)
+        self._headers[header.contributor] = header
+        self._leaves[header.contributor] = leaves
+        return header.contributor
 
     def _check_header(self, header: ContributionHeader) -> None:
+        check_in_round(self._federation, self._descriptor, header)
         name = header.contributor
-        contributor = self._federation.contributor(name)
-        if header.round_id != self._descriptor.round_id:
-            raise ProtocolError(f"the contribution of {name} is for another round")
-        if contributor is None or name not in self._descriptor.invited:
-            raise ProtocolError(f"{name} is not invited to this round")
-        header.verify(contributor)
         if self._gathering is not None:
             raise ProtocolError(f"the contribution of {name} is late: the round is closed")
         if name in self._headers:
             raise ProtocolError(f"{name} has contributed to this round already")
-        if header.num_chunks != self._federation.num_chunks:
-            raise ProtocolError(f"the contribution of {name} has another codec than agreed")
         self._federation.codec.check_num_addends(len(self._headers) + 1)
 
     def _checked_frames(
@@ -240,14 +241,6 @@ class Aggregator:
             raise MalformedDataError(f"{header.contributor} sent more chunks than announced")
         if merkle_root(leaves) != header.root:
             raise ProtocolError(f"these are not the chunks that {header.contributor} signed")
-
-    def _add(
-        self, header: ContributionHeader, leaves: list[bytes], parts: list[Ciphertexts]
-    ) -> None:
-        vector = EncryptedVector(Ciphertexts.concatenate(parts), self._federation.codec)
-        self._accumulator.add(vector)
-        self._headers[header.contributor] = header
-        self._leaves[header.contributor] = leaves
 
     def _close(self) -> Gathering:
         if self._gathering is None:
@@ -296,12 +289,7 @@ class Aggregator:
             raise ProtocolError("the store is of another round")
         for place in self._store.names("contribution"):
             frames = self._store.frames("contribution", place)
-            header = ContributionHeader.from_bytes(next(frames, b""))
-            self._check_header(header)
-            leaves, parts = list[bytes](), list[Ciphertexts]()
-            for _ in self._checked_frames(header, frames, leaves, parts):
-                pass
-            self._add(header, leaves, parts)
+            self._take(frames, lambda _, checked: deque(checked, maxlen=0))  # It is kept already.
         if self._store.names("closed"):
             closed = next(self._store.frames("closed", "round"), b"")
             if closed != self._request_header(()).to_bytes():

@@ -95,16 +95,20 @@ class Federation:
         assert self.min_contributors is not None  # Set when it was made.
         return self.min_contributors
 
+    @cached_property
+    def num_ciphertexts(self) -> int:
+        """How many ciphertexts a contribution has."""
+        return self.codec.num_ciphertexts(self.public_key)
+
     @property
     def num_chunks(self) -> int:
         """How many chunks a contribution has."""
-        return -(-self.codec.num_ciphertexts(self.public_key) // self.chunk_size)
+        return -(-self.num_ciphertexts // self.chunk_size)
 
     def chunk_range(self, index: int) -> range:
         """Which ciphertexts of a vector make chunk ``index``."""
-        num_ciphertexts = self.codec.num_ciphertexts(self.public_key)
         begin = index * self.chunk_size
-        return range(begin, min(begin + self.chunk_size, num_ciphertexts))
+        return range(begin, min(begin + self.chunk_size, self.num_ciphertexts))
 
     @property
     def max_frame_bytes(self) -> int:
@@ -113,7 +117,7 @@ class Federation:
         # A request names everyone in its descriptor, and again with a signed header.
         names = 1024 * (len(self.contributors) + len(self.holders))
         chunk = self.chunk_size * element_bytes
-        total = self.codec.num_ciphertexts(self.public_key) * element_bytes
+        total = self.num_ciphertexts * element_bytes
         lanes = 8 * (self.codec.dim + 1)
         whole = 0 if self.trust == "threshold" else max(total, lanes)
         return names + 8 * self.num_chunks + max(chunk, whole) + (1 << 16)

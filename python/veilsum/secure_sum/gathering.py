@@ -15,6 +15,7 @@ from veilsum.secure_sum.contribution import ContributionHeader, set_hash
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.opening import Opening, Receipt, opening_context
+from veilsum.secure_sum.received import check_answer
 from veilsum.secure_sum.transcript import Transcript
 from veilsum.threshold import Combination, PartialDecryption, ThresholdKey
 from veilsum.vector import EncryptedVector, Sum
@@ -84,12 +85,9 @@ class Gathering:
     def take(self, frame: bytes) -> tuple[str, bool]:
         """Check one answer and keep it; the name of the holder, and whether the answer is news."""
         answer = Opening.from_bytes(frame)
-        holder = self._federation.holder(answer.holder)
-        if holder is None:
-            raise ProtocolError(f"{answer.holder} is no holder of this federation")
         if (answer.round_id, answer.set_hash) != (self._descriptor.round_id, self._set_hash):
             raise ProtocolError(f"{answer.holder} answers another request")
-        answer.verify(holder)
+        check_answer(self._federation, answer)
         if self._combination is None:
             is_news = self._take_lanes(answer)
         else:

@@ -1,12 +1,98 @@
-"""Reading a chunk that somebody sent."""
+"""What others sent, held against the federation: the checks that every party makes alike."""
 
 from veilsum.ciphertexts import Ciphertexts
-from veilsum.errors import ProofError, ProtocolError
+from veilsum.errors import PolicyRefusedError, ProofError, ProtocolError
 from veilsum.proofs import PlaintextProof
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader, proof_context
+from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
+from veilsum.secure_sum.merkle import leaf_hash, path_leads_to
+from veilsum.secure_sum.opening import ChunkRequest, Opening, OpenRequest, Receipt
 
-__all__ = ["read_chunk"]
+__all__ = [
+    "check_answer",
+    "check_header",
+    "check_in_round",
+    "check_set",
+    "read_chunk",
+    "requested_chunk",
+]
+
+
+def check_header(federation: Federation, header: ContributionHeader) -> None:
+    """That a contribution is of somebody on the roster, in the agreed codec, and signed.
+
+    Raises:
+        ProtocolError, SignatureError: it is not.
+    """
+    name = header.contributor
+    contributor = federation.contributor(name)
+    if contributor is None:
+        raise ProtocolError(f"{name} is not on the federation's roster")
+    if header.num_chunks != federation.num_chunks:
+        raise ProtocolError(f"the contribution of {name} has another codec than agreed")
+    header.verify(contributor)
+
+
+def check_in_round(
+    federation: Federation, descriptor: RoundDescriptor, header: ContributionHeader
+) -> None:
+    """``check_header``, and that the contribution is to this round, which invites its maker.
+
+    Raises:
+        ProtocolError, SignatureError: it is not.
+    """
+    name = header.contributor
+    if header.round_id != descriptor.round_id:
+        raise ProtocolError(f"the contribution of {name} is for another round")
+    if name not in descriptor.invited or federation.contributor(name) is None:
+        raise ProtocolError(f"{name} was not invited to the round")
+    check_header(federation, header)
+
+
+def check_set(federation: Federation, request: OpenRequest) -> None:
+    """That a request is for enough contributions, and each is one to its round.
+
+    Raises:
+        PolicyRefusedError: fewer than the federation opens.
+        CapacityError: more than the codec has room for.
+        ProtocolError, SignatureError: as ``check_in_round``.
+    """
+    if len(request.headers) < federation.fewest:
+        raise PolicyRefusedError(
+            f"a sum of {len(request.headers)} is asked for; the federation opens none of "
+            f"fewer than {federation.fewest}"
+        )
+    federation.codec.check_num_addends(len(request.headers))
+    for header in request.headers:
+        check_in_round(federation, request.descriptor, header)
+
+
+def check_answer(federation: Federation, answer: Opening | Receipt) -> None:
+    """That it is signed by a holder of the federation, or ProtocolError, SignatureError."""
+    holder = federation.holder(answer.holder)
+    if holder is None:
+        raise ProtocolError(f"{answer.holder} is no holder of the federation")
+    answer.verify(holder)
+
+
+def requested_chunk(
+    frame: bytes | None, *, header: ContributionHeader, position: int, index: int
+) -> Chunk:
+    """Chunk ``index`` of the contribution at ``position`` of a request, under its signed root.
+
+    Raises:
+        MalformedDataError: not a chunk request.
+        ProtocolError: nothing follows, or another chunk than was signed.
+    """
+    if frame is None:
+        raise ProtocolError("fewer chunks follow than the request announces")
+    given = ChunkRequest.from_bytes(frame)
+    if given.contribution != position or not path_leads_to(
+        header.root, leaf_hash(given.chunk), index, header.num_chunks, given.path
+    ):
+        raise ProtocolError(f"this is not chunk {index} that {header.contributor} signed")
+    return Chunk.from_bytes(given.chunk)
 
 
 def read_chunk(
@@ -26,7 +112,8 @@ def read_chunk(
     """
     name = header.contributor
     ciphertexts = Ciphertexts.from_bytes(chunk.ciphertexts, federation.public_key)
-    wanted = len(federation.chunk_range(index))
+    places = federation.chunk_range(index)
+    wanted = len(places)
     if chunk.index != index or ciphertexts.shape != (wanted,):
         raise ProtocolError(
             f"{name} sent a chunk {chunk.index} of shape {ciphertexts.shape} where chunk {index} "
@@ -37,7 +124,6 @@ def read_chunk(
             raise ProtocolError(f"{name} sent a proof where none belongs")
         return ciphertexts
     proof = PlaintextProof.from_bytes(chunk.proof, federation.public_key)
-    places = federation.chunk_range(index)
     if (proof.first, len(proof), proof.chunk) != (places.start, wanted, federation.chunk_size):
         raise ProtocolError(
             f"{name} sent the proof of other ciphertexts than those of chunk {index}"

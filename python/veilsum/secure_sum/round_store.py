@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
+from veilsum.durable import sync_folder
 from veilsum.errors import InvalidArgumentError, MalformedDataError
 from veilsum.wire import FRAME_BYTES, wire_size
 
@@ -82,7 +83,7 @@ class FolderStore:
                 os.fsync(file.fileno())
             os.replace(temporary, target)
             self._offsets.pop(target, None)
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
         finally:
             Path(temporary).unlink(missing_ok=True)
 
@@ -133,11 +134,3 @@ def _frame_offsets(path: Path) -> list[int]:
     if offsets[-1] != size:
         raise MalformedDataError(f"{path} was changed: its last message is not whole")
     return offsets
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

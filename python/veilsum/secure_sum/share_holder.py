@@ -13,11 +13,9 @@ from veilsum.errors import (
 )
 from veilsum.identity import Identity
 from veilsum.keys import SecretKey
-from veilsum.secure_sum.contribution import Chunk
 from veilsum.secure_sum.federation import Federation
-from veilsum.secure_sum.merkle import leaf_hash, path_leads_to
-from veilsum.secure_sum.opening import ChunkRequest, Opening, OpenRequest, opening_context
-from veilsum.secure_sum.received import read_chunk
+from veilsum.secure_sum.opening import Opening, OpenRequest, opening_context
+from veilsum.secure_sum.received import check_set, read_chunk, requested_chunk
 from veilsum.secure_sum.round_ledger import RoundLedger
 from veilsum.threshold import KeyShare
 from veilsum.vector import EncryptedVector, Progress
@@ -135,28 +133,11 @@ class ShareHolder:
             ).to_bytes()
 
     def _check_set(self, asked: OpenRequest) -> None:
-        federation, announced = self._federation, asked.descriptor
-        if announced.federation_hash != federation.hash:
+        if asked.descriptor.federation_hash != self._federation.hash:
             raise PolicyRefusedError(
                 "the round belongs to another federation than the one agreed on"
             )
-        if len(asked.headers) < federation.fewest:
-            raise PolicyRefusedError(
-                f"a sum of {len(asked.headers)} is asked for; the federation opens none of "
-                f"fewer than {federation.fewest}"
-            )
-        federation.codec.check_num_addends(len(asked.headers))
-        invited = set(announced.invited)
-        for header in asked.headers:
-            name = header.contributor
-            enrolment = federation.contributor(name)
-            if name not in invited or enrolment is None:
-                raise ProtocolError(f"the request names {name}, who is not invited to the round")
-            if header.round_id != announced.round_id:
-                raise ProtocolError(f"the contribution of {name} is for another round")
-            if header.num_chunks != federation.num_chunks:
-                raise ProtocolError(f"the contribution of {name} has another codec than agreed")
-            header.verify(enrolment)
+        check_set(self._federation, asked)
 
     def _check_chunks(self, asked: OpenRequest) -> None:
         if not asked.chunks:
@@ -199,18 +180,10 @@ class ShareHolder:
         """The sum of everyone's chunk ``index``, of chunks as they were signed."""
         total: Ciphertexts | None = None
         for position, header in enumerate(asked.headers):
-            frame = next(frames, None)
-            if frame is None:
-                raise ProtocolError("fewer chunks follow than the request announces")
-            given = ChunkRequest.from_bytes(frame)
-            leaf = leaf_hash(given.chunk)
-            if given.contribution != position or not path_leads_to(
-                header.root, leaf, index, header.num_chunks, given.path
-            ):
-                raise ProtocolError(f"this is not chunk {index} that {header.contributor} signed")
-            ciphertexts = read_chunk(
-                self._federation, header, index, Chunk.from_bytes(given.chunk), num_threads
+            chunk = requested_chunk(
+                next(frames, None), header=header, position=position, index=index
             )
+            ciphertexts = read_chunk(self._federation, header, index, chunk, num_threads)
             total = ciphertexts if total is None else total + ciphertexts
         assert total is not None  # A request has contributions.
         return total

@@ -10,6 +10,7 @@ from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.fields import HASH_BYTES
 from veilsum.secure_sum.opening import Receipt
+from veilsum.secure_sum.received import check_answer, check_in_round
 from veilsum.threshold import ThresholdKey
 from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes
 
@@ -108,24 +109,14 @@ class Transcript:
                 f"{federation.fewest} to {most}, each of them once and in order"
             )
         for header in self.headers:
-            contributor = federation.contributor(header.contributor)
-            if contributor is None or header.contributor not in self.descriptor.invited:
-                raise ProtocolError(f"{header.contributor} was not invited to the round")
-            if header.round_id != self.descriptor.round_id:
-                raise ProtocolError(f"{header.contributor} contributed to another round")
-            if header.num_chunks != federation.num_chunks:
-                raise ProtocolError(f"{header.contributor} contributed in another codec")
-            header.verify(contributor)
+            check_in_round(federation, self.descriptor, header)
 
     def _check_receipts(self, federation: Federation) -> None:
         wanted = set_hash(list(self.headers))
         for receipt in self.receipts:
-            holder = federation.holder(receipt.holder)
-            if holder is None:
-                raise ProtocolError(f"{receipt.holder} is no holder of the federation")
             if (receipt.round_id, receipt.set_hash) != (self.descriptor.round_id, wanted):
                 raise ProtocolError(f"{receipt.holder} opened another set")
-            receipt.verify(holder)
+            check_answer(federation, receipt)
         threshold = federation.key.threshold if isinstance(federation.key, ThresholdKey) else 1
         num_holders = len({receipt.holder for receipt in self.receipts})
         if num_holders < threshold:
