@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "bytes.hpp"
 #include "execution.hpp"
 #include "integers.hpp"
 #include "paillier.hpp"
@@ -14,26 +15,15 @@ namespace {
 
 using namespace veilsum;
 
-/// Runs operation(execution) without the GIL, stoppable by Ctrl-C.
-template <class Operation>
-auto unlocked(Operation&& operation) {
-    const Execution execution = python_execution(0, py::none());
-    const py::gil_scoped_release release;
-    return operation(execution);
-}
-
 py::bytes to_bytes(const Ciphertexts& self) {
-    const Bytes wire =
-        unlocked([&](const Execution& execution) { return self.to_bytes(execution); });
-    return {reinterpret_cast<const char*>(wire.data()), wire.size()};
+    return to_python(
+        unlocked([&](const Execution& execution) { return self.to_bytes(execution); }));
 }
 
 Ciphertexts from_bytes(const py::bytes& wire, const PublicKey& key) {
-    const std::string_view view = wire;
-    return unlocked([&](const Execution& execution) {
-        return Ciphertexts::from_bytes(std::as_bytes(std::span(view.data(), view.size())), key,
-                                       execution);
-    });
+    const ByteView view = from_python(wire);
+    return unlocked(
+        [&](const Execution& execution) { return Ciphertexts::from_bytes(view, key, execution); });
 }
 
 py::list to_ints(const Ciphertexts& self) {

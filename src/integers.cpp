@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "bytes.hpp"
 #include "veilsum/base/error.hpp"
 
 namespace {
@@ -124,8 +125,7 @@ veilsum::Integer to_integer(const py::handle& value, const char* name, veilsum::
     }
     const auto size_bytes = (integer.attr("bit_length")().cast<std::size_t>() + 7) / 8;
     const py::bytes bytes = integer.attr("to_bytes")(size_bytes, "little");
-    const std::string_view view = bytes;
-    return veilsum::Integer::from_bytes(std::as_bytes(std::span(view.data(), view.size())));
+    return veilsum::Integer::from_bytes(from_python(bytes));
 }
 
 py::int_ from_integer(const veilsum::Integer& value) {

@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "bytes.hpp"
 #include "execution.hpp"
 #include "integers.hpp"
 #include "paillier.hpp"
@@ -15,15 +16,6 @@
 namespace {
 
 using namespace veilsum;
-
-py::bytes to_python(ByteView bytes) {
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-ByteView from_python(const py::bytes& bytes) {
-    const std::string_view view = bytes;
-    return std::as_bytes(std::span(view.data(), view.size()));
-}
 
 Ciphertexts encrypt_public(const PublicKey& key, const Plaintexts& plaintexts,
                            Ciphertexts::Shape shape, RandomiserPool* pool, unsigned num_threads,

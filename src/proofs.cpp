@@ -2,6 +2,7 @@
 
 #include <pybind11/stl.h>
 
+#include "bytes.hpp"
 #include "execution.hpp"
 #include "paillier.hpp"
 #include "veilsum/paillier/plaintext_proof.hpp"
@@ -10,24 +11,14 @@ namespace {
 
 using namespace veilsum;
 
-py::bytes to_python(ByteView bytes) {
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-ByteView from_python(const py::bytes& bytes) {
-    const std::string_view view = bytes;
-    return std::as_bytes(std::span(view.data(), view.size()));
-}
-
 py::tuple prove(const PublicKey& key, const Plaintexts& plaintexts, Ciphertexts::Shape shape,
                 RandomiserPool* pool, const py::bytes& context, std::uint64_t first,
                 std::size_t chunk, unsigned num_threads, const py::object& progress) {
-    const Execution execution = python_execution(num_threads, progress);
-    ProvedCiphertexts proved = [&] {
-        const py::gil_scoped_release release;
-        return encrypt_and_prove(plaintexts, std::move(shape), key, pool, from_python(context),
-                                 first, chunk, execution);
-    }();
+    const ByteView view = from_python(context);
+    ProvedCiphertexts proved = unlocked(num_threads, progress, [&](const Execution& execution) {
+        return encrypt_and_prove(plaintexts, std::move(shape), key, pool, view, first, chunk,
+                                 execution);
+    });
     return py::make_tuple(std::move(proved.ciphertexts), std::move(proved.proof));
 }
 
@@ -38,9 +29,10 @@ void register_proofs(py::module_& core) {
         .def_static(
             "from_bytes",
             [](const py::bytes& wire, const PublicKey& key) {
-                const Execution execution = python_execution(0, py::none());
-                const py::gil_scoped_release release;
-                return PlaintextProof::from_bytes(from_python(wire), key, execution);
+                const ByteView view = from_python(wire);
+                return unlocked([&](const Execution& execution) {
+                    return PlaintextProof::from_bytes(view, key, execution);
+                });
             },
             py::arg("wire"), py::arg("key"))
         .def("to_bytes", [](const PlaintextProof& self) { return to_python(self.to_bytes()); })
@@ -54,9 +46,10 @@ void register_proofs(py::module_& core) {
             "verify",
             [](const PlaintextProof& self, const Ciphertexts& ciphertexts, const py::bytes& context,
                unsigned num_threads) {
-                const Execution execution = python_execution(num_threads, py::none());
-                const py::gil_scoped_release release;
-                self.verify(ciphertexts, from_python(context), execution);
+                const ByteView view = from_python(context);
+                unlocked(num_threads, py::none(), [&](const Execution& execution) {
+                    self.verify(ciphertexts, view, execution);
+                });
             },
             py::arg("ciphertexts"), py::arg("context"), py::arg("num_threads") = 0);
 

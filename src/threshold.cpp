@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "bytes.hpp"
 #include "execution.hpp"
 #include "paillier.hpp"
 #include "veilsum/paillier/combination.hpp"
@@ -13,31 +14,14 @@ namespace {
 
 using namespace veilsum;
 
-py::bytes to_python(ByteView bytes) {
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-ByteView from_python(const py::bytes& bytes) {
-    const std::string_view view = bytes;
-    return std::as_bytes(std::span(view.data(), view.size()));
-}
-
-/// Runs operation(execution) without the GIL, stoppable by Ctrl-C.
-template <class Operation>
-auto unlocked(unsigned num_threads, const py::object& progress, Operation&& operation) {
-    const Execution execution = python_execution(num_threads, progress);
-    const py::gil_scoped_release release;
-    return operation(execution);
-}
-
 using Deal = DealtKey (*)(const SecretKey&, const SharePolicy&, const Execution&);
 
 template <Deal deal>
 py::tuple deal_to_python(const SecretKey& secret, std::size_t num_holders, std::size_t threshold,
                          std::size_t max_colluding_holders) {
     const SharePolicy policy{num_holders, threshold, max_colluding_holders};
-    DealtKey dealt = unlocked(
-        0, py::none(), [&](const Execution& execution) { return deal(secret, policy, execution); });
+    DealtKey dealt =
+        unlocked([&](const Execution& execution) { return deal(secret, policy, execution); });
     return py::make_tuple(std::move(dealt.key), std::move(dealt.shares));
 }
 
@@ -50,8 +34,9 @@ void register_key(py::module_& core) {
         .def_static(
             "from_bytes",
             [](const py::bytes& wire) {
-                return unlocked(0, py::none(), [&](const Execution& execution) {
-                    return ThresholdKey::from_bytes(from_python(wire), execution);
+                const ByteView view = from_python(wire);
+                return unlocked([&](const Execution& execution) {
+                    return ThresholdKey::from_bytes(view, execution);
                 });
             },
             py::arg("wire"))
@@ -73,8 +58,9 @@ void register_share(py::module_& core) {
         .def_static(
             "from_secret_bytes",
             [](const py::bytes& bytes, const ThresholdKey& key) {
-                return unlocked(0, py::none(), [&](const Execution& execution) {
-                    return KeyShare::from_secret_bytes(from_python(bytes), key, execution);
+                const ByteView view = from_python(bytes);
+                return unlocked([&](const Execution& execution) {
+                    return KeyShare::from_secret_bytes(view, key, execution);
                 });
             },
             py::arg("secret_bytes"), py::arg("key"))
@@ -90,8 +76,9 @@ void register_share(py::module_& core) {
             "decrypt",
             [](const KeyShare& self, const Ciphertexts& ciphertexts, std::uint64_t first,
                const py::bytes& context, unsigned num_threads, const py::object& progress) {
+                const ByteView view = from_python(context);
                 return unlocked(num_threads, progress, [&](const Execution& execution) {
-                    return self.decrypt(ciphertexts, first, from_python(context), execution);
+                    return self.decrypt(ciphertexts, first, view, execution);
                 });
             },
             py::arg("ciphertexts"), py::arg("first"), py::arg("context"),
@@ -101,8 +88,9 @@ void register_share(py::module_& core) {
         .def_static(
             "from_bytes",
             [](const py::bytes& wire, const ThresholdKey& key) {
-                return unlocked(0, py::none(), [&](const Execution& execution) {
-                    return PartialDecryption::from_bytes(from_python(wire), key, execution);
+                const ByteView view = from_python(wire);
+                return unlocked([&](const Execution& execution) {
+                    return PartialDecryption::from_bytes(view, key, execution);
                 });
             },
             py::arg("wire"), py::arg("key"))
@@ -117,9 +105,9 @@ void register_combination(py::module_& core) {
     py::class_<Combination>(core, "Combination")
         .def(py::init([](const ThresholdKey& key, const Ciphertexts& ciphertexts,
                          const py::bytes& context) {
-                 return unlocked(0, py::none(), [&](const Execution& execution) {
-                     return std::make_unique<Combination>(key, ciphertexts, from_python(context),
-                                                          execution);
+                 const ByteView view = from_python(context);
+                 return unlocked([&](const Execution& execution) {
+                     return std::make_unique<Combination>(key, ciphertexts, view, execution);
                  });
              }),
              py::arg("key"), py::arg("ciphertexts"), py::arg("context"))
@@ -154,7 +142,7 @@ void register_threshold(py::module_& core) {
     core.def(
         "combine_unproved",
         [](const ThresholdKey& key, const std::vector<PartialDecryption>& partials) {
-            return shared(unlocked(0, py::none(), [&](const Execution& execution) {
+            return shared(unlocked([&](const Execution& execution) {
                 return combine_unproved(key, partials, execution);
             }));
         },

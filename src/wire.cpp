@@ -2,29 +2,17 @@
 
 #include "wire.hpp"
 
-#include <memory>
 #include <optional>
-#include <string>
-#include <string_view>
 
 #include <pybind11/native_enum.h>
 
+#include "bytes.hpp"
 #include "veilsum/base/error.hpp"
 #include "veilsum/base/wire.hpp"
 
 namespace {
 
-using veilsum::ByteView;
 using veilsum::WireKind;
-
-ByteView view(const py::bytes& data) {
-    const std::string_view text = data;
-    return std::as_bytes(std::span(text.data(), text.size()));
-}
-
-py::bytes to_python(ByteView data) {
-    return {reinterpret_cast<const char*>(data.data()), data.size()};
-}
 
 /// A Writer that can be finished once.
 struct PyWriter {
@@ -39,7 +27,7 @@ struct PyWriter {
 /// A Reader together with the bytes it reads from.
 struct PyReader {
     PyReader(py::bytes data, WireKind kind, std::uint8_t version)
-        : message(std::move(data)), reader(view(message), kind, version) {}
+        : message(std::move(data)), reader(from_python(message), kind, version) {}
 
     py::bytes message;
     veilsum::Reader reader;
@@ -71,10 +59,10 @@ void register_wire(py::module_& core) {
         .finalize();
 
     core.def(
-        "wire_kind", [](const py::bytes& data) { return veilsum::wire_kind(view(data)); },
+        "wire_kind", [](const py::bytes& data) { return veilsum::wire_kind(from_python(data)); },
         py::arg("data"));
     core.def(
-        "wire_size", [](const py::bytes& data) { return veilsum::wire_size(view(data)); },
+        "wire_size", [](const py::bytes& data) { return veilsum::wire_size(from_python(data)); },
         py::arg("data"));
 
     py::class_<PyWriter>(core, "Writer")
@@ -86,7 +74,8 @@ void register_wire(py::module_& core) {
         .def("u32", [](PyWriter& self, std::uint32_t value) { self.get().u32(value); })
         .def("u64", [](PyWriter& self, std::uint64_t value) { self.get().u64(value); })
         .def("f64", [](PyWriter& self, double value) { self.get().f64(value); })
-        .def("bytes", [](PyWriter& self, const py::bytes& data) { self.get().bytes(view(data)); })
+        .def("bytes",
+             [](PyWriter& self, const py::bytes& data) { self.get().bytes(from_python(data)); })
         .def("finish", [](PyWriter& self) {
             const veilsum::Bytes message = std::move(self.get()).finish();
             self.writer.reset();
