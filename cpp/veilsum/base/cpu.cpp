@@ -104,6 +104,11 @@ std::vector<std::string> cpu_features() {
     return features;
 }
 
+bool cpu_has(std::string_view feature) {
+    static const std::vector<std::string> features = cpu_features();
+    return contains(features, feature);
+}
+
 bool may_use(std::string_view feature) {
     static const std::vector<std::string> features = usable_features();
     return contains(features, feature);

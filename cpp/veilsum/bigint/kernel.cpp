@@ -1,7 +1,5 @@
 #include "veilsum/bigint/kernel.hpp"
 
-#include <algorithm>
-
 #include "veilsum/base/cpu.hpp"
 #include "veilsum/base/error.hpp"
 #include "veilsum/bigint/kernel_avx2.hpp"
@@ -50,12 +48,8 @@ const Kernel& choose_kernel() {
 std::vector<const Kernel*> available_kernels() {
     std::vector<const Kernel*> kernels{&kPortableKernel};
 #if defined(__x86_64__)
-    const auto features = cpu_features();
-    const auto has = [&](const char* feature) {
-        return std::find(features.begin(), features.end(), feature) != features.end();
-    };
-    if (has("avx2")) kernels.push_back(&kAvx2Kernel);
-    if (has("ifma")) kernels.push_back(&kIfmaKernel);
+    if (cpu_has("avx2")) kernels.push_back(&kAvx2Kernel);
+    if (cpu_has("ifma")) kernels.push_back(&kIfmaKernel);
 #endif
     return kernels;
 }

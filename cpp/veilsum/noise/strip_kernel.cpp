@@ -1,6 +1,5 @@
 #include "veilsum/noise/strip_kernel.hpp"
 
-#include <algorithm>
 #include <array>
 #include <string>
 
@@ -42,8 +41,7 @@ void self_test(const StripKernel& kernel) {
     }
 }
 
-template <class HasFeature>
-std::vector<const StripKernel*> kernels_with(const HasFeature& has) {
+std::vector<const StripKernel*> kernels_with(bool (*has)(std::string_view)) {
     std::vector<const StripKernel*> kernels{&kPortableStripKernel};
 #if defined(__x86_64__)
     if (has("avx2") && has("fma")) kernels.push_back(&kAvx2StripKernel);
@@ -62,12 +60,7 @@ const StripKernel& choose_kernel() {
 
 }  // namespace
 
-std::vector<const StripKernel*> available_strip_kernels() {
-    const auto features = cpu_features();
-    return kernels_with([&](std::string_view feature) {
-        return std::find(features.begin(), features.end(), feature) != features.end();
-    });
-}
+std::vector<const StripKernel*> available_strip_kernels() { return kernels_with(cpu_has); }
 
 const StripKernel& active_strip_kernel() {
     static const StripKernel& kernel = choose_kernel();

@@ -34,6 +34,14 @@ std::vector<Choice> choices() {
     };
 }
 
+std::vector<const Keystream*> keystreams_with(bool (*has)(std::string_view)) {
+    std::vector<const Keystream*> keystreams;
+    for (const auto& [keystream, needs] : choices()) {
+        if (std::all_of(needs.begin(), needs.end(), has)) keystreams.push_back(keystream);
+    }
+    return keystreams;
+}
+
 using Bytes16 = std::array<std::uint8_t, 16>;
 
 /// What the key 00 01 .. 1f makes of a start.
@@ -75,31 +83,18 @@ bool passes_self_test(const Keystream& keystream) {
 }
 
 const Keystream& choose_keystream() {
-    const Keystream* chosen = nullptr;
-    for (const auto& [keystream, needs] : choices()) {
-        if (std::all_of(needs.begin(), needs.end(), may_use)) chosen = keystream;
-    }
-    if (!passes_self_test(*chosen)) {
-        throw Error(Errc::internal, "the generator " + std::string(chosen->name) +
+    const Keystream& chosen = *keystreams_with(may_use).back();
+    if (!passes_self_test(chosen)) {
+        throw Error(Errc::internal, "the generator " + std::string(chosen.name) +
                                         " failed its self-test on this processor; set VEILSUM_ISA "
                                         "to portable and report this");
     }
-    return *chosen;
+    return chosen;
 }
 
 }  // namespace
 
-std::vector<const Keystream*> available_keystreams() {
-    const auto features = cpu_features();
-    const auto has = [&](const char* feature) {
-        return std::find(features.begin(), features.end(), feature) != features.end();
-    };
-    std::vector<const Keystream*> available;
-    for (const auto& [keystream, needs] : choices()) {
-        if (std::all_of(needs.begin(), needs.end(), has)) available.push_back(keystream);
-    }
-    return available;
-}
+std::vector<const Keystream*> available_keystreams() { return keystreams_with(cpu_has); }
 
 const Keystream& active_keystream() {
     static const Keystream& keystream = choose_keystream();
