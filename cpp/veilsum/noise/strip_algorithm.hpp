@@ -42,14 +42,22 @@ namespace veilsum {
 constexpr float kExp2Polynomial[] = {0x1.000002p+0f, 0x1.62e432p-1f, 0x1.ebf906p-3f,
                                      0x1.c6ae2cp-5f, 0x1.3d107ap-7f, 0x1.5f8906p-10f};
 
+/// 64 entries that stay in memory, for types of lanes without the registers to hold them.
+template <class T>
+struct MemoryTable {
+    explicit MemoryTable(const T* data) : entries(data) {}
+    const T* entries;
+};
+
 enum class Sink { fill32, fill64, add64 };
 
 /// L is a type of lanes: kLanes words at a time, and
 ///   Words, Floats, Mask           vectors of uint32, float and truth values
-///   Table                         64 words or floats that look_up reads without a secret address
-///   load, broadcast, bit_and, bit_or, bit_xor, add, subtract, shift_left, shift_right,
-///   to_float (below 2^31), reinterpret, multiply, multiply_add, is_below, is_at_least, select,
-///   is_zero, both, either, and_not, all, to_bits, from_bits, negate
+///   WordTable, FloatTable         64 words or floats, for look_up
+///   load, store, broadcast, bit_and, bit_or, add, subtract, shift_left, shift_right, multiply,
+///   multiply_add, to_float (below 2^31), to_words, to_floats (bits as they are), look_up,
+///   is_below, is_at_least, is_zero, has_bit6, both, either, and_not, all, to_bits, from_bits,
+///   select, negate
 ///   write<sink>(out, accepted, z)            samples of 32 bits
 ///   write_wide<sink>(out, accepted, is_minus, low, high)   magnitudes of 64 bits
 template <class L>

@@ -32,14 +32,8 @@ struct Avx2Lanes {
     using Floats = __m256;
     using Mask = __m256i;
 
-    struct WordTable {
-        explicit WordTable(const std::uint32_t* data) : entries(data) {}
-        const std::uint32_t* entries;
-    };
-    struct FloatTable {
-        explicit FloatTable(const float* data) : entries(data) {}
-        const float* entries;
-    };
+    using WordTable = MemoryTable<std::uint32_t>;
+    using FloatTable = MemoryTable<float>;
 
     static Words load(const std::uint32_t* words) {
         return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words));

@@ -16,14 +16,8 @@ struct PortableLanes {
     using Floats = float __attribute__((vector_size(16)));
     using Mask = std::int32_t __attribute__((vector_size(16)));  // 0 or -1
 
-    struct WordTable {
-        explicit WordTable(const std::uint32_t* data) : entries(data) {}
-        const std::uint32_t* entries;
-    };
-    struct FloatTable {
-        explicit FloatTable(const float* data) : entries(data) {}
-        const float* entries;
-    };
+    using WordTable = MemoryTable<std::uint32_t>;
+    using FloatTable = MemoryTable<float>;
 
     static Words load(const std::uint32_t* words) {
         Words x;
@@ -62,14 +56,10 @@ struct PortableLanes {
 
     /// By the low 6 bits of each index. From memory: see docs/noise.md, "What timing tells".
     static Words look_up(const WordTable& table, Words index) {
-        const std::uint32_t* entries = table.entries;
-        return Words{entries[index[0] & 63], entries[index[1] & 63], entries[index[2] & 63],
-                     entries[index[3] & 63]};
+        return entries_at<Words>(table.entries, index);
     }
     static Floats look_up(const FloatTable& table, Words index) {
-        const float* entries = table.entries;
-        return Floats{entries[index[0] & 63], entries[index[1] & 63], entries[index[2] & 63],
-                      entries[index[3] & 63]};
+        return entries_at<Floats>(table.entries, index);
     }
 
     /// Requires a != b. SSE2 compares signed numbers only.
@@ -127,6 +117,11 @@ struct PortableLanes {
     }
 
 private:
+    template <class Vector, class T>
+    static Vector entries_at(const T* entries, Words index) {
+        return Vector{entries[index[0] & 63], entries[index[1] & 63], entries[index[2] & 63],
+                      entries[index[3] & 63]};
+    }
     /// Returns 1 if accepted is -1, else 0, and then leaves what it wrote to be written over.
     template <Sink kSink, class T>
     static std::size_t put(T* out, T sample, std::int32_t accepted) {
