@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from veilsum.cli.sizes import contribution_size
 from veilsum.codec import LaneCodec
 from veilsum.errors import InvalidArgumentError
 from veilsum.privacy import (
@@ -118,17 +118,16 @@ def plan(goal: Goal, *, sampled: bool = True) -> Plan:
     )
     parameter = noise.sigma(codec) if isinstance(noise, GaussianNoise) else noise.scale(codec)
     deviation = noise.standard_deviation(codec)
-    # The smallest modulus of that length: a key may have room for one lane more.
-    layout = codec.layout(2 ** (goal.key_bits - 1) + 1)
+    size = contribution_size(codec, goal.key_bits)
     return Plan(
         goal=goal,
         parameter=parameter,
         deviation=deviation,
         deviation_model=deviation / codec.scale,
         expected=expected,
-        lanes_per_ciphertext=layout.lanes_per_plaintext,
-        num_ciphertexts=layout.num_plaintexts,
-        num_bytes=layout.num_plaintexts * 2 * math.ceil(goal.key_bits / 8),
+        lanes_per_ciphertext=size.lanes_per_ciphertext,
+        num_ciphertexts=size.num_ciphertexts,
+        num_bytes=size.num_bytes,
         why_not_sampled=_why_not(goal, expected),
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from veilsum.cli.facts import Facts
+from veilsum.cli.sizes import contribution_size
 from veilsum.errors import InvalidArgumentError
 from veilsum.identity import Enrolment
 from veilsum.keys import PublicKey
@@ -157,15 +158,13 @@ def terms_facts(terms: Terms) -> dict[str, Any]:
         "colluding_contributors": terms.colluding,
         "min_contributors": terms.min_contributors,
     }
-    # The smallest modulus of that length: a key may have room for one lane more.
-    layout = codec.layout(2 ** (terms.key_bits - 1) + 1)
-    sent = layout.num_plaintexts * 2 * math.ceil(terms.key_bits / 8)
-    facts["ciphertexts_of_a_contribution"] = layout.num_plaintexts
-    facts["bytes_a_contributor_sends"] = sent
+    size = contribution_size(codec, terms.key_bits)
+    facts["ciphertexts_of_a_contribution"] = size.num_ciphertexts
+    facts["bytes_a_contributor_sends"] = size.num_bytes
     if policy is not None:
         # Of each contribution, as holders share the work.
         facts["bytes_a_holder_receives"] = math.ceil(
-            sent * len(terms.contributors) * policy.threshold / policy.num_holders
+            size.num_bytes * len(terms.contributors) * policy.threshold / policy.num_holders
         )
     return facts
 
