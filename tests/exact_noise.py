@@ -4,6 +4,7 @@ from functools import cache
 
 import mpmath
 import numpy as np
+import scipy.stats
 
 MIN_EXPECTED = 25
 
@@ -72,6 +73,23 @@ class Exact:
         variance = 2 * mpmath.fsum(z**2 * mass for z, mass in terms) / self.total
         fourth = 2 * mpmath.fsum(z**4 * mass for z, mass in terms) / self.total
         return float(variance), float(fourth / variance**2)
+
+    def residues(self):
+        """The probabilities of z modulo 16, for a wide distribution."""
+        if self.kind == "gaussian":
+            return np.full(16, 1 / 16)  # To 1e-18.
+        # The sum of q^|z| over z = r mod 16 is (q^r + q^(16 - r)) / (1 - q^16) for 0 <= r < 16.
+        scale = float(self.scale)
+        q, r = np.exp(-1 / scale), np.arange(16)
+        masses = (1 - q) / (1 + q) * (q**r + q ** (16 - r)) / -np.expm1(-16 / scale)
+        return masses / masses.sum()
+
+
+def p_of_fit(counts, probabilities):
+    """Of chi-square."""
+    counts, probabilities = np.asarray(counts), np.asarray(probabilities)
+    expected = counts.sum() * probabilities
+    return scipy.stats.chi2.sf(((counts - expected) ** 2 / expected).sum(), len(counts) - 1)
 
 
 @cache

@@ -11,7 +11,7 @@ import math
 import numpy as np
 import pytest
 import scipy.stats
-from exact_noise import MIN_EXPECTED, Exact, strip_width
+from exact_noise import MIN_EXPECTED, Exact, p_of_fit, strip_width
 from veilsum import noise
 
 ALPHA = 1e-6
@@ -70,7 +70,7 @@ class Tally:
             "pairs": self.p_of_pairs(),
         }
         if self.scale > 300:
-            found["low bits"] = p_of_fit(self.low_bits, self.residues())
+            found["low bits"] = p_of_fit(self.low_bits, self.exact.residues())
         return {name: float(p) for name, p in found.items()}
 
     def p_of_magnitudes(self):
@@ -104,21 +104,6 @@ class Tally:
         table = self.pairs.reshape(8, 8)
         keep = table.sum(axis=0) > 1000
         return scipy.stats.chi2_contingency(table[np.ix_(keep, keep)]).pvalue
-
-    def residues(self):
-        """The probabilities of the residues modulo 16."""
-        if self.kind == "gaussian":  # Uniform to 1e-18 and better.
-            return np.full(16, 1 / 16)
-        # The sum of q^|z| over z = r mod 16 is (q^r + q^(16 - r)) / (1 - q^16) for 0 < r < 16.
-        q, r = math.exp(-1 / self.scale), np.arange(16)
-        masses = (1 - q) / (1 + q) * (q**r + q ** (16 - r)) / -math.expm1(-16 / self.scale)
-        return masses / masses.sum()
-
-
-def p_of_fit(counts, probabilities):
-    counts, probabilities = np.asarray(counts), np.asarray(probabilities)
-    expected = counts.sum() * probabilities
-    return scipy.stats.chi2.sf(((counts - expected) ** 2 / expected).sum(), len(counts) - 1)
 
 
 def p_of_count(count, size, probability):
