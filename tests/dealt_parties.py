@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from known_keys import known_key
 from shared_keys import shared_key
 from typer.testing import CliRunner
@@ -79,6 +80,14 @@ def deal(folder, out, *options, trust="threshold"):
         *("--out", out, "--passphrase-dir", passphrases, "--yes"),
         *options,
     )
+
+
+def enrolled_and_dealt(folder):
+    """All are enrolled in the folder, and one federation with noise is dealt."""
+    with pytest.MonkeyPatch.context() as patch:
+        quick(patch, folder)
+        enrol_all(folder)
+        return deal(folder, folder / "dealt", "--epsilon", "4", "--rounds", "3")
 
 
 def join_options(folder, dealt, name, hash_text, *, share=None):

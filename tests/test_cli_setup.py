@@ -4,9 +4,8 @@ import pytest
 import veilsum as vs
 from dealt_parties import (
     PASSPHRASE,
-    deal,
     done,
-    enrol_all,
+    enrolled_and_dealt,
     join_options,
     quick,
     refused,
@@ -20,13 +19,8 @@ from veilsum.secure_sum import Enrolment, Identity, PartyFolder
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder where all are enrolled and one federation with noise is dealt."""
     folder = tmp_path_factory.mktemp("place")
-    with pytest.MonkeyPatch.context() as patch:
-        quick(patch, folder)
-        enrol_all(folder)
-        dealt = deal(folder, folder / "dealt", "--epsilon", "4", "--rounds", "3")
-    return folder, dealt
+    return folder, enrolled_and_dealt(folder)
 
 
 @pytest.fixture(autouse=True)

@@ -213,28 +213,25 @@ def kernel_mistakes(name, object_file):
         yield f"{name}: exports {shown or 'nothing'}; it may export one const table"
 
 
-def secrets_on_the_stack(name, object_file):
-    """Vectors that AES code keeps on the stack: they may hold keys, and nobody wipes them."""
-    listing = subprocess.run(
+def disassembly(object_file):
+    return subprocess.run(
         ["objdump", "--disassemble", "--no-show-raw-insn", object_file],
         check=True,
         capture_output=True,
         text=True,
     ).stdout
-    for line in listing.splitlines():
+
+
+def secrets_on_the_stack(name, object_file):
+    """Vectors that AES code keeps on the stack: they may hold keys, and nobody wipes them."""
+    for line in disassembly(object_file).splitlines():
         if re.search(r"mm\d+.*\(%r[sb]p|\(%r[sb]p.*mm\d+|\b[qv]\d+.*\[sp", line):
             yield f"{name}: {line.strip()}"
 
 
 def frame_sizes(object_file, function):
     """Bytes of stack that functions of that name take."""
-    listing = subprocess.run(
-        ["objdump", "--disassemble", "--no-show-raw-insn", object_file],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    for body in re.split(r"^\w+ <", listing, flags=re.MULTILINE)[1:]:
+    for body in re.split(r"^\w+ <", disassembly(object_file), flags=re.MULTILINE)[1:]:
         if function in body.partition(">:")[0]:
             yield sum(int(size, 16) for size in re.findall(r"sub +\$0x([0-9a-f]{1,6}),%rsp", body))
 

@@ -220,11 +220,11 @@ TEST_CASE("a forked child's generator gives other bytes than its parent's") {
             const bool sent = write(ends[1], mine.data(), size) == static_cast<ssize_t>(size);
             _exit(sent ? 0 : 1);
         }
+        close(ends[1]);  // A child that dies then ends the pipe.
         Bytes theirs(size);
         REQUIRE(read(ends[0], theirs.data(), size) == static_cast<ssize_t>(size));
         CHECK_FALSE(holds_any_of(mine, theirs));
         close(ends[0]);
-        close(ends[1]);
         int status = 0;
         waitpid(child, &status, 0);
         CHECK(status == 0);
