@@ -1,0 +1,83 @@
+"""No one party can open anything: the key is shared among five holders, four of whom must agree.
+
+One round of the protocol of docs/protocol.md with every message as the bytes that would travel.
+Between machines each party is a process of its own, with a folder made by ``veilsum join``.
+
+    python examples/02_threshold.py
+"""
+
+import secrets
+
+import numpy as np
+import veilsum as vs
+from veilsum.secure_sum import (
+    Aggregator,
+    Contributor,
+    Federation,
+    Identity,
+    RoundDescriptor,
+    RoundLedger,
+    ShareHolder,
+    deal_shares,
+    hash_model,
+)
+
+DIM = 1_000
+
+
+def main() -> None:
+    # The dealer makes a key of safe primes, shares it out 4 of 5, and forgets it. Two holders may
+    # collude with the aggregator, and one may be missing.
+    secret_key = vs.generate_key(2048, safe_primes=True)
+    key, shares = deal_shares(secret_key, num_holders=5, threshold=4, max_colluding_holders=2)
+    del secret_key
+
+    # Everybody has a signing key; the dealer puts the public halves on the rosters.
+    hospitals = [Identity.generate(name) for name in ("ada", "bob", "cyd")]
+    banks = [Identity.generate(f"bank {i + 1}") for i in range(5)]
+    federation = Federation(
+        key=key,
+        codec=vs.Codec(DIM, clip=1.0, value_bits=16, max_addends=10),
+        contributors=tuple(hospital.enrol() for hospital in hospitals),
+        holders=tuple(bank.enrol() for bank in banks),
+        min_contributors=3,
+    )
+
+    # The aggregator announces a round: which model, and who is invited.
+    model = [np.zeros(DIM)]
+    descriptor = RoundDescriptor(
+        federation_hash=federation.hash,
+        run_id=secrets.token_bytes(16),
+        round_number=1,
+        model_hash=hash_model(model),
+        invited=tuple(hospital.name for hospital in hospitals),
+    )
+    aggregator = Aggregator(federation, descriptor)
+
+    # Each hospital checks the announcement, encrypts, proves that it knows what it encrypted, and
+    # signs. It sends one message and may leave.
+    changes = [np.full(DIM, 0.1), np.full(DIM, 0.2), np.full(DIM, -0.7)]
+    for hospital, change in zip(hospitals, changes, strict=True):
+        contributor = Contributor(federation, hospital, rounds=RoundLedger.in_memory())
+        message = contributor.contribute(
+            descriptor.to_bytes(), change, model_hash=hash_model(model)
+        )
+        print(f"{aggregator.receive(message)} sends {len(message):,} bytes")
+
+    # Each holder checks every signature and proof, multiplies the ciphertexts itself, and decrypts
+    # that product in part. It will open no other set of this round. Bank 2 does not answer.
+    for name, request in aggregator.open_requests(missing=["bank 2"]).items():
+        place = [bank.name for bank in banks].index(name)
+        holder = ShareHolder(
+            federation, banks[place], key=shares[place], rounds=RoundLedger.in_memory()
+        )
+        aggregator.receive_opening(holder.open(request))
+        print(f"{name} answers")
+
+    result = aggregator.finish()
+    print(f"sum of {', '.join(result.contributors)}: {result.sum.values[:3]} ...")
+    assert np.allclose(result.sum.values, sum(changes), atol=1e-3)
+
+
+if __name__ == "__main__":
+    main()

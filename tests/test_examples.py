@@ -1,0 +1,30 @@
+"""The numbered examples run, and print what they promise."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+
+PRINTS = {
+    "01_secure_sum.py": "sum of 3 vectors",
+    "02_threshold.py": "sum of ada, bob, cyd: [-0.4",
+    "03_fedavg_numpy.py": "authority: accuracy",
+    "04_noise_and_budget.py": "Nothing was sent",
+}
+
+
+@pytest.mark.parametrize("name", PRINTS)
+def test_example_runs(name):
+    result = subprocess.run(
+        [sys.executable, EXAMPLES / name], capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 0, result.stderr
+    assert PRINTS[name] in result.stdout
+
+
+def test_every_numbered_script_is_run():
+    scripts = {path.name for path in EXAMPLES.glob("[0-9]*.py")}
+    assert scripts == set(PRINTS)
