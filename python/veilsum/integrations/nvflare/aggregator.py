@@ -14,9 +14,9 @@ from nvflare.app_common.app_constant import AppConstants
 from nvflare.app_common.app_event_type import AppEventType
 
 from veilsum.errors import InvalidArgumentError, ProtocolError, VeilsumError
+from veilsum.integrations.model_vector import ModelVector
 from veilsum.integrations.nvflare.messages import CONTRIBUTION, ROUND
 from veilsum.integrations.nvflare.opening import Opener, aux_questions
-from veilsum.integrations.nvflare.weights import ModelVector
 from veilsum.integrations.run_folder import RunFolder
 from veilsum.secure_sum import Aggregator, Federation, RoundDescriptor
 
@@ -141,7 +141,7 @@ class SecureAggregator(ModelAggregator):
                 params = announced.layout.shifted(opened.sum.mean())
             except VeilsumError as error:
                 self._abandon(error)
-                params = announced.layout.params
+                params = announced.layout.model
             else:
                 self._num_abandoned = 0
                 run.keep_transcript(announced.number, opened.transcript)

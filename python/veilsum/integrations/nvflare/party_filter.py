@@ -14,9 +14,9 @@ from nvflare.apis.shareable import Shareable
 
 from veilsum.errors import InvalidArgumentError, PolicyRefusedError, ProtocolError
 from veilsum.identity import Role
+from veilsum.integrations.model_vector import ModelVector
 from veilsum.integrations.nvflare.messages import CONTRIBUTION, OPEN_TOPIC, ROUND, result
 from veilsum.integrations.nvflare.opening import Answers
-from veilsum.integrations.nvflare.weights import ModelVector
 from veilsum.integrations.site_party import read_passphrase, site_path
 from veilsum.secure_sum import Contributor, PartyFolder, ShareHolder
 
