@@ -1,18 +1,24 @@
 """Parties on the disk, nodes, and a grid between them, all in one process; for tests only."""
 
+import atexit
 import copy
+import functools
+import shutil
+import tempfile
 import uuid
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
 import veilsum as vs
 from flwr.app import Array, ArrayRecord, Context, Error, Message, MetricRecord, RecordDict
+from flwr.serverapp.strategy import FedAvg
 from flwr.supercore.task_identity import TaskIdentity
 from known_keys import known_key
 from shared_keys import shared_key
 from veilsum import keyfile
-from veilsum.integrations.flower import Party, SecureClientApp
+from veilsum.integrations.flower import Party, SecureClientApp, SecureStrategy
 from veilsum.secure_sum import Federation, Identity, PartyFolder
 
 # Whose process this is: messages are addressed from here.
@@ -31,8 +37,17 @@ INITIAL = {
 DIM = 8
 
 
-def federation_of(folder, trust="threshold", names=NAMES, **changes):
-    """A folder for each party of a new federation, and the dealer's file."""
+def federation_of(folder, trust="threshold", names=NAMES, dim=DIM, noise=None):
+    """Put a folder for each party of a federation, and the dealer's file, into a folder."""
+    federation, dealt = _dealt(trust, names, dim, noise)
+    shutil.copytree(dealt, folder, dirs_exist_ok=True)
+    return federation
+
+
+@functools.cache
+def _dealt(trust, names, dim, noise):
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
     identities = [Identity.generate(name) for name in names]
     contributors = tuple(identity.enrol() for identity in identities)
     if trust == "threshold":
@@ -47,11 +62,15 @@ def federation_of(folder, trust="threshold", names=NAMES, **changes):
         identities.append(Identity.generate("authority"))
         keys = [None] * len(names) + [secret]
         holders = (identities[-1].enrol(),)
-    settings = {
-        "codec": vs.Codec(DIM, clip=1.0, value_bits=16, max_addends=len(names)),
-        "chunk_size": 1,
-    } | changes
-    federation = Federation(key=key, contributors=contributors, holders=holders, **settings)
+    codec = vs.Codec(dim, clip=1.0, value_bits=16, max_addends=len(names))
+    federation = Federation(
+        key=key,
+        codec=codec if noise is None else noise.fit(codec),
+        contributors=contributors,
+        holders=holders,
+        noise=noise,
+        chunk_size=1,
+    )
     signed = federation.signed_by(Identity.generate("dealer"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keyfile, "_LOG2_COST", 14)
@@ -65,7 +84,7 @@ def federation_of(folder, trust="threshold", names=NAMES, **changes):
                 key=key,
             )
     (folder / "federation.veil").write_bytes(signed)
-    return federation
+    return federation, folder
 
 
 def trained(model, node, num_steps=1):
@@ -161,8 +180,15 @@ def grid_of(app, num_nodes=NUM_NODES, others=()):
     return Grid(nodes)
 
 
-def initial_record():
-    return ArrayRecord({name: Array(array) for name, array in INITIAL.items()})
+def initial_record(model=INITIAL):
+    return ArrayRecord({name: Array(array) for name, array in model.items()})
+
+
+def strategy(folder, inner=None, **settings):
+    """FedAvg, encrypted, with the federation and the run of this folder."""
+    inner = inner or FedAvg(min_train_nodes=3, min_available_nodes=3)
+    settings = {"federation": folder / "federation.veil", "store": folder / "run"} | settings
+    return SecureStrategy(inner, **({"wait_seconds": 0} | settings))
 
 
 class LoopClient:

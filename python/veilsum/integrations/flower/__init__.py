@@ -19,6 +19,7 @@ except ImportError:
 
 from veilsum.integrations.flower.client import SecureClientApp, SecureMod
 from veilsum.integrations.flower.party import Party
-from veilsum.integrations.flower.server import SecureStrategy, SumRecord
+from veilsum.integrations.flower.rounds import SumRecord
+from veilsum.integrations.flower.server import SecureStrategy
 
 __all__ = ["Party", "SecureClientApp", "SecureMod", "SecureStrategy", "SumRecord"]

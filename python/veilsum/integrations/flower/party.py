@@ -1,6 +1,7 @@
 """Which party a node is."""
 
 import os
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ __all__ = ["Party", "PartyOf", "configured_party"]
 _FOLDER_KEY = "veilsum-party"
 _PASSPHRASE_KEY = "veilsum-passphrase-file"
 _FOLDER_VARIABLE = "VEILSUM_PARTY"
+_PASSPHRASE_VARIABLE = "VEILSUM_PASSPHRASE_FILE"
 
 
 class Party(NamedTuple):
@@ -30,19 +32,35 @@ def configured_party(context: Context) -> Party:
     """The party that the node's own configuration or environment names.
 
     The folder: ``veilsum-party`` in ``--node-config``, else ``VEILSUM_PARTY``. The file with the
-    passphrase: ``veilsum-passphrase-file``, else ``VEILSUM_PASSPHRASE_FILE``. Nothing of it comes
-    from the server.
+    passphrase: ``veilsum-passphrase-file``, else ``VEILSUM_PASSPHRASE_FILE``. In both ``{key}``
+    stands for a value of the node's configuration, as in ``parties/{partition-id}``: for
+    simulations, where all nodes share one environment. Nothing of it comes from the server.
 
     Raises:
-        InvalidArgumentError: no folder is named.
-        PassphraseError: no passphrase is.
+        InvalidArgumentError: no folder is named, or a ``{key}`` is not in the configuration.
+        PassphraseError: no passphrase is named.
     """
-    folder = context.node_config.get(_FOLDER_KEY) or os.environ.get(_FOLDER_VARIABLE)
-    if not folder:
+    folder = _configured(context, _FOLDER_KEY, _FOLDER_VARIABLE)
+    if folder is None:
         raise InvalidArgumentError(
             f"this node does not say which party it is: start it with --node-config "
             f"'{_FOLDER_KEY}=\"...\"', or set {_FOLDER_VARIABLE}, to a folder of veilsum join"
         )
-    file = context.node_config.get(_PASSPHRASE_KEY)
-    passphrase = read_passphrase(str(file) if file else None, str(context.node_id))
-    return Party(str(folder), passphrase)
+    file = _configured(context, _PASSPHRASE_KEY, _PASSPHRASE_VARIABLE)
+    return Party(folder, read_passphrase(file, str(context.node_id)))
+
+
+def _configured(context: Context, key: str, variable: str) -> str | None:
+    pattern = context.node_config.get(key) or os.environ.get(variable)
+    if not pattern:
+        return None
+
+    def value_of(found: re.Match[str]) -> str:
+        value = context.node_config.get(found[1])
+        if value is None or not re.fullmatch(r"[\w-]+", str(value)):
+            raise InvalidArgumentError(
+                f"{pattern} needs {found[1]} in the node's configuration, a word or a number"
+            )
+        return str(value)
+
+    return re.sub(r"\{([\w-]+)\}", value_of, str(pattern))

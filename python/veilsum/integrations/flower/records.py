@@ -1,6 +1,6 @@
 """What travels in Flower's messages: one record, of our bytes in arrays of our own type."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
@@ -17,6 +17,8 @@ __all__ = [
     "model_hash",
     "named_arrays",
     "pack",
+    "record_of",
+    "same_layout",
     "take_announcement",
     "unpack",
 ]
@@ -103,6 +105,17 @@ def named_arrays(content: RecordDict) -> dict[str, NDArray[np.generic]]:
         return {name: array.numpy() for name, array in records[0].items()}
     except (TypeError, ValueError) as error:
         raise ProtocolError(f"the model has an array that numpy cannot read: {error}") from None
+
+
+def record_of(model: Mapping[str, NDArray[np.generic]]) -> ArrayRecord:
+    """A model as a record; its arrays keep their names and their order."""
+    return ArrayRecord({name: Array(np.asarray(array)) for name, array in model.items()})
+
+
+def same_layout(a: Mapping[str, NDArray[np.generic]], b: Mapping[str, NDArray[np.generic]]) -> bool:
+    """Whether two models have the same names in the same order, of the same dtypes and shapes."""
+    layouts = [[(name, array.dtype, array.shape) for name, array in m.items()] for m in (a, b)]
+    return layouts[0] == layouts[1]
 
 
 def model_hash(model: dict[str, NDArray[np.generic]]) -> bytes:

@@ -2,14 +2,12 @@
 
 import logging
 import os
-import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import numpy as np
-from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import (
     Bulyan,
@@ -27,16 +25,16 @@ from flwr.serverapp.strategy import (
 from numpy.typing import NDArray
 
 from veilsum.errors import InvalidArgumentError, NotEnoughSharesError, ProtocolError, VeilsumError
-from veilsum.fedavg.history import Meter
 from veilsum.integrations.flower.nodes import ContributorGrid, Nodes
-from veilsum.integrations.flower.opening import Opener, metered
+from veilsum.integrations.flower.opening import Opener
 from veilsum.integrations.flower.records import (
     RECORD,
     announcement,
-    model_hash,
     named_arrays,
-    unpack,
+    record_of,
+    same_layout,
 )
+from veilsum.integrations.flower.rounds import Round, SumRecord
 from veilsum.integrations.flower.run_state import (
     Checkpoint,
     RunState,
@@ -44,9 +42,9 @@ from veilsum.integrations.flower.run_state import (
     restore_optimiser,
 )
 from veilsum.integrations.model_vector import ModelVector
-from veilsum.secure_sum import Aggregator, Federation, FolderStore, RoundDescriptor, Transcript
+from veilsum.secure_sum import Federation, Transcript
 
-__all__ = ["SecureStrategy", "SumRecord"]
+__all__ = ["SecureStrategy"]
 
 _log = logging.getLogger("flwr.veilsum")  # shown beside Flower's own
 
@@ -63,46 +61,6 @@ _UNSUITABLE = (
 )
 
 EvaluateFn = Callable[[int, ArrayRecord], MetricRecord | None]
-
-
-@dataclass(frozen=True)
-class SumRecord:
-    """One round, as the server saw it.
-
-    Attributes:
-        server_round: Flower's number of the round.
-        round_number: the federation's; larger where rounds were begun and abandoned.
-        contributors: whose contributions are in the sum, sorted; none if it was not opened.
-        failures: why nodes that were asked to train did not contribute, by the node's number.
-        refused: how many messages were refused, by the name of the error.
-        abandoned: why the model was left as it was; None for a round that counts.
-        seconds: by phase: train (until all replies are there, encryption and transport included),
-            add, open, step.
-        num_bytes: by phase: contributions and openings (up), requests (down to holders).
-        transcript_hash: stands for all that was signed in the round; in hexadecimal.
-    """
-
-    server_round: int
-    round_number: int
-    contributors: tuple[str, ...]
-    failures: dict[int, str]
-    refused: dict[str, int]
-    abandoned: str | None
-    seconds: dict[str, float]
-    num_bytes: dict[str, int]
-    transcript_hash: str | None
-
-
-@dataclass
-class _Round:
-    """The round that nodes are at work on."""
-
-    number: int
-    aggregator: Aggregator
-    model: dict[str, NDArray[np.generic]]
-    meter: Meter
-    asked: frozenset[int]
-    begun: float
 
 
 class SecureStrategy(Strategy):
@@ -174,7 +132,8 @@ class SecureStrategy(Strategy):
         self._done = self._state.checkpoint()
         self._timeout = 3600.0
         self._grid: Grid | None = None
-        self._round: _Round | None = None
+        self._round: Round | None = None
+        self._asked: dict[int, Message] = {}
 
     def summary(self) -> None:
         """Log what is agreed on, and the wrapped strategy."""
@@ -212,7 +171,10 @@ class SecureStrategy(Strategy):
         if self._done is None:
             self._save(Checkpoint(0, 0, initial))
         done = self._checkpoint()
-        _check_same_layout(initial, done.model)
+        if not same_layout(initial, done.model):
+            raise InvalidArgumentError(
+                "the store has a run of another model: names, dtypes or shapes differ"
+            )
         layout = ModelVector(done.model)
         if layout.dim != self._federation.codec.dim:
             raise InvalidArgumentError(
@@ -223,7 +185,7 @@ class SecureStrategy(Strategy):
         offset = done.num_done
         if offset > 0:
             _log.info("the run goes on after round %d", offset)
-        arrays = _record(done.model)
+        arrays = record_of(done.model)
         result = super().start(
             grid,
             arrays,
@@ -255,30 +217,24 @@ class SecureStrategy(Strategy):
         )
         if not messages:
             raise InvalidArgumentError("the wrapped strategy asks no node to train")
-        online = self._nodes.contributors()
         chosen = {message.metadata.dst_node_id: message for message in messages}
-        model = named_arrays(RecordDict({"arrays": arrays}))
-        number, store = self._state.begin_round(done.round_number)
-        descriptor = self._descriptor(
-            number, store, model, [name for name, node in online.items() if node in chosen]
+        online = self._nodes.contributors()
+        self._round = current = Round(
+            self._federation,
+            self._state,
+            after=done.round_number,
+            model=named_arrays(RecordDict({"arrays": arrays})),
+            invited=[name for name, node in online.items() if node in chosen],
+            num_threads=self._num_threads,
         )
-        aggregator = Aggregator(
-            self._federation, descriptor, store=store, num_threads=self._num_threads
-        )
-        waiting = set(descriptor.invited) - set(aggregator.contributors)
-        if store.names("closed"):
-            waiting.clear()  # Of this round the opening is all that is left.
-        announced = {}
-        for node in sorted(online[name] for name in waiting & set(online)):
+        self._asked = {}
+        for node in sorted(online[name] for name in current.waiting & set(online)):
             message = chosen.get(node, messages[0])
             content = RecordDict(dict(message.content))
-            content[RECORD] = announcement(descriptor.to_bytes())
+            content[RECORD] = announcement(current.descriptor.to_bytes())
             kind = message.metadata.message_type
-            announced[node] = Message(content, dst_node_id=node, message_type=kind)
-        self._round = _Round(
-            number, aggregator, model, Meter(), frozenset(announced), time.perf_counter()
-        )
-        return list(announced.values())
+            self._asked[node] = Message(content, dst_node_id=node, message_type=kind)
+        return list(self._asked.values())
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
@@ -292,10 +248,7 @@ class SecureStrategy(Strategy):
             raise ProtocolError("no round was announced, so there is no sum")
         current, self._round = self._round, None
         meter, aggregator = current.meter, current.aggregator
-        replies = list(replies)
-        meter.seconds["train"] = time.perf_counter() - current.begun
-        with meter.phase("add"):
-            failures = self._receive(current, replies)
+        failures = current.receive(replies, asked=self._asked)
         opener = Opener(
             self._federation,
             self._nodes,
@@ -338,7 +291,7 @@ class SecureStrategy(Strategy):
         )
         if abandoned is not None:
             return None, None
-        return _record(model), MetricRecord({"num-contributors": len(contributors)})
+        return record_of(model), MetricRecord({"num-contributors": len(contributors)})
 
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
@@ -360,48 +313,6 @@ class SecureStrategy(Strategy):
     def _view(self, grid: Grid) -> Grid:
         return cast(Grid, ContributorGrid(grid, self._nodes, timeout=self._timeout))
 
-    def _descriptor(
-        self,
-        number: int,
-        store: FolderStore,
-        model: dict[str, NDArray[np.generic]],
-        invited: list[str],
-    ) -> RoundDescriptor:
-        """The announcement of a round: as it was made before, if it was."""
-        if "round" in store.names("descriptor"):
-            descriptor = RoundDescriptor.from_bytes(b"".join(store.frames("descriptor", "round")))
-            if descriptor.model_hash != model_hash(model):
-                raise ProtocolError(
-                    f"round {number} was begun with another model than the store has"
-                )
-            _log.info("round %d goes on where it was", number)
-            return descriptor
-        return RoundDescriptor(
-            federation_hash=self._federation.hash,
-            run_id=self._state.run_id,
-            round_number=number,
-            model_hash=model_hash(model),
-            invited=tuple(invited),
-        )
-
-    def _receive(self, current: _Round, replies: list[Message]) -> dict[int, str]:
-        """Add what came; why other nodes are not in the sum."""
-        failures = dict.fromkeys(current.asked, "no reply")
-        for reply in replies:
-            node = reply.metadata.src_node_id
-            try:
-                if reply.has_error():
-                    failures[node] = reply.error.reason
-                else:
-                    frames = metered(unpack(reply.content), current.meter, "contributions")
-                    current.aggregator.receive(frames)
-                    failures.pop(node, None)
-            except VeilsumError as error:
-                failures[node] = f"{type(error).__name__}: {error}"
-        for node, why in failures.items():
-            _log.warning("round %d: node %d is left out: %s", current.number, node, why)
-        return failures
-
     def _step(
         self, model: dict[str, NDArray[np.generic]], mean: NDArray[np.float64]
     ) -> dict[str, NDArray[np.generic]]:
@@ -410,7 +321,7 @@ class SecureStrategy(Strategy):
         strategy = self._strategy
         content = RecordDict(
             {
-                strategy.arrayrecord_key: _record(layout.shifted(mean)),
+                strategy.arrayrecord_key: record_of(layout.shifted(mean)),
                 "metrics": MetricRecord({strategy.weighted_by_key: 1}),
             }
         )
@@ -443,17 +354,3 @@ def _read(path: Path, federation_hash: str | None) -> Federation:
         return Federation.from_signed(signed, expected_hash=bytes.fromhex(federation_hash))
     # The server is trusted with nothing: with another federation than theirs no party answers.
     return Federation.from_signed(signed, dealer=Federation.dealer_named_in(signed))
-
-
-def _record(model: dict[str, NDArray[np.generic]]) -> ArrayRecord:
-    return ArrayRecord({name: Array(np.asarray(array)) for name, array in model.items()})
-
-
-def _check_same_layout(
-    given: dict[str, NDArray[np.generic]], kept: dict[str, NDArray[np.generic]]
-) -> None:
-    layouts = [[(name, a.dtype, a.shape) for name, a in m.items()] for m in (given, kept)]
-    if layouts[0] != layouts[1]:
-        raise InvalidArgumentError(
-            "the store has a run of another model: names, dtypes or shapes differ"
-        )
