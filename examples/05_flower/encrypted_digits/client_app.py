@@ -1,13 +1,13 @@
-"""The client: an ordinary ClientApp."""
+"""The client: an ordinary ClientApp but for its class."""
 
 from __future__ import annotations
 
 from flwr.app import ArrayRecord, Context, Message, MetricRecord, RecordDict
-from flwr.clientapp import ClientApp
+from veilsum.integrations.flower import SecureClientApp
 
 from encrypted_digits import task
 
-app = ClientApp()
+app = SecureClientApp(max_examples=600)
 
 
 @app.train()
