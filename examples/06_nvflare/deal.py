@@ -18,13 +18,13 @@ DIM = 65 * 10  # the weights that train.py trains
 CODEC = vs.Codec(DIM, clip=1.0, value_bits=16, max_addends=len(SITES))
 
 
-def deal(folder: Path, secret_key: vs.SecretKey) -> None:
+def deal(folder: Path, secret_key: vs.SecretKey, codec: vs.Codec = CODEC) -> None:
     """Make everything in a folder that is not there yet."""
     folder.mkdir(parents=True, mode=0o700)
     identities = [Identity.generate(site) for site in SITES]
     roster = tuple(identity.enrol() for identity in identities)
     key, shares = deal_shares(secret_key, num_holders=4, threshold=3, max_colluding_holders=1)
-    federation = Federation(key=key, codec=CODEC, contributors=roster, holders=roster)
+    federation = Federation(key=key, codec=codec, contributors=roster, holders=roster)
     signed = federation.signed_by(Identity.generate("dealer"))
     (folder / "federation.veil").write_bytes(signed)
     (folder / "federation.hash").write_text(federation.hash.hex() + "\n")

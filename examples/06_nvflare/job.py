@@ -41,4 +41,5 @@ def main(folder: Path, train: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).absolute(), Path(__file__).with_name("train.py"))
+    script = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(__file__).with_name("train.py")
+    main(Path(sys.argv[1]).absolute(), script.absolute())

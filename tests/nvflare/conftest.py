@@ -1,5 +1,6 @@
 """What the tests with NVFlare share. The other tests do not collect this folder."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -25,22 +26,25 @@ def secret_key():
     return shared_key()
 
 
-@pytest.fixture
-def dealt(tmp_path, secret_key):
-    """The example's parties, in a folder."""
+@pytest.fixture(scope="session")
+def dealt_once(tmp_path_factory, secret_key):
+    """The example's parties, in a folder that nobody uses."""
     from deal import deal
 
-    folder = tmp_path / "digits"
+    folder = tmp_path_factory.mktemp("dealt") / "digits"
     deal(folder, secret_key.secret)
     return folder
 
 
+@pytest.fixture
+def dealt(dealt_once, tmp_path):
+    """A copy of them, which no party outside of tests may make."""
+    return shutil.copytree(dealt_once, tmp_path / "digits")
+
+
 @pytest.fixture(scope="session")
-def finished_job(tmp_path_factory, secret_key):
+def finished_job(dealt_once, tmp_path_factory):
     """The example's job after it ran."""
-    from deal import deal
     from digits_jobs import run_job
 
-    folder = tmp_path_factory.mktemp("job") / "digits"
-    deal(folder, secret_key.secret)
-    return run_job(folder)
+    return run_job(shutil.copytree(dealt_once, tmp_path_factory.mktemp("job") / "digits"))

@@ -7,7 +7,6 @@ from veilsum.errors import InvalidArgumentError, PassphraseError
 
 __all__ = ["read_passphrase", "site_path"]
 
-_VARIABLE = "VEILSUM_PASSPHRASE_FILE"
 _MAX_BYTES = 1024
 
 
@@ -32,7 +31,7 @@ def read_passphrase(file: str | None, site: str) -> bytes:
     pattern = file or os.environ.get("VEILSUM_PASSPHRASE_FILE")
     if not pattern:
         raise PassphraseError(
-            f"no passphrase: give passphrase_file, or set {_VARIABLE} to the name of a file"
+            "no passphrase: give passphrase_file, or set VEILSUM_PASSPHRASE_FILE to a file's name"
         )
     with open(site_path(pattern, site), "rb") as opened:
         data = opened.read(_MAX_BYTES + 1)

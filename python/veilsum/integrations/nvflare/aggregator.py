@@ -1,10 +1,12 @@
 """The server's part: announces rounds, adds what sites send, and asks the holders for the sum."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nvflare.apis.dxo import DataKind, from_shareable
+import numpy as np
+from nvflare.apis.dxo import DXO, DataKind, from_shareable
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import Shareable
@@ -45,6 +47,8 @@ class SecureAggregator(ModelAggregator):
         federation_hash: its hash in hexadecimal, as ``veilsum deal`` printed it.
         store: a folder on the server's disk for the run: it must stay from job to job, for no
             round of a federation may have the number of another.
+        leave_out: entries of the model that are not summed, as for ``ModelVector``; the same at the
+            server and at every site.
         max_abandoned: after so many rounds in a row that were not opened, the job ends.
         answer_seconds: how long a holder may take for one request.
         opening_seconds: how long to try to open a round, also to wait for holders that are away.
@@ -59,6 +63,7 @@ class SecureAggregator(ModelAggregator):
         federation: str,
         federation_hash: str,
         store: str,
+        leave_out: Sequence[str] = (),
         max_abandoned: int = 3,
         answer_seconds: float = 300.0,
         opening_seconds: float = 900.0,
@@ -70,6 +75,7 @@ class SecureAggregator(ModelAggregator):
         self.federation = federation
         self.federation_hash = federation_hash
         self.store = store
+        self.leave_out = list(leave_out)
         self.max_abandoned = max_abandoned
         self.answer_seconds = answer_seconds
         self.opening_seconds = opening_seconds
@@ -91,7 +97,7 @@ class SecureAggregator(ModelAggregator):
                 task = fl_ctx.get_prop(AppConstants.TRAIN_SHAREABLE)
                 if isinstance(task, Shareable):
                     self._announce(task)
-        except (VeilsumError, OSError, ValueError) as error:
+        except (VeilsumError, OSError, TypeError, ValueError) as error:
             self.system_panic(f"{type(error).__name__}: {error}", fl_ctx)
 
     def accept_model(self, model: FLModel) -> None:
@@ -156,7 +162,12 @@ class SecureAggregator(ModelAggregator):
             self._round = None
 
     def _start(self) -> None:
-        pin = bytes.fromhex(self.federation_hash)
+        try:
+            pin = bytes.fromhex(self.federation_hash)
+        except ValueError:
+            raise InvalidArgumentError(
+                "federation_hash must be the 64 hexadecimal digits that `veilsum deal` printed"
+            ) from None
         signed = Path(self.federation).read_bytes()
         self._agreed = Federation.from_signed(signed, expected_hash=pin)
         self._run = RunFolder(self.store, self._agreed)
@@ -171,7 +182,7 @@ class SecureAggregator(ModelAggregator):
             dxo = from_shareable(task)
             if dxo.data_kind != DataKind.WEIGHTS:
                 raise ProtocolError(f"the task has {dxo.data_kind}, not the weights of a model")
-            federation, layout = self._federation(), ModelVector(dxo.data)
+            federation, layout = self._federation(), self._layout(dxo)
             if layout.dim != federation.codec.dim:
                 raise InvalidArgumentError(
                     f"the model has {layout.dim} values to average, and the federation was dealt "
@@ -190,6 +201,15 @@ class SecureAggregator(ModelAggregator):
             )
             self._round = _Round(number, aggregator, layout)
             task.set_header(ROUND, descriptor.to_bytes())
+
+    def _layout(self, dxo: DXO) -> ModelVector:
+        for name, value in dxo.data.items():
+            if not isinstance(value, (np.ndarray, np.generic)):
+                raise TypeError(
+                    f"the entry {name!r} of the model is a {type(value).__name__}, not an array; "
+                    "give the recipe server_expected_format=ExchangeFormat.NUMPY"
+                )
+        return ModelVector(dxo.data, leave_out=self.leave_out)
 
     def _abandon(self, error: VeilsumError) -> None:
         self._num_abandoned += 1

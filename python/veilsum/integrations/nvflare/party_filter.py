@@ -56,6 +56,8 @@ class PartyFilter(Filter):
             meta) that has weight 1, for means weighted by a number that nobody sees; public, and
             the same at every site. If None, every site counts the same.
         metrics: names of metrics that do leave in clear, for NVFlare's model selection.
+        leave_out: entries of the model that are not summed, as for ``ModelVector``; the same at the
+            server and at every site.
         num_threads: as for ``Codec.encrypt``.
     """
 
@@ -65,6 +67,7 @@ class PartyFilter(Filter):
         passphrase_file: str | None = None,
         max_samples: int | None = None,
         metrics: Sequence[str] = (),
+        leave_out: Sequence[str] = (),
         num_threads: int | None = None,
     ) -> None:
         super().__init__()
@@ -75,6 +78,7 @@ class PartyFilter(Filter):
         self.passphrase_file = passphrase_file
         self.max_samples = max_samples
         self.metrics = list(metrics)
+        self.leave_out = list(leave_out)
         self.num_threads = num_threads
         self._lock = threading.Lock()
         self._folder: PartyFolder | None = None
@@ -121,7 +125,7 @@ class PartyFilter(Filter):
         if not isinstance(announcement, bytes):
             return
         try:
-            layout = ModelVector(from_shareable(task).data)
+            layout = ModelVector(from_shareable(task).data, leave_out=self.leave_out)
             received = _Received(task, announcement, layout.hash, layout)
         except Exception as error:
             self.log_error(fl_ctx, f"the model of the task: {error}", fire_event=False)

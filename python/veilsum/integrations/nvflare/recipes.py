@@ -16,6 +16,7 @@ def add_party_filter(
     passphrase_file: str | None = None,
     max_samples: int | None = None,
     metrics: Sequence[str] = (),
+    leave_out: Sequence[str] = (),
     num_threads: int | None = None,
     tasks: Sequence[str] = ("train",),
 ) -> None:
@@ -29,6 +30,7 @@ def add_party_filter(
         passphrase_file: where its passphrase is.
         max_samples: the number of samples that has weight 1.
         metrics: that leave in clear.
+        leave_out: entries of the model that are not summed.
         num_threads: of encryption.
         tasks: whose results are encrypted.
     """
@@ -37,5 +39,13 @@ def add_party_filter(
     if job is not None:
         job.set_app_packages([*job.job.app_packages, "veilsum"])
     recipe.add_client_output_filter(
-        PartyFilter(party, passphrase_file, max_samples, metrics, num_threads), tasks=list(tasks)
+        PartyFilter(
+            party,
+            passphrase_file=passphrase_file,
+            max_samples=max_samples,
+            metrics=metrics,
+            leave_out=leave_out,
+            num_threads=num_threads,
+        ),
+        tasks=list(tasks),
     )
