@@ -14,8 +14,6 @@ __all__ = ["Party", "PartyOf", "configured_party"]
 
 _FOLDER_KEY = "veilsum-party"
 _PASSPHRASE_KEY = "veilsum-passphrase-file"
-_FOLDER_VARIABLE = "VEILSUM_PARTY"
-_PASSPHRASE_VARIABLE = "VEILSUM_PASSPHRASE_FILE"
 
 
 class Party(NamedTuple):
@@ -40,20 +38,20 @@ def configured_party(context: Context) -> Party:
         InvalidArgumentError: no folder is named, or a ``{key}`` is not in the configuration.
         PassphraseError: no passphrase is named.
     """
-    folder = _configured(context, _FOLDER_KEY, _FOLDER_VARIABLE)
-    if folder is None:
+    config = context.node_config
+    folder = config.get(_FOLDER_KEY) or os.environ.get("VEILSUM_PARTY")
+    if not folder:
         raise InvalidArgumentError(
             f"this node does not say which party it is: start it with --node-config "
-            f"'{_FOLDER_KEY}=\"...\"', or set {_FOLDER_VARIABLE}, to a folder of veilsum join"
+            f"'{_FOLDER_KEY}=\"...\"', or set VEILSUM_PARTY, to a folder of veilsum join"
         )
-    file = _configured(context, _PASSPHRASE_KEY, _PASSPHRASE_VARIABLE)
-    return Party(folder, read_passphrase(file, str(context.node_id)))
+    file = config.get(_PASSPHRASE_KEY) or os.environ.get("VEILSUM_PASSPHRASE_FILE")
+    passphrase = read_passphrase(_filled(file, context) if file else None, str(context.node_id))
+    return Party(_filled(folder, context), passphrase)
 
 
-def _configured(context: Context, key: str, variable: str) -> str | None:
-    pattern = context.node_config.get(key) or os.environ.get(variable)
-    if not pattern:
-        return None
+def _filled(pattern: object, context: Context) -> str:
+    """The pattern with the node's values in the place of each ``{key}``."""
 
     def value_of(found: re.Match[str]) -> str:
         value = context.node_config.get(found[1])
