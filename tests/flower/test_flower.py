@@ -34,7 +34,7 @@ from veilsum.errors import (
     ProtocolError,
 )
 from veilsum.identity import Role
-from veilsum.integrations.flower import SecureStrategy
+from veilsum.integrations.flower import SecureStrategy, nodes, opening
 from veilsum.privacy import GaussianNoise
 from veilsum.secure_sum import PartyFolder
 
@@ -347,3 +347,32 @@ def test_only_named_metrics_of_an_evaluation_leave_the_node(tmp_path, federation
     for reply in grid.replies:
         if reply.metadata.message_type == "evaluate":
             assert dict(reply.content) == {"metrics": {"num-examples": 5, "accuracy": 0.75}}
+
+
+def test_a_node_that_does_not_say_who_it_is_is_asked_again_later(tmp_path, monkeypatch, grid):
+    grid.intercept = fails("query.veilsum_enrol", 103)
+    secure = strategy(tmp_path)
+    secure.start(grid, initial_record(), num_rounds=1)
+    assert sent_to(grid, "query.veilsum_enrol").count(103) == 1
+    assert secure.history[0].contributors == NAMES[:3]
+    grid.intercept = lambda message: None
+    monkeypatch.setattr(nodes, "_RETRY_SECONDS", 0)
+    secure.start(grid, initial_record(), num_rounds=2)
+    assert secure.history[1].contributors == NAMES
+
+
+def test_an_opening_waits_for_holders(tmp_path, monkeypatch, grid):
+    monkeypatch.setattr(opening, "_PAUSE_SECONDS", 0)
+    count = 0
+
+    def intercept(message):
+        nonlocal count
+        if message.metadata.message_type == "query.veilsum_open":
+            count += 1
+            if count <= 3:
+                raise TimeoutError("gone")
+
+    grid.intercept = intercept
+    secure = strategy(tmp_path, wait_seconds=60)
+    result = secure.start(grid, initial_record(), num_rounds=1)
+    assert_same(result.arrays, model_of_the_loop(1))

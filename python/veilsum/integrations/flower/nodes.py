@@ -1,7 +1,8 @@
 """Which party is behind which node. Believed for nothing but where to send messages."""
 
 import logging
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from flwr.app import Message, RecordDict
@@ -13,6 +14,9 @@ from veilsum.integrations.flower.records import ENROL, unpack
 from veilsum.secure_sum import Federation
 
 __all__ = ["ContributorGrid", "Nodes"]
+
+_ANSWER_SECONDS = 300.0
+_RETRY_SECONDS = 60.0
 
 _log = logging.getLogger("flwr.veilsum")  # shown beside Flower's own
 
@@ -27,18 +31,27 @@ class Nodes:
     def __init__(self, federation: Federation) -> None:
         self._federation = federation
         self._parties: dict[int, Enrolment | None] = {}
+        self._asked: dict[int, float] = {}
 
     def update(self, grid: Grid, *, timeout: float) -> None:
-        """Ask the nodes that are new, and forget those that are gone."""
+        """Ask the nodes that are new, and forget those that are gone.
+
+        One that gave no answer is asked again after a while: a question starts a process there.
+        """
         online = set(grid.get_node_ids())
         self._parties = {node: party for node, party in self._parties.items() if node in online}
-        new = sorted(online - set(self._parties))
-        questions = [
-            Message(RecordDict(), dst_node_id=node, message_type=f"query.{ENROL}") for node in new
-        ]
+        self._asked = {node: when for node, when in self._asked.items() if node in online}
+        now = time.monotonic()
+        questions = []
+        for node in sorted(online - set(self._parties)):
+            if now - self._asked.get(node, -_RETRY_SECONDS) >= _RETRY_SECONDS:
+                kind = f"query.{ENROL}"
+                questions.append(Message(RecordDict(), dst_node_id=node, message_type=kind))
         if questions:
-            for reply in grid.send_and_receive(questions, timeout=timeout):
+            seconds = min(timeout, _ANSWER_SECONDS)
+            for reply in grid.send_and_receive(questions, timeout=seconds):
                 self._take(reply)
+            self._asked |= {q.metadata.dst_node_id: time.monotonic() for q in questions}
 
     def contributors(self) -> dict[str, int]:
         """The nodes on line of the parties that may contribute, by the party's name."""
@@ -48,7 +61,7 @@ class Nodes:
         """The nodes on line of the parties that hold the key or a share."""
         return self._named(self._federation.holder)
 
-    def _named(self, known: Any) -> dict[str, int]:
+    def _named(self, known: Callable[[str], Enrolment | None]) -> dict[str, int]:
         # Of two nodes with one name, the lower number: always the same one.
         return {
             party.name: node
@@ -58,7 +71,7 @@ class Nodes:
 
     def _take(self, reply: Message) -> None:
         node = reply.metadata.src_node_id
-        if reply.has_error():  # Asked again next time: it may have been busy.
+        if reply.has_error():
             _log.warning("node %d does not say who it is: %s", node, reply.error.reason)
             return
         try:

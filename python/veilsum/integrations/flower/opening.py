@@ -16,7 +16,7 @@ from veilsum.secure_sum import Aggregator, Federation, SumResult
 __all__ = ["Opener", "metered"]
 
 _log = logging.getLogger("flwr.veilsum")  # shown beside Flower's own
-_PAUSE_SECONDS = 2.0
+_PAUSE_SECONDS = 10.0
 
 
 class Opener:
@@ -27,7 +27,7 @@ class Opener:
         nodes: where they are.
         max_message_bytes: about how long a request may be; at least one chunk of everyone.
         answer_seconds: how long holders may take for one request.
-        wait_seconds: how long to wait for holders that are away.
+        wait_seconds: how long to wait when too few holders are there, or answer.
     """
 
     def __init__(
@@ -55,8 +55,7 @@ class Opener:
             NotEnoughSharesError: too few holders answered.
             MalformedDataError: the opened integers are no sum.
         """
-        deadline = time.monotonic() + self._wait_seconds
-        refused = set[str]()
+        refused, short_since = set[str](), None
         everyones = self._chunk_bytes * max(1, len(aggregator.contributors))
         max_chunks = max(1, self._max_message_bytes // everyones)
         while True:
@@ -66,13 +65,16 @@ class Opener:
             try:
                 requests = aggregator.open_requests(missing=missing, max_chunks=max_chunks)
             except NotEnoughSharesError as error:
-                if time.monotonic() > deadline:
+                short_since = time.monotonic() if short_since is None else short_since
+                if time.monotonic() - short_since >= self._wait_seconds:
                     raise NotEnoughSharesError(
                         f"{error}. Missing: {', '.join(sorted(missing))}. The contributions are "
                         "kept: start the ServerApp with the same store when they are back"
                     ) from error
                 time.sleep(_PAUSE_SECONDS)
+                refused.clear()  # A node that was started again may answer now.
                 continue
+            short_since = None
             if not requests:
                 return aggregator.finish()
             names = list(requests)[: 1 if self._one_is_enough else None]

@@ -146,6 +146,8 @@ def _as_arrays(value: object) -> Arrays:
         return {f"{_RECORDED}{name}": array.numpy() for name, array in value.items()}
     if isinstance(value, list) and all(isinstance(array, np.ndarray) for array in value):
         return {f"{_LISTED}{i}": array for i, array in enumerate(value)}
-    if isinstance(value, dict) and all(isinstance(array, np.ndarray) for array in value.values()):
+    if isinstance(value, dict) and all(
+        isinstance(key, str) and isinstance(array, np.ndarray) for key, array in value.items()
+    ):
         return dict(value)
     return {}

@@ -168,18 +168,18 @@ class SecureStrategy(Strategy):
         """
         self._timeout = timeout
         initial = named_arrays(RecordDict({"arrays": initial_arrays}))
+        dim = ModelVector(initial).dim
+        if dim != self._federation.codec.dim:
+            raise InvalidArgumentError(
+                f"the model has {dim} values to sum, and the federation was dealt for "
+                f"{self._federation.codec.dim}: deal with --dim {dim}"
+            )
         if self._done is None:
             self._save(Checkpoint(0, 0, initial))
         done = self._checkpoint()
         if not same_layout(initial, done.model):
             raise InvalidArgumentError(
                 "the store has a run of another model: names, dtypes or shapes differ"
-            )
-        layout = ModelVector(done.model)
-        if layout.dim != self._federation.codec.dim:
-            raise InvalidArgumentError(
-                f"the model has {layout.dim} values to sum, and the federation was dealt for "
-                f"{self._federation.codec.dim}: deal with --dim {layout.dim}"
             )
         restore_optimiser(self._strategy, done.optimiser)
         offset = done.num_done
