@@ -14,8 +14,8 @@ from certificates import write_certificates, write_node_key
 from processes import Processes, ProcessFailedError, free_ports, listens
 
 BIN = Path(sys.prefix) / "bin"
-START_SECONDS = 60
-RUN_SECONDS = 300
+START_SECONDS = 120
+RUN_SECONDS = 600
 CONNECTION = "loopback"
 
 

@@ -109,9 +109,9 @@ class Processes:
             assert time.monotonic() < end + 30, f"processes {left} do not end"
             for pid in left:
                 _send(pid, signal.SIGKILL)
-            for program in self._running.values():
-                program.poll()
             time.sleep(0.05)
+        for program in self._running.values():
+            program.wait()
         self._running.clear()
 
     def all_logs(self):

@@ -6,7 +6,7 @@ import signal
 
 import numpy as np
 import pytest
-from deployment import START_SECONDS, Deployment
+from deployment import RUN_SECONDS, Deployment
 from in_process import model_of_the_loop
 from parties import EXAMPLE, NAMES, nodes, run_config, set_up_parties
 from veilsum.identity import Role
@@ -43,7 +43,7 @@ def wait_for_line(deployment, pattern):
     """Wait until the victim's log says so; lines may lie between."""
     log = deployment.processes.log
     deployment.processes.wait_for(
-        VICTIM, lambda: re.search(pattern, log(VICTIM), re.DOTALL), START_SECONDS
+        VICTIM, lambda: re.search(pattern, log(VICTIM), re.DOTALL), RUN_SECONDS
     )
 
 
