@@ -74,6 +74,15 @@ def test_folder_that_is_none_is_refused(tmp_path, content):
     assert os.listdir(folder) == ([] if content is None else ["run.json"])
 
 
+def test_round_that_is_dropped_keeps_its_number_and_nothing_else(tmp_path):
+    run = RunFolder(tmp_path / "run", federation())
+    number, store = run.new_round()
+    store.put("contribution", "x", [known_key(2048).public.to_bytes()])
+    run.drop(number)
+    assert list((tmp_path / "run" / "round-000001").iterdir()) == []
+    assert run.new_round()[0] == 2
+
+
 # ---- a site's party ----
 
 

@@ -24,7 +24,8 @@ class Engine:
         self.events = []
 
     def register_aux_message_handler(self, topic, message_handle_func):
-        assert topic not in self.handlers
+        if topic in self.handlers:
+            raise ValueError("as NVFlare")
         self.handlers[topic] = message_handle_func
 
     def fire_event(self, event_type, fl_ctx):

@@ -116,6 +116,7 @@ def test_too_few_holders_abandon_the_round(dealt, sites):
     server.engine.away = {"site-1", "site-3"}
     assert np.array_equal(weights(server.aggregator.aggregate_model()), WEIGHTS + 1)
     assert any("abandoned" in line and "NotEnoughShares" in line for line in server.log)
+    assert list((dealt / "rounds" / "round-000001").iterdir()) == []
 
 
 def test_holders_that_come_back_in_time_open_the_round(dealt, sites, monkeypatch):
@@ -156,10 +157,9 @@ def test_contributions_of_others_and_old_ones_are_refused(dealt, sites):
     server.aggregator.accept_model(new)
     with pytest.raises(ProtocolError):
         server.aggregator.accept_model(new)
-    with pytest.raises(ProtocolError, match="PartyFilter its output filter"):
-        server.aggregator.accept_model(
-            FLModel(params={"numpy_key": WEIGHTS}, meta={"client_name": "site-4"})
-        )
+    for params in ({"numpy_key": WEIGHTS}, {CONTRIBUTION: "text"}, {CONTRIBUTION: WEIGHTS}):
+        with pytest.raises(ProtocolError, match="PartyFilter its output filter"):
+            server.aggregator.accept_model(FLModel(params=params, meta={"client_name": "site-4"}))
 
 
 def test_jobs_that_do_not_fit_end_at_once_and_say_why(dealt, sites):

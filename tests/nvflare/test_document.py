@@ -8,11 +8,18 @@ import nvflare
 import pytest
 import veilsum
 from digits_jobs import EXAMPLE
+from flare_world import Engine, ServerProcess, context, contribution, trained
 from nvflare.apis.dxo import DataKind
+from nvflare.apis.event_type import EventType
+from nvflare.apis.fl_constant import FLContextKey
+from nvflare.apis.utils.task_utils import apply_filters
+from nvflare.apis.workspace import Workspace
 from nvflare.app_common.np.recipes.fedavg import NumpyFedAvgRecipe
 from nvflare.client.config import TransferType
+from nvflare.private.fed.app.fl_conf import create_privacy_manager
 from nvflare.recipe.spec import ExecEnv
 from veilsum.integrations.nvflare import PartyFilter, SecureAggregator
+from veilsum.integrations.nvflare.messages import OPEN_TOPIC
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "nvflare.md").read_text()
@@ -85,3 +92,31 @@ def test_messages_that_the_page_explains_are_in_the_code(page, sources):
     assert len(messages) > 8
     parts = [part for message in messages for part in re.split(r"…|\b[NM]\b|: ", message)]
     assert [part for part in parts if part.strip(" ,;") not in sources] == []
+
+
+@pytest.fixture
+def policy(dealt, tmp_path):
+    """The page's privacy.json as NVFlare reads it at a site."""
+    (text,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    text = text.replace("/srv/veilsum/{site}", str(dealt / "parties" / "{site}"))
+    for folder in ("startup", "local"):
+        (tmp_path / "kit" / folder).mkdir(parents=True)
+    (tmp_path / "kit" / "local" / "privacy.json").write_text(text)
+    workspace = Workspace(str(tmp_path / "kit"), "site-1")
+    return create_privacy_manager(workspace, names_only=False)
+
+
+def test_policy_of_a_site_encrypts_every_job(dealt, policy, monkeypatch):
+    monkeypatch.setenv("VEILSUM_PASSPHRASE_FILE", str(dealt / "passphrase"))
+    engine = Engine()
+    policy.components["veilsum"].handle_event(EventType.START_RUN, context(engine, "site-1"))
+    assert set(engine.handlers) == {OPEN_TOPIC}
+    task = ServerProcess(dealt).task()
+    for name, number in (("train", 1), ("validate", 2)):
+        fl_ctx = context(engine, "site-1")
+        fl_ctx.set_prop(FLContextKey.SCOPE_OBJECT, policy.get_scope(None))
+        received = apply_filters("task_data_filters", task, fl_ctx, {}, name, "in")
+        assert received is task
+        answer = apply_filters("task_result_filters", trained(0.1), fl_ctx, {}, name, "out")
+        assert (contribution(answer) is None) == (number == 2)  # A round is answered once.
+        assert not any("numpy_key" in entry for entry in map(str, answer["DXO"]["data"]))

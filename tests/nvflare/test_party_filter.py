@@ -4,7 +4,6 @@ import shutil
 
 import numpy as np
 import pytest
-from deal import SITES
 from flare_world import (
     WEIGHTS,
     ServerProcess,
@@ -14,12 +13,13 @@ from flare_world import (
     trained,
 )
 from nvflare.apis.dxo import DataKind
+from nvflare.apis.event_type import EventType
 from nvflare.apis.filter import FilterChainType, FilterContextKey
 from nvflare.apis.fl_constant import ReturnCode
 from nvflare.apis.shareable import Shareable, make_reply
 from veilsum.errors import InvalidArgumentError
 from veilsum.integrations.nvflare import PartyFilter
-from veilsum.integrations.nvflare.messages import ROUND
+from veilsum.integrations.nvflare.messages import OPEN_TOPIC
 
 STEPS = "NUM_STEPS_CURRENT_ROUND"
 
@@ -165,6 +165,10 @@ def test_passphrase_file_may_come_from_the_environment(dealt, task, monkeypatch)
     assert contribution(site.answer(task, trained(0.1))) is not None
 
 
-def test_announcement_goes_with_the_task(dealt, task):
-    assert isinstance(task.get_header(ROUND), bytes)
-    assert {SiteProcess(dealt, site).name for site in SITES} == set(SITES)
+def test_first_of_two_filters_answers_as_the_holder(dealt):
+    site, other = SiteProcess(dealt, "site-1"), PartyFilter(str(dealt / "parties" / "{site}"))
+    answers = site.engine.handlers[OPEN_TOPIC]
+    other.passphrase_file = str(dealt / "passphrase")
+    other.handle_event(EventType.START_RUN, context(site.engine, "site-1"))
+    assert site.engine.handlers == {OPEN_TOPIC: answers}
+    assert site.log == []

@@ -72,6 +72,11 @@ class RunFolder:
         sync_folder(self.path)
         shutil.rmtree(folder, ignore_errors=True)
 
+    def drop(self, number: int) -> None:
+        """End a round that was not opened: its ciphertexts go, and its number stays taken."""
+        for path in self._round(number).iterdir():
+            path.unlink()
+
     def _round(self, number: int) -> Path:
         return self.path / f"round-{number:06d}"
 

@@ -111,12 +111,12 @@ class SecureAggregator(ModelAggregator):
             if self._round is None:
                 raise ProtocolError("a contribution came, and no round was announced")
             message = (model.params or {}).get(CONTRIBUTION)
-            if message is None:
+            if not isinstance(message, np.ndarray) or message.dtype != np.uint8:
                 raise ProtocolError(
                     f"the result of {model.meta.get('client_name', 'a site')} is no contribution: "
                     "is veilsum.integrations.nvflare.PartyFilter its output filter?"
                 )
-            name = self._round.aggregator.receive(memoryview(message))
+            name = self._round.aggregator.receive(np.ascontiguousarray(message).data)
         self.info(f"added the contribution of {name}")
 
     def accept(self, shareable: Shareable, fl_ctx: FLContext) -> bool:
@@ -146,6 +146,7 @@ class SecureAggregator(ModelAggregator):
                 opened = opener.open(announced.aggregator, stopped=self._stopped)
                 params = announced.layout.shifted(opened.sum.mean())
             except VeilsumError as error:
+                run.drop(announced.number)
                 self._abandon(error)
                 params = announced.layout.model
             else:

@@ -200,7 +200,10 @@ class PartyFilter(Filter):
                 log=lambda message: self.log_error(fl_ctx, message, fire_event=False),
                 num_threads=self.num_threads,
             )
-            fl_ctx.get_engine().register_aux_message_handler(OPEN_TOPIC, answers)
+            try:
+                fl_ctx.get_engine().register_aux_message_handler(OPEN_TOPIC, answers)
+            except ValueError:
+                self.log_info(fl_ctx, "another filter of this site answers as the holder")
 
     def _open(self, fl_ctx: FLContext) -> PartyFolder:
         if self._folder is None:
