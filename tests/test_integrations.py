@@ -12,9 +12,10 @@ from veilsum.integrations.run_folder import RunFolder
 from veilsum.integrations.site_party import read_passphrase, site_path
 
 
-@pytest.mark.parametrize("framework", ["nvflare", "torch"])
+@pytest.mark.parametrize("framework", ["flower", "nvflare", "torch"])
 def test_missing_framework_is_named_with_its_extra(framework):
-    code = f"import sys; sys.modules[{framework!r}] = None; import veilsum.integrations.{framework}"
+    module = {"flower": "flwr"}.get(framework, framework)
+    code = f"import sys; sys.modules[{module!r}] = None; import veilsum.integrations.{framework}"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 1
     last = result.stderr.splitlines()[-1]

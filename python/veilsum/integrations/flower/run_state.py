@@ -3,8 +3,7 @@
 import json
 import os
 import re
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,10 +90,11 @@ class RunState:
         sync_folder(self._run.path)
 
     def begin_round(self, after: int) -> tuple[int, FolderStore]:
-        """The round that was begun after round ``after`` and is not over, else a new one."""
-        for number in self._begun():
-            if number > after:
-                return number, FolderStore(self._run.path / f"round-{number:06d}")
+        """The round that was begun after round ``after``, which is over; else a new one."""
+        for folder in sorted(self._run.path.iterdir()):
+            found = re.fullmatch(r"round-(\d+)", folder.name)
+            if found and int(found[1]) > after:
+                return int(found[1]), FolderStore(folder)
         return self._run.new_round()
 
     def end_round(self, number: int, transcript: bytes) -> None:
@@ -102,21 +102,8 @@ class RunState:
         self._run.keep_transcript(number, transcript)
 
     def abandon_round(self, number: int) -> None:
-        """The round is not to be opened: its number stays taken, its ciphertexts go."""
-        folder = self._run.path / f"round-{number:06d}"
-        folder.with_suffix(".abandoned").touch(mode=0o600)
-        sync_folder(self._run.path)
-        shutil.rmtree(folder, ignore_errors=True)
-
-    def _begun(self) -> Iterator[int]:
-        """Rounds that have a folder, and are neither opened nor abandoned; in order."""
-        path = self._run.path
-        for entry in sorted(path.iterdir()):
-            found = re.fullmatch(r"round-(\d+)", entry.name)
-            if found and not any(
-                (path / f"{entry.name}.{end}").exists() for end in ("transcript", "abandoned")
-            ):
-                yield int(found[1])
+        """The round is not to be opened: its ciphertexts go, its number stays taken."""
+        self._run.drop(number)
 
 
 def optimiser_state(strategy: object) -> dict[str, Arrays]:
