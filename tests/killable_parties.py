@@ -25,12 +25,14 @@ from veilsum.secure_sum import (
     PartyFolder,
     RoundDescriptor,
     hash_model,
+    outbox,
+    round_store,
 )
 from veilsum.wire import split_frames
 
 PASSPHRASE = "a passphrase for tests"
 PATIENCE_SECONDS = 0.005
-IN_FILES = ("before sync", "before rename", "after rename")
+IN_FILES = ("within a file", "before sync", "before rename", "after rename")
 IN_LEDGERS = ("before commit", "after commit")
 # Where each of them can be told to die, besides any moment.
 PLACES = {
@@ -117,6 +119,14 @@ class Process:
             function(source, target)
             self.passes("after rename")
 
+        def pieces_watched(path, pieces, function=durable.replace_file):
+            def watched_pieces():
+                for piece in pieces:
+                    yield piece
+                    self.passes("within a file")
+
+            function(path, watched_pieces())
+
         transaction = durable.DurableFile.transaction
 
         @contextmanager
@@ -131,6 +141,7 @@ class Process:
 
         durable.os.fsync = before("before sync", os.fsync)
         durable.os.replace = replace
+        outbox.replace_file = round_store.replace_file = pieces_watched
         durable.DurableFile.transaction = watched
 
 

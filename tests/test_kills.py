@@ -85,6 +85,7 @@ class Supervisor:
         self.deaths = 0
         self.running = {}
         self.ready = set()
+        self.said_once = {}
         # A process that has imported all and done nothing forks each party, which starts at once.
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload(["killable_parties"])
@@ -159,6 +160,10 @@ class Supervisor:
             self.write(name, *said)
             if said[0] == "ready":
                 self.ready.add(name)
+            if said[0] in ("answered", "handed out"):  # The verdict asks again; this one is early.
+                word, number, what = said
+                first = self.said_once.setdefault((name, word, number), what)
+                assert what == first, f"{name} {word} two different things in round {number}"
             if said[0] == "answered" and self.random.random() < 0.3:
                 self.tempt(name, said[1])
 
