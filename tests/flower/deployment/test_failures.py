@@ -31,7 +31,7 @@ def same(found, wanted):
 def answers(folder, name, role):
     """What a party has answered, by round."""
     party = PartyFolder(folder / name / "federation")
-    return party.rounds(role).answered(party.federation.hash)
+    return party.rounds(role).answered(party.federation.public_key.fingerprint)
 
 
 def contributions(folder, name):
