@@ -32,6 +32,7 @@ from veilsum.errors import (
     NotEnoughSharesError,
     PolicyRefusedError,
     ProtocolError,
+    StoreInUseError,
 )
 from veilsum.identity import Role
 from veilsum.integrations.flower import SecureStrategy, nodes, opening
@@ -131,7 +132,7 @@ def test_too_few_contributors_leave_the_model_and_the_run_goes_on(tmp_path, grid
 
 def rounds_of(folder, role):
     party = PartyFolder(folder)
-    return list(party.rounds(role).answered(party.federation.hash))
+    return list(party.rounds(role).answered(party.federation.public_key.fingerprint))
 
 
 def test_too_few_holders_stop_the_run_until_they_are_back(tmp_path, grid):
@@ -214,19 +215,31 @@ def test_a_round_that_was_being_opened_is_opened_once(tmp_path, grid):
     assert secure.history[0].contributors == NAMES
 
 
-def test_contributions_that_were_lost_are_not_made_again(tmp_path, grid):
+def test_contributions_that_were_lost_are_sent_again_as_they_were(tmp_path, grid):
     grid.intercept = dies("train", on=3)
-    with pytest.raises(Died):
-        strategy(tmp_path).start(grid, initial_record(), num_rounds=2)
-    grid.intercept = lambda message: None
     secure = strategy(tmp_path)
-    result = secure.start(grid, initial_record(), num_rounds=2)
-    # Two had answered, to nobody; the other two are enough for a sum.
-    first = secure.history[0]
-    assert first.contributors == NAMES[2:]
-    assert all("already contributed" in why for why in first.failures.values())
-    assert secure.history[1].contributors == NAMES
-    assert result.train_metrics_clientapp[1]["num-contributors"] == 2
+    with pytest.raises(Died):
+        secure.start(grid, initial_record(), num_rounds=1)
+    secure._round.close()  # As the end of its process does.
+    lost = {r.metadata.src_node_id: r for r in grid.replies if r.metadata.message_type == "train"}
+    grid.intercept, grid.replies = lambda message: None, []
+    secure = strategy(tmp_path)
+    result = secure.start(grid, initial_record(), num_rounds=1)
+    assert_same(result.arrays, model_of_the_loop(1))
+    assert secure.history[0].contributors == NAMES
+    again = {r.metadata.src_node_id: r for r in grid.replies if r.metadata.message_type == "train"}
+    assert sorted(lost) == [100, 101]
+    assert all(again[node].content == lost[node].content for node in lost)
+
+
+def test_two_server_apps_do_not_share_a_store(tmp_path, grid):
+    grid.intercept = dies("train")
+    alive = strategy(tmp_path)
+    with pytest.raises(Died):
+        alive.start(grid, initial_record(), num_rounds=1)
+    grid.intercept = lambda message: None
+    with pytest.raises(StoreInUseError):
+        strategy(tmp_path).start(grid, initial_record(), num_rounds=1)
 
 
 def test_budgets_count_each_contribution_once_across_restarts(tmp_path):

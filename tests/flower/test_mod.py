@@ -90,12 +90,14 @@ def test_the_reply_takes_the_place_of_everything_the_app_returned(tmp_path, fede
 
 def test_a_node_contributes_to_a_round_once(tmp_path, federation):
     message = train_message(federation)
-    client_app(tmp_path)(copy.deepcopy(message), node())
-    with pytest.raises(PolicyRefusedError, match="already contributed"):
-        client_app(tmp_path)(copy.deepcopy(message), node())
+    replies = [client_app(tmp_path)(copy.deepcopy(message), node()) for _ in range(2)]
+    assert replies[0].content == replies[1].content
     other = {**INITIAL, "bias": np.zeros(2)}
     with pytest.raises(PolicyRefusedError, match="already contributed"):
         client_app(tmp_path)(train_message(federation, other, announced=other), node())
+    client_app(tmp_path)(train_message(federation, number=2), node())
+    with pytest.raises(PolicyRefusedError, match="already contributed"):
+        client_app(tmp_path)(copy.deepcopy(message), node())
 
 
 @pytest.mark.parametrize(

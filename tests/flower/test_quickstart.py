@@ -107,5 +107,5 @@ def test_the_changed_app_gives_the_model_of_the_loop_in_a_simulation(tmp_path):
             assert np.array_equal(array, expected)
     for place in range(NUM_NODES):
         party = PartyFolder(tmp_path / f"party-{place}")
-        answered = party.rounds(Role.CONTRIBUTOR).answered(party.federation.hash)
+        answered = party.rounds(Role.CONTRIBUTOR).answered(party.federation.public_key.fingerprint)
         assert list(answered) == list(range(1, NUM_ROUNDS + 1))

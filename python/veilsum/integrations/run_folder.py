@@ -7,7 +7,7 @@ import secrets
 import shutil
 from pathlib import Path
 
-from veilsum.durable import new_folder, sync_folder
+from veilsum.durable import new_folder, sync
 from veilsum.errors import MalformedDataError, ProtocolError
 from veilsum.secure_sum import Federation, FolderStore
 
@@ -58,7 +58,7 @@ class RunFolder:
         number = max((int(name[1]) for name in found if name), default=0) + 1
         folder = self._round(number)
         folder.mkdir(mode=0o700)
-        sync_folder(self.path)
+        sync(self.path)
         return number, FolderStore(folder)
 
     def keep_transcript(self, number: int, transcript: bytes) -> None:
@@ -69,7 +69,7 @@ class RunFolder:
             file.write(transcript)
             file.flush()
             os.fsync(file.fileno())
-        sync_folder(self.path)
+        sync(self.path)
         shutil.rmtree(folder, ignore_errors=True)
 
     def drop(self, number: int) -> None:

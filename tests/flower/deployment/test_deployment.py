@@ -74,7 +74,11 @@ def test_each_party_has_answered_each_round_once_in_each_role(evidence):
     for name in NAMES:
         party = PartyFolder(evidence.folder / name / "federation")
         for role in (Role.CONTRIBUTOR, Role.HOLDER):
-            assert set(party.rounds(role).answered(party.federation.hash)) == {1, 2, 3}
+            assert set(party.rounds(role).answered(party.federation.public_key.fingerprint)) == {
+                1,
+                2,
+                3,
+            }
 
 
 def test_what_reaches_the_server_is_on_the_list(evidence):

@@ -31,7 +31,7 @@ def same(found, wanted):
 def answers(folder, name, role):
     """What a party has answered, by round."""
     party = PartyFolder(folder / name / "federation")
-    return party.rounds(role).answered(party.federation.hash)
+    return party.rounds(role).answered(party.federation.public_key.fingerprint)
 
 
 def contributions(folder, name):
@@ -101,7 +101,7 @@ def test_a_server_app_killed_while_a_round_is_opened_goes_on_with_its_store(tmp_
         assert deployment.status(first) == "finished:failed"
 
 
-def test_a_server_app_killed_while_nodes_train_abandons_that_round(tmp_path):
+def test_a_server_app_killed_while_nodes_train_goes_on_with_that_round(tmp_path):
     folder = tmp_path / "deployment"
     set_up_parties(folder, *NOISE)
     with Deployment(folder, nodes(folder)) as deployment:
@@ -110,9 +110,10 @@ def test_a_server_app_killed_while_nodes_train_abandons_that_round(tmp_path):
         kill_server_app(deployment)
         again = deployment.submit(EXAMPLE, run_config(folder, num_rounds=2))
         assert deployment.finish(again) == "finished:completed", deployment.log(again)
-    # What the nodes had sent is lost, and charged: they contribute to a round once.
-    assert "round 1 is abandoned, the model stays" in deployment.log(again)
-    expect_answered_once(folder, {1, 2}, opened={2})
+    # What the nodes had sent is lost; they send the same again, and are charged once.
+    assert "round 1 goes on where it was" in deployment.log(again)
+    assert "is abandoned" not in deployment.log(again)
+    expect_answered_once(folder, {1, 2}, opened={1, 2})
 
 
 def expect_answered_once(folder, contributed, *, opened):

@@ -70,6 +70,7 @@ class Round:
 
     Raises:
         ProtocolError: the round was begun with another model.
+        StoreInUseError: another ServerApp is at work on it.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Round:
         num_threads: int | None,
     ) -> None:
         self.number, store = state.begin_round(after)
+        self._store = store
         self.model = model
         self.meter = Meter()
         known = _announced(store)
@@ -127,6 +129,10 @@ class Round:
         for node, why in failures.items():
             _log.warning("round %d: node %d is left out: %s", self.number, node, why)
         return failures
+
+    def close(self) -> None:
+        """Let others have the round's folder."""
+        self._store.close()
 
 
 def _announced(store: FolderStore) -> RoundDescriptor | None:

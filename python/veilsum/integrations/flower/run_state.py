@@ -1,5 +1,6 @@
 """What a server keeps of a run, so that a ServerApp that starts anew goes on with it."""
 
+import io
 import json
 import os
 import re
@@ -11,7 +12,7 @@ import numpy as np
 from flwr.app import Array, ArrayRecord
 from numpy.typing import NDArray
 
-from veilsum.durable import sync_folder
+from veilsum.durable import replace_file
 from veilsum.errors import MalformedDataError
 from veilsum.integrations.run_folder import RunFolder
 from veilsum.secure_sum import Federation, FolderStore
@@ -81,13 +82,9 @@ class RunState:
         arrays: dict[str, Any]
         arrays = {str(position): array for position, (_, _, array) in enumerate(entries)}
         arrays[_INDEX] = np.frombuffer(json.dumps(index).encode(), np.uint8)
-        staged = self._checkpoint.with_suffix(".part")
-        with open(staged, "wb") as file:
-            np.savez(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(staged, self._checkpoint)
-        sync_folder(self._run.path)
+        data = io.BytesIO()
+        np.savez(data, **arrays)
+        replace_file(self._checkpoint, [data.getvalue()])
 
     def begin_round(self, after: int) -> tuple[int, FolderStore]:
         """The round that was begun after round ``after``, which is over; else a new one."""

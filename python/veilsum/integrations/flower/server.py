@@ -77,7 +77,8 @@ class SecureStrategy(Strategy):
     waits in the store.
 
     A federation answers one run. With the same store ``start`` goes on where the run was, also
-    within a round; nothing is opened twice, and no node is asked twice for one round.
+    within a round; nothing is opened twice, and a node that is asked for a round again sends the
+    contribution that it made before.
 
     Args:
         strategy: the one to wrap.
@@ -165,6 +166,7 @@ class SecureStrategy(Strategy):
             InvalidArgumentError: another model than the run's, or than the federation was dealt
                 for.
             NotEnoughSharesError: too few holders are there to open a sum.
+            StoreInUseError: another ServerApp is at work with this store.
         """
         self._timeout = timeout
         initial = named_arrays(RecordDict({"arrays": initial_arrays}))
@@ -276,6 +278,8 @@ class SecureStrategy(Strategy):
             transcript_hash = Transcript.from_bytes(opened.transcript).head.hex()
             self._end(current.number, model)
             self._state.end_round(current.number, opened.transcript)
+        finally:
+            current.close()
         self.history.append(
             SumRecord(
                 server_round=self._checkpoint().num_done,
