@@ -89,7 +89,7 @@ def parse() -> argparse.Namespace:
     options.dim = options.dim or (10_000_000 if options.scale else 1_000_000)
     options.contributors = options.contributors or (10 if options.frameworks else 100)
     options.key_bits = options.key_bits or ([3072, 2048] if options.federation else [3072])
-    if not 2 <= options.measured <= options.contributors:
+    if options.federation and not 2 <= options.measured <= options.contributors:
         parser.error("--measured must be from 2 to --contributors")
     if any(bits % 2 or not 2048 <= bits <= 16384 for bits in options.key_bits):
         parser.error("--key-bits must be even and from 2048 to 16384")
