@@ -1,8 +1,10 @@
 """Which rounds a party has answered: the record behind "once", durable across restarts."""
 
 import os
+import sqlite3
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from veilsum.durable import DurableFile
 from veilsum.errors import LedgerError, PolicyRefusedError
@@ -19,6 +21,8 @@ _SCHEMA = """
 """
 
 _VERSION = 1  # As in the schema.
+
+_DAMAGED = "the round ledger is damaged: a record in it is none"
 
 _Answers = dict[int, bytes]
 
@@ -78,10 +82,7 @@ class RoundLedger:
             with self._lock:
                 return dict(self._memory.get(federation_hash, (b"", {}))[1])
         with self._file.transaction() as connection:
-            rows = connection.execute(
-                "SELECT round, answer FROM rounds WHERE federation = ?", (federation_hash,)
-            )
-            return dict(rows.fetchall())
+            return _read(connection, federation_hash)[1]
 
     def federations(self) -> dict[bytes, int]:
         """The last round that was answered, by the hash of its federation."""
@@ -90,7 +91,7 @@ class RoundLedger:
                 return {key: max(answers) for key, (_, answers) in self._memory.items()}
         with self._file.transaction() as connection:
             rows = connection.execute("SELECT federation, MAX(round) FROM rounds GROUP BY 1")
-            return dict(rows.fetchall())
+            return _checked(rows.fetchall(), (bytes, int))
 
     def record(
         self,
@@ -119,17 +120,37 @@ class RoundLedger:
                     self._memory[federation_hash] = (run, answers | {round_number: answer})
             return
         with self._file.transaction() as connection:
-            rows = connection.execute(
-                "SELECT run, round, answer FROM rounds WHERE federation = ?", (federation_hash,)
-            ).fetchall()
-            answers = {number: given for _, number, given in rows}
-            run = rows[0][0] if rows else run_id
+            found, answers = _read(connection, federation_hash)
+            run = run_id if found is None else found
             if _is_news(run, answers, run_id, round_number, answer):
                 check(answers)
                 connection.execute(
                     "INSERT INTO rounds VALUES (?, ?, ?, ?)",
                     (federation_hash, run_id, round_number, answer),
                 )
+
+
+def _read(connection: sqlite3.Connection, federation_hash: bytes) -> tuple[bytes | None, _Answers]:
+    """The run of a federation, None if there is none yet, and its answers by round."""
+    rows = connection.execute(
+        "SELECT run, round, answer FROM rounds WHERE federation = ?", (federation_hash,)
+    ).fetchall()
+    runs = {run for run, _, _ in rows}
+    if len(runs) > 1:
+        raise LedgerError("the round ledger is damaged: it has two runs of one federation")
+    answers = _checked([row[1:] for row in rows], (int, bytes))
+    run = next(iter(runs), None)
+    if rows and not isinstance(run, bytes):
+        raise LedgerError(_DAMAGED)
+    return run, answers
+
+
+def _checked(rows: list[tuple[Any, Any]], types: tuple[type, type]) -> dict[Any, Any]:
+    """Pairs by their first, if both are what was written: SQLite keeps anything in any column."""
+    for row in rows:
+        if not all(isinstance(value, kind) for value, kind in zip(row, types, strict=True)):
+            raise LedgerError(_DAMAGED)
+    return dict(rows)
 
 
 def _is_news(
