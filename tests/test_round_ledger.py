@@ -113,7 +113,9 @@ def without_its_table(path):
 
 def with_a_schema_of_no_text(path):
     """SQLite quotes it in its error message, which is then no UTF-8."""
-    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE rounds", b"CREATE \xff\xffBLE rounds"))
+    path.write_bytes(
+        path.read_bytes().replace(b"CREATE TABLE rounds", b"CREATE \xff\xffBLE rounds")
+    )
 
 
 @rule("RL3")
