@@ -115,6 +115,18 @@ const Keys& keys() {
     return all;
 }
 
+/// What the shape announces is there: no product of lengths may have wrapped.
+Bytes read_ciphertexts(ByteView message) {
+    const auto batch = Ciphertexts::from_bytes(message, keys().public_key, kOneThread);
+    std::size_t size_bytes = keys().public_key.modulus().element_bytes();
+    for (const std::size_t length : batch.shape()) {
+        const bool wraps = __builtin_mul_overflow(size_bytes, length, &size_bytes);
+        require(!wraps, "a shape is larger than memory");
+    }
+    require(size_bytes < message.size(), "a shape is larger than its message");
+    return batch.to_bytes(kOneThread);
+}
+
 /// The parameters of a codec, as an encrypted vector begins with them.
 void read_codec(ByteView message) {
     Reader reader(message, WireKind::encrypted_vector, 1);
@@ -160,9 +172,7 @@ void read_fields(ByteView message, WireKind kind) {
 std::optional<Bytes> read(ByteView message, WireKind kind) {
     switch (kind) {
         case WireKind::public_key: return PublicKey::from_bytes(message).to_bytes();
-        case WireKind::ciphertexts:
-            return Ciphertexts::from_bytes(message, keys().public_key, kOneThread)
-                .to_bytes(kOneThread);
+        case WireKind::ciphertexts: return read_ciphertexts(message);
         case WireKind::threshold_key:
             return ThresholdKey::from_bytes(message, kOneThread).to_bytes();
         case WireKind::partial_decryption:
@@ -240,11 +250,26 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 }
 
 #ifdef VEILSUM_FUZZ
+/// Lengths that are right modulo a power of two: products of them may wrap. Near the front, mostly,
+/// where lengths are.
+void add_power_of_two(std::uint8_t* data, std::size_t size, unsigned seed) {
+    const std::size_t places = size - kFrameBytes - 7;
+    const std::size_t place = kFrameBytes + seed / 64 % std::min<std::size_t>(places, 64);
+    std::uint64_t value = 0;
+    std::memcpy(&value, data + place, 8);
+    value += std::uint64_t{1} << seed % 64;
+    std::memcpy(data + place, &value, 8);
+}
+
 /// Any mutation, then mostly a frame that is right again and the name of a key that is known, so
 /// that mutations get past the first checks.
 extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
                                                std::size_t max_size, unsigned seed) {
-    size = LLVMFuzzerMutate(data, size, max_size);
+    if (seed % 5 == 0 && size >= kFrameBytes + 8) {
+        add_power_of_two(data, size, seed / 5);
+    } else {
+        size = LLVMFuzzerMutate(data, size, max_size);
+    }
     if (size < kFrameBytes || seed % 8 == 0) return size;
     std::memcpy(data, "veil", 4);
     data[5] = 1;

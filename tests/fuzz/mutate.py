@@ -51,8 +51,11 @@ def _changed(rng, data, others):
     """One mutation anywhere, more often near the front, where the structure is."""
     out = bytearray(data) or bytearray(1)
     where = rng.randrange(len(out) if rng.random() < 0.5 else min(len(out), 120))
-    action = rng.randrange(8)
-    if action == 0:
+    action = rng.randrange(9)
+    if action == 8:  # Lengths that are right modulo a power of two: products of them may wrap.
+        value = int.from_bytes(out[where : where + 8], "little") + (1 << rng.randrange(64))
+        out[where : where + 8] = (value % 2**64).to_bytes(8, "little")
+    elif action == 0:
         out[where] ^= 1 << rng.randrange(8)
     elif action == 1:
         out[where] = rng.randrange(256)
