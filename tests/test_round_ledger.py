@@ -134,10 +134,25 @@ def without_its_table(path):
     connection.close()
 
 
+def with_a_schema_of_no_text(path):
+    """SQLite quotes it in its error message, which is then no UTF-8."""
+    path.write_bytes(
+        path.read_bytes().replace(b"CREATE TABLE rounds", b"CREATE \xff\xffBLE rounds")
+    )
+
+
 @rule("RL3")
 @pytest.mark.parametrize(
     "damage",
-    [os.unlink, truncated, overwritten, emptied, of_another_version, without_its_table],
+    [
+        os.unlink,
+        truncated,
+        overwritten,
+        emptied,
+        of_another_version,
+        without_its_table,
+        with_a_schema_of_no_text,
+    ],
     ids=lambda f: f.__name__,
 )
 def test_a_missing_or_damaged_ledger_answers_nothing(tmp_path, damage):
@@ -151,6 +166,41 @@ def test_a_missing_or_damaged_ledger_answers_nothing(tmp_path, damage):
         with pytest.raises(vs.LedgerError):
             record(open_before, 2, b"two")
     assert path.exists() == (damage is not os.unlink), "it was made anew"
+
+
+@pytest.mark.parametrize(
+    "column", ["run = 'text'", "run = NULL", "round = 'text'", "answer = 7", "answer = 'text'"]
+)
+def test_a_record_of_another_type_is_damage(tmp_path, column):
+    path = tmp_path / "rounds"
+    ledger = RoundLedger.create(path, role=Role.HOLDER)
+    record(ledger, 1, b"one")
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_schema SET sql = replace(sql, 'NOT NULL', '')")
+    connection.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"UPDATE rounds SET {column}")
+    connection.close()
+    with pytest.raises(vs.LedgerError, match="damaged"):
+        ledger.answered(RUN.key)
+    with pytest.raises(vs.LedgerError, match="damaged"):
+        record(ledger, 2, b"two")
+    if column.startswith("round"):
+        with pytest.raises(vs.LedgerError, match="damaged"):
+            ledger.federations()
+
+
+def test_a_key_with_two_runs_is_damage(tmp_path):
+    path = tmp_path / "rounds"
+    ledger = RoundLedger.create(path, role=Role.HOLDER)
+    record(ledger, 1, b"one")
+    record(ledger, 2, b"two")
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE rounds SET run = zeroblob(3) WHERE round = 2")
+    connection.close()
+    with pytest.raises(vs.LedgerError, match="two runs"):
+        record(ledger, 3, b"three")
 
 
 def test_a_missing_ledger_says_what_to_do(tmp_path):

@@ -112,7 +112,8 @@ class DurableFile:
                         connection.execute("ROLLBACK")
                     raise
                 connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        # A damaged schema is named in an error message that may be no UTF-8.
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise LedgerError(
                 f"the {self._what} {self.name} cannot be read or written: {error}"
             ) from error

@@ -101,4 +101,4 @@ def test_question_whether_a_holder_is_there_opens_nothing():
     state = Round(TRUSTS["threshold"])
     reply = Holders(state).answers["holder-1"](OPEN_TOPIC, Shareable(), None)
     assert set(reply) == {"__headers__"}
-    assert state.ledgers["holder-1"].answered(state.federation.hash) == {}
+    assert state.ledgers["holder-1"].answered(state.federation.public_key.fingerprint) == {}

@@ -24,6 +24,8 @@ _SCHEMA = """
 """
 _VERSION = 2
 
+_DAMAGED = "the round ledger is damaged: a record in it is none"
+
 _Answers = dict[int, bytes]
 
 
@@ -212,8 +214,21 @@ class _FileBook:
 
     def rows(self) -> list[_Row]:
         rows = self._connection.execute("SELECT key, federation, run, round, answer FROM rounds")
-        return [_Row(RunName(*run), number, answer) for *run, number, answer in rows]
+        return _checked([_Row(RunName(*run), number, answer) for *run, number, answer in rows])
 
     def add(self, row: _Row) -> None:
         values = (*row.run, row.round_number, row.answer)
         self._connection.execute("INSERT INTO rounds VALUES (?, ?, ?, ?, ?)", values)
+
+
+def _checked(rows: list[_Row]) -> list[_Row]:
+    """The rows, if they are what was written: SQLite keeps anything in any column."""
+    runs = dict[bytes, RunName]()
+    for run, number, answer in rows:
+        if not all(isinstance(value, bytes) for value in (*run, answer)):
+            raise LedgerError(_DAMAGED)
+        if not isinstance(number, int):
+            raise LedgerError(_DAMAGED)
+        if runs.setdefault(run.key, run) != run:
+            raise LedgerError("the round ledger is damaged: it has two runs of one key")
+    return rows
