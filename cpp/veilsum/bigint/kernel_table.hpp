@@ -13,6 +13,7 @@ constexpr Kernel kernel_of(const char* name) {
         .name = name,
         .num_lanes = Engine::kLanes,
         .r_bits = Engine::r_bits,
+        .product_scratch_bytes = algorithms::product_scratch_bytes<Engine>,
         .scratch_bytes = algorithms::scratch_bytes<Engine>,
         .mul = algorithms::mul<Engine>,
         .mul_reduce = algorithms::mul_reduce<Engine>,
