@@ -7,7 +7,7 @@ import secrets
 import shutil
 from pathlib import Path
 
-from veilsum.durable import new_folder, sync
+from veilsum.durable import new_folder, replace_file, sync
 from veilsum.errors import MalformedDataError, ProtocolError
 from veilsum.secure_sum import Federation, FolderStore
 
@@ -64,12 +64,7 @@ class RunFolder:
     def keep_transcript(self, number: int, transcript: bytes) -> None:
         """End a round that was opened: its transcript stays, and its ciphertexts go."""
         folder = self._round(number)
-        target = folder.with_suffix(".transcript")
-        with open(target, "xb") as file:
-            file.write(transcript)
-            file.flush()
-            os.fsync(file.fileno())
-        sync(self.path)
+        replace_file(folder.with_suffix(".transcript"), [transcript])
         shutil.rmtree(folder, ignore_errors=True)
 
     def drop(self, number: int) -> None:
