@@ -55,7 +55,7 @@ Bytes powers_of_plaintexts(const ThresholdKey& key, const std::byte* ciphertexts
         std::memcpy(result.data() + i * bytes, roots.data() + i * n.digit_bytes(), n.digit_bytes());
     }
     batch::pow_shared(result.data(), {result.data(), bytes}, n.r_squared(), n.n(), n.bits(), count,
-                      n, execution);
+                      n, quiet);
     const Integer exponent = four_d_squared(key);
     Bytes power(count * bytes);
     batch::pow_shared(power.data(), {ciphertexts, bytes}, n.r_squared(), limbs_of(exponent).data(),
