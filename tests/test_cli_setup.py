@@ -4,6 +4,7 @@ import pytest
 import veilsum as vs
 from dealt_parties import (
     PASSPHRASE,
+    deal,
     done,
     enrolled_and_dealt,
     join_options,
@@ -12,6 +13,7 @@ from dealt_parties import (
     veilsum,
 )
 from known_keys import known_key
+from validation_rules import rule
 from veilsum.cli import keygen
 from veilsum.cli.words import parse_hash, printable
 from veilsum.secure_sum import Enrolment, Identity, PartyFolder
@@ -164,6 +166,7 @@ def test_what_does_not_fit_is_not_joined(place, tmp_path):
         assert not (tmp_path / "party").exists()
 
 
+@rule("PF8")
 def test_a_party_joins_once(place, tmp_path):
     folder, dealt = place
     options = (
@@ -173,7 +176,12 @@ def test_a_party_joins_once(place, tmp_path):
     )
     done(*options)
     assert "exists" in refused(*options)
-    assert "joined this federation already" in refused(*options[:-1], tmp_path / "second")
+    assert "joined a federation with this key" in refused(*options[:-1], tmp_path / "second")
+    # Nor another agreement on the same key: the stored one is dealt again.
+    again = deal(folder, tmp_path / "again", "--chunk-size", "1")
+    assert again["hash"] != dealt["hash"]
+    options = join_options(folder, tmp_path / "again", "bob", again["hash"])
+    assert "new federation has a new key" in refused(*options, "--out", tmp_path / "second")
     assert not (tmp_path / "second").exists()
 
 

@@ -161,7 +161,7 @@ def test_all_is_recorded_before_the_first_piece_is_handed_out():
     )
     assert ledger.spent.num_contributions == 1
     header = ContributionHeader.from_bytes(next(pieces))
-    assert rounds.answered(NOISY.hash) == {1: header.commitment}
+    assert rounds.answered(NOISY.public_key.fingerprint) == {1: header.commitment}
     assert len(list(pieces)) == header.num_chunks == NOISY.num_chunks
 
 

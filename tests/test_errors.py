@@ -35,6 +35,7 @@ BUILTINS = {
     "ProofError": ValueError,
     "ProtocolError": ValueError,
     "SignatureError": ValueError,
+    "StoreInUseError": BlockingIOError,
 }
 ONLY_IN_PYTHON = {
     "BudgetExhaustedError",
@@ -44,6 +45,7 @@ ONLY_IN_PYTHON = {
     "PolicyRefusedError",
     "ProtocolError",
     "SignatureError",
+    "StoreInUseError",
 }
 
 

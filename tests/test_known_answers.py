@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 import veilsum as vs
 from known_keys import VECTORS, iso_vector, known_key
 from reference import paillier as reference
-from vectors import generate_round, generate_threshold, generate_wire
+from vectors import generate_party, generate_round, generate_threshold, generate_wire
 from veilsum import hazmat, keyfile, secure_sum
+from veilsum.identity import Role
 
 GOLDEN = VECTORS / "wire"
 
@@ -263,6 +265,22 @@ def test_golden_share_file_opens():
     share = vs.threshold.KeyShare.load(GOLDEN / "share_file.bin", passphrase=passphrase)
     assert share.holder == generate_threshold.SHARE_FILE_HOLDER
     assert share.key.to_bytes() == (GOLDEN / "threshold_key.bin").read_bytes()
+
+
+def test_golden_folder_of_a_party_goes_on_with_its_records(tmp_path):
+    shutil.copytree(VECTORS / "party", tmp_path / "party")
+    party = secure_sum.PartyFolder(tmp_path / "party")
+    key = party.federation.public_key.fingerprint
+    kept = (VECTORS / "party" / "contribution.veil").read_bytes()
+    header = secure_sum.ContributionHeader.from_bytes(parties.frames_of(kept)[0])
+    assert party.roles == (Role.CONTRIBUTOR, Role.HOLDER)
+    assert party.rounds(Role.CONTRIBUTOR).answered(key) == {1: header.commitment}
+    assert party.rounds(Role.HOLDER).answered(key) == {1: generate_party.ANSWER}
+    assert generate_party.contribute(party, 1) == kept
+    assert party.privacy_ledger.spent.num_contributions == 1
+    assert generate_party.contribute(party, 2) != kept
+    assert party.privacy_ledger.spent.num_contributions == 2
+    assert party.share_holder(passphrase=generate_party.PASSPHRASE).name == generate_party.NAME
 
 
 def test_every_golden_file_has_a_test():

@@ -50,6 +50,7 @@ PYTHON_ARROWS = {
     "secure_sum": {"durable", "identity", "privacy", "proofs", "threshold", "vector"},
     "fedavg": {"secure_sum"},
     "cli": {"__init__"},
+    "integrations": {"__init__"},
     "__main__": {"cli"},
     "__init__": {"fedavg", "privacy", "system", "threshold"},
 }

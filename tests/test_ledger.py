@@ -152,6 +152,31 @@ def test_a_read_only_or_newer_ledger_is_refused(tmp_path):
         Ledger.open(path)
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE charges SET cost = 'text'",
+        "UPDATE charges SET cost = -1.0",
+        "UPDATE charges SET cost = 1e308",
+        "UPDATE charges SET cost = x'00'",
+        "UPDATE budget SET epsilon = 'text'",
+        "UPDATE budget SET epsilon = -1.0",
+        "UPDATE budget SET delta = 1.0",
+    ],
+)
+def test_a_record_that_is_no_number_in_its_range_is_damage(tmp_path, damage):
+    path = tmp_path / "ledger"
+    ledger = Ledger.create(path, epsilon=4.0, delta=1e-6)
+    charge(ledger, 1)
+    with sqlite3.connect(path) as connection:
+        connection.execute(damage)
+    connection.close()
+    with pytest.raises(vs.LedgerError, match="damaged"):
+        Ledger.open(path)
+    with pytest.raises(vs.LedgerError, match="damaged"):
+        charge(ledger, 2)
+
+
 def test_threads_do_not_overspend_together(ledger):
     refused = []
 

@@ -147,3 +147,20 @@ def test_an_endless_repetition_is_not_listened_to():
     with pytest.raises(vs.ProtocolError, match="already"):
         state.aggregator.receive_opening(endless())
     assert len(read) <= 2 + state.federation.num_chunks
+
+
+def test_requests_ask_for_no_more_chunks_than_was_said():
+    state = Round(parties.federation("threshold", toy=(5, 4)))
+    num_chunks, asked = state.federation.num_chunks, 0
+    assert num_chunks > 2
+    while requests := state.aggregator.open_requests(max_chunks=2):
+        for name, frames in requests.items():
+            frames = list(frames)
+            asked += 1
+            assert 1 <= len(OpenRequest.from_bytes(frames[0]).chunks) <= 2
+            state.aggregator.receive_opening(state.holder(name).open(frames))
+    assert asked > 5
+    expected = parties.quantised_sum(state.federation.codec, [0.5] * 3)
+    parties.assert_sums(state.aggregator.finish(), expected)
+    with pytest.raises(vs.InvalidArgumentError, match="one at least"):
+        state.aggregator.open_requests(max_chunks=0)

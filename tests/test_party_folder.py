@@ -1,11 +1,13 @@
 """A party's folder: made once, whole, from what was pinned; opened by each process anew."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 import veilsum as vs
 from shared_keys import shared_key
+from validation_rules import rule
 from veilsum import durable, keyfile
 from veilsum.identity import Role
 from veilsum.secure_sum import (
@@ -84,9 +86,15 @@ def test_a_round_of_parties_opened_anew_for_each_message(tmp_path, people, trust
         party = PartyFolder(tmp_path / name).contributor(passphrase=PASSPHRASE)
         message = party.contribute(descriptor.to_bytes(), np.zeros(DIM), model_hash=MODEL_HASH)
         aggregator.receive(message)
-        with pytest.raises(vs.PolicyRefusedError):  # The next process remembers.
-            PartyFolder(tmp_path / name).contributor(passphrase=PASSPHRASE).contribute(
-                descriptor.to_bytes(), np.zeros(DIM), model_hash=MODEL_HASH
+        # The next process remembers, and says the same.
+        again = PartyFolder(tmp_path / name).contributor(passphrase=PASSPHRASE)
+        other = np.ones(DIM)
+        assert again.contribute(descriptor.to_bytes(), other, model_hash=MODEL_HASH) == message
+        with pytest.raises(vs.PolicyRefusedError):
+            again.contribute(
+                dataclasses.replace(descriptor, invited=(name,)).to_bytes(),
+                other,
+                model_hash=MODEL_HASH,
             )
     for name, request in aggregator.open_requests().items():
         holder = PartyFolder(tmp_path / name).share_holder(passphrase=PASSPHRASE)
@@ -108,6 +116,7 @@ def test_the_folder_has_the_agreed_budget_and_is_for_its_owner_only(tmp_path, pe
         assert (tmp_path / "ann" / name).stat().st_mode & 0o077 == 0
 
 
+@rule("PF1")
 def test_a_folder_is_never_made_twice(tmp_path, people):
     federation = agree(people)
     join(tmp_path / "ann", federation, people["ann"])
@@ -118,6 +127,7 @@ def test_a_folder_is_never_made_twice(tmp_path, people):
         join(tmp_path / "empty", federation, people["ann"])
 
 
+@rule("PF3", "PF4")
 def test_what_is_refused_leaves_nothing_behind(tmp_path, people):
     federation = agree(people)
     stranger, double = Identity.generate("eve"), Identity.generate("ann")
@@ -163,6 +173,7 @@ def test_a_changed_signature_is_refused(tmp_path, people):
         )
 
 
+@rule("PF6")
 def test_a_missing_ledger_is_never_made_anew(tmp_path, people):
     federation = agree(people, noise=NOISE)
     join(tmp_path / "ann", federation, people["ann"])
@@ -176,6 +187,7 @@ def test_a_missing_ledger_is_never_made_anew(tmp_path, people):
         PartyFolder(tmp_path / "ann").contributor(passphrase="another passphrase")
 
 
+@rule("PF5")
 def test_a_contributor_goes_on_with_its_privacy_ledger(tmp_path, people):
     federation = agree(people, noise=NOISE)
     ledger = vs.privacy.Ledger.create(tmp_path / "of-before.sqlite", epsilon=0.75)
@@ -199,6 +211,7 @@ def test_a_contributor_goes_on_with_its_privacy_ledger(tmp_path, people):
         )
 
 
+@rule("PF2")
 def test_another_federation_in_the_folder_is_refused(tmp_path, people):
     join(tmp_path / "ann", agree(people), people["ann"])
     other = agree(people, noise=NOISE).signed_by(people["bob"])
@@ -207,6 +220,7 @@ def test_another_federation_in_the_folder_is_refused(tmp_path, people):
         PartyFolder(tmp_path / "ann")
 
 
+@rule("PF7")
 @pytest.mark.parametrize(
     "text",
     ["", "[]", "{}", "[" * 5000, json.dumps({"veilsum": "party", "version": 2}), "\xff"],

@@ -23,10 +23,14 @@ class RestartedRound(Round):
 
     def __init__(self, agreed, folder):
         self.folder = folder
+        self.store = None
         super().__init__(agreed, names=(), store=None)
 
     def new_aggregator(self):
-        return Aggregator(self.federation, self.descriptor, store=FolderStore(self.folder))
+        if self.store is not None:
+            self.store.close()
+        self.store = FolderStore(self.folder)
+        return Aggregator(self.federation, self.descriptor, store=self.store)
 
     def after_restart(self):
         self.restart()
@@ -93,6 +97,7 @@ def test_names_may_be_as_long_as_names_can_be(tmp_path):
 @rule("RS1")
 def test_a_store_is_of_one_round(tmp_path):
     state = RestartedRound(parties.federation(), tmp_path / "round")
+    state.store.close()
     for other in (
         parties.descriptor(state.federation, round_number=2),
         parties.descriptor(state.federation, invited=NAMES[:2]),

@@ -9,24 +9,26 @@ import subprocess
 import sys
 import threading
 
+import protocol_parties as parties
 import pytest
 import veilsum as vs
 from validation_rules import rule
-from veilsum.secure_sum import RoundLedger
+from veilsum.identity import Role
+from veilsum.secure_sum import RoundLedger, RunName
 
-FEDERATION, OTHER = bytes(32), b"f" * 32
-RUN, OTHER_RUN = bytes(16), b"r" * 16
+RUN = RunName(key=b"k" * 32, federation=bytes(32), run=bytes(16))
+OTHER_KEY = RunName(key=b"o" * 32, federation=b"f" * 32, run=b"r" * 16)
 
 
 @pytest.fixture(params=["file", "memory"])
 def ledger(request, tmp_path):
     if request.param == "memory":
         return RoundLedger.in_memory()
-    return RoundLedger.create(tmp_path / "rounds")
+    return RoundLedger.create(tmp_path / "rounds", role=Role.HOLDER)
 
 
-def record(ledger, number, answer, *, federation=FEDERATION, run=RUN, **options):
-    ledger.record(federation, run, number, answer, **options)
+def record(ledger, number, answer, *, run=RUN, **options):
+    ledger.record(run, number, answer, **options)
 
 
 @rule("RL1")
@@ -37,18 +39,39 @@ def test_a_round_has_one_answer(ledger):
     for other in (b"two", b"", b"one\0"):
         with pytest.raises(vs.PolicyRefusedError, match="differently"):
             record(ledger, 1, other)
-    assert ledger.answered(FEDERATION) == {1: b"one", 2**63 - 1: b"one"}
+    assert ledger.answered(RUN.key) == {1: b"one", 2**63 - 1: b"one"}
 
 
 @rule("RL2")
-def test_a_federation_has_one_run(ledger):
+def test_a_key_has_one_federation_and_one_run(ledger):
     record(ledger, 1, b"one")
-    with pytest.raises(vs.PolicyRefusedError, match="another run"):
-        record(ledger, 2, b"two", run=OTHER_RUN)
-    record(ledger, 1, b"other", federation=OTHER, run=OTHER_RUN)
-    assert ledger.answered(FEDERATION) == {1: b"one"}
-    assert ledger.answered(OTHER) == {1: b"other"}
+    for other, match in (
+        (RUN._replace(run=b"r" * 16), "another run"),
+        (RUN._replace(federation=b"f" * 32), "another federation"),
+    ):
+        for number, answer in ((1, b"one"), (2, b"two")):
+            with pytest.raises(vs.PolicyRefusedError, match=match):
+                record(ledger, number, answer, run=other)
+    record(ledger, 1, b"other", run=OTHER_KEY)
+    assert ledger.answered(RUN.key) == {1: b"one"}
+    assert ledger.answered(OTHER_KEY.key) == {1: b"other"}
     assert ledger.answered(b"nobody" * 5) == {}
+    assert ledger.federations() == {RUN.federation: 1, OTHER_KEY.federation: 1}
+
+
+@rule("RL5")
+def test_a_ledger_is_of_one_role(tmp_path):
+    for role, other in ((Role.HOLDER, Role.CONTRIBUTOR), (Role.CONTRIBUTOR, Role.HOLDER)):
+        made = RoundLedger.create(tmp_path / role.name, role=role)
+        for ledger in (made, RoundLedger.open(tmp_path / role.name)):
+            ledger.check_role(role)
+            with pytest.raises(vs.LedgerError, match="has its own"):
+                ledger.check_role(other)
+    agreed = parties.federation()
+    with pytest.raises(vs.LedgerError, match="of a contributor"):
+        parties.holder(agreed, "holder-1", RoundLedger.open(tmp_path / "CONTRIBUTOR"))
+    with pytest.raises(vs.LedgerError, match="of a holder"):
+        parties.contributor(agreed, "ada", rounds=RoundLedger.open(tmp_path / "HOLDER"))
 
 
 def test_a_check_may_refuse_and_sees_what_was_answered(ledger):
@@ -65,14 +88,14 @@ def test_a_check_may_refuse_and_sees_what_was_answered(ledger):
         record(ledger, 2, b"two", check=refuse)
     record(ledger, 1, b"one", check=refuse)  # Not asked for what is no news.
     assert seen == [{1: b"one"}]
-    assert ledger.answered(FEDERATION) == {1: b"one"}
+    assert ledger.answered(RUN.key) == {1: b"one"}
 
 
 def test_a_ledger_goes_on_after_a_restart(tmp_path):
     path = tmp_path / "rounds"
-    record(RoundLedger.create(path), 1, b"one")
+    record(RoundLedger.create(path, role=Role.HOLDER), 1, b"one")
     again = RoundLedger.open(path)
-    assert again.answered(FEDERATION) == {1: b"one"}
+    assert again.answered(RUN.key) == {1: b"one"}
     record(again, 1, b"one")
     with pytest.raises(vs.PolicyRefusedError):
         record(again, 1, b"two")
@@ -81,10 +104,10 @@ def test_a_ledger_goes_on_after_a_restart(tmp_path):
 
 @rule("RL4")
 def test_a_ledger_is_never_made_twice(tmp_path):
-    record(RoundLedger.create(tmp_path / "rounds"), 1, b"one")
+    record(RoundLedger.create(tmp_path / "rounds", role=Role.HOLDER), 1, b"one")
     with pytest.raises(FileExistsError):
-        RoundLedger.create(tmp_path / "rounds")
-    assert RoundLedger.open(tmp_path / "rounds").answered(FEDERATION) == {1: b"one"}
+        RoundLedger.create(tmp_path / "rounds", role=Role.HOLDER)
+    assert RoundLedger.open(tmp_path / "rounds").answered(RUN.key) == {1: b"one"}
 
 
 def truncated(path):
@@ -101,7 +124,7 @@ def emptied(path):
 
 def of_another_version(path):
     with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE about SET version = 2")
+        connection.execute("UPDATE about SET version = 1")
     connection.close()
 
 
@@ -111,15 +134,30 @@ def without_its_table(path):
     connection.close()
 
 
+def with_a_schema_of_no_text(path):
+    """SQLite quotes it in its error message, which is then no UTF-8."""
+    path.write_bytes(
+        path.read_bytes().replace(b"CREATE TABLE rounds", b"CREATE \xff\xffBLE rounds")
+    )
+
+
 @rule("RL3")
 @pytest.mark.parametrize(
     "damage",
-    [os.unlink, truncated, overwritten, emptied, of_another_version, without_its_table],
+    [
+        os.unlink,
+        truncated,
+        overwritten,
+        emptied,
+        of_another_version,
+        without_its_table,
+        with_a_schema_of_no_text,
+    ],
     ids=lambda f: f.__name__,
 )
 def test_a_missing_or_damaged_ledger_answers_nothing(tmp_path, damage):
     path = tmp_path / "rounds"
-    open_before = RoundLedger.create(path)
+    open_before = RoundLedger.create(path, role=Role.HOLDER)
     record(open_before, 1, b"one")
     damage(path)
     with pytest.raises(vs.LedgerError):
@@ -128,6 +166,41 @@ def test_a_missing_or_damaged_ledger_answers_nothing(tmp_path, damage):
         with pytest.raises(vs.LedgerError):
             record(open_before, 2, b"two")
     assert path.exists() == (damage is not os.unlink), "it was made anew"
+
+
+@pytest.mark.parametrize(
+    "column", ["run = 'text'", "run = NULL", "round = 'text'", "answer = 7", "answer = 'text'"]
+)
+def test_a_record_of_another_type_is_damage(tmp_path, column):
+    path = tmp_path / "rounds"
+    ledger = RoundLedger.create(path, role=Role.HOLDER)
+    record(ledger, 1, b"one")
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_schema SET sql = replace(sql, 'NOT NULL', '')")
+    connection.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"UPDATE rounds SET {column}")
+    connection.close()
+    with pytest.raises(vs.LedgerError, match="damaged"):
+        ledger.answered(RUN.key)
+    with pytest.raises(vs.LedgerError, match="damaged"):
+        record(ledger, 2, b"two")
+    if column.startswith("round"):
+        with pytest.raises(vs.LedgerError, match="damaged"):
+            ledger.federations()
+
+
+def test_a_key_with_two_runs_is_damage(tmp_path):
+    path = tmp_path / "rounds"
+    ledger = RoundLedger.create(path, role=Role.HOLDER)
+    record(ledger, 1, b"one")
+    record(ledger, 2, b"two")
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE rounds SET run = zeroblob(3) WHERE round = 2")
+    connection.close()
+    with pytest.raises(vs.LedgerError, match="two runs"):
+        record(ledger, 3, b"three")
 
 
 def test_a_missing_ledger_says_what_to_do(tmp_path):
@@ -139,7 +212,7 @@ def test_a_missing_ledger_says_what_to_do(tmp_path):
 
 
 def test_what_cannot_be_written_is_not_recorded(tmp_path, monkeypatch):
-    ledger = RoundLedger.create(tmp_path / "rounds")
+    ledger = RoundLedger.create(tmp_path / "rounds", role=Role.HOLDER)
     connect = vs.durable._connect
 
     def limited(path):
@@ -151,7 +224,7 @@ def test_what_cannot_be_written_is_not_recorded(tmp_path, monkeypatch):
     monkeypatch.setattr(vs.durable, "_connect", limited)
     with pytest.raises(vs.LedgerError, match="full"):
         record(ledger, 1, bytes(100_000))
-    assert ledger.answered(FEDERATION) == {}
+    assert ledger.answered(RUN.key) == {}
     record(ledger, 1, b"small")
 
 
@@ -160,7 +233,7 @@ def test_of_threads_that_race_one_wins(tmp_path, kind):
     path = tmp_path / "rounds"
     memory = RoundLedger.in_memory() if kind == "memory" else None
     if memory is None:
-        RoundLedger.create(path)
+        RoundLedger.create(path, role=Role.HOLDER)
     won, barrier = [], threading.Barrier(6)
 
     def race(answer):
@@ -178,7 +251,7 @@ def test_of_threads_that_race_one_wins(tmp_path, kind):
     for thread in threads:
         thread.join()
     assert len(won) == 1
-    assert (memory or RoundLedger.open(path)).answered(FEDERATION) == {1: won[0]}
+    assert (memory or RoundLedger.open(path)).answered(RUN.key) == {1: won[0]}
 
 
 def race_for_rounds(path, mine, start, queue):
@@ -195,7 +268,7 @@ def race_for_rounds(path, mine, start, queue):
 
 def test_of_processes_that_race_one_wins_each_round(tmp_path):
     path = tmp_path / "rounds"
-    RoundLedger.create(path)
+    RoundLedger.create(path, role=Role.HOLDER)
     context = multiprocessing.get_context("spawn")
     start, queue = context.Event(), context.Queue()
     processes = [
@@ -209,17 +282,18 @@ def test_of_processes_that_race_one_wins_each_round(tmp_path):
     for process in processes:
         process.join()
     assert sorted(number for won in results.values() for number in won) == list(range(1, 21))
-    answers = RoundLedger.open(path).answered(FEDERATION)
+    answers = RoundLedger.open(path).answered(RUN.key)
     assert answers == {number: mine for mine, won in results.items() for number in won}
 
 
 KILLED = """
 import os, signal, sys
-from veilsum.secure_sum import RoundLedger
+from veilsum.secure_sum import RoundLedger, RunName
+run = RunName(b"k" * 32, bytes(32), bytes(16))
 ledger = RoundLedger.open(sys.argv[1])
 number = 1
 while True:
-    ledger.record(bytes(32), bytes(16), number, b"answer")
+    ledger.record(run, number, b"answer")
     os.write(1, f"{number}\\n".encode())
     number += 1
 """
@@ -227,13 +301,13 @@ while True:
 
 def test_what_was_recorded_outlives_the_process(tmp_path):
     path = tmp_path / "rounds"
-    RoundLedger.create(path)
+    RoundLedger.create(path, role=Role.HOLDER)
     process = subprocess.Popen([sys.executable, "-c", KILLED, path], stdout=subprocess.PIPE)
     seen = [int(process.stdout.readline()) for _ in range(30)][-1]
     os.kill(process.pid, signal.SIGKILL)
     seen = max([seen, *map(int, process.stdout.read().split())])
     process.stdout.close()
     process.wait()
-    answers = RoundLedger.open(path).answered(FEDERATION)
+    answers = RoundLedger.open(path).answered(RUN.key)
     # Whatever was said to be recorded is; one more may be, whose process died before it said so.
     assert list(answers) in (list(range(1, seen + 1)), list(range(1, seen + 2)))

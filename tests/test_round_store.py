@@ -1,7 +1,8 @@
 """Where an aggregator keeps messages: whole or not at all, and nowhere else."""
 
-import os
 import stat
+import subprocess
+import sys
 
 import pytest
 import veilsum as vs
@@ -54,7 +55,7 @@ def test_an_error_within_a_message_keeps_nothing(store, tmp_path):
     with pytest.raises(vs.ProtocolError):
         store.put("contribution", "ada", failing())
     assert store.names("contribution") == []
-    assert list(tmp_path.glob("round/*")) == []
+    assert {path.name for path in tmp_path.glob("round/*")} <= {"lock"}
     store.put("contribution", "ada", FRAMES)
     with pytest.raises(vs.ProtocolError):
         store.put("contribution", "ada", failing())
@@ -63,7 +64,7 @@ def test_an_error_within_a_message_keeps_nothing(store, tmp_path):
 
 def test_a_folder_is_found_again(tmp_path):
     FolderStore(tmp_path / "a" / "round").put("contribution", "ada", FRAMES)
-    again = FolderStore(tmp_path / "a" / "round")
+    again = FolderStore(tmp_path / "a" / "round")  # The first one ended with its last use.
     assert again.names("contribution") == ["ada"]
     assert list(again.frames("contribution", "ada")) == FRAMES
     again.clear()
@@ -74,6 +75,7 @@ def test_only_the_owner_reads_a_folder_and_no_name_leads_out_of_it(tmp_path):
     store = FolderStore(tmp_path / "round")
     for name in NAMES:
         store.put("contribution", name, FRAMES)
+    (tmp_path / "round" / "lock").unlink()
     assert stat.S_IMODE((tmp_path / "round").stat().st_mode) == 0o700
     files = list((tmp_path / "round").iterdir())
     assert len(files) == len(NAMES)
@@ -84,10 +86,65 @@ def test_only_the_owner_reads_a_folder_and_no_name_leads_out_of_it(tmp_path):
 def test_what_a_dying_process_left_is_removed(tmp_path):
     store = FolderStore(tmp_path / "round")
     store.put("contribution", "ada", FRAMES)
+    store.close()
     (tmp_path / "round" / "tmp1234.part").write_bytes(FRAMES[0])
     again = FolderStore(tmp_path / "round")
     assert again.names("contribution") == ["ada"]
-    assert len(os.listdir(tmp_path / "round")) == 1
+    assert not list((tmp_path / "round").glob("*.part"))
+
+
+@rule("RS3")
+def test_a_folder_has_one_store_at_a_time(tmp_path):
+    store = FolderStore(tmp_path / "round")
+    with pytest.raises(vs.StoreInUseError, match="one aggregator at a time"):
+        FolderStore(tmp_path / "round")
+    store.put("contribution", "ada", FRAMES)
+    store.close()
+    store.close()
+    other = FolderStore(tmp_path / "round")
+    with pytest.raises(vs.InvalidArgumentError, match="closed"):
+        store.put("contribution", "bob", FRAMES)
+    with pytest.raises(vs.StoreInUseError):
+        FolderStore(tmp_path / "round")
+    assert other.names("contribution") == ["ada"]
+    del other
+    FolderStore(tmp_path / "round")
+
+
+HOLDING = """
+import sys, time
+from veilsum.secure_sum import FolderStore
+store = FolderStore(sys.argv[1])
+print("open", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_process_that_is_killed_frees_its_folder(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDING, tmp_path / "round"], stdout=subprocess.PIPE
+    )
+    with process.stdout:
+        assert process.stdout.readline() == b"open\n"
+        with pytest.raises(vs.StoreInUseError):
+            FolderStore(tmp_path / "round")
+        process.kill()
+        process.wait()
+    FolderStore(tmp_path / "round")
+
+
+def test_a_process_that_could_not_lock_removes_nothing(tmp_path):
+    """What another process is writing now is no rest of a dead one."""
+    store = FolderStore(tmp_path / "round")
+
+    def frames():
+        yield FRAMES[0]
+        with pytest.raises(vs.StoreInUseError):
+            FolderStore(tmp_path / "round")
+        yield FRAMES[1]
+
+    store.put("contribution", "ada", frames())
+    assert list(store.frames("contribution", "ada")) == FRAMES[:2]
 
 
 @rule("RS2")

@@ -206,7 +206,7 @@ def test_every_contribution_of_a_set_is_signed_by_one_who_was_invited(trust):
     ):
         with pytest.raises(error):
             state.holder().open(with_headers(frames, change))
-    assert state.ledgers[FIRST].answered(agreed.hash) == {}
+    assert state.ledgers[FIRST].answered(agreed.public_key.fingerprint) == {}
     state.holder().open(frames)
 
 
@@ -233,7 +233,7 @@ def test_a_total_is_of_the_contributors_named_in_the_agreed_codec():
             state.holder().open([frames[0], *rest])
     with pytest.raises(vs.MalformedDataError, match="one total"):
         state.holder().open(rewritten(frames, chunks=(0,)))
-    assert state.ledgers[FIRST].answered(state.federation.hash) == {}
+    assert state.ledgers[FIRST].answered(state.federation.public_key.fingerprint) == {}
     state.holder().open(frames)
 
 
@@ -279,7 +279,7 @@ def test_only_chunks_that_exist_are_asked_for(chunks):
     frames = request_of(state)
     with pytest.raises(vs.ProtocolError, match="chunk"):
         state.holder().open(rewritten(frames, chunks=chunks))
-    assert state.ledgers[FIRST].answered(state.federation.hash) == {}
+    assert state.ledgers[FIRST].answered(state.federation.public_key.fingerprint) == {}
 
 
 def test_chunks_are_asked_for_in_order_and_each_once():

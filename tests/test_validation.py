@@ -31,6 +31,9 @@ OTHER_MODULES = (
     "test_frames",
     "test_round_ledger",
     "test_round_store",
+    "test_outbox",
+    "test_party_folder",
+    "test_cli_setup",
     "test_restarts",
     "test_transcript",
 )

@@ -108,8 +108,9 @@ void measure(const Kernel& kernel, std::size_t bits, double madd_seconds) {
     report("the same without load", term - enter / (kNumTerms * kNumElements), 10);
     const double plain = seconds([&] {
         for (std::size_t i = 0; i < kNumTerms; ++i) {
-            kernel.add_plain(x.out.data(), {x.elements.data(), bytes}, x.n.n(), 0, kNumElements,
-                             x.n, x.scratch.data());
+            kernel.add_plain(x.out.data(), {x.elements.data(), bytes},
+                             {x.exponents.data(), x.n.num_limbs() - 1, 0}, kNumElements, x.n,
+                             x.scratch.data());
         }
     });
     report("add a plaintext", plain / (kNumTerms * kNumElements), 8);

@@ -22,7 +22,16 @@ class WorkerError(Exception):
 class Worker:
     """A library running in its own process. Closed when left as a context."""
 
-    def __init__(self, library: Library, python: str, *, key_bits: int, num_threads: int) -> None:
+    def __init__(
+        self,
+        library: Library,
+        python: str,
+        *,
+        key_bits: int,
+        num_threads: int,
+        timeout_seconds: int = _TIMEOUT_SECONDS,
+    ) -> None:
+        self._timeout_seconds = timeout_seconds
         self.library = library
         self.key_bits = key_bits
         self.num_threads = num_threads
@@ -70,13 +79,13 @@ class Worker:
     def receive(self) -> dict[str, Any]:
         """Wait for the answer; see :meth:`ask`."""
         assert self._process.stdout is not None
-        timer = threading.Timer(_TIMEOUT_SECONDS, self._process.kill)
+        timer = threading.Timer(self._timeout_seconds, self._process.kill)
         timer.start()
         line = self._process.stdout.readline()
         timed_out = not timer.is_alive()
         timer.cancel()
         if timed_out:
-            raise WorkerError(f"no answer for {_TIMEOUT_SECONDS} s")
+            raise WorkerError(f"no answer for {self._timeout_seconds} s")
         if not line:
             raise WorkerError(f"stopped: {self._last_message()}")
         answer: dict[str, Any] = json.loads(line)

@@ -118,6 +118,10 @@ class Session:
             self._update = make_update(dim)
         return self._adapter.run(self._update, time.perf_counter)._asdict()
 
+    def round(self, **size: int) -> dict[str, Any]:
+        """A round of federated averaging, every party in this process."""
+        return self._adapter.round(**size)
+
 
 def main() -> None:
     """Answer requests until standard input ends."""

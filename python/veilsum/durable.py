@@ -4,13 +4,13 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from veilsum.errors import LedgerError
 
-__all__ = ["DurableFile", "new_folder", "sync_folder"]
+__all__ = ["DurableFile", "new_folder", "replace_file", "sync"]
 
 
 @contextmanager
@@ -27,18 +27,36 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     staged = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:100]}."))
     try:
         yield staged
-        sync_folder(staged)
+        for path_in_it in staged.rglob("*"):
+            sync(path_in_it)
+        sync(staged)
         # Onto an empty folder made meanwhile it would succeed, and lose nothing.
         os.rename(staged, target)
-        sync_folder(target.parent)
+        sync(target.parent)
     except BaseException:
         shutil.rmtree(staged, ignore_errors=True)
         raise
 
 
-def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def replace_file(path: Path, pieces: Iterable[bytes]) -> None:
+    """Have these pieces in a file, whole and on the disk, or what was there before."""
+    prefix = f"{path.name[:100]}."
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".part")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            for piece in pieces:
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        sync(path.parent)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Have a file's contents, or the names in a folder, on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -94,7 +112,8 @@ class DurableFile:
                         connection.execute("ROLLBACK")
                     raise
                 connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        # A damaged schema is named in an error message that may be no UTF-8.
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise LedgerError(
                 f"the {self._what} {self.name} cannot be read or written: {error}"
             ) from error

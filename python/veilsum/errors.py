@@ -23,6 +23,7 @@ __all__ = [
     "ProofError",
     "ProtocolError",
     "SignatureError",
+    "StoreInUseError",
     "VeilsumError",
 ]
 
@@ -96,7 +97,11 @@ class BudgetExhaustedError(PolicyRefusedError):
 
 
 class LedgerError(VeilsumError, OSError):
-    """The durable record of privacy spent is missing, damaged or another one; nothing was sent."""
+    """A record of what was answered or spent is missing, damaged or another's; nothing was sent."""
+
+
+class StoreInUseError(VeilsumError, BlockingIOError):
+    """Another process, or another object in this one, goes on with the round in this folder."""
 
 
 class MissingExtraError(VeilsumError, ImportError):

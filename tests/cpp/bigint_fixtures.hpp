@@ -50,6 +50,38 @@ inline std::vector<Integer> digits(const Integer& n) {
     return result;
 }
 
+/// A plaintext m modulo n, and its limbs in two's complement.
+struct SignedValue {
+    Integer residue;
+    std::vector<Limb> limbs;
+};
+
+/// Plaintexts of both signs, 0, 1, the smallest and the largest, and random: in (-n/2, n/2) of one
+/// limb, of half as many as n has and of as many, and in (-n, n) of one more.
+inline std::vector<SignedValue> signed_values(const Integer& n) {
+    std::vector<SignedValue> result;
+    const std::size_t h = n.num_limbs();
+    for (const std::size_t width : {std::size_t{1}, (h + 1) / 2, h, h + 1}) {
+        Integer largest = n - 1;
+        if (width <= h) mpz_tdiv_q_2exp(largest.get(), n.get(), 1);
+        const Integer half = power_of_two(64 * width - 1);
+        const bool fits = mpz_cmp(half.get(), largest.get()) <= 0;
+        const Integer top = fits ? half - 1 : largest;
+        std::vector<Integer> sizes{Integer(0), Integer(1), top, random_below(top), half};
+        if (!fits) sizes.pop_back();
+        for (const Integer& size : sizes) {
+            std::vector<Limb> limbs(width);
+            size.to_limbs(limbs);
+            if (!(size == half)) result.push_back({size, limbs});
+            mpn_neg(limbs.data(), limbs.data(), static_cast<mp_size_t>(width));
+            Integer residue;
+            mpz_sub(residue.get(), n.get(), size.get());
+            result.push_back({residue % n, limbs});
+        }
+    }
+    return result;
+}
+
 /// A world modulo n^2, or modulo n, with its kernel, and the same computed by GMP.
 struct World {
     World(const Integer& n_value, const Kernel& kernel_value)

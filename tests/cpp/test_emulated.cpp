@@ -51,8 +51,9 @@ Findings run_all(const Kernel& kernel, const Integer& n) {
     const Integer m = n - 1;
     Integer factor = m * n;
     mpz_add_ui(factor.get(), factor.get(), 1);
-    kernel.add_plain(out.data(), in, to_limbs(m, world.modulus.num_limbs()).data(), 0, kCount,
-                     world.modulus, world.scratch.data());
+    constexpr Limb kMinusOne = ~Limb{0};
+    kernel.add_plain(out.data(), in, {&kMinusOne, 1, 0}, kCount, world.modulus,
+                     world.scratch.data());
     compare([&](std::size_t i) { return value(i) * factor % world.whole; });
 
     // -1: both digits of the odd powers are n - 1.

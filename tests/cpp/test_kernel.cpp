@@ -190,13 +190,36 @@ TEST_CASE("add_plain multiplies by 1 + m*n") {
     for_each_world({2, 7, 64, 65, 2048, 3072}, [](World& world) {
         const std::size_t count = world.values.size();
         Secret<std::byte> out(world.elements.size());
-        for (const Integer& m : digits(world.n)) {
-            const auto m_limbs = to_limbs(m, world.modulus.num_limbs());
-            world.kernel.add_plain(out.data(), world.operand(), m_limbs.data(), 0, count,
-                                   world.modulus, world.scratch.data());
+        for (const auto& [m, limbs] : signed_values(world.n)) {
             Integer factor = m * world.n;
             mpz_add_ui(factor.get(), factor.get(), 1);
+            world.kernel.add_plain(out.data(), world.operand(), {limbs.data(), limbs.size(), 0},
+                                   count, world.modulus, world.scratch.data());
             for (std::size_t i = 0; i < count; ++i) {
+                REQUIRE(world.at(out, i) == world.values[i] * factor % world.whole);
+            }
+        }
+    });
+}
+
+TEST_CASE("add_plain reads one plaintext a lane, of both signs and any width") {
+    for_each_world({129, 137, 511, 2048}, [](World& world) {
+        const std::size_t bytes = world.modulus.element_bytes();
+        for (std::size_t width = 1; width <= world.modulus.num_limbs() + 1; ++width) {
+            std::vector<Integer> residues;
+            std::vector<Limb> limbs;
+            for (const auto& [m, m_limbs] : signed_values(world.n)) {
+                if (m_limbs.size() != width) continue;
+                residues.push_back(m);
+                limbs.insert(limbs.end(), m_limbs.begin(), m_limbs.end());
+                limbs.push_back(~Limb{0});  // Nothing that belongs to it.
+            }
+            Secret<std::byte> out(residues.size() * bytes);
+            world.kernel.add_plain(out.data(), world.operand(), {limbs.data(), width, width + 1},
+                                   residues.size(), world.modulus, world.scratch.data());
+            for (std::size_t i = 0; i < residues.size(); ++i) {
+                Integer factor = residues[i] * world.n;
+                mpz_add_ui(factor.get(), factor.get(), 1);
                 REQUIRE(world.at(out, i) == world.values[i] * factor % world.whole);
             }
         }

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <numeric>
 #include <vector>
 
@@ -180,6 +181,31 @@ TEST_CASE("toy world: messages outside (-n/2, n/2) are refused, whatever their w
     }
 }
 
+TEST_CASE("plaintexts up to n/2 are representable and no others, in keys of real sizes") {
+    const Modulus& n = big_key().public_key().modulus();
+    Integer half;
+    mpz_tdiv_q_2exp(half.get(), n.n_integer().get(), 1);
+    for (const std::size_t num_limbs : {n.num_limbs(), n.num_limbs() + 1}) {
+        for (const int sign : {1, -1}) {
+            const auto try_one = [&](const Integer& magnitude) {
+                Plaintexts m(2, num_limbs);
+                magnitude.to_limbs(m[1]);
+                if (sign < 0) mpn_neg(m[1].data(), m[1].data(), static_cast<mp_size_t>(num_limbs));
+                require_representable(m, n, {});
+            };
+            try_one(half);
+            try_one(half - 1);
+            Integer next = half;
+            mpz_add_ui(next.get(), half.get(), 1);
+            Integer most;
+            mpz_setbit(most.get(), 64 * num_limbs - 1);
+            for (const Integer& magnitude : {next, most - 1}) {
+                REQUIRE(code_of([&] { try_one(magnitude); }) == Errc::invalid_argument);
+            }
+        }
+    }
+}
+
 TEST_CASE("exponents of R never overflow in long chains") {
     const Toy& toy = toys()[1];
     Ciphertexts c = toy.encrypt({1});
@@ -274,6 +300,23 @@ TEST_CASE("a randomiser pool gives each randomiser once, to none in a forked chi
     RandomiserPool foreign(toys()[1].key.public_key(), 1, {});
     CHECK(code_of([&] { encrypt(plaintexts({1}), {1}, pk, &foreign, {}); }) == Errc::key_mismatch);
     CHECK(foreign.remaining() == 1);
+}
+
+TEST_CASE("randomisers of a pool are wiped once they are used, in batches of several pieces too") {
+    const PublicKey& pk = big_key().public_key();
+    constexpr std::size_t kNum = 600;
+    RandomiserPool pool(pk, kNum + 1, {});
+    const Plaintexts m(kNum, 1);
+    const Ciphertexts c = encrypt(m, {kNum}, pk, &pool, {.num_threads = 2});
+    // The next one lies behind those that were used.
+    const RandomiserPool::Taken next = pool.take(1);
+    const auto is_wiped = [](auto one) {
+        const auto* end = one.data();
+        return std::all_of(end - kNum * one.size(), end, [](auto x) { return x == decltype(x){}; });
+    };
+    CHECK(is_wiped(next.elements()));
+    CHECK(is_wiped(next.origins()));
+    CHECK(values(big_key().decrypt(c, {})) == std::vector<std::int64_t>(kNum));
 }
 
 TEST_CASE("generated keys have the promised form") {

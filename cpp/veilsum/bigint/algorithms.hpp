@@ -7,8 +7,9 @@
 //   block_limbs, select_block   the same by blocks of limbs, so that many look-ups share a table
 //   chain_prepare/take/multiply/finish   multiplication by entries of fixed-base rows, looked up
 //                       for up to kLookUps groups of lanes at once
-//   add_plain           multiplication by 1 + m*n
-//                       (these two with kNumDigits = 2 only: with 1, arithmetic is modulo n)
+//   plain_prepare, add_plain   multiplication by 1 + m*n, in memory
+//                       (these two lines with kNumDigits = 2 only: with 1, arithmetic is modulo n)
+//   ahead               what the next product asks for meanwhile (ahead.hpp)
 //   join_lanes, split_lanes, broadcast_lane   lane form from and to kLanes numbers of lane_limbs
 //                       limbs each
 //   is_canonical, mul_first_digits   for elements from outside
@@ -67,6 +68,12 @@ unsigned pow_window(std::size_t exponent_bits, const Modulus& n) {
     return best;
 }
 
+/// Of a function that needs the engine and two elements.
+template <class Engine>
+std::size_t product_scratch_bytes(const Modulus& n) {
+    return (Engine::scratch_limbs(n) + 2 * Engine::element_limbs(n)) * sizeof(Limb);
+}
+
 template <class Engine>
 std::size_t scratch_bytes(const Modulus& n) {
     std::size_t most = ((std::size_t{1} << Engine::kMaxPowWindow) + 2) * Engine::element_limbs(n);
@@ -108,21 +115,7 @@ std::size_t num_groups(std::size_t count) {
 
 template <class Engine>
 std::size_t lanes_from(std::size_t i, std::size_t count) {
-    return std::min(Engine::kLanes, count - i);
-}
-
-/// Asks for elements i, i + 1, ... ahead of their use: sums run through more memory than the caches
-/// hold, at strides that processors do not foresee.
-template <class Engine>
-void prefetch(Operand in, std::size_t i, std::size_t count, std::size_t element_bytes) {
-    constexpr std::size_t kCacheLine = 64;
-    if (in.stride_bytes == 0) return;
-    for (std::size_t lane = 0; lane < Engine::kLanes && i + lane < count; ++lane) {
-        const std::byte* element = in.at(i + lane);
-        for (std::size_t offset = 0; offset < element_bytes; offset += kCacheLine) {
-            __builtin_prefetch(element + offset);
-        }
-    }
+    return i < count ? std::min(Engine::kLanes, count - i) : 0;
 }
 
 template <class Engine>
@@ -135,8 +128,11 @@ void mul(std::byte* out, Operand a, Operand b, std::size_t count, const Modulus&
         const std::size_t lanes = lanes_from<Engine>(i, count);
         work.engine.load(x, a, i, lanes);
         work.engine.load(y, b, i, lanes);
-        prefetch<Engine>(a, i + Engine::kLanes, count, work.element_bytes);
-        prefetch<Engine>(b, i + Engine::kLanes, count, work.element_bytes);
+        const std::size_t next = i + lanes;
+        auto& ahead = work.engine.ahead();
+        ahead.will_read(a, next, lanes_from<Engine>(next, count), work.element_bytes);
+        ahead.will_read(b, next, lanes_from<Engine>(next, count), work.element_bytes);
+        ahead.will_write(out + i * work.element_bytes, lanes * work.element_bytes);
         work.engine.mul(x, x, y);
         work.engine.store(out + i * work.element_bytes, x, lanes);
     }
@@ -156,8 +152,9 @@ void mul_reduce(std::byte* out, Operand in, std::size_t num_terms, std::size_t t
         };
         for (std::size_t term = 1; term < num_terms; ++term) {
             work.engine.load(x, terms(term), i, lanes);
+            auto& ahead = work.engine.ahead();
             if (term + 1 < num_terms) {
-                prefetch<Engine>(terms(term + 1), i, count, work.element_bytes);
+                ahead.will_read(terms(term + 1), i, lanes, work.element_bytes);
             }
             work.engine.mul(product, product, x);
         }
@@ -195,7 +192,9 @@ void mul_lanes(std::byte* lanes, Operand in, std::size_t count, const Modulus& n
     for_each_group<Engine>(lanes, count, n, [&](auto* group, std::size_t i, std::size_t num) {
         auto* product = reinterpret_cast<Limb*>(group);
         work.engine.load(x, in, i, num);
-        prefetch<Engine>(in, i + Engine::kLanes, count, work.element_bytes);
+        const std::size_t next = i + num;
+        work.engine.ahead().will_read(in, next, lanes_from<Engine>(next, count),
+                                      work.element_bytes);
         work.engine.mul(product, product, x);
     });
 }
@@ -233,18 +232,22 @@ bool inspect(std::byte* products, Operand in, std::size_t count, const Modulus& 
 }
 
 template <class Engine>
-void add_plain(std::byte* out, Operand a, const Limb* m, std::size_t m_stride_limbs,
-               std::size_t count, const Modulus& n, std::byte* scratch) {
+void add_plain(std::byte* out, Operand a, const SignedOperand& m, std::size_t count,
+               const Modulus& n, std::byte* scratch) {
     Workspace<Engine> work(n, scratch);
-    const Operand residues{reinterpret_cast<const std::byte*>(m), m_stride_limbs * sizeof(Limb)};
-    Limb* x = work.element();
+    const Operand plaintexts{reinterpret_cast<const std::byte*>(m.data),
+                             m.stride_limbs * sizeof(Limb)};
+    work.engine.plain_prepare(m.num_limbs);
     for (std::size_t i = 0; i < count; i += Engine::kLanes) {
         const std::size_t lanes = lanes_from<Engine>(i, count);
-        work.engine.load(x, a, i, lanes);
-        prefetch<Engine>(a, i + Engine::kLanes, count, work.element_bytes);
-        prefetch<Engine>(residues, i + Engine::kLanes, count, n.digit_bytes());
-        work.engine.add_plain(x, x, residues, i, lanes);
-        work.engine.store(out + i * work.element_bytes, x, lanes);
+        const std::size_t next = i + lanes;
+        const std::size_t next_lanes = lanes_from<Engine>(next, count);
+        std::byte* group = out + i * work.element_bytes;
+        auto& ahead = work.engine.ahead();
+        ahead.will_read(a, next, next_lanes, work.element_bytes);
+        ahead.will_read(plaintexts, next, next_lanes, m.num_limbs * sizeof(Limb));
+        ahead.will_write(group, lanes * work.element_bytes);
+        work.engine.add_plain(group, a, m, i, lanes);
     }
 }
 

@@ -27,21 +27,29 @@ constexpr std::size_t kProductWidth = 64;
 
 /// Runs body(begin, end, scratch) over pieces of `count` elements.
 template <class Body>
-void run(std::size_t count, std::size_t multiplications, const Modulus& n,
-         const Execution& execution, Body&& body) {
+void run_with(std::size_t scratch_bytes, std::size_t count, std::size_t multiplications,
+              const Modulus& n, const Execution& execution, Body&& body) {
     parallel_for(count, piece_size(count, multiplications, n, execution), execution,
                  [&](std::size_t begin, std::size_t end) {
-                     Secret<std::byte> scratch(n.kernel().scratch_bytes(n));
+                     Secret<std::byte> scratch(scratch_bytes);
                      body(begin, end, scratch.data());
                  });
+}
+template <class Body>
+void run_products(std::size_t count, std::size_t multiplications, const Modulus& n,
+                  const Execution& execution, Body&& body) {
+    run_with(n.kernel().product_scratch_bytes(n), count, multiplications, n, execution, body);
+}
+template <class Body>
+void run_powers(std::size_t count, std::size_t multiplications, const Modulus& n,
+                const Execution& execution, Body&& body) {
+    run_with(n.kernel().scratch_bytes(n), count, multiplications, n, execution, body);
 }
 
 /// How many groups of the kernel's lanes hold so many elements.
 std::size_t num_groups(std::size_t count, const Modulus& n) {
     return (count + n.kernel().num_lanes - 1) / n.kernel().num_lanes;
 }
-
-Operand from(Operand operand, std::size_t i) { return {operand.at(i), operand.stride_bytes}; }
 
 /// R^r_power * x^-1 of one element.
 Secret<std::byte> one_inverse_vartime(const std::byte* x, std::int64_t r_power, const Modulus& n) {
@@ -73,10 +81,11 @@ std::size_t piece_size(std::size_t count, std::size_t multiplications, const Mod
 
 void mul(std::byte* out, Operand a, Operand b, std::size_t count, const Modulus& n,
          const Execution& execution) {
-    run(count, 1, n, execution, [&](std::size_t begin, std::size_t end, std::byte* scratch) {
-        n.kernel().mul(out + begin * n.element_bytes(), from(a, begin), from(b, begin), end - begin,
-                       n, scratch);
-    });
+    run_products(count, 1, n, execution,
+                 [&](std::size_t begin, std::size_t end, std::byte* scratch) {
+                     n.kernel().mul(out + begin * n.element_bytes(), a.from(begin), b.from(begin),
+                                    end - begin, n, scratch);
+                 });
 }
 
 void mul_reduce(std::byte* out, Operand in, std::size_t num_terms, std::size_t term_stride_bytes,
@@ -84,18 +93,19 @@ void mul_reduce(std::byte* out, Operand in, std::size_t num_terms, std::size_t t
     const std::size_t groups = std::max<std::size_t>(1, num_groups(count, n));
     const std::size_t parts = std::min(num_threads(execution) / groups, num_terms / kTermsPerPart);
     if (parts < 2) {
-        run(count, num_terms, n, execution,
-            [&](std::size_t begin, std::size_t end, std::byte* scratch) {
-                n.kernel().mul_reduce(out + begin * n.element_bytes(), from(in, begin), num_terms,
-                                      term_stride_bytes, end - begin, n, scratch);
-            });
+        run_products(count, num_terms, n, execution,
+                     [&](std::size_t begin, std::size_t end, std::byte* scratch) {
+                         n.kernel().mul_reduce(out + begin * n.element_bytes(), in.from(begin),
+                                               num_terms, term_stride_bytes, end - begin, n,
+                                               scratch);
+                     });
         return;
     }
     // Fewer positions than threads: these share the terms.
     const std::size_t row_bytes = count * n.element_bytes();
     Bytes partial(parts * row_bytes);
     parallel_for(parts, 1, execution, [&](std::size_t part, std::size_t /*end*/) {
-        Secret<std::byte> scratch(n.kernel().scratch_bytes(n));
+        Secret<std::byte> scratch(n.kernel().product_scratch_bytes(n));
         const std::size_t begin = part * num_terms / parts;
         const std::size_t end = (part + 1) * num_terms / parts;
         n.kernel().mul_reduce(partial.data() + part * row_bytes,
@@ -121,66 +131,72 @@ void product(std::byte* out, const std::byte* in, std::size_t count, const Modul
 
 void enter_lanes(std::byte* lanes, Operand in, std::size_t count, const Modulus& n,
                  const Execution& execution) {
-    run(count, 1, n, execution, [&](std::size_t begin, std::size_t end, std::byte* scratch) {
-        n.kernel().enter_lanes(lanes + n.kernel().lane_bytes(begin, n), from(in, begin),
-                               end - begin, n, scratch);
-    });
+    run_products(count, 1, n, execution,
+                 [&](std::size_t begin, std::size_t end, std::byte* scratch) {
+                     n.kernel().enter_lanes(lanes + n.kernel().lane_bytes(begin, n), in.from(begin),
+                                            end - begin, n, scratch);
+                 });
 }
 
 void mul_lanes(std::byte* lanes, Operand in, std::size_t count, const Modulus& n,
                const Execution& execution) {
-    run(count, 1, n, execution, [&](std::size_t begin, std::size_t end, std::byte* scratch) {
-        n.kernel().mul_lanes(lanes + n.kernel().lane_bytes(begin, n), from(in, begin), end - begin,
-                             n, scratch);
-    });
+    run_products(count, 1, n, execution,
+                 [&](std::size_t begin, std::size_t end, std::byte* scratch) {
+                     n.kernel().mul_lanes(lanes + n.kernel().lane_bytes(begin, n), in.from(begin),
+                                          end - begin, n, scratch);
+                 });
 }
 
 void leave_lanes(std::byte* out, const std::byte* lanes, std::size_t count, const Modulus& n,
                  const Execution& execution) {
-    run(count, 1, n, execution, [&](std::size_t begin, std::size_t end, std::byte* scratch) {
-        n.kernel().leave_lanes(out + begin * n.element_bytes(),
-                               lanes + n.kernel().lane_bytes(begin, n), end - begin, n, scratch);
-    });
+    run_products(count, 1, n, execution,
+                 [&](std::size_t begin, std::size_t end, std::byte* scratch) {
+                     n.kernel().leave_lanes(out + begin * n.element_bytes(),
+                                            lanes + n.kernel().lane_bytes(begin, n), end - begin, n,
+                                            scratch);
+                 });
 }
 
-void add_plain(std::byte* out, Operand a, const Limb* m, std::size_t m_stride_limbs,
-               std::size_t count, const Modulus& n, const Execution& execution) {
-    run(count, 1, n, execution, [&](std::size_t begin, std::size_t end, std::byte* scratch) {
-        n.kernel().add_plain(out + begin * n.element_bytes(), from(a, begin),
-                             m + begin * m_stride_limbs, m_stride_limbs, end - begin, n, scratch);
-    });
+void add_plain(std::byte* out, Operand a, const SignedOperand& m, std::size_t count,
+               const Modulus& n, const Execution& execution) {
+    run_products(count, 1, n, execution,
+                 [&](std::size_t begin, std::size_t end, std::byte* scratch) {
+                     n.kernel().add_plain(out + begin * n.element_bytes(), a.from(begin),
+                                          m.from(begin), end - begin, n, scratch);
+                 });
 }
 
 void pow_shared(std::byte* out, Operand base, const std::byte* to_montgomery, const Limb* exponent,
                 std::size_t exponent_bits, std::size_t count, const Modulus& n,
                 const Execution& execution) {
-    run(count, exponent_bits, n, execution,
-        [&](std::size_t begin, std::size_t end, std::byte* scratch) {
-            n.kernel().pow_shared(out + begin * n.element_bytes(), from(base, begin), to_montgomery,
-                                  exponent, exponent_bits, end - begin, n, scratch);
-        });
+    run_powers(count, exponent_bits, n, execution,
+               [&](std::size_t begin, std::size_t end, std::byte* scratch) {
+                   n.kernel().pow_shared(out + begin * n.element_bytes(), base.from(begin),
+                                         to_montgomery, exponent, exponent_bits, end - begin, n,
+                                         scratch);
+               });
 }
 
 void pow_each(std::byte* out, Operand base, const std::byte* to_montgomery, const Limb* exponents,
               std::size_t exponent_limbs, std::size_t exponent_bits, std::size_t count,
               const Modulus& n, const Execution& execution) {
-    run(count, exponent_bits, n, execution,
-        [&](std::size_t begin, std::size_t end, std::byte* scratch) {
-            n.kernel().pow_each(out + begin * n.element_bytes(), from(base, begin), to_montgomery,
-                                exponents + begin * exponent_limbs, exponent_limbs, exponent_bits,
-                                end - begin, n, scratch);
-        });
+    run_powers(count, exponent_bits, n, execution,
+               [&](std::size_t begin, std::size_t end, std::byte* scratch) {
+                   n.kernel().pow_each(out + begin * n.element_bytes(), base.from(begin),
+                                       to_montgomery, exponents + begin * exponent_limbs,
+                                       exponent_limbs, exponent_bits, end - begin, n, scratch);
+               });
 }
 
 void fixed_base(std::byte* out, const FixedBaseTable& table, const Limb* exponents,
                 std::size_t exponent_limbs, std::size_t count, const Modulus& n,
                 const Execution& execution) {
-    run(count, table.num_rows(), n, execution,
-        [&](std::size_t begin, std::size_t end, std::byte* scratch) {
-            n.kernel().fixed_base(out + begin * n.element_bytes(), table,
-                                  exponents + begin * exponent_limbs, exponent_limbs, end - begin,
-                                  n, scratch);
-        });
+    run_powers(count, table.num_rows(), n, execution,
+               [&](std::size_t begin, std::size_t end, std::byte* scratch) {
+                   n.kernel().fixed_base(out + begin * n.element_bytes(), table,
+                                         exponents + begin * exponent_limbs, exponent_limbs,
+                                         end - begin, n, scratch);
+               });
 }
 
 // A tree: each level multiplies the halves of the one below, so that multiplications stand side by
@@ -193,7 +209,7 @@ void inverse_vartime(std::byte* out, const std::byte* in, std::size_t count, std
     const std::size_t size_of_piece =
         std::clamp(piece_size(count, 3, n, execution), kFewestPerInversion, kMostPerInversion);
     parallel_for(count, size_of_piece, execution, [&](std::size_t begin, std::size_t end) {
-        Secret<std::byte> scratch(n.kernel().scratch_bytes(n));
+        Secret<std::byte> scratch(n.kernel().product_scratch_bytes(n));
         const auto multiply = [&](std::byte* target, const std::byte* a, const std::byte* b,
                                   std::size_t width) {
             n.kernel().mul(target, {a, bytes}, {b, bytes}, width, n, scratch.data());

@@ -30,8 +30,8 @@ void mul_lanes(std::byte* lanes, Operand in, std::size_t count, const Modulus& n
 void leave_lanes(std::byte* out, const std::byte* lanes, std::size_t count, const Modulus& n,
                  const Execution& execution);
 
-void add_plain(std::byte* out, Operand a, const Limb* m, std::size_t m_stride_limbs,
-               std::size_t count, const Modulus& n, const Execution& execution);
+void add_plain(std::byte* out, Operand a, const SignedOperand& m, std::size_t count,
+               const Modulus& n, const Execution& execution);
 
 void pow_shared(std::byte* out, Operand base, const std::byte* to_montgomery, const Limb* exponent,
                 std::size_t exponent_bits, std::size_t count, const Modulus& n,

@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "veilsum/bigint/ahead.hpp"
 #include "veilsum/bigint/columns.hpp"
 #include "veilsum/bigint/kernel.hpp"
 #include "veilsum/bigint/limbs.hpp"
@@ -59,7 +60,7 @@ public:
     static std::size_t lane_limbs(const Modulus& n) { return kDigits * digit_limbs(n.bits()); }
     static std::size_t scratch_limbs(const Modulus& n) {
         const std::size_t h = digit_limbs(n.bits());
-        return (7 * h + 2 * B) * kLimbsPerVector + 4 * padded(h);
+        return (7 * h + 2 * B) * kLimbsPerVector + 5 * padded(h);
     }
 
     SimdDigits(const Modulus& n, Limb* scratch)
@@ -76,7 +77,8 @@ public:
           n_(reinterpret_cast<std::uint64_t*>(q2_ + B)),
           n_minus_1_(n_ + padded(h_)),
           twice_n_(n_minus_1_ + padded(h_)),
-          chain_constant_(twice_n_ + padded(h_)) {
+          chain_constant_(twice_n_ + padded(h_)),
+          sign_constant_(chain_constant_ + padded(h_)) {
         split(n_, n.n(), n.num_limbs());
         std::copy_n(n_, h_, n_minus_1_);
         n_minus_1_[0] -= 1;  // n is odd.
@@ -86,14 +88,16 @@ public:
         }
     }
 
+    /// What the next product asks for meanwhile.
+    Ahead<SimdDigits>& ahead() {
+        ahead_.begin(2 * h_ / B);
+        return ahead_;
+    }
+
     /// Elements i, i + 1, ...; lanes beyond num_lanes are zero.
     void load(Limb* out, Operand in, std::size_t i, std::size_t num_lanes) const {
-        const std::byte* digits[kLanes] = {};
         for (std::size_t digit = 0; digit < kDigits; ++digit) {
-            for (std::size_t lane = 0; lane < num_lanes; ++lane) {
-                digits[lane] = in.at(i + lane) + digit * modulus_.digit_bytes();
-            }
-            Simd::load(vectors(out) + digit * h_, digits, modulus_.digit_bytes(), h_);
+            load_digit(vectors(out) + digit * h_, in, digit, i, num_lanes);
         }
     }
 
@@ -103,13 +107,8 @@ public:
         const Vector* x = vectors(in);
         const Vector lost = choose_first_digit(t_, x);
         if constexpr (kDigits == 2) choose_second_digit(t_ + h_, x + h_, lost);
-        std::byte* digits[kLanes] = {};
         for (std::size_t digit = 0; digit < kDigits; ++digit) {
-            for (std::size_t lane = 0; lane < num_lanes; ++lane) {
-                digits[lane] =
-                    out + lane * modulus_.element_bytes() + digit * modulus_.digit_bytes();
-            }
-            Simd::store(digits, t_ + digit * h_, modulus_.digit_bytes(), h_);
+            store_digit(out, t_ + digit * h_, digit, num_lanes);
         }
     }
 
@@ -152,6 +151,60 @@ public:
     }
 
 protected:
+    void load_digit(Vector* out, Operand in, std::size_t digit, std::size_t i,
+                    std::size_t num_lanes) const {
+        const std::byte* digits[kLanes] = {};
+        for (std::size_t lane = 0; lane < num_lanes; ++lane) {
+            digits[lane] = in.at(i + lane) + digit * modulus_.digit_bytes();
+        }
+        Simd::load(out, digits, modulus_.digit_bytes(), h_);
+    }
+    void store_digit(std::byte* out, const Vector* in, std::size_t digit,
+                     std::size_t num_lanes) const {
+        std::byte* digits[kLanes] = {};
+        for (std::size_t lane = 0; lane < num_lanes; ++lane) {
+            digits[lane] = out + lane * modulus_.element_bytes() + digit * modulus_.digit_bytes();
+        }
+        Simd::store(digits, in, modulus_.digit_bytes(), h_);
+    }
+
+    /// For numbers of so many limbs in two's complement: what turns the negative ones, read without
+    /// their sign, into residues modulo n. Modulo R, n - 2^s is n and ones from bit s on.
+    void prepare_signed(std::size_t num_limbs) {
+        const std::size_t num_bits = 64 * num_limbs;
+        for (std::size_t i = 0; i < h_; ++i) {
+            const std::size_t position = i * Simd::kRadixBits;
+            const std::size_t below = num_bits > position ? num_bits - position : 0;
+            sign_constant_[i] =
+                n_[i] + (below < Simd::kRadixBits ? kLimbMask << below & kLimbMask : 0);
+        }
+    }
+    /// out = residues of numbers i, i + 1, ...; lanes beyond num_lanes are zero.
+    void load_signed(Vector* out, const SignedOperand& m, std::size_t i,
+                     std::size_t num_lanes) const {
+        const std::byte* numbers[kLanes] = {};
+        Limb is_negative[kLanes] = {};
+        for (std::size_t lane = 0; lane < num_lanes; ++lane) {
+            const Limb* number = m.at(i + lane);
+            numbers[lane] = reinterpret_cast<const std::byte*>(number);
+            is_negative[lane] = number[m.num_limbs - 1] >> 63;
+        }
+        // Beyond R are signs only.
+        Simd::load(out, numbers,
+                   std::min(m.num_limbs * sizeof(Limb), (h_ * Simd::kRadixBits + 7) / 8), h_);
+        Vector flag[1];
+        put_lanes(flag, is_negative);
+        Vector carried = Simd::zero();
+        for (std::size_t j = 0; j < h_; ++j) {
+            const Vector added =
+                Simd::blend(*flag, Simd::zero(), Simd::broadcast(sign_constant_[j]));
+            const Vector sum = Simd::add(Simd::add(out[j], added), carried);
+            out[j] = Simd::low_bits(sum);
+            carried = Simd::carry(sum);
+        }
+        // The last carry is R, which sign_constant_ has too much.
+    }
+
     static Vector* vectors(Limb* limbs) { return reinterpret_cast<Vector*>(limbs); }
     static const Vector* vectors(const Limb* limbs) {
         return reinterpret_cast<const Vector*>(limbs);
@@ -223,8 +276,10 @@ protected:
     /// out = a*b*R^-1 modulo n, plus `addend` unless that is null. out may be an operand.
     void multiply_digits(Vector* out, const Vector* a, const Vector* b, const Vector* addend) {
         for (std::size_t block = 0; block < h_; block += B) {
+            ahead_.step();
             relieve_at(block, t_ + block, h_);
             extend(t_, block, a, b + block);
+            ahead_.step();
             quotient(t_ + block);
             reduce(t_ + block, q1_, carry1_);
         }
@@ -276,20 +331,22 @@ protected:
 
     const Modulus& modulus_;
     const std::size_t h_;
-    const Limb k_;                  // -n^-1 modulo the radix.
-    Vector* const t_;               // 2h columns: products of first digits.
-    Vector* const u_;               // 2h columns: what makes the second digit.
-    Vector* const p_;               // h limbs: the product of a pair, or an operand.
-    Vector* const complement_;      // h limbs: R - 1 - q1 of a pair.
-    Vector* const doubled_;         // h limbs: 2*x0.
-    Vector* const q1_;              // B limbs of T's quotient.
-    Vector* const q2_;              // B limbs of U's quotient.
+    const Limb k_;              // -n^-1 modulo the radix.
+    Vector* const t_;           // 2h columns: products of first digits.
+    Vector* const u_;           // 2h columns: what makes the second digit.
+    Vector* const p_;           // h limbs: the product of a pair, or an operand.
+    Vector* const complement_;  // h limbs: R - 1 - q1 of a pair.
+    Vector* const doubled_;     // h limbs: 2*x0.
+    Vector* const q1_;          // B limbs of T's quotient.
+    Vector* const q2_;          // B limbs of U's quotient.
+    Ahead<SimdDigits> ahead_;
     Vector carry1_ = Simd::zero();  // What the block of q1 carries on.
     Vector carry2_ = Simd::zero();
     std::uint64_t* const n_;               // h limbs each.
     std::uint64_t* const n_minus_1_;       //
     std::uint64_t* const twice_n_;         //
     std::uint64_t* const chain_constant_;  // 2 - 2R modulo n.
+    std::uint64_t* const sign_constant_;   // Columns of n - 2^s, s the bits of signed numbers.
 };
 
 }  // namespace veilsum

@@ -24,8 +24,10 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 
+#include "veilsum/bigint/ahead.hpp"
 #include "veilsum/bigint/kernel.hpp"
 #include "veilsum/bigint/limbs.hpp"
 
@@ -75,6 +77,11 @@ public:
         std::memset(q_, 0, 3 * h_ * sizeof(Limb));
     }
 
+    Ahead<GmpEngine>& ahead() {
+        ahead_.begin(1);
+        return ahead_;
+    }
+
     void load(Limb* out, Operand in, std::size_t i, std::size_t /*num_lanes*/) const {
         load_digit(out, in.at(i));
         load_digit(out + h_, in.at(i) + n_.digit_bytes());
@@ -86,6 +93,7 @@ public:
 
     /// out = x * y * R^-1. out may be x or y.
     void mul(Limb* out, const Limb* x, const Limb* y) {
+        ahead_.step();
         limbs::mul(t_, x, y, h_, rest_);
         limbs::mul(u_, x, y + h_, h_, rest_);
         limbs::mul(w_, x + h_, y, h_, rest_);
@@ -171,17 +179,24 @@ public:
         std::memcpy(out, t, h_ * sizeof(Limb));
     }
 
-    /// out = x * (1 + m*n) for the m at m.at(i), h limbs below n. out may be x.
-    void add_plain(Limb* out, const Limb* x, Operand m, std::size_t i, std::size_t /*num_lanes*/) {
-        limbs::mul(u_, x, reinterpret_cast<const Limb*>(m.at(i)), h_, rest_);
+    void plain_prepare(std::size_t /*num_limbs*/) const {}
+
+    /// out = x * (1 + m*n) of element and plaintext number i.
+    void add_plain(std::byte* out, Operand x, const SignedOperand& m, std::size_t i,
+                   std::size_t /*num_lanes*/) {
+        load_digit(p_, x.at(i));
+        load_signed(w_, m.at(i), m.num_limbs);
+        limbs::mul(u_, p_, w_, h_, rest_);
         reduce_mod_n(w_, u_);  // x0*m*R^-1
         load_digit(t_, n_.r_squared());
+        ahead_.step();
         limbs::mul(u_, w_, t_, h_, rest_);
         reduce_mod_n(w_, u_);  // x0*m
-        Limb carry = mpn_add_n(w_, w_, x + h_, size(h_));
+        load_digit(t_, x.at(i) + n_.digit_bytes());
+        Limb carry = mpn_add_n(w_, w_, t_, size(h_));
         limbs::subtract_once(w_, carry, n_.n(), h_, t_);
-        if (out != x) std::memcpy(out, x, h_ * sizeof(Limb));
-        std::memcpy(out + h_, w_, h_ * sizeof(Limb));
+        std::memcpy(out, p_, n_.digit_bytes());
+        std::memcpy(out + n_.digit_bytes(), w_, n_.digit_bytes());
     }
 
     void join_lanes(Limb* out, const Limb* const* lanes) const {
@@ -211,6 +226,16 @@ private:
     void load_digit(Limb* out, const std::byte* in) const {
         out[h_ - 1] = 0;
         std::memcpy(out, in, n_.digit_bytes());
+    }
+
+    /// out = m modulo n.
+    void load_signed(Limb* out, const Limb* m, std::size_t num_limbs) const {
+        const Limb sign = value_barrier(0 - (m[num_limbs - 1] >> 63));
+        const std::size_t num_read = std::min(num_limbs, h_);
+        std::copy_n(m, num_read, out);
+        std::fill_n(out + num_read, h_ - num_read, sign);
+        // The carry is that of the two's complement.
+        mpn_cnd_add_n(sign & 1, out, out, n_.n(), size(h_));
     }
 
     /// K, 2K, 3K and 4K, whose limbs beyond h are in tops_.
@@ -252,6 +277,7 @@ private:
 
     const Modulus& n_;
     const std::size_t h_;
+    Ahead<GmpEngine> ahead_;
     Limb* const t_;          // 2h: product of first digits.
     Limb* const u_;          // 2h: products that make the second digit.
     Limb* const w_;          // 2h: a second product, then a quotient or a result.

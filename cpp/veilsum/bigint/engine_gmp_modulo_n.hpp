@@ -7,6 +7,7 @@
 
 #include <cstring>
 
+#include "veilsum/bigint/ahead.hpp"
 #include "veilsum/bigint/kernel.hpp"
 #include "veilsum/bigint/limbs.hpp"
 
@@ -35,6 +36,11 @@ public:
           q_(scratch + 2 * h_),
           rest_(scratch + 3 * h_) {}
 
+    Ahead<GmpEngineModuloN>& ahead() {
+        ahead_.begin(1);
+        return ahead_;
+    }
+
     void load(Limb* out, Operand in, std::size_t i, std::size_t /*num_lanes*/) const {
         std::memset(out + h_ - 1, 0, (lane_limbs_ - h_ + 1) * sizeof(Limb));
         std::memcpy(out, in.at(i), n_.digit_bytes());
@@ -45,6 +51,7 @@ public:
 
     /// out = x * y * R^-1. out may be x or y.
     void mul(Limb* out, const Limb* x, const Limb* y) {
+        ahead_.step();
         limbs::mul(t_, x, y, h_, rest_);
         reduce(out);
     }
@@ -91,6 +98,7 @@ private:
     const Modulus& n_;
     const std::size_t h_;
     const std::size_t lane_limbs_;
+    Ahead<GmpEngineModuloN> ahead_;
     Limb* const t_;     // 2h: a product.
     Limb* const q_;     // h: its quotient.
     Limb* const rest_;  // For limbs::mul.

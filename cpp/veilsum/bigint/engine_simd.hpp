@@ -4,6 +4,7 @@
 // Product.  x*y*R^-1 = t + n*(x0*y1 + x1*y0 - q)*R^-1. The bracket is collected as
 //   U = x0*y1 + x1*y0 + (R-1-q) + 1, which is R too much, and (U + q'*n)/R + n - 1 takes that back.
 //   t < 1.96n^2/R + n < 1.13n.   x1' < (7n^2 + R)/R + n + n - 1 < 2.5n.
+// Adding m.  x1 + x0*m*R*R^-1 < n + (1.1n * n)/R + n < 2.2n: as a product's second digit.
 // Square.  The same with x0^2 and (2*x0)*x1.
 
 #pragma once
@@ -32,9 +33,11 @@ public:
         quotient(t_);
         // T's quotients run one block ahead, so that each has one of U's beside it.
         for (std::size_t b = 0;; b += B) {
+            ahead_.step();
             relieve_at(b, u_ + b, h_);
             extend(u_, b, x, y + h_ + b);
             columns::sweep<Simd, columns::Filled::all>(u_ + b, x + h_, h_, y + b);
+            ahead_.step();
             subtract_quotient(b);
             reduce(t_ + b, q1_, carry1_);
             if (b + B == h_) break;
@@ -81,24 +84,22 @@ public:
         Simd::select(vectors(out_limbs), vectors(table_limbs), B, num_entries, index);
     }
 
-    /// out = x * (1 + m*n) for the m at m.at(i), num_limbs limbs below n. Requires x canonical. out
-    /// may be x.
-    void add_plain(Limb* out_limbs, const Limb* x_limbs, Operand m, std::size_t i,
+    /// Makes the constants for plaintexts of so many limbs; call once before they are added.
+    void plain_prepare(std::size_t num_limbs) {
+        prepare_signed(num_limbs);
+        load_digit(doubled_, {modulus_.r_squared(), 0}, 0, 0, kLanes);
+    }
+
+    /// out = x * (1 + m*n) of elements x and plaintexts m from number i on. Elements are canonical,
+    /// so the first digit stays what it is.
+    void add_plain(std::byte* out, Operand x, const SignedOperand& m, std::size_t i,
                    std::size_t num_lanes) {
-        const Vector* x = vectors(x_limbs);
-        Vector* out = vectors(out_limbs);
-        const std::byte* residues[kLanes] = {};
-        const std::byte* r_squared[kLanes] = {};
-        for (std::size_t lane = 0; lane < num_lanes; ++lane) {
-            residues[lane] = m.at(i + lane);
-            r_squared[lane] = modulus_.r_squared();
-        }
-        Simd::load(p_, residues, modulus_.digit_bytes(), h_);
-        Simd::load(doubled_, r_squared, modulus_.digit_bytes(), h_);
-        multiply_digits(doubled_, p_, doubled_, nullptr);  // m*R
-        multiply_digits(doubled_, x, doubled_, x + h_);    // x0*m + x1
-        if (out != x) std::copy_n(x, h_, out);
-        std::copy_n(doubled_, h_, out + h_);
+        load_signed(p_, m, i, num_lanes);
+        load_digit(complement_, x, 0, i, num_lanes);
+        multiply_digits(p_, p_, doubled_, nullptr);  // m*R, where doubled_ is R^2.
+        load_digit(u_, x, 1, i, num_lanes);
+        multiply_digits(complement_, complement_, p_, u_);  // x0*m + x1
+        put_plain(out, x, i, num_lanes);
     }
 
     /// Multiplies the first digit of `product`, below 1.1n, by that of x, below n, and R^-1.
@@ -122,6 +123,15 @@ private:
         reduce(u_ + h_ - B, q2_, carry[0]);
         expect_zero(columns::carry_plus<Simd>(out + h_, u_ + h_, n_minus_1_, h_));
     }
+    /// Writes complement_, below 2.2n, as second digits, beside first digits as they are.
+    void put_plain(std::byte* out, Operand x, std::size_t i, std::size_t num_lanes) {
+        choose_second_digit(t_, complement_, Simd::zero());
+        store_digit(out, t_, 1, num_lanes);
+        for (std::size_t lane = 0; lane < num_lanes; ++lane) {
+            std::memmove(out + lane * modulus_.element_bytes(), x.at(i + lane),
+                         modulus_.digit_bytes());
+        }
+    }
     static void double_digit(Vector* out, const Vector* x, std::size_t h) {
         Vector carried = Simd::zero();
         for (std::size_t i = 0; i < h; ++i) {
@@ -132,24 +142,31 @@ private:
         expect_zero(carried);
     }
 
+    using Chains::ahead_;
     using Chains::carry1_;
     using Chains::carry2_;
+    using Chains::choose_second_digit;
+    using Chains::complement_;
     using Chains::doubled_;
     using Chains::expect_zero;
     using Chains::extend;
     using Chains::h_;
     using Chains::k_;
+    using Chains::load_digit;
+    using Chains::load_signed;
     using Chains::modulus_;
     using Chains::multiply_digits;
     using Chains::n_;
     using Chains::n_minus_1_;
     using Chains::p_;
+    using Chains::prepare_signed;
     using Chains::q1_;
     using Chains::q2_;
     using Chains::quotient;
     using Chains::quotients;
     using Chains::reduce;
     using Chains::relieve_at;
+    using Chains::store_digit;
     using Chains::t_;
     using Chains::u_;
     using Chains::vectors;

@@ -34,7 +34,7 @@ class Calculator {
 public:
     explicit Calculator(const Modulus& n)
         : n_(n),
-          kernel_scratch_(n.kernel().scratch_bytes(n)),
+          kernel_scratch_(n.kernel().product_scratch_bytes(n)),
           residue_scratch_(residue::scratch_limbs(n)) {}
 
     void mul(std::byte* out, Operand a, Operand b, std::size_t count) {

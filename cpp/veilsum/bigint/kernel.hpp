@@ -16,6 +16,18 @@ struct Operand {
     std::size_t stride_bytes;
 
     const std::byte* at(std::size_t i) const noexcept { return data + i * stride_bytes; }
+    Operand from(std::size_t i) const noexcept { return {at(i), stride_bytes}; }
+};
+
+/// Integers in (-n, n) that a kernel reads modulo n: m[i] is num_limbs limbs in two's complement,
+/// from data + i*stride_limbs. Stride 0 repeats one.
+struct SignedOperand {
+    const Limb* data;
+    std::size_t num_limbs;
+    std::size_t stride_limbs;
+
+    const Limb* at(std::size_t i) const noexcept { return data + i * stride_limbs; }
+    SignedOperand from(std::size_t i) const noexcept { return {at(i), num_limbs, stride_limbs}; }
 };
 
 /// Exponents a kernel reads as a matrix, each num_limbs limbs and below 2^num_bits. Sizes and
@@ -40,8 +52,8 @@ struct ExponentMatrix {
 /// but for `_vartime`, constant time in elements, exponents and n; sizes, counts and exponent bit
 /// lengths are public.
 /// They allocate nothing, throw nothing and touch no global state. `out` may be the same memory as
-/// an operand, element for element. `scratch` is scratch_bytes(n) bytes where nothing else is said,
-/// 64-byte aligned, owned and wiped by the caller.
+/// an operand, element for element. `scratch` is product_scratch_bytes(n) bytes for what makes
+/// products, scratch_bytes(n) for powers, 64-byte aligned, owned and wiped by the caller.
 ///
 /// Products carry Montgomery's factor: a . b = a*b*R^-1 mod n^2. Powers do not.
 struct Kernel {
@@ -54,6 +66,8 @@ struct Kernel {
     const Kernel* modulo_n;
     /// log2(R) for a modulus of that many bits.
     std::size_t (*r_bits)(std::size_t modulus_bits);
+    /// Of all functions up to add_plain, some ten elements a lane; and of any.
+    std::size_t (*product_scratch_bytes)(const Modulus& n);
     std::size_t (*scratch_bytes)(const Modulus& n);
 
     /// out[i] = a[i] . b[i]
@@ -84,9 +98,8 @@ struct Kernel {
                     std::byte* scratch);
 
     /// out[i] = a[i] * (1 + m[i]*n), without a factor R^-1: adds m[i] to a Paillier plaintext.
-    /// m[i] is n.num_limbs() limbs below n; m_stride_limbs as in Operand.
-    void (*add_plain)(std::byte* out, Operand a, const Limb* m, std::size_t m_stride_limbs,
-                      std::size_t count, const Modulus& n, std::byte* scratch);
+    void (*add_plain)(std::byte* out, Operand a, const SignedOperand& m, std::size_t count,
+                      const Modulus& n, std::byte* scratch);
 
     /// out[i] = base[i]^exponent. `to_montgomery` is R^2, or R^(2+e) for bases that stand for
     /// base*R^e.

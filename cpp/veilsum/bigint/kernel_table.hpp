@@ -15,6 +15,7 @@ constexpr Kernel kernel_of(const char* name, const Kernel* modulo_n = nullptr) {
         .num_digits = Engine::kNumDigits,
         .modulo_n = modulo_n,
         .r_bits = Engine::r_bits,
+        .product_scratch_bytes = algorithms::product_scratch_bytes<Engine>,
         .scratch_bytes = algorithms::scratch_bytes<Engine>,
         .mul = algorithms::mul<Engine>,
         .mul_reduce = algorithms::mul_reduce<Engine>,

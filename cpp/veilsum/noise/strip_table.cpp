@@ -21,7 +21,6 @@ namespace veilsum {
 namespace {
 
 constexpr unsigned kNumColumns = StripTable::kNumColumns;
-constexpr unsigned kTailColumn = StripTable::kTailColumn;
 constexpr std::uint32_t kTotalWeight = std::uint32_t{1} << 31;
 constexpr std::uint32_t kColumnWeight = kTotalWeight / kNumColumns;
 constexpr unsigned long kPrecision = 96;

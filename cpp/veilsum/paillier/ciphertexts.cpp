@@ -142,10 +142,10 @@ Ciphertexts Ciphertexts::add(const Plaintexts& plaintexts, const Execution& exec
                          std::to_string(size_) + " ciphertexts");
     }
     const Modulus& n = key_.modulus();
-    const Secret<Limb> residues = plaintext_residues(plaintexts, n, execution.without_progress());
+    require_representable(plaintexts, n, execution.without_progress());
     Bytes out(elements_.size());
-    batch::add_plain(out.data(), {elements_.data(), n.element_bytes()}, residues.data(),
-                     plaintexts.size() == 1 ? 0 : n.num_limbs(), size_, n, execution);
+    batch::add_plain(out.data(), {elements_.data(), n.element_bytes()}, signed_operand(plaintexts),
+                     size_, n, execution);
     return {key_, shape_, std::move(out), exponent_};
 }
 

@@ -160,7 +160,7 @@ std::vector<Combination::Segment> Combination::segments() const {
         ends.push_back(end_of(partial));
     }
     std::ranges::sort(ends);
-    ends.erase(std::unique(ends.begin(), ends.end()), ends.end());
+    ends.erase(std::unique(ends.begin(), ends.end()), ends.end());  // As Clang 14 reads it too.
     std::vector<Segment> result;
     for (std::size_t i = 0; i + 1 < ends.size(); ++i) {
         Segment segment{ends[i], ends[i + 1], {}};

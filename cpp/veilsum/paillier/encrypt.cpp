@@ -1,8 +1,10 @@
 #include "veilsum/paillier/encrypt.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "veilsum/base/error.hpp"
 #include "veilsum/base/fork.hpp"
@@ -12,8 +14,11 @@
 namespace veilsum {
 namespace {
 
-// Some hundred microseconds.
-constexpr std::size_t kResiduesPerPiece = 2048;
+// Some tens of microseconds.
+constexpr std::size_t kChecksPerPiece = 2048;
+
+// Randomisers are read, used and wiped while they and what they become are in the second cache.
+constexpr std::size_t kBytesPerPiece = std::size_t{1} << 17;
 
 // Far beyond any memory, and far below where sizes in bytes overflow.
 constexpr std::size_t kMaxPoolSize = std::size_t{1} << 40;
@@ -34,48 +39,49 @@ void random_unit(std::span<Limb> r, const Modulus& n, RandomSource& random) {
     } while (n.bits() < kUnitCheckBits && !is_unit());
 }
 
-/// Residue of plaintext i. Returns 0 if it lies in (-n/2, n/2). Scratch: num_limbs limbs.
-Limb write_residue(Limb* residue, const Plaintexts& plaintexts, std::size_t i, const Modulus& n,
-                   Limb* scratch) {
-    const std::size_t h = n.num_limbs();
-    const auto m = plaintexts[i];
-    const Limb negative = plaintexts.sign_mask(i);
-    for (std::size_t j = 0; j < h; ++j) residue[j] = j < m.size() ? m[j] : negative;
-    Limb outside = 0;
-    for (std::size_t j = h; j < m.size(); ++j) outside |= m[j] ^ negative;
-    // m + n for negative m: the carry out of the top says that it is not negative any more.
-    const Limb carry =
-        mpn_cnd_add_n(negative & 1, residue, residue, n.n(), static_cast<mp_size_t>(h));
-    outside |= (negative & 1) ^ carry;
-    // x < n/2 for m >= 0, x > n/2 for m < 0, where n is odd: compare 2x with n.
-    const Limb top = mpn_lshift(scratch, residue, static_cast<mp_size_t>(h), 1);
-    const Limb below = mpn_sub_n(scratch, scratch, n.n(), static_cast<mp_size_t>(h)) & (top ^ 1);
-    outside |= below ^ (1 ^ (negative & 1));
+/// Not zero if x lies outside (-n/2, n/2). `bound` is 0, then the limbs of (n - 1)/2; scratch is as
+/// long.
+Limb is_outside(std::span<const Limb> x, Limb sign_mask, std::span<const Limb> bound,
+                Limb* scratch) {
+    const std::size_t h = bound.size() - 1;
+    const std::size_t num_inside = std::min(h, x.size());
+    // |x| for x >= 0 and |x| - 1 for x < 0; the lowest limb borrows the 1.
+    scratch[0] = sign_mask;
+    for (std::size_t j = 0; j < num_inside; ++j) scratch[j + 1] = x[j] ^ sign_mask;
+    std::fill(scratch + num_inside + 1, scratch + h + 1, Limb{0});
+    Limb outside = mpn_sub_n(scratch, bound.data(), scratch, static_cast<mp_size_t>(h + 1));
+    for (const Limb limb : x.subspan(num_inside)) outside |= limb ^ sign_mask;
     return outside;
 }
 
 }  // namespace
 
-Secret<Limb> plaintext_residues(const Plaintexts& plaintexts, const Modulus& n,
-                                const Execution& execution) {
-    const std::size_t h = n.num_limbs();
-    Secret<Limb> residues(plaintexts.size() * h);
-    std::atomic<bool> is_outside{false};
+void require_representable(const Plaintexts& plaintexts, const Modulus& n,
+                           const Execution& execution) {
+    // |m| <= 2^(bits of a value - 1) <= 2^(bits of n - 2) < n/2, since n is odd.
+    if (64 * plaintexts.limbs_per_value() + 1 <= n.bits()) return;
+    std::vector<Limb> bound(n.num_limbs() + 1);
+    mpn_rshift(bound.data() + 1, n.n(), static_cast<mp_size_t>(n.num_limbs()), 1);
+    std::atomic<bool> any_outside{false};
     parallel_for(
-        plaintexts.size(), kResiduesPerPiece, execution, [&](std::size_t begin, std::size_t end) {
-            Secret<Limb> scratch(h);
-            Limb any_outside = 0;
+        plaintexts.size(), kChecksPerPiece, execution, [&](std::size_t begin, std::size_t end) {
+            Secret<Limb> scratch(bound.size());
+            Limb outside = 0;
             for (std::size_t i = begin; i < end; ++i) {
-                any_outside |=
-                    write_residue(residues.data() + i * h, plaintexts, i, n, scratch.data());
+                outside |=
+                    is_outside(plaintexts[i], plaintexts.sign_mask(i), bound, scratch.data());
             }
-            if (any_outside != 0) is_outside = true;
+            if (outside != 0) any_outside = true;
         });
-    if (is_outside) {
+    if (any_outside) {
         throw Error(Errc::invalid_argument,
                     "a plaintext lies outside (-n/2, n/2), which this key cannot represent");
     }
-    return residues;
+}
+
+SignedOperand signed_operand(const Plaintexts& plaintexts) {
+    const std::size_t num_limbs = plaintexts.limbs_per_value();
+    return {plaintexts[0].data(), num_limbs, plaintexts.size() == 1 ? 0 : num_limbs};
 }
 
 std::size_t origin_limbs(const PublicKey& key) {
@@ -107,12 +113,12 @@ Randomisers fresh_randomisers(std::size_t num, const PublicKey& key, const Execu
     return result;
 }
 
-Ciphertexts seal(std::span<const std::byte> randomisers, const Secret<Limb>& residues,
+Ciphertexts seal(std::span<const std::byte> randomisers, const Plaintexts& plaintexts,
                  Ciphertexts::Shape shape, const PublicKey& key, const Execution& execution) {
     const Modulus& n = key.modulus();
     Bytes elements(randomisers.size());
-    batch::add_plain(elements.data(), {randomisers.data(), n.element_bytes()}, residues.data(),
-                     n.num_limbs(), randomisers.size() / n.element_bytes(), n,
+    batch::add_plain(elements.data(), {randomisers.data(), n.element_bytes()},
+                     signed_operand(plaintexts), randomisers.size() / n.element_bytes(), n,
                      execution.without_progress());
     return {key, std::move(shape), std::move(elements)};
 }
@@ -127,6 +133,17 @@ std::size_t RandomiserPool::remaining() const noexcept {
     if (fork_generation_ != fork_generation()) return 0;
     const std::size_t next = next_.load();
     return next < size_ ? size_ - next : 0;
+}
+
+void RandomiserPool::Taken::wipe(std::size_t begin, std::size_t end) noexcept {
+    if (begin == end) return;
+    const auto wipe_part = [&](auto all) {
+        const std::size_t size = all.size_bytes() / num_;
+        veilsum::wipe(std::as_writable_bytes(all).data() + begin * size, (end - begin) * size);
+    };
+    wipe_part(elements_);
+    wipe_part(origins_);
+    num_wiped_ += end - begin;
 }
 
 RandomiserPool::Taken RandomiserPool::take(std::size_t num) {
@@ -150,8 +167,37 @@ RandomiserPool::Taken RandomiserPool::take(std::size_t num) {
     const std::size_t bytes = key_.modulus().element_bytes();
     const std::size_t limbs = origin_limbs(key_);
     return {std::span(randomisers_.elements).subspan(first * bytes, num * bytes),
-            std::span(randomisers_.origins).subspan(first * limbs, num * limbs)};
+            std::span(randomisers_.origins).subspan(first * limbs, num * limbs), num};
 }
+
+namespace {
+
+/// As seal, with randomisers of the pool, and each is wiped while it is in a cache.
+Ciphertexts seal_from(RandomiserPool& pool, const Plaintexts& plaintexts, Ciphertexts::Shape shape,
+                      const Execution& execution) {
+    const std::size_t num = plaintexts.size();
+    const Modulus& n = pool.key().modulus();
+    const Kernel& kernel = n.kernel();
+    const std::size_t bytes = n.element_bytes();
+    const SignedOperand m = signed_operand(plaintexts);
+    const std::size_t groups_in_cache = kBytesPerPiece / (bytes * kernel.num_lanes);
+    const std::size_t piece_size =
+        std::min(std::max<std::size_t>(1, groups_in_cache) * kernel.num_lanes,
+                 batch::piece_size(num, 1, n, execution));
+    RandomiserPool::Taken taken = pool.take(num);
+    const Operand randomisers{taken.elements().data(), bytes};
+    Bytes elements(num * bytes);
+    parallel_for(num, piece_size, execution.without_progress(),
+                 [&](std::size_t begin, std::size_t end) {
+                     Secret<std::byte> scratch(kernel.product_scratch_bytes(n));
+                     kernel.add_plain(elements.data() + begin * bytes, randomisers.from(begin),
+                                      m.from(begin), end - begin, n, scratch.data());
+                     taken.wipe(begin, end);
+                 });
+    return {pool.key(), std::move(shape), std::move(elements)};
+}
+
+}  // namespace
 
 void require_pool_of(const PublicKey& key, const RandomiserPool* pool) {
     if (pool != nullptr && !(pool->key() == key)) {
@@ -164,14 +210,10 @@ void require_pool_of(const PublicKey& key, const RandomiserPool* pool) {
 Ciphertexts encrypt(const Plaintexts& plaintexts, Ciphertexts::Shape shape, const PublicKey& key,
                     RandomiserPool* pool, const Execution& execution) {
     require_pool_of(key, pool);
-    const Secret<Limb> residues =
-        plaintext_residues(plaintexts, key.modulus(), execution.without_progress());
-    if (pool != nullptr) {
-        const RandomiserPool::Taken taken = pool->take(plaintexts.size());
-        return seal(taken.elements(), residues, std::move(shape), key, execution);
-    }
+    require_representable(plaintexts, key.modulus(), execution.without_progress());
+    if (pool != nullptr) return seal_from(*pool, plaintexts, std::move(shape), execution);
     const auto randomisers = fresh_randomisers(plaintexts.size(), key, execution);
-    return seal(randomisers.elements, residues, std::move(shape), key, execution);
+    return seal(randomisers.elements, plaintexts, std::move(shape), key, execution);
 }
 
 Ciphertexts encrypt_with(const Plaintexts& plaintexts, const std::vector<Integer>& r,
@@ -182,7 +224,7 @@ Ciphertexts encrypt_with(const Plaintexts& plaintexts, const std::vector<Integer
     if (r.size() != plaintexts.size()) {
         throw Error(Errc::invalid_argument, "there must be one r for each plaintext");
     }
-    const Secret<Limb> residues = plaintext_residues(plaintexts, n, execution.without_progress());
+    require_representable(plaintexts, n, execution.without_progress());
     Secret<std::byte> elements;
     for (const Integer& value : r) {
         if (!(gcd(value, modulus) == Integer(1))) {
@@ -193,7 +235,7 @@ Ciphertexts encrypt_with(const Plaintexts& plaintexts, const std::vector<Integer
     }
     batch::pow_shared(elements.data(), {elements.data(), n.element_bytes()}, n.r_squared(), n.n(),
                       n.bits(), r.size(), n, execution);
-    return seal(elements, residues, std::move(shape), key, execution);
+    return seal(elements, plaintexts, std::move(shape), key, execution);
 }
 
 }  // namespace veilsum

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <memory>
 
+#include "veilsum/bigint/kernel.hpp"
 #include "veilsum/paillier/ciphertexts.hpp"
 
 namespace veilsum {
@@ -11,10 +12,13 @@ namespace veilsum {
 /// 2^-250: checking would cost more than it is worth and leak timing of a secret.
 inline constexpr std::size_t kUnitCheckBits = 512;
 
-/// Signed plaintexts as residues modulo n, num_limbs limbs each. Constant time.
-/// Throws Error: invalid_argument (a value outside (-n/2, n/2)), cancelled.
-Secret<Limb> plaintext_residues(const Plaintexts& plaintexts, const Modulus& n,
-                                const Execution& execution);
+/// Throws Error: invalid_argument (a value outside (-n/2, n/2)), cancelled. Constant time in all
+/// other values.
+void require_representable(const Plaintexts& plaintexts, const Modulus& n,
+                           const Execution& execution);
+
+/// Representable plaintexts as kernels read them; a single one is repeated.
+SignedOperand signed_operand(const Plaintexts& plaintexts);
 
 /// Elements that are uniformly (classic) or pseudo-uniformly (djn) distributed n-th residues, and
 /// what each was made of, for proofs: a of hs^a (djn) or r of r^n (classic).
@@ -28,8 +32,9 @@ std::size_t origin_limbs(const PublicKey& key);
 /// Throws Error: entropy, cancelled.
 Randomisers fresh_randomisers(std::size_t num, const PublicKey& key, const Execution& execution);
 
-/// Multiplies randomisers by 1 + m*n, m given by its residue: they become the ciphertexts.
-Ciphertexts seal(std::span<const std::byte> randomisers, const Secret<Limb>& residues,
+/// The ciphertexts rho * (1 + m*n) of randomisers rho and representable plaintexts m.
+/// Throws Error: cancelled.
+Ciphertexts seal(std::span<const std::byte> randomisers, const Plaintexts& plaintexts,
                  Ciphertexts::Shape shape, const PublicKey& key, const Execution& execution);
 
 /// Randomisers made ahead of time, each given out once.
@@ -49,20 +54,24 @@ public:
     /// Randomisers that were taken: wiped when this goes, whatever became of them.
     class Taken {
     public:
-        Taken(std::span<std::byte> elements, std::span<Limb> origins)
-            : elements_(elements), origins_(origins) {}
+        Taken(std::span<std::byte> elements, std::span<Limb> origins, std::size_t num)
+            : elements_(elements), origins_(origins), num_(num) {}
         ~Taken() {
-            wipe(elements_.data(), elements_.size());
-            wipe(origins_.data(), origins_.size_bytes());
+            if (num_wiped_ != num_) wipe(0, num_);
         }
         Taken(const Taken&) = delete;
         Taken& operator=(const Taken&) = delete;
         std::span<const std::byte> elements() const noexcept { return elements_; }
         std::span<const Limb> origins() const noexcept { return origins_; }
 
+        /// Wipes those in [begin, end) early, while they are in a cache. Each once.
+        void wipe(std::size_t begin, std::size_t end) noexcept;
+
     private:
         std::span<std::byte> elements_;
         std::span<Limb> origins_;
+        std::size_t num_;
+        std::atomic<std::size_t> num_wiped_{0};
     };
 
     /// Takes `num` at once or none; not to outlive the pool. Throws Error: exhausted.

@@ -104,7 +104,7 @@ void add_half(ElementSums& sums, std::span<const Limb> exponents, const PrimeHal
     Secret<std::byte> v(count * p.element_bytes());
     p.kernel().fixed_base(v.data(), table, exponents.data(), p.num_limbs(), count, p,
                           p_scratch.data());
-    Secret<std::byte> n_scratch(n.kernel().scratch_bytes(n));
+    Secret<std::byte> n_scratch(n.kernel().product_scratch_bytes(n));
     for (std::size_t digit = 0; digit < 2; ++digit) {
         Secret<std::byte> term(count * n.element_bytes());
         for (std::size_t i = 0; i < count; ++i) {

@@ -90,8 +90,10 @@ Bytes answered(const PlaintextProof& proof, const Execution& execution) {
         batch::pow_shared(out.data(), {out.data(), bytes}, n.r_squared(), n.n(), n.bits(), count, n,
                           execution);
     }
-    const auto m = widened(proof.plaintexts, n.digit_bytes(), n.num_limbs());
-    batch::add_plain(out.data(), {out.data(), bytes}, m.data(), n.num_limbs(), count, n, execution);
+    const std::size_t m_limbs = n.num_limbs() + 1;  // A limb for the sign.
+    const auto m = widened(proof.plaintexts, n.digit_bytes(), m_limbs);
+    batch::add_plain(out.data(), {out.data(), bytes}, {m.data(), m_limbs, m_limbs}, count, n,
+                     execution);
     return out;
 }
 

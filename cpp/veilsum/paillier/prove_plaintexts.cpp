@@ -139,6 +139,21 @@ struct Chunk {
     }
 };
 
+/// Representable plaintexts modulo n, num_limbs limbs each.
+Secret<Limb> plaintext_residues(const Plaintexts& plaintexts, const Modulus& n) {
+    const std::size_t h = n.num_limbs();
+    Secret<Limb> residues(plaintexts.size() * h);
+    for (std::size_t i = 0; i < plaintexts.size(); ++i) {
+        Limb* residue = residues.data() + i * h;
+        const auto m = plaintexts[i];
+        const Limb sign = plaintexts.sign_mask(i);
+        for (std::size_t j = 0; j < h; ++j) residue[j] = j < m.size() ? m[j] : sign;
+        // The carry is that of the two's complement.
+        mpn_cnd_add_n(sign & 1, residue, residue, n.n(), static_cast<mp_size_t>(h));
+    }
+    return residues;
+}
+
 /// A for each chunk.
 Bytes commit(const std::vector<Chunk>& chunks, const PublicKey& key, std::size_t nonce_bits,
              const Execution& execution) {
@@ -146,11 +161,12 @@ Bytes commit(const std::vector<Chunk>& chunks, const PublicKey& key, std::size_t
     const std::size_t bytes = n.element_bytes();
     const std::size_t num_limbs = chunks[0].nonce.size();
     Secret<Limb> nonces(chunks.size() * num_limbs);
-    Secret<Limb> mu(chunks.size() * n.num_limbs());
+    const std::size_t mu_limbs = n.num_limbs() + 1;  // A limb for the sign.
+    Secret<Limb> mu(chunks.size() * mu_limbs);
     Secret<std::byte> randomisers(chunks.size() * bytes);
     for (std::size_t i = 0; i < chunks.size(); ++i) {
         std::copy_n(chunks[i].nonce.data(), num_limbs, nonces.data() + i * num_limbs);
-        std::copy_n(chunks[i].mu.data(), n.num_limbs(), mu.data() + i * n.num_limbs());
+        std::copy_n(chunks[i].mu.data(), n.num_limbs(), mu.data() + i * mu_limbs);
         std::memcpy(randomisers.data() + i * bytes, chunks[i].nonce.data(),
                     std::min(n.digit_bytes(), num_limbs * sizeof(Limb)));
     }
@@ -162,8 +178,8 @@ Bytes commit(const std::vector<Chunk>& chunks, const PublicKey& key, std::size_t
                           n.bits(), chunks.size(), n, execution);
     }
     Bytes commitments(randomisers.size());
-    batch::add_plain(commitments.data(), {randomisers.data(), bytes}, mu.data(), n.num_limbs(),
-                     chunks.size(), n, execution);
+    batch::add_plain(commitments.data(), {randomisers.data(), bytes},
+                     {mu.data(), mu_limbs, mu_limbs}, chunks.size(), n, execution);
     return commitments;
 }
 
@@ -214,10 +230,10 @@ ProvedCiphertexts encrypt_and_prove(const Plaintexts& plaintexts, Ciphertexts::S
     if (chunk == 0 || chunk > kMaxProofChunk) {
         throw Error(Errc::invalid_argument, "PP2: a proof is for a chunk of 1 to 2^20 ciphertexts");
     }
-    const Secret<Limb> residues =
-        plaintext_residues(plaintexts, key.modulus(), execution.without_progress());
+    require_representable(plaintexts, key.modulus(), execution.without_progress());
+    const Secret<Limb> residues = plaintext_residues(plaintexts, key.modulus());
     const auto finish = [&](std::span<const std::byte> elements, std::span<const Limb> origins) {
-        Ciphertexts ciphertexts = seal(elements, residues, std::move(shape), key, execution);
+        Ciphertexts ciphertexts = seal(elements, plaintexts, std::move(shape), key, execution);
         PlaintextProof proof =
             prove(ciphertexts, residues, origins, context, first, chunk, execution);
         return ProvedCiphertexts{std::move(ciphertexts), std::move(proof)};

@@ -165,11 +165,10 @@ Ciphertexts SecretKey::encrypt(const Plaintexts& plaintexts, Ciphertexts::Shape 
     if (public_key().form() != KeyForm::djn) {
         return veilsum::encrypt(plaintexts, std::move(shape), public_key(), nullptr, execution);
     }
-    const Modulus& n = public_key().modulus();
-    const Secret<Limb> residues = plaintext_residues(plaintexts, n, execution.without_progress());
+    require_representable(plaintexts, public_key().modulus(), execution.without_progress());
     const auto randomisers =
         owner_randomisers(plaintexts.size(), public_key(), state_->halves, execution);
-    return seal(randomisers, residues, std::move(shape), public_key(), execution);
+    return seal(randomisers, plaintexts, std::move(shape), public_key(), execution);
 }
 
 }  // namespace veilsum

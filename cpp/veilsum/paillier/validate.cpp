@@ -28,7 +28,7 @@ void validate_piece(const std::byte* elements, std::size_t begin, std::size_t en
                     const Modulus& n) {
     const Kernel& kernel = n.kernel();
     const std::size_t bytes = n.element_bytes();
-    Secret<std::byte> scratch(kernel.scratch_bytes(n));
+    Secret<std::byte> scratch(kernel.product_scratch_bytes(n));
     Bytes products(kernel.num_lanes * bytes);
     if (!kernel.inspect(products.data(), {elements + begin * bytes, bytes}, end - begin, n,
                         scratch.data())) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from veilsum.durable import sync
 from veilsum.errors import InvalidArgumentError, MalformedDataError
 from veilsum.identity import Enrolment, check_name
 from veilsum.wire import WireKind, wire_kind
@@ -53,6 +54,7 @@ def write_new(path: Path, data: bytes, *, secret: bool = False) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+    sync(path.parent)
 
 
 def read_bounded(path: Path, max_bytes: int) -> bytes:

@@ -53,7 +53,7 @@ def join(
 ) -> None:
     """Join a federation: check and pin it, make the ledgers, take the share into the own keeping.
 
-    Once for each federation: a second folder would not know what the first has answered.
+    Once for each key: a second folder would not know what the first has answered.
     """
     with one_line("join"):
         check_absent(out)
@@ -87,14 +87,19 @@ def join(
 
 @contextmanager
 def _once(identity: Path, federation: Federation) -> Iterator[None]:
-    """A mark beside the identity: a second folder would not know what the first has answered."""
-    mark = identity.with_name(f"{identity.name}.joined-{federation.hash[:8].hex()}")
+    """A mark beside the identity: a second folder would not know what the first has answered.
+
+    It is for the key, not the federation: two agreements on one key would open two sums of a round.
+    """
+    key = federation.public_key.fingerprint[:8].hex()
+    mark = identity.with_name(f"{identity.name}.joined-{key}")
     try:
         write_new(mark, b"")
     except FileExistsError:
         raise PolicyRefusedError(
-            f"this identity has joined this federation already, says {mark}: a second folder would "
-            "not know what the first has answered"
+            f"this identity has joined a federation with this key already, says {mark}: a second "
+            "folder would not know what the first has answered. A new federation has a new key. "
+            "Only if joining was broken off, and there is no folder, remove the mark"
         ) from None
     try:
         yield

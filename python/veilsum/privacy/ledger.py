@@ -100,6 +100,11 @@ class Ledger:
             costs = book.costs()
         return Spent(_epsilon(math.fsum(costs), delta), delta, len(costs))
 
+    def has(self, round_id: bytes) -> bool:
+        """Whether a contribution to this round was charged."""
+        with self._store.transaction() as book:
+            return book.has(round_id)
+
     def charge(self, round_id: bytes, *, noise: Noise, codec: LaneCodec) -> None:
         """Record one contribution, durably, before it is sent. An error records nothing.
 

@@ -1,6 +1,7 @@
 """Where a ledger's charges are kept: a SQLite file, or the memory of a simulation."""
 
 import datetime
+import math
 import os
 import sqlite3
 import threading
@@ -19,6 +20,7 @@ _SCHEMA = """
     );
 """
 _VERSION = 1
+_MAX_COST = 1e100  # No contribution costs that, and sums below it stay finite.
 
 
 class MemoryStore:
@@ -88,11 +90,17 @@ class _FileBook:
         rows = self.connection.execute("SELECT version, epsilon, delta FROM budget").fetchall()
         if len(rows) != 1 or rows[0][0] != _VERSION:
             raise LedgerError("not a ledger that this veilsum reads")
-        return rows[0][1], rows[0][2]
+        epsilon, delta = rows[0][1:]
+        if not (_is_real(epsilon, math.inf) and epsilon > 0 and _is_real(delta, 1)):
+            raise LedgerError("the ledger is damaged: its budget is none")
+        return epsilon, delta
 
     def costs(self) -> list[float]:
         """What each charge cost."""
-        return [cost for (cost,) in self.connection.execute("SELECT cost FROM charges")]
+        costs = [cost for (cost,) in self.connection.execute("SELECT cost FROM charges")]
+        if not all(_is_real(cost, _MAX_COST) for cost in costs):
+            raise LedgerError("the ledger is damaged: a charge in it is none")
+        return costs
 
     def has(self, round_id: bytes) -> bool:
         """Whether a round was charged."""
@@ -103,3 +111,8 @@ class _FileBook:
         """Record a charge."""
         now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         self.connection.execute("INSERT INTO charges VALUES (?, ?, ?)", (round_id, cost, now))
+
+
+def _is_real(value: object, bound: float) -> bool:
+    """Whether a column holds a number in [0, bound): SQLite keeps anything in any column."""
+    return isinstance(value, float) and 0 <= value < bound

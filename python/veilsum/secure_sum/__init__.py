@@ -16,8 +16,9 @@ from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.model_hash import hash_model
 from veilsum.secure_sum.opening import ChunkRequest, Opening, OpenRequest
+from veilsum.secure_sum.outbox import Outbox
 from veilsum.secure_sum.party_folder import PartyFolder
-from veilsum.secure_sum.round_ledger import RoundLedger
+from veilsum.secure_sum.round_ledger import RoundLedger, RunName
 from veilsum.secure_sum.round_store import FolderStore, MemoryStore
 from veilsum.secure_sum.share_holder import ShareHolder
 from veilsum.secure_sum.transcript import Transcript
@@ -37,9 +38,11 @@ __all__ = [
     "MemoryStore",
     "OpenRequest",
     "Opening",
+    "Outbox",
     "PartyFolder",
     "RoundDescriptor",
     "RoundLedger",
+    "RunName",
     "ShareHolder",
     "SumResult",
     "ThresholdKey",

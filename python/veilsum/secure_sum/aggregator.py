@@ -6,7 +6,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from veilsum.ciphertexts import Ciphertexts
-from veilsum.errors import MalformedDataError, ProtocolError, VeilsumError
+from veilsum.errors import (
+    InvalidArgumentError,
+    MalformedDataError,
+    ProtocolError,
+    VeilsumError,
+)
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
@@ -111,7 +116,9 @@ class Aggregator:
             self._refused[type(error).__name__] += 1
             raise
 
-    def open_requests(self, *, missing: Collection[str] = ()) -> dict[str, Iterator[bytes]]:
+    def open_requests(
+        self, *, missing: Collection[str] = (), max_chunks: int | None = None
+    ) -> dict[str, Iterator[bytes]]:
         """Close the round, and make what the holders are asked, by the name of the holder.
 
         Each request comes in pieces to be sent one after another; ``b"".join`` makes it one. Asked
@@ -119,13 +126,21 @@ class Aggregator:
         asked of the others. Where one party has the whole key, it is asked; where every contributor
         has it, one of them need be.
 
+        Args:
+            missing: names of holders that do not answer.
+            max_chunks: most chunks in one request, for transports that bound a message; ask again
+                for the rest. All if None. A total, for who has the whole key, is not divided.
+
         Raises:
             ProtocolError: fewer contributions than the federation opens.
             NotEnoughSharesError: without the missing holders, a chunk cannot be opened.
+            InvalidArgumentError: ``max_chunks`` is below 1.
         """
+        if max_chunks is not None and max_chunks < 1:
+            raise InvalidArgumentError(f"max_chunks is {max_chunks}; a request has one at least")
         gathering = self._close()
         return {
-            name: self._request(gathering, chunks)
+            name: self._request(gathering, chunks and chunks[:max_chunks])
             for name, chunks in gathering.wanted(frozenset(missing)).items()
         }
 

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from veilsum.ciphertexts import Ciphertexts
 from veilsum.errors import InvalidArgumentError, KeyMismatchError, PolicyRefusedError
-from veilsum.identity import Identity
+from veilsum.identity import Identity, Role
 from veilsum.keys import SecretKey
 from veilsum.plaintexts import Plaintexts
 from veilsum.privacy import Ledger
@@ -16,7 +16,8 @@ from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.fields import check_hash
 from veilsum.secure_sum.merkle import leaf_hash, merkle_root
-from veilsum.secure_sum.round_ledger import RoundLedger
+from veilsum.secure_sum.outbox import Outbox
+from veilsum.secure_sum.round_ledger import RoundLedger, RunName
 from veilsum.vector import Progress
 from veilsum.wire import BytesLike
 
@@ -34,11 +35,13 @@ class Contributor:
         rounds: which rounds it has answered; ``RoundLedger.in_memory()`` for simulations.
         ledger: the record of privacy spent; needed if the federation has noise.
         secret_key: where the key is shared, makes encryption faster.
+        outbox: keeps the last contribution, which is then handed out again to whoever asks again.
 
     Raises:
         InvalidArgumentError: an identity that is not on the roster, noise without a ledger, or a
             secret key that the agreement does not give to contributors.
         KeyMismatchError: the secret key is not the federation's.
+        LedgerError: ``rounds`` is a holder's.
     """
 
     def __init__(
@@ -49,11 +52,13 @@ class Contributor:
         rounds: RoundLedger,
         ledger: Ledger | None = None,
         secret_key: SecretKey | None = None,
+        outbox: Outbox | None = None,
     ) -> None:
         if federation.contributor(identity.name) != identity.enrol():
             raise InvalidArgumentError(
                 f"{identity.name} is not on the federation's roster with this signing key"
             )
+        rounds.check_role(Role.CONTRIBUTOR)
         if federation.noise is not None and ledger is None:
             raise InvalidArgumentError(
                 "the federation agreed on noise, so a contributor needs a ledger of what it "
@@ -70,6 +75,7 @@ class Contributor:
         self._identity = identity
         self._rounds = rounds
         self._ledger = ledger
+        self._outbox = outbox
         self._key = secret_key or federation.public_key
 
     @property
@@ -89,6 +95,9 @@ class Contributor:
     ) -> bytes:
         """Make this round's contribution: the bytes to send. Privacy is charged before it returns.
 
+        With an outbox, a contribution to this round that was made before, and may be lost on its
+        way, is handed out again as it was, whatever ``delta`` is now.
+
         Args:
             descriptor: the aggregator's announcement of the round.
             delta: shape ``(dim,)``, the change of the model; see ``Codec.encrypt``.
@@ -100,7 +109,7 @@ class Contributor:
         Raises:
             MalformedDataError: the descriptor is not one.
             PolicyRefusedError: it asks for what the agreement forbids: another federation, another
-                model, another run, a round that is over, a second contribution.
+                model, another run, a round that is over, a second contribution to a round.
             BudgetExhaustedError, LedgerError: what is sent cannot be recorded; nothing was made
                 public.
             TypeError, InvalidArgumentError: as ``Codec.encrypt``.
@@ -131,7 +140,11 @@ class Contributor:
         """
         announced = RoundDescriptor.from_bytes(descriptor)
         check_hash(model_hash)
-        self._check_policy(announced, model_hash)
+        made_before = None if self._outbox is None else self._outbox.header(announced.round_id)
+        self._check_policy(announced, model_hash, made_before)
+        if self._outbox is not None and made_before is not None:
+            self._record(announced, made_before, is_new=False)
+            return self._outbox.frames()
         federation = self._federation
         plaintexts, _ = federation.codec.encode(
             delta,
@@ -142,11 +155,15 @@ class Contributor:
         )
         ciphertexts, proofs = self._encrypt(announced.round_id, plaintexts, num_threads, progress)
 
+        # Made again for each use rather than kept: it takes a hundredth of the encryption's time.
         def chunk(index: int) -> bytes:
             places = federation.chunk_range(index)
             part = ciphertexts[places.start : places.stop]
             proof = proofs[index] if proofs else b""
             return Chunk(index=index, ciphertexts=part.to_bytes(), proof=proof).to_bytes()
+
+        def frames() -> Iterator[bytes]:
+            return itertools.chain([header.to_bytes()], map(chunk, range(federation.num_chunks)))
 
         header = ContributionHeader.signed(
             self._identity,
@@ -154,18 +171,27 @@ class Contributor:
             num_chunks=federation.num_chunks,
             root=merkle_root([leaf_hash(chunk(i)) for i in range(federation.num_chunks)]),
         )
-        # Last, so that only what is complete is charged; and before anything is handed out.
+        # In this order: what is charged can be sent, whatever crashes; what is sent is charged.
+        if self._outbox is not None:
+            self._outbox.put(frames())
+        self._record(announced, header, is_new=True)
+        return frames()
+
+    def _record(
+        self, announced: RoundDescriptor, header: ContributionHeader, *, is_new: bool
+    ) -> None:
+        """Charge and record a whole contribution, before anything of it is handed out."""
+        federation, round_id = self._federation, announced.round_id
         if federation.noise is not None and self._ledger is not None:
-            self._ledger.charge(announced.round_id, noise=federation.noise, codec=federation.codec)
+            # What was made before may have been charged before.
+            if is_new or not self._ledger.has(round_id):
+                self._ledger.charge(round_id, noise=federation.noise, codec=federation.codec)
         self._rounds.record(
-            federation.hash,
-            announced.run_id,
+            RunName.of(federation, announced),
             announced.round_number,
             header.commitment,
             check=lambda answers: _check_grows(announced.round_number, answers),
         )
-        # Written again rather than kept: it takes a hundredth of the encryption's time.
-        return itertools.chain([header.to_bytes()], map(chunk, range(federation.num_chunks)))
 
     def _encrypt(
         self,
@@ -187,7 +213,12 @@ class Contributor:
             return ciphertexts, [part.to_bytes() for part in proof.parts()]
         return self._key.encrypt(plaintexts, num_threads=num_threads, progress=progress), []
 
-    def _check_policy(self, announced: RoundDescriptor, model_hash: bytes) -> None:
+    def _check_policy(
+        self,
+        announced: RoundDescriptor,
+        model_hash: bytes,
+        made_before: ContributionHeader | None,
+    ) -> None:
         if announced.federation_hash != self._federation.hash:
             raise PolicyRefusedError(
                 "the round belongs to another federation than the one agreed on; "
@@ -201,9 +232,9 @@ class Contributor:
                 "contributors must not be given different models"
             )
         # Again when it is recorded; here, before an hour of encryption.
-        _check_grows(
-            announced.round_number, self._rounds.answered(self._federation.hash), again=True
-        )
+        answers = self._rounds.answered(self._federation.public_key.fingerprint)
+        if made_before is None or answers.get(announced.round_number) != made_before.commitment:
+            _check_grows(announced.round_number, answers, again=True)
 
 
 def _check_grows(round_number: int, answers: dict[int, bytes], *, again: bool = False) -> None:

@@ -18,6 +18,7 @@ from veilsum.privacy import Ledger
 from veilsum.secure_sum.contributor import Contributor
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.fields import HASH_BYTES
+from veilsum.secure_sum.outbox import Outbox
 from veilsum.secure_sum.round_ledger import RoundLedger
 from veilsum.secure_sum.share_holder import ShareHolder
 from veilsum.threshold import KeyShare
@@ -31,6 +32,7 @@ _IDENTITY = "party.identity"
 _SHARE = "party.share"
 _KEY = "party.key"
 _PRIVACY = "privacy.sqlite"
+_OUTBOX = "contribution.veil"
 _ROUNDS = {Role.CONTRIBUTOR: "contributor-rounds.sqlite", Role.HOLDER: "holder-rounds.sqlite"}
 _VERSION = 1
 _MAX_ABOUT_BYTES = 1 << 16
@@ -115,7 +117,7 @@ class PartyFolder:
                 name = _SHARE if isinstance(key, KeyShare) else _KEY
                 key.save(staged / name, passphrase=passphrase)
             for role in roles:
-                RoundLedger.create(staged / _ROUNDS[role])
+                RoundLedger.create(staged / _ROUNDS[role], role=role)
             ledger = _PRIVACY if privacy_ledger is None else os.path.abspath(privacy_ledger)
             noise = federation.noise
             if Role.CONTRIBUTOR in roles and noise is not None and privacy_ledger is None:
@@ -140,7 +142,7 @@ class PartyFolder:
         return Identity.load(self.path / _IDENTITY, passphrase=passphrase)
 
     def contributor(self, *, passphrase: str | bytes) -> Contributor:
-        """The party as a contributor.
+        """The party as a contributor, which keeps its last contribution to hand it out again.
 
         Raises:
             PassphraseError: another passphrase, or a file was changed.
@@ -190,6 +192,7 @@ class PartyFolder:
             identity,
             rounds=RoundLedger.open(self.path / _ROUNDS[Role.CONTRIBUTOR]),
             ledger=self.privacy_ledger,
+            outbox=Outbox(self.path / _OUTBOX),
             secret_key=secret_key,
         )
 

@@ -1,30 +1,58 @@
 """Which rounds a party has answered: the record behind "once", durable across restarts."""
 
 import os
+import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
 
 from veilsum.durable import DurableFile
 from veilsum.errors import LedgerError, PolicyRefusedError
+from veilsum.identity import Role
+from veilsum.secure_sum.descriptor import RoundDescriptor
+from veilsum.secure_sum.federation import Federation
 
-__all__ = ["RoundLedger"]
+__all__ = ["RoundLedger", "RunName"]
 
 _SCHEMA = """
-    CREATE TABLE about (version INTEGER NOT NULL);
-    INSERT INTO about VALUES (1);
+    CREATE TABLE about (version INTEGER NOT NULL, role INTEGER NOT NULL);
     CREATE TABLE rounds (
-        federation BLOB NOT NULL, run BLOB NOT NULL, round INTEGER NOT NULL, answer BLOB NOT NULL,
-        PRIMARY KEY (federation, round)
+        key BLOB NOT NULL, federation BLOB NOT NULL, run BLOB NOT NULL, round INTEGER NOT NULL,
+        answer BLOB NOT NULL, PRIMARY KEY (key, round)
     );
 """
+_VERSION = 2
 
-_VERSION = 1  # As in the schema.
+_DAMAGED = "the round ledger is damaged: a record in it is none"
 
 _Answers = dict[int, bytes]
 
 
+class RunName(NamedTuple):
+    """Within what rounds are counted. A key has one federation, and that has one run."""
+
+    key: bytes
+    """The fingerprint of the public key."""
+    federation: bytes
+    """The hash of the federation."""
+    run: bytes
+    """The id of the run."""
+
+    @classmethod
+    def of(cls, federation: Federation, descriptor: RoundDescriptor) -> "RunName":
+        """That of a round, as it is announced to a party of this federation."""
+        return cls(federation.public_key.fingerprint, federation.hash, descriptor.run_id)
+
+
+class _Row(NamedTuple):
+    run: RunName
+    round_number: int
+    answer: bytes
+
+
 class RoundLedger:
-    """What a contributor or a share holder has answered, by federation and round.
+    """What a contributor or a share holder has answered, by key and round.
 
     A record is on the disk before ``record`` returns, so whoever sends only afterwards never sends
     what is not recorded, whatever crashes. Keep one ledger for each secret: a holder's beside its
@@ -32,20 +60,21 @@ class RoundLedger:
     older copy; what that means is in docs/protocol.md.
     """
 
-    def __init__(self, file: "DurableFile | None") -> None:
+    def __init__(self, store: "_File | _Memory", role: Role | None) -> None:
         """Not for callers: use ``create``, ``open`` or ``in_memory``."""
-        self._file = file
-        self._memory: dict[bytes, tuple[bytes, _Answers]] = {}
-        self._lock = threading.Lock()
+        self._store = store
+        self._role = role
 
     @classmethod
-    def create(cls, path: str | os.PathLike[str]) -> "RoundLedger":
-        """Make an empty ledger.
+    def create(cls, path: str | os.PathLike[str], *, role: Role) -> "RoundLedger":
+        """Make an empty ledger for a party in one role.
 
         Raises:
             FileExistsError: there is something already: what was answered is never forgotten.
         """
-        return cls(DurableFile.create(path, schema=_SCHEMA, what="round ledger"))
+        about = f"INSERT INTO about VALUES ({_VERSION}, {role.value})"
+        file = DurableFile.create(path, schema=_SCHEMA + about, what="round ledger")
+        return cls(_File(file), role)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> "RoundLedger":
@@ -62,40 +91,40 @@ class RoundLedger:
                 "what it has answered: retire its share or signing key (docs/operations.md)"
             )
         with file.transaction() as connection:
-            if connection.execute("SELECT version FROM about").fetchall() != [(_VERSION,)]:
+            about = connection.execute("SELECT * FROM about").fetchall()
+            roles = [role for role in Role if about == [(_VERSION, role.value)]]
+            if not roles:
                 raise LedgerError(f"{file.name} is no round ledger that this veilsum reads")
-            connection.execute("SELECT federation, run, round, answer FROM rounds LIMIT 1")
-        return cls(file)
+            _FileBook(connection).rows()
+        return cls(_File(file), roles[0])
 
     @classmethod
     def in_memory(cls) -> "RoundLedger":
-        """A ledger that ends with the process: for simulations."""
-        return cls(None)
+        """A ledger that ends with the process, for either role: for simulations."""
+        return cls(_Memory(), None)
 
-    def answered(self, federation_hash: bytes) -> dict[int, bytes]:
-        """What was answered in this federation, by round."""
-        if self._file is None:
-            with self._lock:
-                return dict(self._memory.get(federation_hash, (b"", {}))[1])
-        with self._file.transaction() as connection:
-            rows = connection.execute(
-                "SELECT round, answer FROM rounds WHERE federation = ?", (federation_hash,)
+    def check_role(self, role: Role) -> None:
+        """LedgerError if this is the record of a party in the other role."""
+        if self._role is not None and self._role is not role:
+            raise LedgerError(
+                f"this is the round ledger of a {self._role.name.lower()}; a {role.name.lower()} "
+                "has its own, which knows what it has answered"
             )
-            return dict(rows.fetchall())
+
+    def answered(self, key_fingerprint: bytes) -> dict[int, bytes]:
+        """What was answered under this key, by round."""
+        with self._store.transaction() as book:
+            return _answers(book.rows(), key_fingerprint)
 
     def federations(self) -> dict[bytes, int]:
         """The last round that was answered, by the hash of its federation."""
-        if self._file is None:
-            with self._lock:
-                return {key: max(answers) for key, (_, answers) in self._memory.items()}
-        with self._file.transaction() as connection:
-            rows = connection.execute("SELECT federation, MAX(round) FROM rounds GROUP BY 1")
-            return dict(rows.fetchall())
+        with self._store.transaction() as book:
+            numbers = sorted((row.round_number, row.run.federation) for row in book.rows())
+        return {federation: number for number, federation in numbers}
 
     def record(
         self,
-        federation_hash: bytes,
-        run_id: bytes,
+        run: RunName,
         round_number: int,
         answer: bytes,
         *,
@@ -107,42 +136,99 @@ class RoundLedger:
         other record comes between.
 
         Raises:
-            PolicyRefusedError: another answer was given to the round, or another run was answered:
-                a new run takes a new key.
+            PolicyRefusedError: another answer was given to the round, or rounds of another
+                federation or run were answered under this key: a new run takes a new key.
             LedgerError: the file cannot be read or written.
         """
-        if self._file is None:
-            with self._lock:
-                run, answers = self._memory.get(federation_hash, (run_id, {}))
-                if _is_news(run, answers, run_id, round_number, answer):
-                    check(answers)
-                    self._memory[federation_hash] = (run, answers | {round_number: answer})
-            return
-        with self._file.transaction() as connection:
-            rows = connection.execute(
-                "SELECT run, round, answer FROM rounds WHERE federation = ?", (federation_hash,)
-            ).fetchall()
-            answers = {number: given for _, number, given in rows}
-            run = rows[0][0] if rows else run_id
-            if _is_news(run, answers, run_id, round_number, answer):
+        with self._store.transaction() as book:
+            rows = book.rows()
+            for row in rows:
+                _check_run(row.run, run)
+            answers = _answers(rows, run.key)
+            given = answers.get(round_number)
+            if given is None:
                 check(answers)
-                connection.execute(
-                    "INSERT INTO rounds VALUES (?, ?, ?, ?)",
-                    (federation_hash, run_id, round_number, answer),
+                book.add(_Row(run, round_number, answer))
+            elif given != answer:
+                raise PolicyRefusedError(
+                    f"round {round_number} was answered before, and differently: a round has one "
+                    "answer"
                 )
 
 
-def _is_news(
-    run: bytes, answers: _Answers, run_id: bytes, round_number: int, answer: bytes
-) -> bool:
-    if run != run_id:
-        raise PolicyRefusedError(
-            "this party has answered rounds of another run; a new run takes a new federation and a "
-            "new key"
-        )
-    given = answers.get(round_number)
-    if given is not None and given != answer:
-        raise PolicyRefusedError(
-            f"round {round_number} was answered before, and differently: a round has one answer"
-        )
-    return given is None
+def _answers(rows: list[_Row], key: bytes) -> _Answers:
+    return {row.round_number: row.answer for row in rows if row.run.key == key}
+
+
+def _check_run(before: RunName, now: RunName) -> None:
+    if before.key != now.key or before == now:
+        return
+    what = "run" if before.federation == now.federation else "federation"
+    raise PolicyRefusedError(
+        f"this party has answered rounds of another {what} under this key; a new run takes a new "
+        "federation and a new key"
+    )
+
+
+# ---- where the rows are ----
+
+
+class _Memory:
+    """Rows that end with the process; their own book, under a lock."""
+
+    def __init__(self) -> None:
+        self._rows: list[_Row] = []
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def transaction(self) -> Iterator["_Memory"]:
+        """Nobody else comes between."""
+        with self._lock:
+            yield self
+
+    def rows(self) -> list[_Row]:
+        return list(self._rows)
+
+    def add(self, row: _Row) -> None:
+        self._rows.append(row)
+
+
+class _File:
+    """Rows in a SQLite file."""
+
+    def __init__(self, file: DurableFile) -> None:
+        self._file = file
+
+    @contextmanager
+    def transaction(self) -> Iterator["_FileBook"]:
+        """All of it or nothing, and on the disk at the end. No other process comes between."""
+        with self._file.transaction() as connection:
+            yield _FileBook(connection)
+
+
+class _FileBook:
+    """The table, inside a transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def rows(self) -> list[_Row]:
+        rows = self._connection.execute("SELECT key, federation, run, round, answer FROM rounds")
+        return _checked([_Row(RunName(*run), number, answer) for *run, number, answer in rows])
+
+    def add(self, row: _Row) -> None:
+        values = (*row.run, row.round_number, row.answer)
+        self._connection.execute("INSERT INTO rounds VALUES (?, ?, ?, ?, ?)", values)
+
+
+def _checked(rows: list[_Row]) -> list[_Row]:
+    """The rows, if they are what was written: SQLite keeps anything in any column."""
+    runs = dict[bytes, RunName]()
+    for run, number, answer in rows:
+        if not all(isinstance(value, bytes) for value in (*run, answer)):
+            raise LedgerError(_DAMAGED)
+        if not isinstance(number, int):
+            raise LedgerError(_DAMAGED)
+        if runs.setdefault(run.key, run) != run:
+            raise LedgerError("the round ledger is damaged: it has two runs of one key")
+    return rows

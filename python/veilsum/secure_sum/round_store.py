@@ -3,16 +3,17 @@
 What is put is on the disk, whole, before ``put`` returns.
 """
 
+import fcntl
 import os
 import shutil
-import tempfile
+import weakref
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
-from veilsum.durable import sync_folder
-from veilsum.errors import InvalidArgumentError, MalformedDataError
+from veilsum.durable import replace_file, sync
+from veilsum.errors import InvalidArgumentError, MalformedDataError, StoreInUseError
 from veilsum.wire import FRAME_BYTES, wire_size
 
 __all__ = ["FolderStore", "MemoryStore", "RoundStore"]
@@ -58,34 +59,33 @@ class MemoryStore:
 
 
 class FolderStore:
-    """One file for each message; one round uses a folder of its own.
+    """One file for each message; one round uses a folder of its own, and one store at a time.
 
-    File names are the hexadecimal form of what they hold, so that no name leads elsewhere.
+    File names are the hexadecimal form of what they hold, so that no name leads elsewhere. The
+    folder is locked until ``close``, the end of the object or of its process, however that ends; a
+    child that the process forked holds the lock too.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Opens the folder, or makes it, readable by its owner only."""
+        """Opens the folder, or makes it, readable by its owner only.
+
+        Raises:
+            StoreInUseError: another store has it open.
+        """
         self._folder = Path(path)
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_folder(self._folder)
+        self._unlock = weakref.finalize(self, os.close, _lock(self._folder))
         self._offsets: dict[Path, list[int]] = {}
         for rest in self._folder.glob("*.part"):  # Of a process that died within ``put``.
             rest.unlink(missing_ok=True)
 
     def put(self, kind: str, name: str, frames: Iterable[bytes]) -> None:
         """Keep a message, whole or not at all."""
+        if not self._unlock.alive:
+            raise InvalidArgumentError("the store is closed: another one may have its folder")
         target = self._path(kind, name)
-        descriptor, temporary = tempfile.mkstemp(dir=self._folder, suffix=".part")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                for frame in frames:
-                    file.write(frame)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, target)
-            self._offsets.pop(target, None)
-            sync_folder(self._folder)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        self._offsets.pop(target, None)
+        replace_file(target, frames)
 
     def frames(self, kind: str, name: str) -> Iterator[bytes]:
         """The message's frames again."""
@@ -114,6 +114,11 @@ class FolderStore:
     def clear(self) -> None:
         """Remove the folder: the round is over."""
         shutil.rmtree(self._folder)
+        self.close()
+
+    def close(self) -> None:
+        """Let another store have the folder. Nothing can be put any more."""
+        self._unlock()
 
     def _path(self, kind: str, name: str) -> Path:
         encoded = name.encode().hex()
@@ -122,6 +127,30 @@ class FolderStore:
                 f"the name {name} is too long for a file; a folder store takes 100 bytes"
             )
         return self._folder / f"{kind}-{encoded}.veil"
+
+
+def _make_folder(folder: Path) -> None:
+    """Have a folder for its owner only, on the disk."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in missing:
+        sync(path.parent)
+
+
+def _lock(folder: Path) -> int:
+    """The descriptor of a file in the folder that nobody else has locked; closing it unlocks."""
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException as error:
+        os.close(descriptor)
+        if not isinstance(error, BlockingIOError):
+            raise
+        raise StoreInUseError(
+            f"{folder} is in use: one aggregator at a time goes on with a round. Stop the other "
+            "one, or close() its store; when a process ends or dies, its folder is free"
+        ) from None
+    return descriptor
 
 
 def _frame_offsets(path: Path) -> list[int]:

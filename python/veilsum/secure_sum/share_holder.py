@@ -11,12 +11,12 @@ from veilsum.errors import (
     PolicyRefusedError,
     ProtocolError,
 )
-from veilsum.identity import Identity
+from veilsum.identity import Identity, Role
 from veilsum.keys import SecretKey
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.opening import Opening, OpenRequest, opening_context
 from veilsum.secure_sum.received import check_set, read_chunk, requested_chunk
-from veilsum.secure_sum.round_ledger import RoundLedger
+from veilsum.secure_sum.round_ledger import RoundLedger, RunName
 from veilsum.threshold import KeyShare
 from veilsum.vector import EncryptedVector, Progress
 from veilsum.wire import BytesLike, split_frames
@@ -43,6 +43,7 @@ class ShareHolder:
         InvalidArgumentError: an identity that is not on the roster, or in another place than its
             share.
         KeyMismatchError: the key is not the federation's.
+        LedgerError: ``rounds`` is a contributor's.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class ShareHolder:
             raise InvalidArgumentError(
                 f"{identity.name} is not among the federation's holders with this signing key"
             )
+        rounds.check_role(Role.HOLDER)
         public = key.key if isinstance(key, KeyShare) else key.public_key
         if public != federation.key:
             raise KeyMismatchError("the secret key or share is not of the federation's key")
@@ -148,11 +150,11 @@ class ShareHolder:
             )
 
     def _record(self, asked: OpenRequest, hash_of_total: bytes = b"") -> None:
+        descriptor = asked.descriptor
         self._rounds.record(
-            self._federation.hash,
-            asked.descriptor.run_id,
-            asked.descriptor.round_number,
-            asked.descriptor.round_id + asked.set_hash + hash_of_total,
+            RunName.of(self._federation, descriptor),
+            descriptor.round_number,
+            descriptor.round_id + asked.set_hash + hash_of_total,
         )
 
     def _open_chunks(

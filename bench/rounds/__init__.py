@@ -1,0 +1,1 @@
+"""Whole rounds, by party and phase: ``./run bench --federation``, ``--frameworks``, ``--scale``."""

@@ -1,0 +1,212 @@
+"""A node's part: encrypts what its ClientApp trained, and opens sums if it holds the key."""
+
+import logging
+import math
+from collections.abc import Callable, Collection, Sequence
+
+from flwr.app import Context, Message, MetricRecord, RecordDict
+from flwr.clientapp import ClientApp
+
+from veilsum.errors import InvalidArgumentError, PolicyRefusedError, ProtocolError, VeilsumError
+from veilsum.identity import Role
+from veilsum.integrations.flower.party import PartyOf, configured_party
+from veilsum.integrations.flower.records import (
+    ENROL,
+    OPEN,
+    model_hash,
+    named_arrays,
+    pack,
+    take_announcement,
+    unpack,
+)
+from veilsum.integrations.model_vector import ModelVector
+from veilsum.secure_sum import Federation, PartyFolder
+
+__all__ = ["SecureClientApp", "SecureMod"]
+
+_log = logging.getLogger("flwr.veilsum")  # shown beside Flower's own
+
+AppCall = Callable[[Message, Context], Message]
+
+
+class SecureMod:
+    """A Flower mod, the first of an app's: nothing leaves the node but what it made.
+
+    - ``train``: runs the app on the model that came, takes what it returns minus what came, and
+      replies with the encrypted, signed and proved contribution **in place of everything else**:
+      no arrays, no metrics, no numbers of examples. Entries that are not floats, such as counters,
+      stay as the server has them.
+    - ``evaluate``: refused, unless ``evaluation_metrics`` names what may be sent in the clear.
+    - the queries ``veilsum_enrol`` and ``veilsum_open``: who the node's party is, and what it opens
+      as a holder of the key.
+    - every other query is refused: its reply would travel in the clear.
+
+    An error tells the server its name and, if it is veilsum's own, its reason; an error of the app
+    stays in the node's log. Nothing is kept in memory from one message to the next.
+
+    Args:
+        max_examples: the number of examples that has weight 1; nodes with more count as much. The
+            same at all nodes, and public. None weighs all nodes alike, whatever they have.
+        party: tells which party a node is, for simulations; by default the node's configuration
+            does (``veilsum-party``, ``veilsum-passphrase-file``).
+        weighted_by_key: which metric of a reply is the number of examples.
+        evaluation_metrics: which metrics of an evaluation leave the node, unencrypted.
+        num_threads: of encryption and opening; default as everywhere in veilsum.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_examples: int | None,
+        party: PartyOf = configured_party,
+        weighted_by_key: str = "num-examples",
+        evaluation_metrics: Collection[str] = (),
+        num_threads: int | None = None,
+    ) -> None:
+        if max_examples is not None and not max_examples >= 1:
+            raise InvalidArgumentError(f"max_examples is {max_examples}; it must be at least 1")
+        self._max_examples = max_examples
+        self._party = party
+        self._weighted_by_key = weighted_by_key
+        self._evaluation_metrics = frozenset(evaluation_metrics)
+        self._num_threads = num_threads
+
+    def __call__(self, message: Message, context: Context, call_next: AppCall) -> Message:
+        """Answer one message; as Flower calls it."""
+        try:
+            return self._answer(message, context, call_next)
+        except VeilsumError:
+            raise
+        except Exception as error:
+            # Its text may tell of the data, and Flower sends it to the server.
+            _log.exception("the app of this node failed")
+            name = type(error).__name__
+            raise RuntimeError(f"{name}; the log of this node says more") from None
+
+    def _answer(self, message: Message, context: Context, call_next: AppCall) -> Message:
+        kind = message.metadata.message_type
+        category = kind.partition(".")[0]
+        if category == "train":
+            return self._train(message, context, call_next)
+        if category == "evaluate":
+            return self._evaluate(message, context, call_next)
+        if kind == f"query.{ENROL}":
+            folder = PartyFolder(self._party(context).folder)
+            return Message(pack([folder.enrolment.to_bytes()]), reply_to=message)
+        if kind == f"query.{OPEN}":
+            return self._open(message, context)
+        raise PolicyRefusedError(f"{kind} is refused: its reply would leave the node unencrypted")
+
+    def _train(self, message: Message, context: Context, call_next: AppCall) -> Message:
+        descriptor = take_announcement(message.content)
+        received = named_arrays(message.content)
+        layout, party = ModelVector(received), self._party(context)
+        folder = PartyFolder(party.folder)
+        contributor = folder.contributor(passphrase=party.passphrase)
+        self._check_agreed(folder.federation, layout)
+        reply = _run(call_next, message, context)
+        trained = layout.flatten(named_arrays(reply))
+        frames = contributor.contribute_in_frames(
+            descriptor,
+            trained - layout.flatten(received),
+            model_hash=model_hash(received),
+            weight=self._weight(reply),
+            num_threads=self._num_threads,
+        )
+        return Message(pack(frames), reply_to=message)
+
+    def _evaluate(self, message: Message, context: Context, call_next: AppCall) -> Message:
+        if not self._evaluation_metrics:
+            raise PolicyRefusedError(
+                "this node sends no results of evaluations, which would leave it unencrypted; "
+                "evaluation_metrics=[...] names those that may"
+            )
+        reply = _run(call_next, message, context)
+        metrics = MetricRecord(
+            {
+                name: value
+                for record in reply.metric_records.values()
+                for name, value in record.items()
+                if name in self._evaluation_metrics and isinstance(value, (int, float))
+            }
+        )
+        return Message(RecordDict({"metrics": metrics}), reply_to=message)
+
+    def _open(self, message: Message, context: Context) -> Message:
+        party = self._party(context)
+        folder = PartyFolder(party.folder)
+        if Role.HOLDER not in folder.roles:
+            raise PolicyRefusedError(f"{folder.enrolment.name} holds no share of the key")
+        holder = folder.share_holder(passphrase=party.passphrase)
+        frames = holder.open_in_frames(unpack(message.content), num_threads=self._num_threads)
+        return Message(pack(frames), reply_to=message)
+
+    def _check_agreed(self, federation: Federation, layout: ModelVector) -> None:
+        """Before anything is trained: what would be refused after it."""
+        if layout.dim != federation.codec.dim:
+            raise InvalidArgumentError(
+                f"the model has {layout.dim} values to sum, and the federation was dealt for "
+                f"{federation.codec.dim}: deal with --dim {layout.dim}"
+            )
+        noise = federation.noise
+        if noise is not None and not noise.weighted and self._max_examples is not None:
+            raise InvalidArgumentError(
+                "the federation's noise does not hide weights: give max_examples=None"
+            )
+
+    def _weight(self, reply: RecordDict) -> float:
+        if self._max_examples is None:
+            return 1.0
+        counts = [
+            record[self._weighted_by_key]
+            for record in reply.metric_records.values()
+            if self._weighted_by_key in record
+        ]
+        count = counts[0] if len(counts) == 1 else None
+        if not isinstance(count, (int, float)) or not 0 <= count < math.inf:
+            raise InvalidArgumentError(
+                f"the app's reply needs one metric {self._weighted_by_key!r}, the number of "
+                "examples it trained on; with max_examples=None all nodes weigh alike"
+            )
+        return min(count, self._max_examples) / self._max_examples
+
+
+class SecureClientApp(ClientApp):
+    """A ``ClientApp`` whose functions stay as they are, and of which the server sees sums only.
+
+    Arguments as ``SecureMod``, which is the outermost of its mods; ``mods`` go below it.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_examples: int | None,
+        party: PartyOf = configured_party,
+        weighted_by_key: str = "num-examples",
+        evaluation_metrics: Collection[str] = (),
+        num_threads: int | None = None,
+        mods: Sequence[Callable[[Message, Context, AppCall], Message]] = (),
+    ) -> None:
+        mod = SecureMod(
+            max_examples=max_examples,
+            party=party,
+            weighted_by_key=weighted_by_key,
+            evaluation_metrics=evaluation_metrics,
+            num_threads=num_threads,
+        )
+        super().__init__(mods=[mod, *mods])
+        for action in (ENROL, OPEN):
+            self.query(action)(_answered_by_the_mod)
+
+
+def _answered_by_the_mod(message: Message, context: Context) -> Message:
+    raise ProtocolError("no SecureMod is among the mods of this app")
+
+
+def _run(call_next: AppCall, message: Message, context: Context) -> RecordDict:
+    """The content of the app's reply."""
+    reply = call_next(message, context)
+    if reply.has_error():
+        _log.error("the app of this node replied with an error: %s", reply.error.reason)
+        raise ProtocolError("the app replied with an error; the log of this node says more")
+    return reply.content

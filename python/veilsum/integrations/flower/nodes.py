@@ -1,0 +1,106 @@
+"""Which party is behind which node. Believed for nothing but where to send messages."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from flwr.app import Message, RecordDict
+from flwr.serverapp import Grid
+
+from veilsum.errors import MalformedDataError
+from veilsum.identity import Enrolment
+from veilsum.integrations.flower.records import ENROL, unpack
+from veilsum.secure_sum import Federation
+
+__all__ = ["ContributorGrid", "Nodes"]
+
+_ANSWER_SECONDS = 300.0
+_RETRY_SECONDS = 60.0
+
+_log = logging.getLogger("flwr.veilsum")  # shown beside Flower's own
+
+
+class Nodes:
+    """Asks every node once who it is, and keeps those that the federation knows.
+
+    A node that lies is given messages that it can do nothing with: contributions and openings are
+    signed.
+    """
+
+    def __init__(self, federation: Federation) -> None:
+        self._federation = federation
+        self._parties: dict[int, Enrolment | None] = {}
+        self._asked: dict[int, float] = {}
+
+    def update(self, grid: Grid, *, timeout: float) -> None:
+        """Ask the nodes that are new, and forget those that are gone.
+
+        One that gave no answer is asked again after a while: a question starts a process there.
+        """
+        online = set(grid.get_node_ids())
+        self._parties = {node: party for node, party in self._parties.items() if node in online}
+        self._asked = {node: when for node, when in self._asked.items() if node in online}
+        now = time.monotonic()
+        questions = []
+        for node in sorted(online - set(self._parties)):
+            if now - self._asked.get(node, -_RETRY_SECONDS) >= _RETRY_SECONDS:
+                kind = f"query.{ENROL}"
+                questions.append(Message(RecordDict(), dst_node_id=node, message_type=kind))
+        if questions:
+            seconds = min(timeout, _ANSWER_SECONDS)
+            for reply in grid.send_and_receive(questions, timeout=seconds):
+                self._take(reply)
+            self._asked |= {q.metadata.dst_node_id: time.monotonic() for q in questions}
+
+    def contributors(self) -> dict[str, int]:
+        """The nodes on line of the parties that may contribute, by the party's name."""
+        return self._named(self._federation.contributor)
+
+    def holders(self) -> dict[str, int]:
+        """The nodes on line of the parties that hold the key or a share."""
+        return self._named(self._federation.holder)
+
+    def _named(self, known: Callable[[str], Enrolment | None]) -> dict[str, int]:
+        # Of two nodes with one name, the lower number: always the same one.
+        return {
+            party.name: node
+            for node, party in sorted(self._parties.items(), reverse=True)
+            if party is not None and known(party.name) == party
+        }
+
+    def _take(self, reply: Message) -> None:
+        node = reply.metadata.src_node_id
+        if reply.has_error():
+            _log.warning("node %d does not say who it is: %s", node, reply.error.reason)
+            return
+        try:
+            party = Enrolment.from_bytes(b"".join(unpack(reply.content)))
+        except MalformedDataError as error:
+            _log.warning("node %d does not say who it is: %s", node, error)
+            party = None
+        if party is not None and party not in (
+            self._federation.contributor(party.name),
+            self._federation.holder(party.name),
+        ):
+            _log.warning("node %d is %s, whom the federation does not know", node, party.name)
+            party = None
+        self._parties[node] = party
+
+
+class ContributorGrid:
+    """A grid on which a strategy finds contributors only."""
+
+    def __init__(self, grid: Grid, nodes: Nodes, *, timeout: float) -> None:
+        self._grid = grid
+        self._nodes = nodes
+        self._timeout = timeout
+
+    def get_node_ids(self) -> Iterable[int]:
+        """The nodes of parties that may contribute."""
+        self._nodes.update(self._grid, timeout=self._timeout)
+        return sorted(self._nodes.contributors().values())
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the grid's."""
+        return getattr(self._grid, name)

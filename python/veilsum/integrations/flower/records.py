@@ -1,0 +1,130 @@
+"""What travels in Flower's messages: one record, of our bytes in arrays of our own type."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
+from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
+from numpy.typing import NDArray
+
+from veilsum.errors import MalformedDataError, ProtocolError
+from veilsum.secure_sum import hash_model
+
+__all__ = [
+    "ENROL",
+    "OPEN",
+    "RECORD",
+    "announcement",
+    "model_hash",
+    "named_arrays",
+    "pack",
+    "record_of",
+    "same_layout",
+    "take_announcement",
+    "unpack",
+]
+
+RECORD = "veilsum"
+"""The only record of a reply, and what is added to a message that announces a round."""
+
+ENROL = "veilsum_enrol"
+"""The query that asks a node which party it is."""
+
+OPEN = "veilsum_open"
+"""The query that asks a holder to open a sum."""
+
+_DESCRIPTOR = "descriptor"
+_STYPE = "veilsum/frames/1"
+_DTYPE = "uint8"
+_PIECE_BYTES = 4 << 20  # Flower cuts arrays into pieces of 5 MiB.
+
+
+def pack(frames: Iterable[bytes]) -> RecordDict:
+    """Framed messages as the whole content of a Flower message.
+
+    Frames are put together to pieces of a few MiB, so that each does not travel by itself.
+    """
+    record, piece = ArrayRecord(), bytearray()
+    for frame in frames:
+        if piece and len(piece) + len(frame) > _PIECE_BYTES:
+            _add(record, piece)
+        piece += frame
+    if piece:
+        _add(record, piece)
+    return RecordDict({RECORD: record})
+
+
+def unpack(content: RecordDict) -> Iterator[bytes]:
+    """The pieces of what ``pack`` made.
+
+    Raises:
+        MalformedDataError: the content is anything else, or more than that.
+    """
+    record = content.get(RECORD)
+    if len(content) != 1 or not isinstance(record, ArrayRecord) or not record:
+        raise MalformedDataError(
+            f"a message holds the records {sorted(content)}, where {RECORD} alone belongs"
+        )
+    if list(record) != [str(i) for i in range(len(record))]:
+        raise MalformedDataError("the pieces of a message are not numbered from 0")
+    if any(array.stype != _STYPE for array in record.values()):
+        raise MalformedDataError(f"an array of a message is not of the type {_STYPE}")
+    for array in record.values():
+        yield array.data
+
+
+def announcement(descriptor: bytes) -> ConfigRecord:
+    """The record that announces a round beside the model."""
+    return ConfigRecord({_DESCRIPTOR: descriptor})
+
+
+def take_announcement(content: RecordDict) -> bytes:
+    """The announced round, which is taken out of the content.
+
+    Raises:
+        ProtocolError: there is none.
+    """
+    record = content.pop(RECORD, None)
+    descriptor = record.get(_DESCRIPTOR) if isinstance(record, ConfigRecord) else None
+    if not isinstance(descriptor, bytes):
+        raise ProtocolError(
+            "the server announces no encrypted round: its strategy is no SecureStrategy"
+        )
+    return descriptor
+
+
+def named_arrays(content: RecordDict) -> dict[str, NDArray[np.generic]]:
+    """The model in a message, in the order of its record.
+
+    Raises:
+        ProtocolError: not exactly one record of arrays, or arrays that are not numpy's.
+    """
+    records = list(content.array_records.values())
+    if len(records) != 1:
+        raise ProtocolError(f"a message holds {len(records)} records of arrays, not one model")
+    try:
+        return {name: array.numpy() for name, array in records[0].items()}
+    except (TypeError, ValueError) as error:
+        raise ProtocolError(f"the model has an array that numpy cannot read: {error}") from None
+
+
+def record_of(model: Mapping[str, NDArray[np.generic]]) -> ArrayRecord:
+    """A model as a record; its arrays keep their names and their order."""
+    return ArrayRecord({name: Array(np.asarray(array)) for name, array in model.items()})
+
+
+def same_layout(a: Mapping[str, NDArray[np.generic]], b: Mapping[str, NDArray[np.generic]]) -> bool:
+    """Whether two models have the same names in the same order, of the same dtypes and shapes."""
+    layouts = [[(name, array.dtype, array.shape) for name, array in m.items()] for m in (a, b)]
+    return layouts[0] == layouts[1]
+
+
+def model_hash(model: dict[str, NDArray[np.generic]]) -> bytes:
+    """``hash_model`` of a model's names and arrays, in their order: apps may go by either."""
+    names = b"".join(len(name).to_bytes(4, "little") + name for name in map(str.encode, model))
+    return hash_model([np.frombuffer(names, np.uint8), *model.values()])
+
+
+def _add(record: ArrayRecord, piece: bytearray) -> None:
+    data = bytes(piece)
+    piece.clear()
+    record[str(len(record))] = Array(dtype=_DTYPE, shape=(len(data),), stype=_STYPE, data=data)

@@ -1,0 +1,142 @@
+"""One round on the server: what it announces, what comes back, what is told of it."""
+
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from flwr.app import Message
+from numpy.typing import NDArray
+
+from veilsum.errors import ProtocolError, VeilsumError
+from veilsum.fedavg.history import Meter
+from veilsum.integrations.flower.opening import metered
+from veilsum.integrations.flower.records import model_hash, unpack
+from veilsum.integrations.flower.run_state import RunState
+from veilsum.secure_sum import Aggregator, Federation, FolderStore, RoundDescriptor
+
+__all__ = ["Round", "SumRecord"]
+
+_log = logging.getLogger("flwr.veilsum")  # shown beside Flower's own
+
+
+@dataclass(frozen=True)
+class SumRecord:
+    """One round, as the server saw it.
+
+    Attributes:
+        server_round: Flower's number of the round.
+        round_number: the federation's; larger where rounds were begun and abandoned.
+        contributors: whose contributions are in the sum, sorted; none if it was not opened.
+        failures: why nodes that were asked to train did not contribute, by the node's number.
+        refused: how many messages were refused, by the name of the error.
+        abandoned: why the model was left as it was; None for a round that counts.
+        seconds: by phase: train (until all replies are there, encryption and transport included),
+            add, open, step.
+        num_bytes: by phase: contributions and openings (up), requests (down to holders).
+        transcript_hash: stands for all that was signed in the round; in hexadecimal.
+    """
+
+    server_round: int
+    round_number: int
+    contributors: tuple[str, ...]
+    failures: dict[int, str]
+    refused: dict[str, int]
+    abandoned: str | None
+    seconds: dict[str, float]
+    num_bytes: dict[str, int]
+    transcript_hash: str | None
+
+
+class Round:
+    """A round that is begun, or that a ServerApp before this one has begun.
+
+    Args:
+        federation: the agreement.
+        state: the run's folder.
+        after: the last round that is over.
+        model: what is sent to the nodes.
+        invited: who is asked, if the round is a new one.
+        num_threads: for checking, adding and combining.
+
+    Attributes:
+        number: the federation's number of the round.
+        model: as given.
+        descriptor: the announcement.
+        waiting: the names of those who are still to be asked.
+        aggregator: what has come so far.
+        meter: seconds and bytes.
+
+    Raises:
+        ProtocolError: the round was begun with another model.
+        StoreInUseError: another ServerApp is at work on it.
+    """
+
+    def __init__(
+        self,
+        federation: Federation,
+        state: RunState,
+        *,
+        after: int,
+        model: dict[str, NDArray[np.generic]],
+        invited: Iterable[str],
+        num_threads: int | None,
+    ) -> None:
+        self.number, store = state.begin_round(after)
+        self._store = store
+        self.model = model
+        self.meter = Meter()
+        known = _announced(store)
+        self.descriptor = known or RoundDescriptor(
+            federation_hash=federation.hash,
+            run_id=state.run_id,
+            round_number=self.number,
+            model_hash=model_hash(model),
+            invited=tuple(invited),
+        )
+        if known is not None:
+            _log.info("round %d goes on where it was", self.number)
+            if known.model_hash != model_hash(model):
+                raise ProtocolError(
+                    f"round {self.number} was begun with another model than the store has"
+                )
+        self.aggregator = Aggregator(
+            federation, self.descriptor, store=store, num_threads=num_threads
+        )
+        # Of a round that is closed the opening is all that is left.
+        is_closed = bool(store.names("closed"))
+        contributed = set(self.aggregator.contributors)
+        self.waiting = set() if is_closed else set(self.descriptor.invited) - contributed
+        self._begun = time.perf_counter()
+
+    def receive(self, replies: Iterable[Message], *, asked: Iterable[int]) -> dict[int, str]:
+        """Add what came; why other nodes are not in the sum."""
+        failures = dict.fromkeys(asked, "no reply")
+        self.meter.seconds["train"] = time.perf_counter() - self._begun
+        with self.meter.phase("add"):
+            for reply in replies:
+                node = reply.metadata.src_node_id
+                try:
+                    if reply.has_error():
+                        failures[node] = reply.error.reason
+                    else:
+                        frames = metered(unpack(reply.content), self.meter, "contributions")
+                        self.aggregator.receive(frames)
+                        failures.pop(node, None)
+                except VeilsumError as error:
+                    failures[node] = f"{type(error).__name__}: {error}"
+        for node, why in failures.items():
+            _log.warning("round %d: node %d is left out: %s", self.number, node, why)
+        return failures
+
+    def close(self) -> None:
+        """Let others have the round's folder."""
+        self._store.close()
+
+
+def _announced(store: FolderStore) -> RoundDescriptor | None:
+    """The announcement of a round that was begun before."""
+    if "round" not in store.names("descriptor"):
+        return None
+    return RoundDescriptor.from_bytes(b"".join(store.frames("descriptor", "round")))

@@ -1,0 +1,360 @@
+"""The server's part: a strategy of Flower's whose server sees sums only."""
+
+import logging
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.serverapp import Grid
+from flwr.serverapp.strategy import (
+    Bulyan,
+    FedAvg,
+    FedMedian,
+    FedTrimmedAvg,
+    FedXgbBagging,
+    FedXgbCyclic,
+    Krum,
+    MultiKrum,
+    QFedAvg,
+    Result,
+    Strategy,
+)
+from numpy.typing import NDArray
+
+from veilsum.errors import InvalidArgumentError, NotEnoughSharesError, ProtocolError, VeilsumError
+from veilsum.integrations.flower.nodes import ContributorGrid, Nodes
+from veilsum.integrations.flower.opening import Opener
+from veilsum.integrations.flower.records import (
+    RECORD,
+    announcement,
+    named_arrays,
+    record_of,
+    same_layout,
+)
+from veilsum.integrations.flower.rounds import Round, SumRecord
+from veilsum.integrations.flower.run_state import (
+    Checkpoint,
+    RunState,
+    optimiser_state,
+    restore_optimiser,
+)
+from veilsum.integrations.model_vector import ModelVector
+from veilsum.secure_sum import Federation, Transcript
+
+__all__ = ["SecureStrategy"]
+
+_log = logging.getLogger("flwr.veilsum")  # shown beside Flower's own
+
+# They look at single updates, which nobody can here.
+_UNSUITABLE = (
+    Bulyan,
+    FedMedian,
+    FedTrimmedAvg,
+    FedXgbBagging,
+    FedXgbCyclic,
+    Krum,
+    MultiKrum,
+    QFedAvg,
+)
+
+EvaluateFn = Callable[[int, ArrayRecord], MetricRecord | None]
+
+
+class SecureStrategy(Strategy):
+    """Wraps FedAvg, FedProx, FedAvgM, FedAdam, FedYogi or FedAdagrad.
+
+    Nodes run a ``SecureClientApp``. The wrapped strategy chooses nodes and configures them as
+    always, and is then given the opened mean as if one node had replied: its server optimiser works
+    unchanged. The mean moves the model in float64, each array rounded once to its own dtype, which
+    it keeps; what is no float stays. That is what ``veilsum.FedAvg`` does with the same
+    contributions, bit for bit.
+
+    A round with fewer contributions than the federation opens is abandoned: the model stays, the
+    run goes on. If too few holders are there, ``start`` raises NotEnoughSharesError, and the round
+    waits in the store.
+
+    A federation answers one run. With the same store ``start`` goes on where the run was, also
+    within a round; nothing is opened twice, and a node that is asked for a round again sends the
+    contribution that it made before.
+
+    Args:
+        strategy: the one to wrap.
+        federation: the dealer's file, ``federation.veil``, on the server's disk; or the agreement.
+        store: a folder on the server's disk for the run. It must stay: no round of a federation may
+            have the number of another.
+        federation_hash: pins the file, in hexadecimal, as ``veilsum deal`` printed it. Parties pin
+            their own; here it finds a wrong file early.
+        evaluate: let nodes evaluate the model, and see the metrics that their apps name
+            (``SecureClientApp(evaluation_metrics=...)``). Those are not encrypted.
+        max_message_bytes: about how long a request to a holder may be.
+        wait_seconds: how long an opening waits for holders that are away.
+        num_threads: for checking, adding and combining.
+
+    Attributes:
+        history: a ``SumRecord`` of each round since this object was made.
+
+    Raises:
+        InvalidArgumentError: a strategy that needs single updates, or is none of FedAvg's kind.
+        ProtocolError: the store is of another federation.
+        PolicyRefusedError, SignatureError, MalformedDataError: as ``Federation.from_signed``.
+    """
+
+    def __init__(
+        self,
+        strategy: FedAvg,
+        *,
+        federation: Federation | str | os.PathLike[str],
+        store: str | os.PathLike[str],
+        federation_hash: str | None = None,
+        evaluate: bool = False,
+        max_message_bytes: int = 64 << 20,
+        wait_seconds: float = 300.0,
+        num_threads: int | None = None,
+    ) -> None:
+        if not isinstance(strategy, FedAvg) or isinstance(strategy, _UNSUITABLE):
+            raise InvalidArgumentError(
+                f"{type(strategy).__name__} cannot work with sums alone; FedAvg, FedProx, FedAvgM, "
+                "FedAdam, FedYogi and FedAdagrad can"
+            )
+        if not isinstance(federation, Federation):
+            federation = _read(Path(federation), federation_hash)
+        self.history: list[SumRecord] = []
+        self._strategy = strategy
+        self._federation = federation
+        self._evaluate = evaluate
+        self._max_message_bytes = max_message_bytes
+        self._wait_seconds = wait_seconds
+        self._num_threads = num_threads
+        self._nodes = Nodes(federation)
+        self._state = RunState(store, federation)
+        self._done = self._state.checkpoint()
+        self._timeout = 3600.0
+        self._grid: Grid | None = None
+        self._round: Round | None = None
+        self._asked: dict[int, Message] = {}
+
+    def summary(self) -> None:
+        """Log what is agreed on, and the wrapped strategy."""
+        agreed = self._federation
+        _log.info(
+            "secure sums: %s key of %d bits, %d contributors, %d of them at least in a sum, "
+            "evaluation by nodes %s",
+            agreed.trust,
+            agreed.public_key.key_bits,
+            len(agreed.contributors),
+            agreed.fewest,
+            "on" if self._evaluate else "off",
+        )
+        self._strategy.summary()
+
+    def start(
+        self,
+        grid: Grid,
+        initial_arrays: ArrayRecord,
+        num_rounds: int = 3,
+        timeout: float = 3600,
+        train_config: ConfigRecord | None = None,
+        evaluate_config: ConfigRecord | None = None,
+        evaluate_fn: EvaluateFn | None = None,
+    ) -> Result:
+        """As ``Strategy.start``; rounds that the store has done already are not done again.
+
+        Raises:
+            InvalidArgumentError: another model than the run's, or than the federation was dealt
+                for.
+            NotEnoughSharesError: too few holders are there to open a sum.
+            StoreInUseError: another ServerApp is at work with this store.
+        """
+        self._timeout = timeout
+        initial = named_arrays(RecordDict({"arrays": initial_arrays}))
+        dim = ModelVector(initial).dim
+        if dim != self._federation.codec.dim:
+            raise InvalidArgumentError(
+                f"the model has {dim} values to sum, and the federation was dealt for "
+                f"{self._federation.codec.dim}: deal with --dim {dim}"
+            )
+        if self._done is None:
+            self._save(Checkpoint(0, 0, initial))
+        done = self._checkpoint()
+        if not same_layout(initial, done.model):
+            raise InvalidArgumentError(
+                "the store has a run of another model: names, dtypes or shapes differ"
+            )
+        restore_optimiser(self._strategy, done.optimiser)
+        offset = done.num_done
+        if offset > 0:
+            _log.info("the run goes on after round %d", offset)
+        arrays = record_of(done.model)
+        result = super().start(
+            grid,
+            arrays,
+            num_rounds=max(0, num_rounds - offset),
+            timeout=timeout,
+            train_config=train_config,
+            evaluate_config=evaluate_config,
+            evaluate_fn=evaluate_fn and (lambda number, a: evaluate_fn(number + offset, a)),
+        )
+        if not result.arrays:
+            result.arrays = arrays
+        for metrics in (
+            result.train_metrics_clientapp,
+            result.evaluate_metrics_clientapp,
+            result.evaluate_metrics_serverapp,
+        ):
+            renumbered = {number + offset: record for number, record in metrics.items()}
+            metrics.clear()
+            metrics.update(renumbered)
+        return result
+
+    def configure_train(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """The wrapped strategy's messages, with the announcement of the round."""
+        self._grid, done = grid, self._checkpoint()
+        messages = list(
+            self._strategy.configure_train(done.num_done + 1, arrays, config, self._view(grid))
+        )
+        if not messages:
+            raise InvalidArgumentError("the wrapped strategy asks no node to train")
+        chosen = {message.metadata.dst_node_id: message for message in messages}
+        online = self._nodes.contributors()
+        self._round = current = Round(
+            self._federation,
+            self._state,
+            after=done.round_number,
+            model=named_arrays(RecordDict({"arrays": arrays})),
+            invited=[name for name, node in online.items() if node in chosen],
+            num_threads=self._num_threads,
+        )
+        self._asked = {}
+        for node in sorted(online[name] for name in current.waiting & set(online)):
+            message = chosen.get(node, messages[0])
+            content = RecordDict(dict(message.content))
+            content[RECORD] = announcement(current.descriptor.to_bytes())
+            kind = message.metadata.message_type
+            self._asked[node] = Message(content, dst_node_id=node, message_type=kind)
+        return list(self._asked.values())
+
+    def aggregate_train(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
+        """Add the contributions, have the sum opened, and let the wrapped strategy step.
+
+        Raises:
+            NotEnoughSharesError: too few holders are there; the round waits in the store.
+        """
+        if self._round is None or self._grid is None:
+            raise ProtocolError("no round was announced, so there is no sum")
+        current, self._round = self._round, None
+        meter, aggregator = current.meter, current.aggregator
+        failures = current.receive(replies, asked=self._asked)
+        opener = Opener(
+            self._federation,
+            self._nodes,
+            max_message_bytes=self._max_message_bytes,
+            answer_seconds=self._timeout,
+            wait_seconds=self._wait_seconds,
+        )
+        abandoned: str | None = None
+        contributors: tuple[str, ...] = ()
+        transcript_hash: str | None = None
+        try:
+            with meter.phase("open"):
+                opened = opener.open(aggregator, self._grid, meter)
+            with meter.phase("step"):
+                model = self._step(current.model, opened.sum.mean())
+        except NotEnoughSharesError:
+            raise
+        except VeilsumError as error:
+            abandoned = str(error)
+            _log.warning("round %d is abandoned, the model stays: %s", current.number, error)
+            self._end(current.number, current.model)
+            self._state.abandon_round(current.number)
+        else:
+            contributors = opened.contributors
+            transcript_hash = Transcript.from_bytes(opened.transcript).head.hex()
+            self._end(current.number, model)
+            self._state.end_round(current.number, opened.transcript)
+        finally:
+            current.close()
+        self.history.append(
+            SumRecord(
+                server_round=self._checkpoint().num_done,
+                round_number=current.number,
+                contributors=contributors,
+                failures=failures,
+                refused=dict(aggregator.refused),
+                abandoned=abandoned,
+                seconds=meter.seconds,
+                num_bytes=meter.num_bytes,
+                transcript_hash=transcript_hash,
+            )
+        )
+        if abandoned is not None:
+            return None, None
+        return record_of(model), MetricRecord({"num-contributors": len(contributors)})
+
+    def configure_evaluate(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """The wrapped strategy's messages; none unless ``evaluate``."""
+        if not self._evaluate:
+            return []
+        number = self._checkpoint().num_done
+        return list(self._strategy.configure_evaluate(number, arrays, config, self._view(grid)))
+
+    def aggregate_evaluate(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> MetricRecord | None:
+        """What the wrapped strategy makes of them."""
+        if not self._evaluate:
+            return None
+        return self._strategy.aggregate_evaluate(self._checkpoint().num_done, replies)
+
+    def _view(self, grid: Grid) -> Grid:
+        return cast(Grid, ContributorGrid(grid, self._nodes, timeout=self._timeout))
+
+    def _step(
+        self, model: dict[str, NDArray[np.generic]], mean: NDArray[np.float64]
+    ) -> dict[str, NDArray[np.generic]]:
+        """The model after the wrapped strategy's step, with the dtypes it had."""
+        layout = ModelVector(model)
+        strategy = self._strategy
+        content = RecordDict(
+            {
+                strategy.arrayrecord_key: record_of(layout.shifted(mean)),
+                "metrics": MetricRecord({strategy.weighted_by_key: 1}),
+            }
+        )
+        reply = Message(content, dst_node_id=0, message_type="train")
+        arrays, _ = strategy.aggregate_train(self._checkpoint().num_done + 1, [reply])
+        if arrays is None:
+            raise ProtocolError("the wrapped strategy made no model of the mean")
+        return {
+            name: arrays[name].numpy().astype(array.dtype) if name in layout.names else array
+            for name, array in model.items()
+        }
+
+    def _end(self, number: int, model: dict[str, NDArray[np.generic]]) -> None:
+        num_done = self._checkpoint().num_done + 1
+        self._save(Checkpoint(num_done, number, model, optimiser_state(self._strategy)))
+
+    def _save(self, checkpoint: Checkpoint) -> None:
+        self._state.save(checkpoint)
+        self._done = checkpoint
+
+    def _checkpoint(self) -> Checkpoint:
+        if self._done is None:
+            raise ProtocolError("a secure strategy is run by its start method")
+        return self._done
+
+
+def _read(path: Path, federation_hash: str | None) -> Federation:
+    signed = path.read_bytes()
+    if federation_hash is not None:
+        return Federation.from_signed(signed, expected_hash=bytes.fromhex(federation_hash))
+    # The server is trusted with nothing: with another federation than theirs no party answers.
+    return Federation.from_signed(signed, dealer=Federation.dealer_named_in(signed))

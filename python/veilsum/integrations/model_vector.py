@@ -1,0 +1,129 @@
+"""A model whose arrays have names, and the one vector in which they are summed."""
+
+import fnmatch
+from collections.abc import Collection, Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from veilsum.errors import InvalidArgumentError
+from veilsum.secure_sum import hash_model
+
+__all__ = ["ModelVector"]
+
+
+class ModelVector:
+    """Which entries of a model are summed, and where each lies in the vector.
+
+    Entries of floating point are summed, in the order of their names. Integers and bools, such as
+    counters, have no mean: they stay as they are in this model. So do entries that are left out.
+
+    Args:
+        model: arrays by name; not copied.
+        leave_out: names of entries that are not to be summed, or patterns such as
+            ``"*.running_mean"``.
+
+    Attributes:
+        model: as given.
+        names: of the entries that are summed, in their order.
+        dim: the length of the vector.
+        dtype: of the vector: float64 if any of its entries is, else float32.
+
+    Raises:
+        TypeError: an entry is no array of bools, integers or floats of at most 64 bits.
+        InvalidArgumentError: nothing is left to sum, or a pattern fits no entry.
+    """
+
+    def __init__(self, model: Mapping[str, ArrayLike], *, leave_out: Collection[str] = ()) -> None:
+        self.model = {name: _numbers(name, value) for name, value in model.items()}
+        self.names = tuple(
+            name
+            for name, array in sorted(self.model.items())
+            if array.dtype.kind == "f"
+            and not any(fnmatch.fnmatchcase(name, pattern) for pattern in leave_out)
+        )
+        for pattern in leave_out:
+            if not fnmatch.filter(self.model, pattern):
+                raise InvalidArgumentError(f"leave_out has {pattern!r}, and no entry is called so")
+        self.dim = sum(self.model[name].size for name in self.names)
+        if self.dim == 0:
+            raise InvalidArgumentError("the model has no floating-point values to sum")
+        self.dtype: np.dtype[np.floating] = np.result_type(
+            np.float32, *(self.model[name].dtype for name in self.names)
+        )
+
+    @property
+    def hash(self) -> bytes:
+        """``hash_model`` of all entries, summed or not, in the order of their names.
+
+        The names are in it too: as bytes, before the arrays.
+        """
+        names = sorted(self.model)
+        text = np.frombuffer("\0".join(names).encode(), np.uint8)
+        return hash_model([text, *(self.model[name] for name in names)])
+
+    def flatten(self, arrays: Mapping[str, ArrayLike]) -> NDArray[np.floating]:
+        """The vector of arrays that have this model's names and shapes, such as its changes.
+
+        Entries that are not summed may be there or not.
+
+        Raises:
+            InvalidArgumentError: an entry is missing, unknown, of another shape, or has values that
+                are NaN or infinite.
+        """
+        unknown = sorted(set(arrays) - set(self.model))
+        if unknown:
+            raise InvalidArgumentError(f"the model has no entry {unknown[0]!r}")
+        vector = np.empty(self.dim, self.dtype)
+        first = 0
+        for name in self.names:
+            if name not in arrays:
+                raise InvalidArgumentError(f"the entry {name!r} is missing")
+            part, shape = np.asarray(arrays[name]), self.model[name].shape
+            if part.shape != shape:
+                raise InvalidArgumentError(
+                    f"the entry {name!r} has the shape {part.shape}, not {shape}"
+                )
+            if not np.isfinite(part).all():
+                raise InvalidArgumentError(
+                    f"the entry {name!r} has values that are NaN or infinite; training diverged: "
+                    "try a smaller learning rate"
+                )
+            vector[first : first + part.size] = part.ravel()
+            first += part.size
+        return vector
+
+    def unflatten(self, vector: NDArray[np.floating]) -> dict[str, NDArray[np.floating]]:
+        """The entries that are summed, from their vector: its parts, in its dtype, not copied.
+
+        Raises:
+            InvalidArgumentError: another length.
+        """
+        if vector.shape != (self.dim,):
+            raise InvalidArgumentError(
+                f"the vector has the shape {vector.shape}, and this model's is {(self.dim,)}"
+            )
+        parts, first = dict[str, NDArray[np.floating]](), 0
+        for name in self.names:
+            array = self.model[name]
+            parts[name] = vector[first : first + array.size].reshape(array.shape)
+            first += array.size
+        return parts
+
+    def shifted(self, step: NDArray[np.float64]) -> dict[str, NDArray[np.generic]]:
+        """The whole model after a step, in float64, each array rounded once to its own dtype."""
+        result = dict(self.model)
+        for name, part in self.unflatten(step).items():
+            array = self.model[name]
+            result[name] = np.add(array, part, dtype=np.float64).astype(array.dtype)
+        return result
+
+
+def _numbers(name: str, value: ArrayLike) -> NDArray[np.generic]:
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+        raise TypeError(
+            f"the entry {name!r} has the dtype {array.dtype}; a model has arrays of bools, "
+            "integers, and floats of 16, 32 or 64 bits"
+        )
+    return array

@@ -1,0 +1,51 @@
+"""Putting the parties into a job that NVFlare's recipes make."""
+
+from collections.abc import Sequence
+
+from nvflare.recipe.spec import Recipe
+
+from veilsum.integrations.nvflare.party_filter import PartyFilter
+
+__all__ = ["add_party_filter"]
+
+
+def add_party_filter(
+    recipe: Recipe,
+    party: str,
+    *,
+    passphrase_file: str | None = None,
+    max_samples: int | None = None,
+    metrics: Sequence[str] = (),
+    leave_out: Sequence[str] = (),
+    num_threads: int | None = None,
+    tasks: Sequence[str] = ("train",),
+) -> None:
+    """Let every site of a FedAvg recipe encrypt what it sends; arguments as for ``PartyFilter``.
+
+    The job names veilsum and does not carry it: what runs at a site is what the site installed.
+
+    Args:
+        recipe: whose ``aggregator`` is a ``SecureAggregator``.
+        party: the party's folder at a site.
+        passphrase_file: where its passphrase is.
+        max_samples: the number of samples that has weight 1.
+        metrics: that leave in clear.
+        leave_out: entries of the model that are not summed.
+        num_threads: of encryption.
+        tasks: whose results are encrypted.
+    """
+    # Otherwise NVFlare copies the source files of a filter, and of what they import, into the job.
+    job = getattr(recipe, "_job", None)
+    if job is not None:
+        job.set_app_packages([*job.job.app_packages, "veilsum"])
+    recipe.add_client_output_filter(
+        PartyFilter(
+            party,
+            passphrase_file=passphrase_file,
+            max_samples=max_samples,
+            metrics=metrics,
+            leave_out=leave_out,
+            num_threads=num_threads,
+        ),
+        tasks=list(tasks),
+    )

@@ -1,0 +1,41 @@
+"""Where a site of a framework has its party's folder, and the passphrase to it."""
+
+import os
+from pathlib import Path
+
+from veilsum.errors import InvalidArgumentError, PassphraseError
+
+__all__ = ["read_passphrase", "site_path"]
+
+_MAX_BYTES = 1024
+
+
+def site_path(pattern: str, site: str) -> Path:
+    """The path with ``{site}`` replaced by the site's name.
+
+    Raises:
+        InvalidArgumentError: the name would lead to another folder.
+    """
+    if not site or site in (".", "..") or any(c in site for c in "/\\\0"):
+        raise InvalidArgumentError(f"{site!r} cannot be a part of a path")
+    return Path(pattern.replace("{site}", site))
+
+
+def read_passphrase(file: str | None, site: str) -> bytes:
+    """The one line of the file, or of that which ``VEILSUM_PASSPHRASE_FILE`` names.
+
+    Raises:
+        PassphraseError: neither is given, or the file is not one line.
+        OSError: the file cannot be read.
+    """
+    pattern = file or os.environ.get("VEILSUM_PASSPHRASE_FILE")
+    if not pattern:
+        raise PassphraseError(
+            "no passphrase: give passphrase_file, or set VEILSUM_PASSPHRASE_FILE to a file's name"
+        )
+    with open(site_path(pattern, site), "rb") as opened:
+        data = opened.read(_MAX_BYTES + 1)
+    passphrase = data.removesuffix(b"\n").removesuffix(b"\r")
+    if not passphrase or len(data) > _MAX_BYTES or any(c in passphrase for c in b"\n\r\0"):
+        raise PassphraseError("the passphrase file must hold one line, the passphrase")
+    return passphrase

@@ -1,0 +1,111 @@
+"""The stock app, changed as docs/flower.md says, in Flower's own simulation with Ray."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import veilsum as vs
+from flower_world import NUM_NODES, PASSPHRASE, federation_of
+from veilsum.identity import Role
+from veilsum.secure_sum import PartyFolder
+
+HERE = Path(__file__).parent
+BIN = Path(sys.prefix) / "bin"
+STOCK = HERE / "quickstart"
+PAGE = HERE.parents[1] / "docs" / "flower.md"
+NUM_ROUNDS = 2
+MAX_EXAMPLES = 400
+DIM = 650
+PLACE = "/srv/veilsum"  # where the page has the server's files
+
+sys.path += [str(HERE / "deployment"), str(STOCK)]
+
+from processes import Processes, free_ports, listens  # noqa: E402
+from quickstart import task  # noqa: E402
+
+
+def diff_of_the_page():
+    return "".join(re.findall(r"^```diff\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL))
+
+
+def changed_app(folder):
+    """A copy of the stock app with the page's diff applied."""
+    app = shutil.copytree(STOCK, folder / "app", ignore=shutil.ignore_patterns("__pycache__"))
+    diff = diff_of_the_page().replace(PLACE, str(folder))
+    subprocess.run(["patch", "--strip=1"], cwd=app, input=diff, text=True, check=True)
+    return app
+
+
+def test_the_diff_changes_at_most_five_lines_of_the_stock_app(tmp_path):
+    lines = diff_of_the_page().splitlines()
+    added = [line for line in lines if re.match(r"\+(?!\+\+ )", line)]
+    assert 0 < len(added) <= 5
+    app = changed_app(tmp_path)
+    assert "SecureClientApp" in (app / "quickstart/client_app.py").read_text()
+    assert "SecureStrategy" in (app / "quickstart/server_app.py").read_text()
+
+
+class Client:
+    """A node in the loop of one process."""
+
+    def __init__(self, partition):
+        self._data = task.load_data(partition)
+        self.num_samples = len(self._data[0])
+
+    def train(self, model, epochs):
+        return task.train_model(model, *self._data)
+
+
+def model_of_the_loop():
+    loop = vs.FedAvg(
+        task.initial_model(),
+        [Client(partition) for partition in range(NUM_NODES)],
+        codec=vs.Codec(DIM, clip=1.0, value_bits=16, max_addends=NUM_NODES),
+        trust="clear",
+        fraction=1.0,
+        max_samples=MAX_EXAMPLES,
+    )
+    loop.run(NUM_ROUNDS)
+    return loop.model
+
+
+def test_the_changed_app_gives_the_model_of_the_loop_in_a_simulation(tmp_path):
+    app = changed_app(tmp_path)
+    federation_of(tmp_path, dim=DIM)
+    (tmp_path / "passphrase").write_text(PASSPHRASE + "\n")
+    environment = os.environ | {
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "FLWR_HOME": str(tmp_path / "flwr"),
+        "VEILSUM_PARTY": str(tmp_path / "party-{partition-id}"),
+        "VEILSUM_PASSPHRASE_FILE": str(tmp_path / "passphrase"),
+    }
+    (port,) = free_ports(1)
+    (tmp_path / "flwr").mkdir()
+    (tmp_path / "flwr/config.toml").write_text(
+        f'[superlink]\ndefault = "here"\n[superlink.here]\naddress = "127.0.0.1:{port}"\n'
+        "insecure = true\n"
+    )
+    link = ["--insecure", "--simulation", "--disable-runtime-dependency-installation"]
+    link += ["--host", "127.0.0.1", "--port", port]
+    size = f"num-supernodes={NUM_NODES} client-resources-num-cpus=1 init-args-num-cpus=2"
+    run = ["run", app, "here", "--stream", "--federation-config", size]
+    run += ["--run-config", f"num-server-rounds={NUM_ROUNDS}"]
+    with Processes(tmp_path / "logs", environment) as processes:
+        processes.start("link", [BIN / "flower-superlink", *link], cwd=tmp_path)
+        processes.wait_for("link", lambda: listens(port), timeout=60)
+        processes.start("run", [BIN / "flwr", *run], cwd=tmp_path)
+        processes.wait("run", timeout=300)
+        saved = list(tmp_path.rglob("final_model.npz"))
+        assert saved, processes.all_logs()
+    with np.load(saved[0]) as file:
+        for array, expected in zip(file.values(), model_of_the_loop(), strict=True):
+            assert array.dtype == expected.dtype
+            assert np.array_equal(array, expected)
+    for place in range(NUM_NODES):
+        party = PartyFolder(tmp_path / f"party-{place}")
+        answered = party.rounds(Role.CONTRIBUTOR).answered(party.federation.public_key.fingerprint)
+        assert list(answered) == list(range(1, NUM_ROUNDS + 1))

@@ -1,0 +1,114 @@
+"""The example's job, run in NVFlare's simulator; for tests only."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import train
+import veilsum as vs
+from deal import CODEC, SITES
+
+HERE = Path(__file__).parent
+EXAMPLE = HERE.parent.parent / "examples" / "06_nvflare"
+MAX_SAMPLES = 600  # as in the example's job.py
+
+
+@dataclass(frozen=True)
+class FinishedJob:
+    """A job that ran in a folder that ``deal`` made."""
+
+    folder: Path
+    log: str
+    messages: list
+
+    @property
+    def server_workspace(self):
+        return self.folder / "workspace" / "digits" / "server"
+
+    @property
+    def model(self):
+        return np.load(self.server_workspace / "simulate_job" / "models" / "server.npy")
+
+
+def run_job(folder, *, script=EXAMPLE / "job.py", options=()):
+    """Run it in a process of its own, as users do, and write down the keys of all messages."""
+    capture = folder / "capture.jsonl"
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(HERE / "capture"), str(EXAMPLE)]),
+        "VEILSUM_TEST_CAPTURE": str(capture),
+        "VEILSUM_NUM_THREADS": "1",
+    }
+    process = subprocess.Popen(
+        [sys.executable, script, folder, *options],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,  # so that its simulator ends with it
+    )
+    try:
+        output, _ = process.communicate(timeout=240)
+    finally:
+        end_session(process.pid)
+    log = output.decode(errors="replace")
+    assert process.returncode == 0, log[-5000:]
+    messages = [json.loads(line) for line in capture.read_text().splitlines()]
+    return FinishedJob(folder, log, messages)
+
+
+def end_session(session):
+    """End what is left of a session, children that made process groups of their own too."""
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdecimal() and os.getsid(int(entry.name)) == session:
+                os.kill(int(entry.name), signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+class Site:
+    """A site of the example as a client of veilsum.FedAvg, which may fail in some rounds."""
+
+    def __init__(self, name, *, fails_from=None):
+        self._samples, self._labels = train.share(name)
+        self._fails_from = fails_from
+        self._round = 0
+
+    @property
+    def num_samples(self):
+        return len(self._samples)
+
+    def train(self, model, epochs):
+        self._round += 1
+        if self._fails_from is not None and self._round >= self._fails_from:
+            raise RuntimeError("as in the job")
+        return [train.trained(model[0], self._samples, self._labels)]
+
+
+def in_process_model(key, *, rounds=3, fails_from=None):
+    """What veilsum.FedAvg makes of the same sites. ``fails_from``: rounds by names of sites."""
+    loop = vs.FedAvg(
+        [np.zeros((65, 10), np.float32)],
+        [Site(name, fails_from=(fails_from or {}).get(name)) for name in SITES],
+        codec=CODEC,
+        trust="threshold",
+        key=key,
+        fraction=1.0,
+        max_samples=MAX_SAMPLES,
+    )
+    history = loop.run(rounds)
+    assert not any(record.abandoned for record in history.rounds)
+    return loop.model[0]
+
+
+def files_that_hold(folder, secret):
+    """The files below a folder in which these bytes are."""
+    assert len(secret) >= 16, "so few bytes are anywhere"
+    files = [path for path in Path(folder).rglob("*") if path.is_file()]
+    assert files
+    return [path for path in files if secret in path.read_bytes()]

@@ -1,0 +1,321 @@
+"""The benchmark of whole rounds: whose seconds, a real round of a toy key, tables, documents."""
+
+import io
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+import veilsum as vs
+from peers import machine
+from peers.libraries import Library
+from peers.process import WorkerError
+from peers.worker import Session
+from protocol_parties import TOY_PRIMES
+from rich.console import Console
+from rounds import chart, phases, scale, secure_sum, workload_w
+from rounds.__main__ import print_results
+from rounds.clock import OTHER, Account, Clock
+from rounds.documents import DOCUMENTS, filled
+from rounds.results import Party, Results
+from rounds.secure_sum import AGGREGATOR, CONTRIBUTOR, HOLDER, Size
+from rounds.tables import conclusions, methods_table, phases_table
+from rounds.workload_w import AUTHORITY, THRESHOLD, add_peer, measure_veilsum
+from veilsum import hazmat
+
+SIZE = Size(dim=400, num_contributors=6, num_measured=3)
+KEY_BITS = 384
+
+
+class Ticking(Clock):
+    """Every look at the clock takes a second."""
+
+    def __init__(self):
+        ticks = itertools.count()
+        super().__init__(lambda: next(ticks))
+
+
+class Sums:
+    """What a framework's adapter answers, without a framework."""
+
+    packages = ("numpy",)
+
+    def __init__(self, key_bits, num_threads):
+        pass
+
+    def kernel(self):
+        return None
+
+    def round(self, dim, num_clients):
+        clients = [Account({"mask": 2.0 + i}, 4 * dim, 8 * dim) for i in range(num_clients)]
+        server = Account({"add": 0.5}, 8 * dim, 4 * dim)
+        return {
+            "client": [{"accounts": [vars(client) for client in clients]}],
+            "server": [{"accounts": [vars(server)], "factor": num_clients}],
+            "max_error": 0.0,
+            "facts": {},
+        }
+
+
+class Broken(Sums):
+    def round(self, dim, num_clients):
+        raise ValueError("no such round")
+
+
+class WorkerHere:
+    """A worker of which nothing is another process."""
+
+    def __init__(self, library, python, *, key_bits, num_threads, timeout_seconds):
+        self._session = Session(library.adapter, key_bits, num_threads)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        pass
+
+    def ask(self, request, **arguments):
+        try:
+            return json.loads(json.dumps(getattr(self._session, request)(**arguments)))
+        except ValueError as error:
+            raise WorkerError(f"ValueError: {error}") from error
+
+
+@pytest.fixture(scope="module")
+def results():
+    settings = {"dim": SIZE.dim, "contributors": SIZE.num_contributors, "run_seconds": 1}
+    found = Results(machine.describe(dict(vs.cpu())), settings)
+    secret = hazmat.secret_key(*TOY_PRIMES)
+    measure_veilsum(
+        found,
+        hazmat.deal_shares(secret, secure_sum.NUM_HOLDERS, secure_sum.THRESHOLD),
+        secure_sum.authority_key(secret),
+        SIZE,
+        lambda step: None,
+        chunk_size=4,
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workload_w, "Worker", WorkerHere)
+        for name in ("Sums", "Broken"):
+            library = Library(name, f"{__name__}:{name}")
+            add_peer(found, library, "python", {"dim": 400, "num_clients": 6}, 6, 6)
+    return found
+
+
+def test_the_toy_key_is_the_one_the_tests_think_of():
+    assert hazmat.secret_key(*TOY_PRIMES).public_key.key_bits == KEY_BITS
+
+
+def method(results, name):
+    return next(found for found in results.methods if found.name == name)
+
+
+# ---- the clock ----
+
+
+def test_each_second_is_one_partys_innermost_phase():
+    clock, outer, inner = Ticking(), Account(), Account()
+    with clock.turn(outer, "wait"):  # One second until the next look.
+        with clock.phase("work"):
+            with clock.turn(inner):
+                pass
+            with clock.pause():
+                pass
+    assert outer.seconds == {"wait": 2, "work": 3}
+    assert inner.seconds == {OTHER: 1}
+
+
+def test_a_phase_can_turn_into_another():
+    clock, account = Ticking(), Account()
+    with clock.turn(account):
+        with clock.phase("first"):
+            clock.split("first", "second")
+            clock.split("first", "second")
+    assert account.seconds == {OTHER: 2, "first": 2, "second": 1}
+
+
+def test_lent_items_are_made_in_the_lenders_turn():
+    clock, lender, reader = Ticking(), Account(), Account()
+    with clock.turn(reader, "read"):
+        assert list(clock.lend(lender, "ab", "make")) == ["a", "b"]
+    assert lender.seconds == {"make": 3}  # Two items, and the end.
+    assert reader.seconds == {"read": 4}
+
+
+def test_veilsum_is_as_before_once_it_is_no_longer_watched():
+    before = [
+        vars(vs.Ciphertexts)["from_bytes"],
+        vs.PublicKey.encrypt_and_prove,
+        vs.Codec.encode,
+    ]
+    with phases.watched(Clock()):
+        assert vs.PublicKey.encrypt_and_prove is not before[1]
+    after = [vars(vs.Ciphertexts)["from_bytes"], vs.PublicKey.encrypt_and_prove, vs.Codec.encode]
+    assert after == before
+
+
+def test_a_phase_is_measured_once():
+    party = Party("a", 1)
+    party.add([Account({"x": 1.0}, 10, 4), Account({"x": 3.0}, 10, 4)], factor=2)
+    assert (party.seconds, party.received, party.sent) == (4, 20, 8)
+    with pytest.raises(ValueError, match="twice"):
+        party.add([Account({"x": 1.0})])
+
+
+# ---- a real round ----
+
+
+def test_every_party_of_a_round_spent_time_on_every_phase(results):
+    shared = method(results, THRESHOLD)
+    wanted = {
+        CONTRIBUTOR: {phases.ENCODE, phases.ENCRYPT, phases.PROVE_PLAINTEXTS},
+        AGGREGATOR: {
+            *(phases.CHECK_SIGNATURES, phases.CHECK_CIPHERTEXTS, phases.CHECK_PLAINTEXTS),
+            *(phases.ADD, phases.CHECK_PARTIALS, phases.COMBINE, phases.DECODE),
+        },
+        HOLDER: {
+            *(phases.CHECK_SIGNATURES, phases.CHECK_HASHES, phases.CHECK_CIPHERTEXTS),
+            *(phases.CHECK_PLAINTEXTS, phases.MULTIPLY, phases.PARTIAL, phases.PROVE_PARTIAL),
+        },
+    }
+    for role, names in wanted.items():
+        party = shared.party(role)
+        assert names <= set(party.phases)
+        assert all(party.phases[name].seconds > 0 for name in names)
+    assert phases.DECRYPT in method(results, AUTHORITY).party(HOLDER).phases
+    assert shared.num_measured == SIZE.num_measured
+
+
+def test_bytes_are_those_of_the_messages(results):
+    for name, num_holders in ((THRESHOLD, 5), (AUTHORITY, 1)):
+        found = method(results, name)
+        contributor, aggregator, holder = found.parties
+        vector = found.facts["num_ciphertexts"] * 2 * 48  # Bytes of a number of 384 bits.
+        assert vector < contributor.sent
+        assert contributor.received > 4 * SIZE.dim
+        answers = holder.count * holder.sent
+        wanted = SIZE.num_contributors * contributor.sent + answers
+        assert aggregator.received == pytest.approx(wanted, rel=0.05)
+        assert holder.count == num_holders
+    # A holder of a share downloads its part of everybody's contribution; an authority the total.
+    share = method(results, THRESHOLD).facts["num_opened"] / found.facts["num_ciphertexts"]
+    assert 0.7 < share < 0.9
+    shared, owned = (method(results, name).party(HOLDER) for name in (THRESHOLD, AUTHORITY))
+    everything = SIZE.num_contributors * method(results, THRESHOLD).party(CONTRIBUTOR).sent
+    assert shared.received > 0.9 * share * everything
+    assert owned.received < 2 * vector + 2000
+
+
+def test_contributors_that_are_not_played_count(tmp_path):
+    secret = hazmat.secret_key(*TOY_PRIMES)
+    keys = hazmat.deal_shares(secret, 5, 4)
+    found = []
+    for measured in (2, 4):
+        folder = tmp_path / str(measured)
+        folder.mkdir()
+        size = Size(400, 4, measured)
+        found.append(
+            secure_sum.measure(
+                "x", keys, size, folder=folder, progress=lambda step: None, chunk_size=4
+            )
+        )
+    for few, all_of_them in zip(found[0].parties, found[1].parties, strict=True):
+        assert few.count == all_of_them.count
+        assert few.received == pytest.approx(all_of_them.received, rel=0.1)
+        assert few.sent == pytest.approx(all_of_them.sent, rel=0.1)
+        assert {n: p.factor for n, p in all_of_them.phases.items() if n == phases.MULTIPLY} in (
+            {},
+            {phases.MULTIPLY: 1.0},
+        )
+
+
+def test_a_round_that_sums_wrongly_is_no_result(tmp_path, monkeypatch):
+    monkeypatch.setattr(vs.Codec, "dequantise", lambda self, lanes, *, num_addends: _Nothing)
+    secret = hazmat.secret_key(*TOY_PRIMES)
+    with pytest.raises(ValueError, match="wrong"):
+        secure_sum.measure(
+            "x",
+            secure_sum.authority_key(secret),
+            Size(40, 2, 2),
+            folder=tmp_path,
+            progress=lambda step: None,
+        )
+
+
+class _Nothing:
+    values = 10.0
+
+
+# ---- peers ----
+
+
+def test_peers_stand_beside_and_what_fails_is_named(results):
+    peer = method(results, "Sums")
+    assert peer.party("client").seconds == 4.5  # The median of 2 to 7.
+    assert peer.party("server").seconds == 3.0
+    assert peer.party("server").received == 6 * 8 * 400
+    assert "numpy" in peer.versions
+    assert results.missing == {"Broken": "ValueError: no such round"}
+
+
+# ---- the report ----
+
+
+def test_report_has_a_row_for_each_phase_and_each_method(results):
+    table = phases_table(results, KEY_BITS)
+    names = [row[0] for row in table.rows]
+    assert f"{HOLDER}: {phases.PARTIAL}" in names
+    assert f"{CONTRIBUTOR}, MB out" in names
+    assert table.columns == ["seconds", THRESHOLD, AUTHORITY]
+    rows = {row[0]: row[1:] for row in methods_table(results).rows}
+    assert len(rows) == 3
+    assert next(iter(rows)) == f"{THRESHOLD}, {KEY_BITS} bits"
+    text = io.StringIO()
+    print_results(Console(width=140, file=text), results)
+    text = text.getvalue()
+    assert "Broken: ValueError: no such round" in text
+    assert phases.CHECK_PARTIALS in text
+
+
+def test_conclusions_name_the_yardstick(results):
+    [line] = conclusions(results)
+    holder = method(results, THRESHOLD).party(HOLDER)
+    ratio = results.power(KEY_BITS).seconds / holder.phases[phases.PARTIAL].seconds
+    assert f"partial decryption is {ratio:.3g} times" in line
+
+
+def test_json_gives_the_same_results_again(results):
+    data = json.loads(json.dumps(results.to_dict()))
+    assert Results.from_dict(data) == results
+    with pytest.raises(ValueError, match="format"):
+        Results.from_dict({**data, "format": 0})
+
+
+def test_charts_are_drawn(results, tmp_path):
+    chart.plot_methods(results, "a toy", tmp_path / "methods.png")
+    settings = results.settings | {"fixed_clients": 6, "fixed_dim": 400}
+    sizes = [SIZE, Size(800, 6, 3), Size(400, 12, 3)]
+    points = [scale.point_of(found, size) for found in results.methods for size in sizes]
+    chart.plot_scale(Results(results.machine, settings, points=points), tmp_path / "scale.png")
+    for name in ("methods.png", "scale.png"):
+        assert (tmp_path / name).stat().st_size > 10_000
+
+
+def test_documents_take_their_tables_from_the_results(results, tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps(results.to_dict()))
+    place = "<!-- table a.json {} {} -->\nold\n<!-- end of table -->"
+    kinds = [("phases", KEY_BITS), ("methods", KEY_BITS), ("ciphertexts", 0), ("conclusions", 0)]
+    text = "before\n" + "\n".join(itertools.starmap(place.format, kinds)) + "\nafter\n"
+    new = filled(text, tmp_path)
+    assert "\nold\n" not in new
+    assert new.startswith("before\n")
+    assert new.endswith("\nafter\n")
+    for row in phases_table(results, KEY_BITS).rows:
+        assert f"| {' | '.join(row)} |\n" in new
+    assert filled(new, tmp_path) == new
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_documents_show_what_was_measured(path: Path):
+    text = path.read_text(encoding="utf-8")
+    assert filled(text) == text, "./run bench --documents writes the tables anew"
