@@ -112,11 +112,13 @@ def test_policy_of_a_site_encrypts_every_job(dealt, policy, monkeypatch):
     policy.components["veilsum"].handle_event(EventType.START_RUN, context(engine, "site-1"))
     assert set(engine.handlers) == {OPEN_TOPIC}
     task = ServerProcess(dealt).task()
-    for name, number in (("train", 1), ("validate", 2)):
+    sent = set()
+    for name in ("train", "validate"):
         fl_ctx = context(engine, "site-1")
         fl_ctx.set_prop(FLContextKey.SCOPE_OBJECT, policy.get_scope(None))
         received = apply_filters("task_data_filters", task, fl_ctx, {}, name, "in")
         assert received is task
         answer = apply_filters("task_result_filters", trained(0.1), fl_ctx, {}, name, "out")
-        assert (contribution(answer) is None) == (number == 2)  # A round is answered once.
+        sent.add(contribution(answer).tobytes())
         assert not any("numpy_key" in entry for entry in map(str, answer["DXO"]["data"]))
+    assert len(sent) == 1  # A round is answered once; asked again, with the same.
