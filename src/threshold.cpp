@@ -141,10 +141,11 @@ void register_threshold(py::module_& core) {
              py::arg("num_holders"), py::arg("threshold"), py::arg("max_colluding_holders"));
     core.def(
         "combine_unproved",
-        [](const ThresholdKey& key, const std::vector<PartialDecryption>& partials) {
+        [](const ThresholdKey& key, const Ciphertexts& ciphertexts,
+           const std::vector<PartialDecryption>& partials) {
             return shared(unlocked([&](const Execution& execution) {
-                return combine_unproved(key, partials, execution);
+                return combine_unproved(key, ciphertexts, partials, execution);
             }));
         },
-        py::arg("key"), py::arg("partials"));
+        py::arg("key"), py::arg("ciphertexts"), py::arg("partials"));
 }

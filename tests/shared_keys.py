@@ -41,14 +41,14 @@ def threshold_vector():
 
 
 def load_share(key, holder, value):
-    """A KeyShare from its number s_i."""
-    size = 2 * reference.num_bytes(key.public_key.key_bits)
+    """A KeyShare from its number t_i."""
+    size = reference.num_bytes(key.public_key.key_bits)
     secret = bytes([holder]) + value.to_bytes(size, "little")
     return vs.threshold.KeyShare(_core.KeyShare.from_secret_bytes(secret, key._native))
 
 
 def share_value(share):
-    """s_i of a KeyShare."""
+    """t_i of a KeyShare."""
     return int.from_bytes(share._native.to_secret_bytes()[1:], "little")
 
 
@@ -64,9 +64,6 @@ def shared_key():
 
 def verification_elements(key):
     """v, v_1, ... of a ThresholdKey as integers."""
-    n = key.public_key.n
-    size = reference.num_bytes(n.bit_length())
-    tail = key.to_bytes()[-2 * size * (key.num_holders + 1) :]
-    digits = [tail[i : i + size] for i in range(0, len(tail), size)]
-    values = [int.from_bytes(digit, "little") for digit in digits]
-    return [c0 + c1 * n for c0, c1 in zip(values[::2], values[1::2], strict=True)]
+    size = reference.num_bytes(key.public_key.key_bits)
+    tail = key.to_bytes()[-size * (key.num_holders + 1) :]
+    return [int.from_bytes(tail[i : i + size], "little") for i in range(0, len(tail), size)]

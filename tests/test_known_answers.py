@@ -240,6 +240,21 @@ def test_golden_threshold_key_and_partial_decryption_are_read_and_written():
     assert partial.to_bytes() == data["partial_decryption"]
 
 
+def test_shared_keys_of_elements_modulo_n_squared_are_refused_by_their_version():
+    """Version 1 of these kinds was never released."""
+    key = vs.threshold.ThresholdKey.from_bytes((GOLDEN / "threshold_key.bin").read_bytes())
+    readers = {
+        "threshold_key": vs.threshold.ThresholdKey.from_bytes,
+        "partial_decryption": lambda data: vs.threshold.PartialDecryption.from_bytes(data, key),
+    }
+    for name, read in readers.items():
+        data = bytearray((GOLDEN / f"{name}.bin").read_bytes())
+        assert data[5] == 2
+        data[5] = 1
+        with pytest.raises(vs.MalformedDataError, match="version 1"):
+            read(data)
+
+
 def test_golden_plaintext_proof_is_read_and_written(key):
     data = (GOLDEN / "plaintext_proof.bin").read_bytes()
     assert vs.PlaintextProof.from_bytes(data, key.public).to_bytes() == data

@@ -86,7 +86,7 @@ def test_the_same_set_is_answered_again_and_another_is_not(trust):
         key = state.federation.key
         # The same elements; only their proofs are made anew.
         read = [vs.threshold.PartialDecryption.from_bytes(a.body, key) for a in answers]
-        return [(part.first, part.to_bytes()[-512:]) for part in read]
+        return [(part.first, part.to_bytes()[-256:]) for part in read]
 
     first = bodies()
     assert bodies() == first

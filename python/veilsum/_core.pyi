@@ -319,7 +319,9 @@ def deal_shares(
 def deal_shares_unchecked(
     secret_key: SecretKey, num_holders: int, threshold: int, max_colluding_holders: int
 ) -> tuple[ThresholdKey, list[KeyShare]]: ...
-def combine_unproved(key: ThresholdKey, partials: Sequence[PartialDecryption]) -> Plaintexts: ...
+def combine_unproved(
+    key: ThresholdKey, ciphertexts: Ciphertexts, partials: Sequence[PartialDecryption]
+) -> Plaintexts: ...
 
 # ---- random bytes ----
 

@@ -75,15 +75,19 @@ def deal_shares(
     return wrap_dealt(_core.deal_shares_unchecked(key._native, num_holders, threshold, 0))
 
 
-def combine(key: ThresholdKey, partials: Sequence[PartialDecryption]) -> list[Any]:
+def combine(
+    key: ThresholdKey, ciphertexts: Ciphertexts, partials: Sequence[PartialDecryption]
+) -> list[Any]:
     """Combine all of these partial decryptions, without a look at proofs or the threshold.
 
     Raises:
-        InvalidArgumentError: they are not of the same ciphertexts by different holders.
+        InvalidArgumentError: they are not of all of the ciphertexts by different holders.
         ProofError: they are too few, or wrong.
     """
     natives = [partial._native for partial in partials]
-    return _core.plaintexts_to_list(_core.combine_unproved(key._native, natives))
+    return _core.plaintexts_to_list(
+        _core.combine_unproved(key._native, ciphertexts._native, natives)
+    )
 
 
 def keystreams() -> list[str]:

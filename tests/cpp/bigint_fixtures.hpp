@@ -82,20 +82,22 @@ inline std::vector<SignedValue> signed_values(const Integer& n) {
     return result;
 }
 
-/// A world modulo n^2 with its kernel, and the same computed by GMP.
+/// A world modulo n^2, or modulo n, with its kernel, and the same computed by GMP.
 struct World {
     World(const Integer& n_value, const Kernel& kernel_value)
         : kernel(kernel_value),
           n(n_value),
-          n_squared(n_value * n_value),
           modulus(n_value, kernel_value),
+          whole(modulus.modulus_integer()),
           scratch(kernel_value.scratch_bytes(modulus)) {
-        r_inverse = inverse(modulus.integer(modulus.r()), n_squared);
+        r_inverse = inverse(modulus.integer(modulus.r()), whole);
         for (const Integer& digit0 : digits(n)) {
+            values.push_back(digit0);
             for (const Integer& digit1 : digits(n)) {
-                Integer x = digit0;
-                mpz_addmul(x.get(), digit1.get(), n.get());
-                values.push_back(x);
+                // Modulo n there is no second digit: as many random values instead.
+                Integer x = kernel.num_digits == 1 ? random_below(n) : digit0;
+                if (kernel.num_digits == 2) mpz_addmul(x.get(), digit1.get(), n.get());
+                if (!(x == digit0)) values.push_back(x);
             }
         }
         for (const Integer& x : values) {
@@ -109,18 +111,18 @@ struct World {
         return modulus.integer(out.data() + i * modulus.element_bytes());
     }
     Integer montgomery(const Integer& a, const Integer& b) const {
-        return a * b * r_inverse % n_squared;
+        return a * b * r_inverse % whole;
     }
     Integer power(const Integer& base, const Integer& exponent) const {
         Integer result;
-        mpz_powm(result.get(), base.get(), exponent.get(), n_squared.get());
+        mpz_powm(result.get(), base.get(), exponent.get(), whole.get());
         return result;
     }
 
     const Kernel& kernel;
     Integer n;
-    Integer n_squared;
     Modulus modulus;
+    Integer whole;  // n^2 or n.
     Secret<std::byte> scratch;
     Integer r_inverse;
     std::vector<Integer> values;
@@ -138,19 +140,29 @@ inline std::vector<const Kernel*> tested_kernels() {
 inline constexpr std::size_t kMaxEmulatedBits = 512;
 
 template <class Check>
-void for_each_world(std::initializer_list<std::size_t> sizes, Check&& check) {
+void check_world(const Integer& n, const Kernel& kernel, Check&& check) {
+    CAPTURE(kernel.name);
+    CAPTURE(kernel.num_digits);
+    World world(n, kernel);
+    check(world);
+    CAPTURE(violations.first());
+    REQUIRE(violations.take_count() == 0);
+}
+
+enum class Modulo { n_squared, n_too };
+
+template <class Check>
+void for_each_world(std::initializer_list<std::size_t> sizes, Check&& check,
+                    Modulo modulo = Modulo::n_squared) {
     const std::size_t num_available = available_kernels().size();
     const auto kernels = tested_kernels();
     for (std::size_t i = 0; i < kernels.size(); ++i) {
         for (const std::size_t bits : sizes) {
             if (i >= num_available && bits > kMaxEmulatedBits) continue;
             for (const Integer& n : moduli(bits)) {
-                CAPTURE(kernels[i]->name);
                 CAPTURE(bits);
-                World world(n, *kernels[i]);
-                check(world);
-                CAPTURE(violations.first());
-                REQUIRE(violations.take_count() == 0);
+                check_world(n, *kernels[i], check);
+                if (modulo == Modulo::n_too) check_world(n, *kernels[i]->modulo_n, check);
             }
         }
     }

@@ -67,7 +67,7 @@ Secret<Limb> secret_limbs(std::size_t num_limbs) {
 Secret<std::byte> secret_elements(std::size_t count, const Modulus& n) {
     Secret<std::byte> elements(count * n.element_bytes());
     Csprng().fill(elements);
-    for (std::size_t digit = 1; digit <= 2 * count; ++digit) {
+    for (std::size_t digit = 1; digit <= n.num_digits() * count; ++digit) {
         elements[digit * n.digit_bytes() - 1] = std::byte{0};
     }
     mark_secret(std::span(elements));
@@ -158,12 +158,13 @@ void check_products(const Modulus& n) {
         kernel.mul_lanes(lanes.data(), b_operand, kCount, n, scratch.data());
         kernel.leave_lanes(out.data(), lanes.data(), kCount, n, scratch.data());
     });
+    if (n.num_digits() == 1) return;
     expect_constant_time("add_plain", std::span(out), [&] {
         kernel.add_plain(out.data(), a_operand, {m.data(), h, h}, kCount, n, scratch.data());
     });
 }
 
-void check_powers(const Modulus& n, const FixedBaseTable& table) {
+void check_powers(const Modulus& n, const FixedBaseTable* table) {
     constexpr std::size_t kCount = 3;
     constexpr std::size_t kExponentLimbs = 2;
     constexpr std::size_t kExponentBits = 100;
@@ -192,8 +193,9 @@ void check_powers(const Modulus& n, const FixedBaseTable& table) {
     expect_constant_time("multi_pow", elements(matrix.num_rows), [&] {
         kernel.multi_pow(out.data(), bases, n.r_squared(), matrix, n, multi_pow_scratch.data());
     });
+    if (table == nullptr) return;
     expect_constant_time("fixed_base", elements(num_fixed), [&] {
-        kernel.fixed_base(out.data(), table, exponents.data(), kExponentLimbs, num_fixed, n,
+        kernel.fixed_base(out.data(), *table, exponents.data(), kExponentLimbs, num_fixed, n,
                           scratch.data());
     });
 }
@@ -223,6 +225,14 @@ void check_residue(const Modulus& n) {
     });
 }
 
+void check_kernel_modulo_n(const Kernel& kernel, std::size_t bits) {
+    const Modulus n(random_odd(bits), kernel);
+    std::printf("%s kernel modulo n of %zu bits:\n", kernel.name, bits);
+    check_products(n);
+    check_powers(n, nullptr);
+    check_multi_pow_vartime(n);
+}
+
 bool is_checked(const Kernel& kernel) {
     return ctime::kSeesGmp || std::string(kernel.name) == "ifma";
 }
@@ -239,7 +249,7 @@ void check_kernel(const Kernel& kernel, std::size_t bits) {
             mark_secret(table.row(0), table.size_bytes());
         }
         check_products(n);
-        check_powers(n, table);
+        check_powers(n, &table);
         check_multi_pow_vartime(n);
         if (ctime::kSeesGmp) check_residue(n);
     }
@@ -292,11 +302,13 @@ void check_share_proof() {
     const PublicKey public_key = PublicKey::unchecked(n, KeyForm::djn);
     constexpr std::size_t kCount = 3;
     Bytes elements;
+    Bytes residues;
     for (std::size_t i = 0; i < kCount; ++i) {
         const auto element = public_key.modulus().element(random_coprime(1024, n));
         elements.insert(elements.end(), element.begin(), element.end());
+        residues.insert(residues.end(), element.begin(), element.begin() + 1024 / 8);
     }
-    const ThresholdKey key(public_key, {2, 2, 1}, elements);
+    const ThresholdKey key(public_key, {2, 2, 1}, residues);
     Secret<Limb> exponent = random_limbs(key.exponent_limbs());
     exponent.back() = 0;
     mark_secret(std::span(exponent).first(exponent.size() - 1));
@@ -304,7 +316,7 @@ void check_share_proof() {
     Bytes response(ShareProof::response_bytes(key) - 1);
     expect_constant_time("prove_share", std::span(response), [&] {
         const ShareProof proof =
-            prove_share({key, 1, 0, {}, elements, elements}, exponent, {.num_threads = 1});
+            prove_share({key, 1, 0, {}, elements, residues}, exponent, {.num_threads = 1});
         std::copy_n(proof.response.begin(), response.size(), response.begin());
     });
 }
@@ -365,7 +377,10 @@ int main() {
     check_instrument();
     check_keystreams();
     for (const Kernel* kernel : kernels) {
-        for (const std::size_t bits : {512u, 2048u}) check_kernel(*kernel, bits);
+        for (const std::size_t bits : {512u, 2048u}) {
+            check_kernel(*kernel, bits);
+            check_kernel_modulo_n(*kernel->modulo_n, bits);
+        }
     }
     if (ctime::kSeesGmp) {
         check_limbs();

@@ -2,20 +2,29 @@
 
 #include "emulated_simd.hpp"
 #include "veilsum/bigint/engine_simd.hpp"
+#include "veilsum/bigint/engine_simd_modulo_n.hpp"
 #include "veilsum/bigint/kernel_table.hpp"
 
 namespace veilsum::testing {
 
+namespace {
+
+template <class Simd>
+const Kernel* kernel_on(const char* name) {
+    static const Kernel modulo_n = kernel_of<SimdEngineModuloN<Simd>>(name);
+    static const Kernel kernel = kernel_of<SimdEngine<Simd>>(name, &modulo_n);
+    return &kernel;
+}
+
+}  // namespace
+
 std::vector<const Kernel*> emulated_kernels() {
-    static const Kernel kernels[] = {
-        kernel_of<SimdEngine<Emulated52>>("emulated, radix 2^52"),
-        kernel_of<SimdEngine<Emulated28>>("emulated, radix 2^28"),
-        kernel_of<SimdEngine<Cramped52>>("emulated, radix 2^52, cramped"),
-        kernel_of<SimdEngine<Cramped28>>("emulated, radix 2^28, cramped"),
+    return {
+        kernel_on<Emulated52>("emulated, radix 2^52"),
+        kernel_on<Emulated28>("emulated, radix 2^28"),
+        kernel_on<Cramped52>("emulated, radix 2^52, cramped"),
+        kernel_on<Cramped28>("emulated, radix 2^28, cramped"),
     };
-    std::vector<const Kernel*> pointers;
-    for (const Kernel& kernel : kernels) pointers.push_back(&kernel);
-    return pointers;
 }
 
 }  // namespace veilsum::testing

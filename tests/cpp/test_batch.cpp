@@ -11,17 +11,20 @@ using namespace veilsum;
 using namespace veilsum::testing;
 
 TEST_CASE("batch::product multiplies any number of elements") {
-    for_each_world({7, 1024}, [](World& world) {
-        for (const std::size_t count : {1u, 2u, 25u}) {
-            Secret<std::byte> out(world.modulus.element_bytes());
-            batch::product(out.data(), world.elements.data(), count, world.modulus, {});
-            Integer expected = world.values[0];
-            for (std::size_t i = 1; i < count; ++i) {
-                expected = world.montgomery(expected, world.values[i]);
+    for_each_world(
+        {7, 1024},
+        [](World& world) {
+            for (const std::size_t count : {1u, 2u, 25u}) {
+                Secret<std::byte> out(world.modulus.element_bytes());
+                batch::product(out.data(), world.elements.data(), count, world.modulus, {});
+                Integer expected = world.values[0];
+                for (std::size_t i = 1; i < count; ++i) {
+                    expected = world.montgomery(expected, world.values[i]);
+                }
+                REQUIRE(world.at(out, 0) == expected);
             }
-            REQUIRE(world.at(out, 0) == expected);
-        }
-    });
+        },
+        Modulo::n_too);
     // Long ones, with and without a ragged end.
     const Modulus modulus(Integer(77), active_kernel());
     const auto x = modulus.element(Integer(3));
@@ -39,57 +42,66 @@ TEST_CASE("batch::product multiplies any number of elements") {
 }
 
 TEST_CASE("batch::mul_reduce shares the terms of few positions among threads") {
-    for_each_world({65, 1024}, [](World& world) {
-        constexpr std::size_t kTerms = 300;
-        const std::size_t bytes = world.modulus.element_bytes();
-        for (const std::size_t count : {1u, 2u, 9u}) {
-            Secret<std::byte> in(kTerms * count * bytes);
-            for (std::size_t i = 0; i < kTerms * count; ++i) {
-                std::copy_n(world.elements.data() + i % world.values.size() * bytes, bytes,
-                            in.data() + i * bytes);
+    for_each_world(
+        {65, 1024},
+        [](World& world) {
+            constexpr std::size_t kTerms = 300;
+            const std::size_t bytes = world.modulus.element_bytes();
+            for (const std::size_t count : {1u, 2u, 9u}) {
+                Secret<std::byte> in(kTerms * count * bytes);
+                for (std::size_t i = 0; i < kTerms * count; ++i) {
+                    std::copy_n(world.elements.data() + i % world.values.size() * bytes, bytes,
+                                in.data() + i * bytes);
+                }
+                Secret<std::byte> alone(count * bytes);
+                Secret<std::byte> shared(count * bytes);
+                batch::mul_reduce(alone.data(), {in.data(), bytes}, kTerms, count * bytes, count,
+                                  world.modulus, {.num_threads = 1});
+                batch::mul_reduce(shared.data(), {in.data(), bytes}, kTerms, count * bytes, count,
+                                  world.modulus, {.num_threads = 4});
+                REQUIRE(shared == alone);
             }
-            Secret<std::byte> alone(count * bytes);
-            Secret<std::byte> shared(count * bytes);
-            batch::mul_reduce(alone.data(), {in.data(), bytes}, kTerms, count * bytes, count,
-                              world.modulus, {.num_threads = 1});
-            batch::mul_reduce(shared.data(), {in.data(), bytes}, kTerms, count * bytes, count,
-                              world.modulus, {.num_threads = 4});
-            REQUIRE(shared == alone);
-        }
-    });
+        },
+        Modulo::n_too);
 }
 
 TEST_CASE("batch::inverse_vartime inverts units and refuses others") {
-    for_each_world({7, 64, 1024}, [](World& world) {
-        Secret<std::byte> units;
-        for (std::size_t i = 0; i < world.values.size(); ++i) {
-            if (!(gcd(world.values[i], world.n) == Integer(1))) continue;
-            const std::byte* element = world.operand().at(i);
-            units.insert(units.end(), element, element + world.modulus.element_bytes());
-        }
-        while (units.size() < 1100 * world.modulus.element_bytes()) {
-            const Secret<std::byte> copy = units;
-            units.insert(units.end(), copy.begin(), copy.end());
-        }
-        const std::size_t total = units.size() / world.modulus.element_bytes();
-        for (const std::size_t count : {std::size_t{1}, std::size_t{63}, std::size_t{65}, total}) {
-            for (const std::int64_t r_power : {-3, 0, 2}) {
-                Secret<std::byte> inverses(
-                    units.begin(), units.begin() + static_cast<std::ptrdiff_t>(
-                                                       count * world.modulus.element_bytes()));
-                batch::inverse_vartime(inverses.data(), inverses.data(), count, r_power,
-                                       world.modulus, {});
-                batch::mul(inverses.data(), {inverses.data(), world.modulus.element_bytes()},
-                           {units.data(), world.modulus.element_bytes()}, count, world.modulus, {});
-                const auto expected = world.modulus.r_power(r_power - 1);
-                for (std::size_t i = 0; i < count; ++i) {
-                    REQUIRE(world.at(inverses, i) == world.modulus.integer(expected.data()));
+    for_each_world(
+        {7, 64, 1024},
+        [](World& world) {
+            Secret<std::byte> units;
+            for (std::size_t i = 0; i < world.values.size(); ++i) {
+                if (!(gcd(world.values[i], world.n) == Integer(1))) continue;
+                const std::byte* element = world.operand().at(i);
+                units.insert(units.end(), element, element + world.modulus.element_bytes());
+            }
+            while (units.size() < 1100 * world.modulus.element_bytes()) {
+                const Secret<std::byte> copy = units;
+                units.insert(units.end(), copy.begin(), copy.end());
+            }
+            const std::size_t total = units.size() / world.modulus.element_bytes();
+            for (const std::size_t count :
+                 {std::size_t{1}, std::size_t{63}, std::size_t{65}, total}) {
+                for (const std::int64_t r_power : {-3, 0, 2}) {
+                    Secret<std::byte> inverses(
+                        units.begin(), units.begin() + static_cast<std::ptrdiff_t>(
+                                                           count * world.modulus.element_bytes()));
+                    batch::inverse_vartime(inverses.data(), inverses.data(), count, r_power,
+                                           world.modulus, {});
+                    batch::mul(inverses.data(), {inverses.data(), world.modulus.element_bytes()},
+                               {units.data(), world.modulus.element_bytes()}, count, world.modulus,
+                               {});
+                    const auto expected = world.modulus.r_power(r_power - 1);
+                    for (std::size_t i = 0; i < count; ++i) {
+                        REQUIRE(world.at(inverses, i) == world.modulus.integer(expected.data()));
+                    }
                 }
             }
-        }
-        const auto zero = world.modulus.element(Integer(0));
-        std::copy(zero.begin(), zero.end(), units.begin());
-        CHECK_THROWS_AS(
-            batch::inverse_vartime(units.data(), units.data(), total, 2, world.modulus, {}), Error);
-    });
+            const auto zero = world.modulus.element(Integer(0));
+            std::copy(zero.begin(), zero.end(), units.begin());
+            CHECK_THROWS_AS(
+                batch::inverse_vartime(units.data(), units.data(), total, 2, world.modulus, {}),
+                Error);
+        },
+        Modulo::n_too);
 }

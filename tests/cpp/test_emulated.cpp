@@ -7,6 +7,7 @@
 
 #include "bigint_fixtures.hpp"
 #include "veilsum/bigint/engine_simd.hpp"
+#include "veilsum/bigint/engine_simd_modulo_n.hpp"
 #include "veilsum/bigint/kernel_table.hpp"
 
 using namespace veilsum;
@@ -40,21 +41,23 @@ Findings run_all(const Kernel& kernel, const Integer& n) {
     kernel.mul(out.data(), in, last, kCount, world.modulus, world.scratch.data());
     compare([&](std::size_t i) { return world.montgomery(value(i), world.values.back()); });
 
+    const Integer exponent = power_of_two(kExponentBits) - 1;
+    kernel.pow_shared(out.data(), in, world.modulus.r_squared(), to_limbs(exponent, 1).data(),
+                      kExponentBits, kCount, world.modulus, world.scratch.data());
+    compare([&](std::size_t i) { return world.power(value(i), exponent); });
+    found.num_violations = violations.take_count();
+    if (kernel.num_digits == 1) return found;
+
     const Integer m = n - 1;
     Integer factor = m * n;
     mpz_add_ui(factor.get(), factor.get(), 1);
     constexpr Limb kMinusOne = ~Limb{0};
     kernel.add_plain(out.data(), in, {&kMinusOne, 1, 0}, kCount, world.modulus,
                      world.scratch.data());
-    compare([&](std::size_t i) { return value(i) * factor % world.n_squared; });
-
-    const Integer exponent = power_of_two(kExponentBits) - 1;
-    kernel.pow_shared(out.data(), in, world.modulus.r_squared(), to_limbs(exponent, 1).data(),
-                      kExponentBits, kCount, world.modulus, world.scratch.data());
-    compare([&](std::size_t i) { return world.power(value(i), exponent); });
+    compare([&](std::size_t i) { return value(i) * factor % world.whole; });
 
     // -1: both digits of the odd powers are n - 1.
-    const Integer base = world.n_squared - 1;
+    const Integer base = world.whole - 1;
     const FixedBaseTable table(world.modulus.element(base).data(), kExponentBits, world.modulus,
                                {});
     std::vector<Limb> exponents;
@@ -64,14 +67,14 @@ Findings run_all(const Kernel& kernel, const Integer& n) {
                       world.scratch.data());
     compare([&](std::size_t i) { return world.power(base, Integer(exponents[i])); });
 
-    found.num_violations = violations.take_count();
+    found.num_violations += violations.take_count();
     return found;
 }
 
 /// As run_all for a kernel on lanes of that type.
-template <class Simd>
+template <class Simd, template <class> class Engine = SimdEngine>
 Findings run_all_on(std::size_t bits) {
-    static const Kernel kernel = kernel_of<SimdEngine<Simd>>("mistaken");
+    static const Kernel kernel = kernel_of<Engine<Simd>>("mistaken");
     return run_all(kernel, power_of_two(bits) - 1);
 }
 
@@ -156,20 +159,26 @@ TEST_CASE("emulated lanes find nothing in large moduli") {
                 const Findings found = run_all(*kernel, n);
                 REQUIRE(found.num_wrong == 0);
                 REQUIRE(found.num_violations == 0);
+                const Findings found_modulo_n = run_all(*kernel->modulo_n, n);
+                REQUIRE(found_modulo_n.num_wrong == 0);
+                REQUIRE(found_modulo_n.num_violations == 0);
             }
         }
     }
 }
 
 TEST_CASE("emulated lanes find nothing where a square has more limbs than a column products") {
-    const Findings found = run_all_on<Emulated28>(8192);
-    REQUIRE(found.num_wrong == 0);
-    REQUIRE(found.num_violations == 0);
+    for (const Findings& found :
+         {run_all_on<Emulated28>(8192), run_all_on<Emulated28, SimdEngineModuloN>(8192)}) {
+        REQUIRE(found.num_wrong == 0);
+        REQUIRE(found.num_violations == 0);
+    }
 }
 
 TEST_CASE("forgotten reliefs are found, even where no number overflows") {
     REQUIRE(run_all_on<TooFewReliefs<Emulated28>>(3072).num_violations > 0);
     REQUIRE(run_all_on<TooFewReliefs<Cramped28>>(640).num_violations > 0);
+    REQUIRE(run_all_on<TooFewReliefs<Cramped28>, SimdEngineModuloN>(1024).num_violations > 0);
     // Hardly a limb is full; the bounds do not look at numbers.
     const Kernel kernel = kernel_of<SimdEngine<TooFewReliefs<Cramped52>>>("mistaken");
     Integer sparse = power_of_two(1023);

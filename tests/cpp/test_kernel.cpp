@@ -20,7 +20,8 @@ TEST_CASE("a modulus must be odd and at least 3") {
 
 TEST_CASE("mul equals GMP on edge and random values") {
     for_each_world(
-        {2, 3, 7, 63, 64, 65, 128, 1024, 1536, 2047, 2048, 3072, 4096}, [](World& world) {
+        {2, 3, 7, 63, 64, 65, 128, 1024, 1536, 2047, 2048, 3072, 4096},
+        [](World& world) {
             const std::size_t count = world.values.size();
             Secret<std::byte> out(world.elements.size());
             // Every pair: the second operand is shifted round.
@@ -38,7 +39,8 @@ TEST_CASE("mul equals GMP on edge and random values") {
                     REQUIRE(world.at(out, i) == world.montgomery(world.values[i], b));
                 }
             }
-        });
+        },
+        Modulo::n_too);
 }
 
 TEST_CASE("every product of a tiny modulus is right and canonical") {
@@ -128,56 +130,60 @@ TEST_CASE("a running product equals a chain of products") {
 }
 
 TEST_CASE("inspect refuses any digit from n on and multiplies first digits") {
-    for_each_world({7, 8, 60, 63, 64, 65, 2047, 2048, 2049}, [](World& world) {
-        const Modulus& n = world.modulus;
-        const std::size_t bytes = n.element_bytes();
-        const std::size_t lanes = world.kernel.num_lanes;
-        Secret<std::byte> products(lanes * bytes);
-        const auto inspect = [&](const Secret<std::byte>& elements) {
-            return world.kernel.inspect(products.data(), {elements.data(), bytes},
-                                        elements.size() / bytes, n, world.scratch.data());
-        };
-        for (const std::size_t count : {1u, 7u, 8u, 9u, 21u}) {
-            // Elements without a zero among their first digits: units and multiples of others.
-            Secret<std::byte> elements;
-            Integer expected(1);
-            for (std::size_t i = 0; i < count; ++i) {
-                const Integer x = random_below(world.n - 1);
-                Integer unit = x;
-                mpz_add_ui(unit.get(), unit.get(), 1);
-                const auto element = n.element(unit);
-                elements.insert(elements.end(), element.begin(), element.end());
-                expected = expected * unit % world.n;
-            }
-            REQUIRE(inspect(elements));
-            Integer product(1);
-            for (std::size_t lane = 0; lane < lanes; ++lane) {
-                product = product *
-                          Integer::from_bytes({products.data() + lane * bytes, n.digit_bytes()}) %
-                          world.n;
-            }
-            const Integer one(1);
-            REQUIRE((gcd(product, world.n) == one) == (gcd(expected, world.n) == one));
+    for_each_world(
+        {7, 8, 60, 63, 64, 65, 2047, 2048, 2049},
+        [](World& world) {
+            const Modulus& n = world.modulus;
+            const std::size_t bytes = n.element_bytes();
+            const std::size_t lanes = world.kernel.num_lanes;
+            Secret<std::byte> products(lanes * bytes);
+            const auto inspect = [&](const Secret<std::byte>& elements) {
+                return world.kernel.inspect(products.data(), {elements.data(), bytes},
+                                            elements.size() / bytes, n, world.scratch.data());
+            };
+            for (const std::size_t count : {1u, 7u, 8u, 9u, 21u}) {
+                // Elements without a zero among their first digits: units and multiples of others.
+                Secret<std::byte> elements;
+                Integer expected(1);
+                for (std::size_t i = 0; i < count; ++i) {
+                    const Integer x = random_below(world.n - 1);
+                    Integer unit = x;
+                    mpz_add_ui(unit.get(), unit.get(), 1);
+                    const auto element = n.element(unit);
+                    elements.insert(elements.end(), element.begin(), element.end());
+                    expected = expected * unit % world.n;
+                }
+                REQUIRE(inspect(elements));
+                Integer product(1);
+                for (std::size_t lane = 0; lane < lanes; ++lane) {
+                    product =
+                        product *
+                        Integer::from_bytes({products.data() + lane * bytes, n.digit_bytes()}) %
+                        world.n;
+                }
+                const Integer one(1);
+                REQUIRE((gcd(product, world.n) == one) == (gcd(expected, world.n) == one));
 
-            for (const std::size_t digit : {std::size_t{0}, n.digit_bytes()}) {
-                for (const std::size_t position : {std::size_t{0}, count / 2, count - 1}) {
-                    std::byte* target = elements.data() + position * bytes + digit;
-                    Secret<std::byte> kept(target, target + n.digit_bytes());
-                    world.n.to_bytes({target, n.digit_bytes()});
-                    REQUIRE_FALSE(inspect(elements));
-                    std::fill_n(target, n.digit_bytes(), std::byte{0xff});
-                    REQUIRE_FALSE(inspect(elements));
-                    std::fill_n(target, n.digit_bytes(), std::byte{0});
-                    target[n.digit_bytes() - 1] = std::byte{0x80};
-                    const Integer high = Integer::from_bytes({target, n.digit_bytes()});
-                    REQUIRE(inspect(elements) == (mpz_cmp(high.get(), world.n.get()) < 0));
-                    (world.n - 1).to_bytes({target, n.digit_bytes()});
-                    REQUIRE(inspect(elements));
-                    std::copy(kept.begin(), kept.end(), target);
+                for (std::size_t digit = 0; digit < bytes; digit += n.digit_bytes()) {
+                    for (const std::size_t position : {std::size_t{0}, count / 2, count - 1}) {
+                        std::byte* target = elements.data() + position * bytes + digit;
+                        Secret<std::byte> kept(target, target + n.digit_bytes());
+                        world.n.to_bytes({target, n.digit_bytes()});
+                        REQUIRE_FALSE(inspect(elements));
+                        std::fill_n(target, n.digit_bytes(), std::byte{0xff});
+                        REQUIRE_FALSE(inspect(elements));
+                        std::fill_n(target, n.digit_bytes(), std::byte{0});
+                        target[n.digit_bytes() - 1] = std::byte{0x80};
+                        const Integer high = Integer::from_bytes({target, n.digit_bytes()});
+                        REQUIRE(inspect(elements) == (mpz_cmp(high.get(), world.n.get()) < 0));
+                        (world.n - 1).to_bytes({target, n.digit_bytes()});
+                        REQUIRE(inspect(elements));
+                        std::copy(kept.begin(), kept.end(), target);
+                    }
                 }
             }
-        }
-    });
+        },
+        Modulo::n_too);
 }
 
 TEST_CASE("add_plain multiplies by 1 + m*n") {
@@ -190,7 +196,7 @@ TEST_CASE("add_plain multiplies by 1 + m*n") {
             world.kernel.add_plain(out.data(), world.operand(), {limbs.data(), limbs.size(), 0},
                                    count, world.modulus, world.scratch.data());
             for (std::size_t i = 0; i < count; ++i) {
-                REQUIRE(world.at(out, i) == world.values[i] * factor % world.n_squared);
+                REQUIRE(world.at(out, i) == world.values[i] * factor % world.whole);
             }
         }
     });
@@ -214,61 +220,67 @@ TEST_CASE("add_plain reads one plaintext a lane, of both signs and any width") {
             for (std::size_t i = 0; i < residues.size(); ++i) {
                 Integer factor = residues[i] * world.n;
                 mpz_add_ui(factor.get(), factor.get(), 1);
-                REQUIRE(world.at(out, i) == world.values[i] * factor % world.n_squared);
+                REQUIRE(world.at(out, i) == world.values[i] * factor % world.whole);
             }
         }
     });
 }
 
 TEST_CASE("pow_shared equals GMP for exponents at the edges") {
-    for_each_world({2, 7, 64, 65, 1024}, [](World& world) {
-        const std::size_t count = std::min<std::size_t>(world.values.size(), 9);
-        const std::size_t first = world.values.size() - count;
-        const Operand base{world.operand().at(first), world.modulus.element_bytes()};
-        Secret<std::byte> out(count * world.modulus.element_bytes());
-        for (const std::size_t exponent_bits : {0u, 1u, 2u, 5u, 31u, 64u, 65u, 200u}) {
-            const Integer largest = power_of_two(exponent_bits) - 1;
-            for (const Integer& exponent :
-                 {Integer(0), largest, random_below(power_of_two(exponent_bits))}) {
-                const auto exponent_limbs = to_limbs(exponent, (exponent_bits + 63) / 64 + 1);
-                world.kernel.pow_shared(out.data(), base, world.modulus.r_squared(),
-                                        exponent_limbs.data(), exponent_bits, count, world.modulus,
-                                        world.scratch.data());
-                for (std::size_t i = 0; i < count; ++i) {
-                    REQUIRE(world.at(out, i) == world.power(world.values[first + i], exponent));
+    for_each_world(
+        {2, 7, 64, 65, 1024},
+        [](World& world) {
+            const std::size_t count = std::min<std::size_t>(world.values.size(), 9);
+            const std::size_t first = world.values.size() - count;
+            const Operand base{world.operand().at(first), world.modulus.element_bytes()};
+            Secret<std::byte> out(count * world.modulus.element_bytes());
+            for (const std::size_t exponent_bits : {0u, 1u, 2u, 5u, 31u, 64u, 65u, 200u}) {
+                const Integer largest = power_of_two(exponent_bits) - 1;
+                for (const Integer& exponent :
+                     {Integer(0), largest, random_below(power_of_two(exponent_bits))}) {
+                    const auto exponent_limbs = to_limbs(exponent, (exponent_bits + 63) / 64 + 1);
+                    world.kernel.pow_shared(out.data(), base, world.modulus.r_squared(),
+                                            exponent_limbs.data(), exponent_bits, count,
+                                            world.modulus, world.scratch.data());
+                    for (std::size_t i = 0; i < count; ++i) {
+                        REQUIRE(world.at(out, i) == world.power(world.values[first + i], exponent));
+                    }
                 }
             }
-        }
-    });
+        },
+        Modulo::n_too);
 }
 
 TEST_CASE("pow_each takes one exponent for each base") {
-    for_each_world({7, 128, 2048}, [](World& world) {
-        const std::size_t count = std::min<std::size_t>(world.values.size(), 12);
-        constexpr std::size_t kBits = 130;
-        std::vector<Limb> exponents;
-        std::vector<Integer> expected;
-        for (std::size_t i = 0; i < count; ++i) {
-            const Integer exponent = i == 0   ? Integer(0)
-                                     : i == 1 ? power_of_two(kBits) - 1
-                                              : random_below(power_of_two(kBits));
-            const auto exponent_limbs = to_limbs(exponent, 3);
-            exponents.insert(exponents.end(), exponent_limbs.begin(), exponent_limbs.end());
-            expected.push_back(world.power(world.values[i], exponent));
-        }
-        Secret<std::byte> out(count * world.modulus.element_bytes());
-        world.kernel.pow_each(out.data(), world.operand(), world.modulus.r_squared(),
-                              exponents.data(), 3, kBits, count, world.modulus,
-                              world.scratch.data());
-        for (std::size_t i = 0; i < count; ++i) REQUIRE(world.at(out, i) == expected[i]);
-    });
+    for_each_world(
+        {7, 128, 2048},
+        [](World& world) {
+            const std::size_t count = std::min<std::size_t>(world.values.size(), 12);
+            constexpr std::size_t kBits = 130;
+            std::vector<Limb> exponents;
+            std::vector<Integer> expected;
+            for (std::size_t i = 0; i < count; ++i) {
+                const Integer exponent = i == 0   ? Integer(0)
+                                         : i == 1 ? power_of_two(kBits) - 1
+                                                  : random_below(power_of_two(kBits));
+                const auto exponent_limbs = to_limbs(exponent, 3);
+                exponents.insert(exponents.end(), exponent_limbs.begin(), exponent_limbs.end());
+                expected.push_back(world.power(world.values[i], exponent));
+            }
+            Secret<std::byte> out(count * world.modulus.element_bytes());
+            world.kernel.pow_each(out.data(), world.operand(), world.modulus.r_squared(),
+                                  exponents.data(), 3, kBits, count, world.modulus,
+                                  world.scratch.data());
+            for (std::size_t i = 0; i < count; ++i) REQUIRE(world.at(out, i) == expected[i]);
+        },
+        Modulo::n_too);
 }
 
 TEST_CASE("fixed_base equals GMP, in batches around the block size and with all windows") {
     for_each_world({7, 64, 65, 1024, 2048}, [](World& world) {
         Integer base;
         do {
-            base = random_below(world.n_squared);
+            base = random_below(world.whole);
         } while (!(gcd(base, world.n) == Integer(1)));
         const std::size_t exponent_bits = world.n.bit_length() / 2 + 1;
         const auto element = world.modulus.element(base);

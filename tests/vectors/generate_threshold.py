@@ -57,10 +57,10 @@ def statement_of(vector):
 def make_vector():
     rng = random.Random(SEED)
     p, q = (draw_safe_prime(KEY_BITS // 2, rng) for _ in range(2))
-    n, modulus = p * q, p * q * ((p - 1) // 2) * ((q - 1) // 2)
-    coefficients = [rng.randrange(modulus) for _ in range(THRESHOLD - 1)]
+    n, order = p * q, ((p - 1) // 2) * ((q - 1) // 2)
+    coefficients = [rng.randrange(order) for _ in range(THRESHOLD - 1)]
     shares = sharing.deal(p, q, coefficients, NUM_HOLDERS)
-    v = pow(rng.randrange(n * n), 2, n * n)
+    v = pow(rng.randrange(n), 2, n)
     ciphertexts = [reference.encrypt(m, rng.randrange(1, n), n) for m in MESSAGES]
     vector = {
         "p": hex(p),
@@ -95,7 +95,7 @@ def main():
     share_file = folder / "wire" / "share_file.bin"
     if not share_file.exists():
         share = int(vector["shares"][SHARE_FILE_HOLDER - 1], 16)
-        size = 2 * reference.num_bytes(KEY_BITS)
+        size = reference.num_bytes(KEY_BITS)
         secret = bytes([SHARE_FILE_HOLDER]) + share.to_bytes(size, "little")
         keyfile._LOG2_COST = 14  # The least cost allowed: tests open the file often.
         golden["share_file"] = keyfile.seal(

@@ -8,6 +8,7 @@
 //   chain_prepare/take/multiply/finish   multiplication by entries of fixed-base rows, looked up
 //                       for up to kLookUps groups of lanes at once
 //   plain_prepare, add_plain   multiplication by 1 + m*n, in memory
+//                       (these two lines with kNumDigits = 2 only: with 1, arithmetic is modulo n)
 //   ahead               what the next product asks for meanwhile (ahead.hpp)
 //   join_lanes, split_lanes, broadcast_lane   lane form from and to kLanes numbers of lane_limbs
 //                       limbs each
@@ -30,11 +31,15 @@ namespace veilsum::algorithms {
 /// each entry once; set beside a product, that is right to a third on IFMA and on GMP.
 template <class Engine>
 struct Costs {
-    explicit Costs(const Modulus& n) : h(Engine::lane_limbs(n) / 2) {}
+    static constexpr bool kIsModuloN = Engine::kNumDigits == 1;
 
-    std::size_t mul() const { return 10 * h * h; }
-    std::size_t sqr() const { return 7 * h * h; }
-    std::size_t select(std::size_t num_entries) const { return 2 * h * num_entries; }
+    explicit Costs(const Modulus& n) : h(Engine::lane_limbs(n) / Engine::kNumDigits) {}
+
+    std::size_t mul() const { return (kIsModuloN ? 4 : 10) * h * h; }
+    std::size_t sqr() const { return (kIsModuloN ? 3 : 7) * h * h; }
+    std::size_t select(std::size_t num_entries) const {
+        return Engine::kNumDigits * h * num_entries;
+    }
     /// Of fill_powers: half of the powers are squares.
     std::size_t powers(unsigned w) const {
         return ((std::size_t{1} << (w - 1)) - 1) * (mul() + sqr());
@@ -71,11 +76,13 @@ std::size_t product_scratch_bytes(const Modulus& n) {
 
 template <class Engine>
 std::size_t scratch_bytes(const Modulus& n) {
-    const std::size_t pow =
-        ((std::size_t{1} << Engine::kMaxPowWindow) + 2) * Engine::element_limbs(n);
-    const std::size_t chains =
-        FixedBaseTable::kGroupsPerBlock * Engine::chain_limbs(n) + Engine::element_limbs(n);
-    return (Engine::scratch_limbs(n) + std::max(pow, chains)) * sizeof(Limb);
+    std::size_t most = ((std::size_t{1} << Engine::kMaxPowWindow) + 2) * Engine::element_limbs(n);
+    if constexpr (Engine::kNumDigits == 2) {
+        const std::size_t chains =
+            FixedBaseTable::kGroupsPerBlock * Engine::chain_limbs(n) + Engine::element_limbs(n);
+        most = std::max(most, chains);
+    }
+    return (Engine::scratch_limbs(n) + most) * sizeof(Limb);
 }
 
 /// The engine and the temporaries behind it.

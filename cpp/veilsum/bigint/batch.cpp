@@ -53,16 +53,15 @@ std::size_t num_groups(std::size_t count, const Modulus& n) {
 
 /// R^r_power * x^-1 of one element.
 Secret<std::byte> one_inverse_vartime(const std::byte* x, std::int64_t r_power, const Modulus& n) {
-    const Integer modulus = n.n_integer();
-    const Integer squared = modulus * modulus;
+    const Integer modulus = n.modulus_integer();
     const Integer factor = n.integer(n.r_power(std::abs(r_power)).data());
     const Integer value = n.integer(x);
     Integer inverted;
-    if (mpz_invert(inverted.get(), (r_power < 0 ? value * factor % squared : value).get(),
-                   squared.get()) == 0) {
+    if (mpz_invert(inverted.get(), (r_power < 0 ? value * factor % modulus : value).get(),
+                   modulus.get()) == 0) {
         throw Error(Errc::invalid_ciphertext, "a ciphertext is not a unit modulo n^2");
     }
-    return n.element(r_power < 0 ? inverted : inverted * factor % squared);
+    return n.element(r_power < 0 ? inverted : inverted * factor % modulus);
 }
 
 }  // namespace

@@ -25,7 +25,8 @@
 
 namespace veilsum {
 
-template <class Simd>
+/// kDigits is 2, or 1 for arithmetic modulo n.
+template <class Simd, std::size_t kDigits = 2>
 class SimdDigits {
 protected:
     using Vector = typename Simd::Vector;
@@ -39,6 +40,7 @@ protected:
     static constexpr std::size_t kRowsBetweenReliefs = (Simd::kMaxProducts - 1) / (3 * B) * B;
 
 public:
+    static constexpr std::size_t kNumDigits = kDigits;
     static constexpr std::size_t kLanes = Simd::kLanes;
     static constexpr std::size_t kLookUps = Simd::kLookUps;
     static constexpr unsigned kMaxPowWindow = Simd::kMaxPowWindow;
@@ -53,9 +55,9 @@ public:
         return Simd::kRadixBits * digit_limbs(modulus_bits);
     }
     static std::size_t element_limbs(const Modulus& n) {
-        return 2 * digit_limbs(n.bits()) * kLimbsPerVector;
+        return kDigits * digit_limbs(n.bits()) * kLimbsPerVector;
     }
-    static std::size_t lane_limbs(const Modulus& n) { return 2 * digit_limbs(n.bits()); }
+    static std::size_t lane_limbs(const Modulus& n) { return kDigits * digit_limbs(n.bits()); }
     static std::size_t scratch_limbs(const Modulus& n) {
         const std::size_t h = digit_limbs(n.bits());
         return (7 * h + 2 * B) * kLimbsPerVector + 5 * padded(h);
@@ -94,7 +96,7 @@ public:
 
     /// Elements i, i + 1, ...; lanes beyond num_lanes are zero.
     void load(Limb* out, Operand in, std::size_t i, std::size_t num_lanes) const {
-        for (const std::size_t digit : {0u, 1u}) {
+        for (std::size_t digit = 0; digit < kDigits; ++digit) {
             load_digit(vectors(out) + digit * h_, in, digit, i, num_lanes);
         }
     }
@@ -104,22 +106,22 @@ public:
     void store(std::byte* out, const Limb* in, std::size_t num_lanes) {
         const Vector* x = vectors(in);
         const Vector lost = choose_first_digit(t_, x);
-        choose_second_digit(t_ + h_, x + h_, lost);
-        for (const std::size_t digit : {0u, 1u}) {
+        if constexpr (kDigits == 2) choose_second_digit(t_ + h_, x + h_, lost);
+        for (std::size_t digit = 0; digit < kDigits; ++digit) {
             store_digit(out, t_ + digit * h_, digit, num_lanes);
         }
     }
 
     /// Lane l of out = lanes[l], of lane_limbs limbs.
     void join_lanes(Limb* out, const Limb* const* lanes) const {
-        for (std::size_t i = 0; i < 2 * h_; ++i) {
+        for (std::size_t i = 0; i < kDigits * h_; ++i) {
             Limb limbs[kLanes];
             for (std::size_t lane = 0; lane < kLanes; ++lane) limbs[lane] = lanes[lane][i];
             put_lanes(vectors(out) + i, limbs);
         }
     }
     void split_lanes(Limb* const* lanes, const Limb* in) const {
-        for (std::size_t i = 0; i < 2 * h_; ++i) {
+        for (std::size_t i = 0; i < kDigits * h_; ++i) {
             for (std::size_t lane = 0; lane < kLanes; ++lane) {
                 lanes[lane][i] = lane_of(vectors(in) + i, lane);
             }
@@ -127,17 +129,17 @@ public:
     }
     /// All lanes of out = that lane of in.
     void broadcast_lane(Limb* out, const Limb* in, std::size_t lane) const {
-        for (std::size_t i = 0; i < 2 * h_; ++i) {
+        for (std::size_t i = 0; i < kDigits * h_; ++i) {
             Limb limbs[kLanes];
             std::fill_n(limbs, kLanes, lane_of(vectors(in) + i, lane));
             put_lanes(vectors(out) + i, limbs);
         }
     }
 
-    /// Whether both digits are below n in all lanes. For public values.
+    /// Whether all digits are below n in all lanes. For public values.
     bool is_canonical(const Limb* x_limbs) const {
         bool is_below = true;
-        for (const std::size_t digit : {0u, 1u}) {
+        for (std::size_t digit = 0; digit < kDigits; ++digit) {
             const Vector* x = vectors(x_limbs) + digit * h_;
             Vector borrow = Simd::zero();
             for (std::size_t i = 0; i < h_; ++i) subtract_step(x[i], n_[i], borrow);

@@ -35,6 +35,7 @@ namespace veilsum {
 
 class GmpEngine {
 public:
+    static constexpr std::size_t kNumDigits = 2;
     static constexpr std::size_t kLanes = 1;
     static constexpr std::size_t kLookUps = 1;
     static constexpr unsigned kMaxPowWindow = 5;

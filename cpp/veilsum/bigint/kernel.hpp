@@ -45,7 +45,8 @@ struct ExponentMatrix {
     }
 };
 
-/// One instruction set's arithmetic modulo n^2 in base-n digits.
+/// One instruction set's arithmetic modulo n^2 in base-n digits; and in a table of its own, with
+/// elements of one digit, modulo n.
 ///
 /// All functions read and write canonical elements (modulus.hpp), process `count` of them and are,
 /// but for `_vartime`, constant time in elements, exponents and n; sizes, counts and exponent bit
@@ -59,6 +60,10 @@ struct Kernel {
     const char* name;
     /// How many numbers it computes side by side; counts that are multiples are fastest.
     std::size_t num_lanes;
+    /// Of an element: 2, or 1 in the kernel modulo n, which has no add_plain and no fixed_base.
+    std::size_t num_digits;
+    /// The kernel modulo n of one modulo n^2.
+    const Kernel* modulo_n;
     /// log2(R) for a modulus of that many bits.
     std::size_t (*r_bits)(std::size_t modulus_bits);
     /// Of all functions up to add_plain, some ten elements a lane; and of any.

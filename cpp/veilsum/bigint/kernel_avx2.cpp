@@ -9,6 +9,7 @@
 #include <immintrin.h>
 
 #include "veilsum/bigint/engine_simd.hpp"
+#include "veilsum/bigint/engine_simd_modulo_n.hpp"
 #include "veilsum/bigint/kernel_table.hpp"
 
 namespace veilsum {
@@ -260,8 +261,10 @@ private:
     }
 };
 
+constinit const Kernel kModuloN = kernel_of<SimdEngineModuloN<Avx2Simd>>("avx2");
+
 }  // namespace
 
-constinit const Kernel kAvx2Kernel = kernel_of<SimdEngine<Avx2Simd>>("avx2");
+constinit const Kernel kAvx2Kernel = kernel_of<SimdEngine<Avx2Simd>>("avx2", &kModuloN);
 
 }  // namespace veilsum

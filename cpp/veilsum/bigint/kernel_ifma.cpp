@@ -5,6 +5,7 @@
 #include <immintrin.h>
 
 #include "veilsum/bigint/engine_simd.hpp"
+#include "veilsum/bigint/engine_simd_modulo_n.hpp"
 #include "veilsum/bigint/kernel_table.hpp"
 
 namespace veilsum {
@@ -256,8 +257,10 @@ private:
     }
 };
 
+constinit const Kernel kModuloN = kernel_of<SimdEngineModuloN<IfmaSimd>>("ifma");
+
 }  // namespace
 
-constinit const Kernel kIfmaKernel = kernel_of<SimdEngine<IfmaSimd>>("ifma");
+constinit const Kernel kIfmaKernel = kernel_of<SimdEngine<IfmaSimd>>("ifma", &kModuloN);
 
 }  // namespace veilsum

@@ -3,10 +3,16 @@
 #include "veilsum/bigint/kernel_portable.hpp"
 
 #include "veilsum/bigint/engine_gmp.hpp"
+#include "veilsum/bigint/engine_gmp_modulo_n.hpp"
 #include "veilsum/bigint/kernel_table.hpp"
 
 namespace veilsum {
+namespace {
 
-constinit const Kernel kPortableKernel = kernel_of<GmpEngine>("portable");
+constinit const Kernel kModuloN = kernel_of<GmpEngineModuloN>("portable");
+
+}  // namespace
+
+constinit const Kernel kPortableKernel = kernel_of<GmpEngine>("portable", &kModuloN);
 
 }  // namespace veilsum

@@ -33,15 +33,21 @@ Modulus::Modulus(const Integer& n, const Kernel& kernel)
     r_squared_ = r_power(2);
 }
 
-Secret<std::byte> Modulus::r_power(std::int64_t power) const {
+std::size_t Modulus::num_digits() const noexcept { return kernel_->num_digits; }
+
+Integer Modulus::modulus_integer() const {
     const Integer n = n_integer();
-    const Integer n_squared = n * n;
+    return num_digits() == 1 ? n : n * n;
+}
+
+Secret<std::byte> Modulus::r_power(std::int64_t power) const {
+    const Integer modulus = modulus_integer();
     Integer r;
     mpz_setbit(r.get(), r_bits_);
     Integer result;
     mpz_powm_ui(result.get(), r.get(), static_cast<unsigned long>(std::llabs(power)),
-                n_squared.get());
-    return element(power < 0 ? inverse(result, n_squared) : result);
+                modulus.get());
+    return element(power < 0 ? inverse(result, modulus) : result);
 }
 
 Secret<std::byte> Modulus::element(const Integer& x) const {
@@ -52,12 +58,14 @@ Secret<std::byte> Modulus::element(const Integer& x) const {
     mpz_mod(digit1.get(), digit1.get(), n.get());
     Secret<std::byte> result(element_bytes());
     digit0.to_bytes(std::span(result).first(digit_bytes()));
+    if (num_digits() == 1) return result;
     digit1.to_bytes(std::span(result).subspan(digit_bytes()));
     return result;
 }
 
 Integer Modulus::integer(const std::byte* element) const {
     Integer x = Integer::from_bytes({element, digit_bytes()});
+    if (num_digits() == 1) return x;
     const Integer digit1 = Integer::from_bytes({element + digit_bytes(), digit_bytes()});
     mpz_addmul(x.get(), digit1.get(), n_integer().get());
     return x;

@@ -10,7 +10,8 @@ namespace veilsum {
 
 struct Kernel;
 
-/// An odd modulus n >= 3 and what a kernel needs to compute modulo n^2.
+/// An odd modulus n >= 3 and what a kernel needs to compute modulo n^2, or, if it is a kernel
+/// modulo n, modulo n. What is said of n^2 below holds of n then, and elements are one digit.
 ///
 /// A number x modulo n^2 is its two base-n digits, x = x0 + x1*n. In memory it is an *element*: x0
 /// then x1, each `digit_bytes` little-endian bytes. Elements are canonical: x0 < n and x1 < n.
@@ -27,7 +28,8 @@ public:
     std::size_t bits() const noexcept { return bits_; }
     std::size_t num_limbs() const noexcept { return num_limbs_; }
     std::size_t digit_bytes() const noexcept { return (bits_ + 7) / 8; }
-    std::size_t element_bytes() const noexcept { return 2 * digit_bytes(); }
+    std::size_t num_digits() const noexcept;
+    std::size_t element_bytes() const noexcept { return num_digits() * digit_bytes(); }
     std::size_t r_bits() const noexcept { return r_bits_; }
 
     const Limb* n() const noexcept { return n_.data(); }
@@ -50,6 +52,8 @@ public:
     Integer integer(const std::byte* element) const;
 
     Integer n_integer() const { return Integer::from_limbs(n_); }
+    /// n^2, or n: what elements are modulo.
+    Integer modulus_integer() const;
 
 private:
     const Kernel* kernel_;

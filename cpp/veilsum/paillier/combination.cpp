@@ -1,7 +1,10 @@
-// With f(0) = d and D = num_holders!, interpolation at 0 gives
-//   prod (c^(2*D*s_i))^(2*mu_i) = c^(4*D^2*d) = (1 + n)^(4*D^2*m) = 1 + (4*D^2*m mod n)*n,
-// because d = 0 mod p'q' removes the randomiser, and d = 1 mod n. So digit 0 must be 1, and digit 1
-// times (4*D^2)^-1 mod n is m.
+// With f(0) = delta = -n^-1 mod p'*q' and D = num_holders!, interpolation at 0 gives, modulo n,
+//   Y = prod (c^(2*D*t_i))^(2*mu_i) = c^(4*D^2*delta),
+// and Y^n modulo n^2 depends on Y modulo n only, so
+//   c^(4*D^2) * Y^n = c^(4*D^2*(1 + n*delta)) = (1 + n)^(4*D^2*m) = 1 + (4*D^2*m mod n)*n:
+// 1 + n*delta is 0 mod p'*q', which removes the randomiser, and 1 mod n. So digit 0 must be 1, and
+// digit 1 times (4*D^2)^-1 mod n is m. As x -> x^n is one to one modulo n, digit 0 is 1 for the
+// right Y only.
 
 #include "veilsum/paillier/combination.hpp"
 
@@ -28,6 +31,40 @@ constexpr std::size_t kPlaintextsPerPiece = 512;
     throw Error(Errc::invalid_argument, message);
 }
 
+Integer four_d_squared(const ThresholdKey& key) {
+    Integer result = key.factorial() * key.factorial();
+    mpz_mul_2exp(result.get(), result.get(), 2);
+    return result;
+}
+
+std::vector<Limb> limbs_of(const Integer& x) {
+    std::vector<Limb> limbs(x.num_limbs());
+    x.to_limbs(limbs);
+    return limbs;
+}
+
+/// (1 + n)^(4*D^2*m) of ciphertexts, from the interpolated Y of each.
+Bytes powers_of_plaintexts(const ThresholdKey& key, const std::byte* ciphertexts,
+                           const Bytes& roots, const Execution& execution) {
+    const Modulus& n = key.modulus();
+    const std::size_t bytes = n.element_bytes();
+    const std::size_t count = roots.size() / n.digit_bytes();
+    const Execution quiet = execution.without_progress();
+    Bytes result(count * bytes);
+    for (std::size_t i = 0; i < count; ++i) {
+        std::memcpy(result.data() + i * bytes, roots.data() + i * n.digit_bytes(), n.digit_bytes());
+    }
+    batch::pow_shared(result.data(), {result.data(), bytes}, n.r_squared(), n.n(), n.bits(), count,
+                      n, quiet);
+    const Integer exponent = four_d_squared(key);
+    Bytes power(count * bytes);
+    batch::pow_shared(power.data(), {ciphertexts, bytes}, n.r_squared(), limbs_of(exponent).data(),
+                      exponent.bit_length(), count, n, quiet);
+    batch::mul(power.data(), {power.data(), bytes}, {n.r_squared(), 0}, count, n, quiet);
+    batch::mul(result.data(), {result.data(), bytes}, {power.data(), bytes}, count, n, quiet);
+    return result;
+}
+
 /// Writes the plaintexts of powers (1 + n)^(4*D^2*m). Returns false if one is no power of 1 + n.
 bool write_plaintexts(Plaintexts& plaintexts, std::size_t begin, const Bytes& powers,
                       const ThresholdKey& key, const Execution& execution) {
@@ -35,9 +72,8 @@ bool write_plaintexts(Plaintexts& plaintexts, std::size_t begin, const Bytes& po
     const std::size_t h = n.num_limbs();
     const std::size_t bytes = n.element_bytes();
     const Integer modulus = n.n_integer();
-    Integer factor = key.factorial() * key.factorial();
-    mpz_mul_2exp(factor.get(), factor.get(), 2);
-    const Secret<Limb> unscale = residue::constant(inverse(factor % modulus, modulus), 1, n);
+    const Secret<Limb> unscale =
+        residue::constant(inverse(four_d_squared(key) % modulus, modulus), 1, n);
     std::atomic<bool> is_sound{true};
     parallel_for(powers.size() / bytes, kPlaintextsPerPiece, execution.without_progress(),
                  [&](std::size_t first, std::size_t last) {
@@ -67,7 +103,7 @@ std::vector<HolderPowers> powers_of(const std::vector<const PartialDecryption*>&
     std::vector<HolderPowers> powers;
     for (const PartialDecryption* partial : partials) {
         if (powers.size() == num_holders) break;
-        const std::size_t bytes = partial->key.modulus().element_bytes();
+        const std::size_t bytes = partial->key.modulo_n().element_bytes();
         powers.push_back(
             {partial->holder, partial->elements.data() + (position - partial->first) * bytes});
     }
@@ -158,9 +194,11 @@ Plaintexts Combination::open(const Execution& execution) const {
     }
     Plaintexts plaintexts(ciphertexts_.size(), key_.modulus().num_limbs());
     for (const Segment& segment : parts) {
-        const Bytes powers =
-            interpolate(key_, powers_of(segment.partials, threshold, segment.begin),
-                        segment.end - segment.begin, 0, execution);
+        const Bytes roots = interpolate(key_, powers_of(segment.partials, threshold, segment.begin),
+                                        segment.end - segment.begin, 0, execution);
+        const std::byte* asked =
+            ciphertexts_.elements().data() + segment.begin * key_.modulus().element_bytes();
+        const Bytes powers = powers_of_plaintexts(key_, asked, roots, execution);
         if (!write_plaintexts(plaintexts, segment.begin, powers, key_, execution)) {
             throw Error(Errc::internal,
                         "a combination failed its self-check and was discarded; if it happens "
@@ -170,17 +208,16 @@ Plaintexts Combination::open(const Execution& execution) const {
     return plaintexts;
 }
 
-// The right holders' elements are x^(f(j)) with x = c^(2D); interpolated at i they are
+// The right holders' elements are x^(f(j)) with x = c^(2D) mod n; interpolated at i they are
 // x^(2*D*f(i)), which is the (2D)-th power of what holder i should have sent.
 std::string Combination::wrong_positions(const PartialDecryption& partial,
                                          const Execution& execution) const {
-    const Modulus& n = key_.modulus();
+    const Modulus& n = key_.modulo_n();
     const std::size_t bytes = n.element_bytes();
     const Execution quiet = execution.without_progress();
     Integer power = key_.factorial();
     mpz_mul_2exp(power.get(), power.get(), 1);
-    std::vector<Limb> exponent(power.num_limbs());
-    power.to_limbs(exponent);
+    const std::vector<Limb> exponent = limbs_of(power);
 
     std::string named;
     std::size_t num_wrong = 0;
@@ -209,21 +246,22 @@ std::string Combination::wrong_positions(const PartialDecryption& partial,
     return "; wrong at" + named + (num_wrong > kMostNamed ? " and more" : "");
 }
 
-Plaintexts combine_unproved(const ThresholdKey& key, const std::vector<PartialDecryption>& partials,
+Plaintexts combine_unproved(const ThresholdKey& key, const Ciphertexts& ciphertexts,
+                            const std::vector<PartialDecryption>& partials,
                             const Execution& execution) {
-    std::vector<const PartialDecryption*> all;
+    std::vector<HolderPowers> given;
     for (const PartialDecryption& partial : partials) {
-        if (!(partial.key == key) || partial.first != partials[0].first ||
-            partial.size() != partials[0].size() ||
+        if (!(partial.key == key) || partial.size() != ciphertexts.size() ||
             std::ranges::count(partials, partial.holder, &PartialDecryption::holder) != 1) {
             invalid_argument("combine partial decryptions of the same by different holders");
         }
-        all.push_back(&partial);
+        given.push_back({partial.holder, partial.elements.data()});
     }
-    if (all.empty()) invalid_argument("there is nothing to combine");
+    if (given.empty()) invalid_argument("there is nothing to combine");
     Plaintexts plaintexts(partials[0].size(), key.modulus().num_limbs());
-    const Bytes powers = interpolate(key, powers_of(all, all.size(), partials[0].first),
-                                     plaintexts.size(), 0, execution);
+    const Bytes roots = interpolate(key, given, plaintexts.size(), 0, execution);
+    const Ciphertexts normal = ciphertexts.normalise(execution.without_progress());
+    const Bytes powers = powers_of_plaintexts(key, normal.elements().data(), roots, execution);
     if (!write_plaintexts(plaintexts, 0, powers, key, execution)) {
         throw Error(Errc::invalid_proof, "too few partial decryptions, or wrong ones");
     }

@@ -28,7 +28,8 @@ public:
 
     /// The plaintexts as signed integers in (-n/2, n/2), n.num_limbs() limbs each.
     /// Throws Error: not_enough_shares (SH12), internal (the self-check failed), cancelled.
-    /// Cost: about 25 multiplications a ciphertext and holder, for five holders.
+    /// Cost: a power modulo n^2 with the public exponent n, and about 25 multiplications modulo n
+    /// for each holder of five, a ciphertext.
     Plaintexts open(const Execution& execution) const;
 
 private:
@@ -48,10 +49,11 @@ private:
     std::vector<PartialDecryption> partials_;
 };
 
-/// Combines all of the given partial decryptions, of the same ciphertexts by different holders,
+/// Combines all of the given partial decryptions, of all of the ciphertexts by different holders,
 /// whatever the threshold and unproved: for tests and research only.
 /// Throws Error: invalid_argument, invalid_proof (too few, or wrong), cancelled.
-Plaintexts combine_unproved(const ThresholdKey& key, const std::vector<PartialDecryption>& partials,
+Plaintexts combine_unproved(const ThresholdKey& key, const Ciphertexts& ciphertexts,
+                            const std::vector<PartialDecryption>& partials,
                             const Execution& execution);
 
 }  // namespace veilsum

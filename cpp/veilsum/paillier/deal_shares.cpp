@@ -1,6 +1,7 @@
-// m' = p'*q' for p = 2p' + 1, q = 2q' + 1. The squares modulo n^2 form a cyclic group of order
-// n*m'. d = 0 (mod m') and d = 1 (mod n), so c^(2d) = (1 + n)^(2m). f is a polynomial of degree t -
-// 1 over the integers modulo n*m' with f(0) = d; s_i = f(i). docs/threshold.md, sections 2 and 3.
+// m' = p'*q' for p = 2p' + 1, q = 2q' + 1, is the order of the squares modulo n, a cyclic group.
+// With delta = -n^-1 (mod m'), 1 + n*delta = 0 (mod m') and 1 (mod n), so that c^2 raised to it is
+// (1 + n)^(2m). f is a polynomial of degree t - 1 over the integers modulo m' with f(0) = delta;
+// t_i = f(i). docs/threshold.md, sections 2 and 3.
 
 #include "veilsum/paillier/deal_shares.hpp"
 
@@ -58,7 +59,7 @@ Polynomial random_polynomial(const SecretKey& secret, const SharePolicy& policy)
     };
     const Integer order = half(0) * half(1);
     const Integer n = secret.public_key().modulus().n_integer();
-    Polynomial f{{order * inverse(order % n, n)}, n * order};
+    Polynomial f{{(order - 1) * inverse(n % order, order) % order}, order};
     Csprng random;
     while (f.coefficients.size() < policy.threshold) {
         f.coefficients.push_back(uniform_integer(f.modulus, random));
@@ -66,13 +67,13 @@ Polynomial random_polynomial(const SecretKey& secret, const SharePolicy& policy)
     return f;
 }
 
-/// A random square v modulo n^2, which generates the squares but with negligible probability.
+/// A random square v modulo n, which generates the squares but with negligible probability.
 Secret<std::byte> random_square(const Modulus& n, const Execution& execution) {
     const Integer modulus = n.n_integer();
     Csprng random;
     Integer unit;
     do {
-        unit = uniform_integer(modulus * modulus, random);
+        unit = uniform_integer(modulus, random);
     } while (!(gcd(unit, modulus) == Integer(1)));
     Secret<std::byte> v = n.element(unit);
     constexpr Limb kTwo = 2;
@@ -95,7 +96,9 @@ DealtKey deal_shares_unchecked(const SecretKey& secret, const SharePolicy& polic
         throw Error(Errc::invalid_argument, "there is no such way to share a key");
     }
     const Execution quiet = execution.without_progress();
-    const Modulus& n = secret.public_key().modulus();
+    // A key without verification keys, for moduli and the length of exponents.
+    const ThresholdKey draft(secret.public_key(), policy, {});
+    const Modulus& n = draft.modulo_n();
     const Polynomial f = random_polynomial(secret, policy);
     std::vector<Integer> shares;
     for (std::size_t i = 1; i <= policy.num_holders; ++i) shares.push_back(f.at(i));
@@ -103,8 +106,6 @@ DealtKey deal_shares_unchecked(const SecretKey& secret, const SharePolicy& polic
     const Secret<std::byte> v = random_square(n, quiet);
     Bytes verification(v.begin(), v.end());
     verification.resize((policy.num_holders + 1) * n.element_bytes());
-    // A key without verification keys, for the length of exponents.
-    const ThresholdKey draft(secret.public_key(), policy, {});
     const std::size_t num_limbs = draft.exponent_limbs();
     Secret<Limb> exponents(policy.num_holders * num_limbs);
     for (std::size_t i = 0; i < shares.size(); ++i) {

@@ -17,7 +17,7 @@ struct DealtKey {
 /// of its public key, fewer learn nothing. Whoever deals knows the secret key, and is trusted to
 /// forget it: what is computed here is wiped, but for temporaries of GMP (integer.hpp). Variable
 /// time. Throws Error: invalid_argument (SH1 to SH3), invalid_key (SH4), entropy, cancelled.
-/// Source: Damgard and Jurik 2001, section 4.1, with s = 1.
+/// Source: Shoup 2000, for the public exponent n (docs/threshold.md).
 DealtKey deal_shares(const SecretKey& secret, const SharePolicy& policy,
                      const Execution& execution);
 

@@ -54,7 +54,7 @@ struct Product {
 
 Bytes interpolate(const ThresholdKey& key, const std::vector<HolderPowers>& powers,
                   std::size_t count, std::size_t at, const Execution& execution) {
-    const Modulus& n = key.modulus();
+    const Modulus& n = key.modulo_n();
     const std::size_t bytes = n.element_bytes();
     const Execution quiet = execution.without_progress();
     Product above;

@@ -6,7 +6,7 @@
 
 namespace veilsum {
 
-/// One holder's elements x^(f(i)) for the unknown x of each position.
+/// One holder's elements modulo n, x^(f(i)) for the unknown x of each position.
 struct HolderPowers {
     std::size_t holder;
     const std::byte* elements;

@@ -9,14 +9,14 @@ namespace veilsum {
 /// immutable state that is wiped with the last of them.
 class KeyShare {
 public:
-    /// `share` is s_i, below n*p'*q'. The caller vouches for it.
+    /// `share` is t_i, below p'*q'. The caller vouches for it.
     KeyShare(ThresholdKey key, std::size_t holder, const Integer& share);
 
     const ThresholdKey& key() const noexcept { return key_; }
     /// From 1 to num_holders.
     std::size_t holder() const noexcept { return holder_; }
 
-    /// The number of the holder, then s_i, an element's bytes. For share files only.
+    /// The number of the holder, then t_i, as many bytes as n. For share files only.
     Secret<std::byte> to_secret_bytes() const;
     /// Throws Error: malformed, invalid_key (SH6: not the share of its verification key),
     /// cancelled.
@@ -27,7 +27,7 @@ public:
     /// `first` on, with a proof that is bound to `context`. A holder opens nothing by itself, but
     /// it helps to open whatever it is given: decide before, what that may be. Constant time in the
     /// share. Throws Error: key_mismatch, invalid_argument (no ciphertexts), entropy, cancelled.
-    /// Cost: one power of 2|n| bits each, and a hundredth for the proof.
+    /// Cost: one power of |n| bits modulo n each, and some hundredths for the proof.
     PartialDecryption decrypt(const Ciphertexts& ciphertexts, std::uint64_t first, ByteView context,
                               const Execution& execution) const;
 
@@ -35,7 +35,7 @@ private:
     ThresholdKey key_;
     std::size_t holder_;
     std::shared_ptr<const Secret<Limb>> share_;
-    std::shared_ptr<const Secret<Limb>> exponent_;  // D*s_i.
+    std::shared_ptr<const Secret<Limb>> exponent_;  // D*t_i.
 };
 
 }  // namespace veilsum

@@ -9,7 +9,8 @@
 namespace veilsum {
 namespace {
 
-constexpr std::uint8_t kWireVersion = 1;
+// 1 had elements modulo n^2.
+constexpr std::uint8_t kWireVersion = 2;
 
 [[noreturn]] void malformed(const std::string& message) { throw Error(Errc::malformed, message); }
 
@@ -40,7 +41,7 @@ PartialDecryption PartialDecryption::from_bytes(ByteView wire, const ThresholdKe
     }
     std::ranges::copy(reader.bytes(ShareProof::kChallengeBytes), result.proof.challenge.begin());
     const ByteView response = reader.bytes(ShareProof::response_bytes(key));
-    const std::size_t element_bytes = key.modulus().element_bytes();
+    const std::size_t element_bytes = key.modulo_n().element_bytes();
     if (reader.remaining() == 0 || reader.remaining() % element_bytes != 0) {
         malformed("SH8: a partial decryption is of one or more ciphertexts, with " +
                   std::to_string(element_bytes) + " bytes each");
@@ -50,7 +51,7 @@ PartialDecryption PartialDecryption::from_bytes(ByteView wire, const ThresholdKe
         malformed("SH8: the position of a partial decryption is too large");
     }
     reader.finish();
-    validate_ciphertexts(elements, key.modulus(), execution);
+    validate_ciphertexts(elements, key.modulo_n(), execution);
     result.proof.response.assign(response.begin(), response.end());
     result.elements.assign(elements.begin(), elements.end());
     return result;

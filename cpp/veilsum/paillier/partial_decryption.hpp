@@ -11,11 +11,11 @@ struct PartialDecryption {
     std::size_t holder;
     /// The position in the batch of the first ciphertext.
     std::uint64_t first;
-    /// c^(2*D*s_i) for each.
+    /// c^(2*D*t_i) mod n for each, elements modulo n.
     Bytes elements;
     ShareProof proof;
 
-    std::size_t size() const noexcept { return elements.size() / key.modulus().element_bytes(); }
+    std::size_t size() const noexcept { return elements.size() / key.modulo_n().element_bytes(); }
 
     /// Reads what a holder sent. Throws Error: malformed (SH8 and the wire format), key_mismatch
     /// (SH7), invalid_ciphertext (CT1, CT2), cancelled.

@@ -1,15 +1,16 @@
-// Equality of logarithms (Chaum and Pedersen 1992) in the group of squares modulo n^2, whose order
-// n*p'*q' nobody but the dealer knows, for a random combination of a batch (Bellare, Garay and
-// Rabin 1998). docs/threshold.md, section 5, has the argument.
+// Equality of logarithms (Chaum and Pedersen 1992) in the group of squares modulo n, whose order
+// p'*q' nobody but the dealer knows, for a random combination of a batch (Bellare, Garay and Rabin
+// 1998). docs/threshold.md, section 5, has the argument.
 //
-// Notation: x = D*s_i; c_j the ciphertexts, d_j = c_j^(2x) the partial decryptions; 128-bit weights
-// w_j; C = prod c_j^w_j, E = prod d_j^w_j; A = 2|n| + |D|. All moduli are n^2.
+// Notation: x = D*t_i; c_j the first digits of the ciphertexts, y_j = c_j^(2x) the partial
+// decryptions; 128-bit weights w_j; C = prod c_j^w_j, E = prod y_j^w_j; A = |n| + |D|. All modulo
+// n.
 //
 //   prover     r in [0, 2^(A+256)),  a = v^r,  b = (C^4)^r,  e = hash(statement, a, b), 128 bits,
 //              z = r + e*x over the integers: below 2^(A+256) + 2^(A+126), as x < 2^(A-2).
 //   verifier   a = v^z * v_i^-e,  b = (C^4)^z * (E^2)^-e,  e == hash(statement, a, b).
 //
-// Source: Shoup 2000, section 3; Damgard and Jurik 2001, section 4.1.
+// Source: Shoup 2000, section 3.
 
 #include "veilsum/paillier/share_proof.hpp"
 
@@ -35,19 +36,31 @@ using Challenge = std::array<std::byte, ShareProof::kChallengeBytes>;
 
 /// A + 256: bits of the nonce r.
 std::size_t nonce_bits(const ThresholdKey& key) {
-    return 2 * key.modulus().bits() + key.factorial().bit_length() + kHidingBits;
+    return key.modulus().bits() + key.factorial().bit_length() + kHidingBits;
 }
 
 std::size_t nonce_limbs(const ThresholdKey& key) { return nonce_bits(key) / 64 + 1; }
 
+std::size_t num_ciphertexts(const ShareStatement& s) {
+    return s.ciphertexts.size() / s.key.modulus().element_bytes();
+}
+
+Operand first_digits(const ShareStatement& s) {
+    return {s.ciphertexts.data(), s.key.modulus().element_bytes()};
+}
+
+Operand partials_of(const ShareStatement& s) {
+    return {s.partials.data(), s.key.modulo_n().element_bytes()};
+}
+
 StatementDigest digest_of(const ShareStatement& s) {
     StatementDigest digest;
-    Transcript("veilsum/partial/1")
+    Transcript("veilsum/partial/2")
         .bytes(s.key.fingerprint())
         .sized(s.context)
         .number(s.holder)
         .number(s.first)
-        .number(s.ciphertexts.size() / s.key.modulus().element_bytes())
+        .number(num_ciphertexts(s))
         .bytes(s.ciphertexts)
         .bytes(s.partials)
         .squeeze(digest);
@@ -63,14 +76,13 @@ std::vector<Limb> weights_of(const StatementDigest& digest, std::size_t count) {
 }
 
 /// prod x_j^(w_j), to the power 2^num_squarings, as an element.
-Bytes combined(ByteView elements, const std::vector<Limb>& weights, unsigned num_squarings,
+Bytes combined(Operand elements, const std::vector<Limb>& weights, unsigned num_squarings,
                const Modulus& n, const Execution& execution) {
     const std::size_t count = weights.size() / kWeightLimbs;
     const ExponentMatrix matrix{weights.data(), 1,          count, weights.size(),
                                 kWeightLimbs,   kWeightBits};
     Bytes out(n.element_bytes());
-    batch::multi_pow_vartime(out.data(), {elements.data(), n.element_bytes()}, n.r_squared(),
-                             matrix, n, execution);
+    batch::multi_pow_vartime(out.data(), elements, n.r_squared(), matrix, n, execution);
     // The product is in Montgomery form: it stands for itself times R^-1.
     const Limb power = Limb{1} << num_squarings;
     batch::pow_shared(out.data(), {out.data(), 0}, n.r(), &power, num_squarings + 1, 1, n,
@@ -129,10 +141,9 @@ void add_product(Secret<Limb>& r, const Challenge& challenge, const Secret<Limb>
 }
 
 [[noreturn]] void refuse(const ShareStatement& s, const std::string& why) {
-    const std::size_t count = s.ciphertexts.size() / s.key.modulus().element_bytes();
     throw Error(Errc::invalid_proof, why + ", holder " + std::to_string(s.holder) +
                                          ", ciphertexts " + std::to_string(s.first) + " to " +
-                                         std::to_string(s.first + count - 1));
+                                         std::to_string(s.first + num_ciphertexts(s) - 1));
 }
 
 /// z as limbs, if it is below 2^(A+256) + 2^(A+126).
@@ -157,10 +168,10 @@ std::size_t ShareProof::response_bytes(const ThresholdKey& key) { return nonce_b
 ShareProof prove_share(const ShareStatement& statement, const Secret<Limb>& exponent,
                        const Execution& execution) {
     const ThresholdKey& key = statement.key;
-    const Modulus& n = key.modulus();
+    const Modulus& n = key.modulo_n();
     const StatementDigest digest = digest_of(statement);
-    const auto weights = weights_of(digest, statement.ciphertexts.size() / n.element_bytes());
-    const Bytes c4 = combined(statement.ciphertexts, weights, 2, n, execution.without_progress());
+    const auto weights = weights_of(digest, num_ciphertexts(statement));
+    const Bytes c4 = combined(first_digits(statement), weights, 2, n, execution.without_progress());
 
     Secret<Limb> z = hedged_nonce(key, exponent, digest);
     Bytes commitments = pair_of(key.verification_base(), c4.data(), n);
@@ -177,13 +188,13 @@ ShareProof prove_share(const ShareStatement& statement, const Secret<Limb>& expo
 void verify_share(const ShareStatement& statement, const ShareProof& proof,
                   const Execution& execution) {
     const ThresholdKey& key = statement.key;
-    const Modulus& n = key.modulus();
+    const Modulus& n = key.modulo_n();
     const Execution quiet = execution.without_progress();
     const auto z = checked_response(statement, proof);
     const StatementDigest digest = digest_of(statement);
-    const auto weights = weights_of(digest, statement.ciphertexts.size() / n.element_bytes());
-    const Bytes c4 = combined(statement.ciphertexts, weights, 2, n, quiet);
-    const Bytes e2 = combined(statement.partials, weights, 1, n, quiet);
+    const auto weights = weights_of(digest, num_ciphertexts(statement));
+    const Bytes c4 = combined(first_digits(statement), weights, 2, n, quiet);
+    const Bytes e2 = combined(partials_of(statement), weights, 1, n, quiet);
 
     Bytes commitments = pair_of(key.verification_base(), c4.data(), n);
     power_of_pair(commitments, z, nonce_bits(key) + 1, n, quiet);

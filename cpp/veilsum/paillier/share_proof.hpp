@@ -6,8 +6,8 @@
 
 namespace veilsum {
 
-/// What a batch proof is about: that holder raised each of `ciphertexts` to 2*D*s_i, with the s_i
-/// of its verification key, and got `partials`. All public.
+/// What a batch proof is about: that holder raised each of `ciphertexts` to 2*D*t_i modulo n,
+/// with the t_i of its verification key, and got `partials`. All public.
 struct ShareStatement {
     const ThresholdKey& key;
     std::size_t holder;
@@ -15,7 +15,7 @@ struct ShareStatement {
     std::uint64_t first;
     /// What the proof is for, such as the name of a round: a proof for another one does not hold.
     ByteView context;
-    /// Elements, equally many and at least one of each.
+    /// Elements modulo n^2, and modulo n; equally many and at least one of each.
     ByteView ciphertexts;
     ByteView partials;
 };
@@ -31,16 +31,16 @@ struct ShareProof {
     static std::size_t response_bytes(const ThresholdKey& key);
 };
 
-/// `exponent` is D*s_i, key.exponent_limbs() limbs. Constant time in it. The nonce is hashed from
+/// `exponent` is D*t_i, key.exponent_limbs() limbs. Constant time in it. The nonce is hashed from
 /// the exponent, fresh randomness and the statement, so that neither a bad generator nor a repeated
-/// one gives the exponent away. Throws Error: entropy, cancelled. Cost: 28 multiplications a
-/// ciphertext, and two powers.
+/// one gives the exponent away. Throws Error: entropy, cancelled. Cost: 28 multiplications
+/// modulo n a ciphertext, and two powers.
 ShareProof prove_share(const ShareStatement& statement, const Secret<Limb>& exponent,
                        const Execution& execution);
 
 /// Throws Error: invalid_proof (SH9: the response is out of range; SH10: the proof does not hold),
 /// cancelled. Requires elements that passed CT1 and CT2. Variable time: all is public.
-/// Cost: 56 multiplications a ciphertext, and four powers.
+/// Cost: 56 multiplications modulo n a ciphertext, and four powers.
 void verify_share(const ShareStatement& statement, const ShareProof& proof,
                   const Execution& execution);
 

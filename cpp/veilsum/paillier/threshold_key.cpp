@@ -4,18 +4,25 @@
 #include <string>
 
 #include "veilsum/base/error.hpp"
+#include "veilsum/bigint/kernel.hpp"
 #include "veilsum/paillier/validate.hpp"
 #include "veilsum/rng/shake256.hpp"
 
 namespace veilsum {
 namespace {
 
-constexpr std::uint8_t kWireVersion = 1;
+// 1 had elements modulo n^2.
+constexpr std::uint8_t kWireVersion = 2;
 
 Integer factorial_of(std::size_t x) {
     Integer result;
     mpz_fac_ui(result.get(), x);
     return result;
+}
+
+Modulus modulo_n_of(const PublicKey& key) {
+    const Modulus& n = key.modulus();
+    return {n.n_integer(), *n.kernel().modulo_n};
 }
 
 }  // namespace
@@ -39,15 +46,17 @@ void SharePolicy::check(Errc code) const {
     }
 }
 
-ThresholdKey::ThresholdKey(PublicKey public_key, const SharePolicy& policy, Bytes verification) {
-    auto state = std::make_shared<State>(State{
-        std::move(public_key), policy, std::move(verification), factorial_of(policy.num_holders)});
+ThresholdKey::ThresholdKey(const PublicKey& public_key, const SharePolicy& policy,
+                           Bytes verification) {
+    auto state =
+        std::make_shared<State>(State{public_key, modulo_n_of(public_key), policy,
+                                      std::move(verification), factorial_of(policy.num_holders)});
     state_ = state;
-    Shake256().absorb("veilsum/threshold-key/1").absorb(to_bytes()).squeeze(state->fingerprint);
+    Shake256().absorb("veilsum/threshold-key/2").absorb(to_bytes()).squeeze(state->fingerprint);
 }
 
 std::size_t ThresholdKey::exponent_bits() const noexcept {
-    return 2 * modulus().bits() - 2 + factorial().bit_length();
+    return modulus().bits() - 2 + factorial().bit_length();
 }
 
 std::size_t ThresholdKey::exponent_limbs() const noexcept {
@@ -74,18 +83,17 @@ ThresholdKey ThresholdKey::from_bytes(ByteView wire, const Execution& execution)
     policy.threshold = reader.u8();
     policy.max_colluding_holders = reader.u8();
     policy.check(Errc::invalid_key);
-    PublicKey public_key = PublicKey::from_bytes(reader.bytes(reader.u64()));
-    const Modulus& n = public_key.modulus();
+    const PublicKey public_key = PublicKey::from_bytes(reader.bytes(reader.u64()));
+    const Modulus n = modulo_n_of(public_key);
     const ByteView elements = reader.bytes((policy.num_holders + 1) * n.element_bytes());
     reader.finish();
     try {
         validate_ciphertexts(elements, n, execution);
     } catch (const Error& error) {
         if (error.code() != Errc::invalid_ciphertext) throw;
-        throw Error(Errc::invalid_key,
-                    "SH5: a verification key has a digit that is not below n, or is no unit");
+        throw Error(Errc::invalid_key, "SH5: a verification key is not below n, or is no unit");
     }
-    return {std::move(public_key), policy, Bytes(elements.begin(), elements.end())};
+    return {public_key, policy, Bytes(elements.begin(), elements.end())};
 }
 
 }  // namespace veilsum

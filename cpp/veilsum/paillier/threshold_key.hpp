@@ -25,14 +25,15 @@ struct SharePolicy {
 };
 
 /// The public half of a shared key: the Paillier key, the policy, and a verification key for each
-/// holder, v_i = v^(D*s_i) mod n^2 with v a square and D = num_holders!, by which its work is
+/// holder, v_i = v^(D*t_i) mod n with v a square and D = num_holders!, by which its work is
 /// checked. Holders count from 1. Safe to share.
 ///
 /// Copies share one immutable state and may be used from any thread.
 class ThresholdKey {
 public:
-    /// `verification` is v, v_1, ..., v_num_holders as elements. The caller vouches for all of it.
-    ThresholdKey(PublicKey public_key, const SharePolicy& policy, Bytes verification);
+    /// `verification` is v, v_1, ..., v_num_holders as elements modulo n. The caller vouches for
+    /// all of it.
+    ThresholdKey(const PublicKey& public_key, const SharePolicy& policy, Bytes verification);
 
     /// Reads a key that the dealer sent. Throws Error: malformed, invalid_key (PK1 to PK4, SH1 to
     /// SH3, SH5), cancelled.
@@ -41,6 +42,8 @@ public:
 
     const PublicKey& public_key() const noexcept { return state_->public_key; }
     const Modulus& modulus() const noexcept { return public_key().modulus(); }
+    /// n for arithmetic modulo n itself: that of holders.
+    const Modulus& modulo_n() const noexcept { return state_->modulo_n; }
     const SharePolicy& policy() const noexcept { return state_->policy; }
 
     /// SHAKE256 of the wire bytes: names the key in partial decryptions and files.
@@ -49,15 +52,15 @@ public:
     /// D = num_holders!.
     const Integer& factorial() const noexcept { return state_->factorial; }
 
-    /// Bits of a holder's exponent D*s_i, the same for all: s_i < n*p'*q' < 2^(2|n|-2).
+    /// Bits of a holder's exponent D*t_i, the same for all: t_i < p'*q' < 2^(|n|-2).
     std::size_t exponent_bits() const noexcept;
-    /// Room for 2*D*s_i, and two at least.
+    /// Room for 2*D*t_i, and two at least.
     std::size_t exponent_limbs() const noexcept;
 
     const std::byte* verification_base() const noexcept { return state_->verification.data(); }
     /// Requires 1 <= holder <= num_holders.
     const std::byte* verification_key(std::size_t holder) const noexcept {
-        return state_->verification.data() + holder * modulus().element_bytes();
+        return state_->verification.data() + holder * modulo_n().element_bytes();
     }
 
     friend bool operator==(const ThresholdKey& a, const ThresholdKey& b) {
@@ -67,6 +70,7 @@ public:
 private:
     struct State {
         PublicKey public_key;
+        Modulus modulo_n;
         SharePolicy policy;
         Bytes verification;
         Integer factorial;

@@ -17,12 +17,9 @@ bool is_below_n(const std::byte* digit, const Modulus& n) {
 /// The error for the first of some elements that has a digit too large.
 [[noreturn]] void refuse_large_digit(const std::byte* elements, std::size_t begin,
                                      const Modulus& n) {
-    std::size_t i = begin;
-    for (const std::byte* element = elements + i * n.element_bytes();
-         is_below_n(element, n) && is_below_n(element + n.digit_bytes(), n);
-         element += n.element_bytes()) {
-        ++i;
-    }
+    std::size_t digit = begin * n.num_digits();
+    while (is_below_n(elements + digit * n.digit_bytes(), n)) ++digit;
+    const std::size_t i = digit / n.num_digits();
     throw Error(Errc::invalid_ciphertext,
                 "CT1: ciphertext " + std::to_string(i) + " has a digit that is not below n");
 }

@@ -187,7 +187,7 @@ def _plaintext_proof(frames: Iterator[bytes], agreed: Agreed, contents: Contents
 
 def _partial_decryption(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
     data = next(frames)
-    reader = Reader(data, WireKind.PARTIAL_DECRYPTION, 1)
+    reader = Reader(data, WireKind.PARTIAL_DECRYPTION, 2)
     contents.facts |= {
         "key_fingerprint": reader.bytes(32).hex(),
         "holder": reader.u8(),
