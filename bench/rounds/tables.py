@@ -160,7 +160,11 @@ def _microseconds(results: Results, key_bits: int) -> dict[str, float]:
     whole, part = method.facts["num_ciphertexts"], method.facts["num_opened"]
     checked, answers = contributor.count * whole, holder.count * part
     rows: list[tuple[str, float, int]] = [
-        ("`gmpy2.powmod` modulo n², the same power in the plain form", power.seconds, power.num_ciphertexts),
+        (
+            "`gmpy2.powmod` modulo n², the same power in the plain form",
+            power.seconds,
+            power.num_ciphertexts,
+        ),
         ("partial decryption", holder.phases[phases.PARTIAL].seconds, part),
         (_PROVE_SHARE, holder.phases[phases.PROVE_PARTIAL].seconds, part),
         (_CHECK_SHARE, aggregator.phases[phases.CHECK_PARTIALS].seconds, answers),
