@@ -168,7 +168,10 @@ TARGETS = {
         files.read_party, (*MALFORMED, *BAD_RECORD), make_seeds=files.party_seeds
     ),
     "round_ledger": Target(
-        files.read_round_ledger, BAD_RECORD, make_seeds=files.round_ledger_seeds
+        files.read_round_ledger,
+        BAD_RECORD,
+        make_seeds=files.round_ledger_seeds,
+        free_bytes=8 * FREE_BYTES,  # SQLite reads a damaged page's records more than once.
     ),
     "privacy_ledger": Target(
         files.read_privacy_ledger,
