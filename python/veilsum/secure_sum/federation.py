@@ -110,10 +110,18 @@ class Federation:
         begin = index * self.chunk_size
         return range(begin, min(begin + self.chunk_size, self.num_ciphertexts))
 
+    def chunks_within(self, num_bytes: int, *, num_contributors: int) -> int:
+        """How many chunks of so many contributors a request of about these bytes holds; 1 or more.
+
+        For ``Aggregator.open_requests(max_chunks=...)``.
+        """
+        everyones = self.chunk_size * self._element_bytes * max(1, num_contributors)
+        return max(1, num_bytes // everyones)
+
     @property
     def max_frame_bytes(self) -> int:
         """The longest framed message that a round of this federation can have."""
-        element_bytes = 2 * (-(-self.public_key.key_bits // 8))
+        element_bytes = self._element_bytes
         # A request names everyone in its descriptor, and again with a signed header.
         names = 1024 * (len(self.contributors) + len(self.holders))
         chunk = self.chunk_size * element_bytes
@@ -121,6 +129,10 @@ class Federation:
         lanes = 8 * (self.codec.dim + 1)
         whole = 0 if self.trust == "threshold" else max(total, lanes)
         return names + 8 * self.num_chunks + max(chunk, whole) + (1 << 16)
+
+    @property
+    def _element_bytes(self) -> int:
+        return 2 * (-(-self.public_key.key_bits // 8))
 
     def contributor(self, name: str) -> Enrolment | None:
         """The contributor of this name; None if there is none."""

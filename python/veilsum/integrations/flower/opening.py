@@ -41,7 +41,7 @@ class Opener:
     ) -> None:
         self._names = {party.name for party in federation.holders or federation.contributors}
         self._one_is_enough = federation.trust != "threshold"
-        self._chunk_bytes = federation.chunk_size * 2 * -(-federation.public_key.key_bits // 8)
+        self._chunks_within = federation.chunks_within
         self._nodes = nodes
         self._max_message_bytes = max_message_bytes
         self._answer_seconds = answer_seconds
@@ -56,8 +56,9 @@ class Opener:
             MalformedDataError: the opened integers are no sum.
         """
         refused, short_since = set[str](), None
-        everyones = self._chunk_bytes * max(1, len(aggregator.contributors))
-        max_chunks = max(1, self._max_message_bytes // everyones)
+        max_chunks = self._chunks_within(
+            self._max_message_bytes, num_contributors=len(aggregator.contributors)
+        )
         while True:
             self._nodes.update(grid, timeout=self._answer_seconds)
             holders = self._nodes.holders()

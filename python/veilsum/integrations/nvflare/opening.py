@@ -82,7 +82,7 @@ class Opener:
         self._ask = ask
         self._names = [party.name for party in federation.holders or federation.contributors]
         self._one_is_enough = federation.trust != "threshold"
-        self._chunk_bytes = federation.chunk_size * 2 * -(-federation.public_key.key_bits // 8)
+        self._chunks_within = federation.chunks_within
         self._log = log
         self._max_request_bytes = max_request_bytes
         self._answer_seconds = answer_seconds
@@ -98,8 +98,9 @@ class Opener:
         """
         deadline = time.monotonic() + self._opening_seconds
         refused: set[str] = set()
-        everyones = self._chunk_bytes * max(1, len(aggregator.contributors))
-        max_chunks = max(1, self._max_request_bytes // everyones)
+        max_chunks = self._chunks_within(
+            self._max_request_bytes, num_contributors=len(aggregator.contributors)
+        )
         while True:
             away = set(self._names) - self._present() - refused
             try:
