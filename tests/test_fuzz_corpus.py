@@ -111,6 +111,18 @@ def test_memory_that_was_only_announced_is_found(traced):
         fuzz(planted(read))
 
 
+def test_memory_that_the_interpreter_took_once_is_not_the_readers(traced):
+    tables = []
+
+    def read(data):
+        if not tables:
+            tables.append(bytearray(1 << 24))
+        return data
+
+    assert readers.check(planted(read), b"anything")
+    assert tables
+
+
 def test_a_party_that_changes_by_a_refused_message_is_found(monkeypatch):
     take = vs.secure_sum.Aggregator._check_header
 

@@ -52,6 +52,18 @@ def check(target, data):
 
     Returns whether the reader took it. Memory is looked at while tracemalloc traces.
     """
+    allowed = target.free_bytes + BYTES_FOR_EACH * len(data)
+    used, taken = _read(target, data)
+    if used > allowed:
+        # The interpreter's table of interned strings grows now and then, by megabytes and whatever
+        # is read; what a reader takes, it takes each time.
+        used, taken = _read(target, data)
+    assert used <= allowed, f"{used} for {len(data)} bytes"
+    return taken
+
+
+def _read(target, data):
+    """The most memory it had, 0 if nothing traces that, and whether it was taken."""
     tracing = tracemalloc.is_tracing()
     if tracing:
         tracemalloc.reset_peak()
@@ -63,13 +75,9 @@ def check(target, data):
         written, taken = None, False
     seconds = time.process_time() - begin
     assert seconds < MAX_SECONDS, f"{seconds} seconds for {len(data)} bytes"
-    if tracing:
-        used = tracemalloc.get_traced_memory()[1] - before
-        assert used <= target.free_bytes + BYTES_FOR_EACH * len(data), (
-            f"{used} for {len(data)} bytes"
-        )
     assert written in (None, data), "a reader took bytes that its object does not write"
-    return taken
+    used = tracemalloc.get_traced_memory()[1] - before if tracing else 0
+    return used, taken
 
 
 # ---- messages ----
@@ -168,10 +176,7 @@ TARGETS = {
         files.read_party, (*MALFORMED, *BAD_RECORD), make_seeds=files.party_seeds
     ),
     "round_ledger": Target(
-        files.read_round_ledger,
-        BAD_RECORD,
-        make_seeds=files.round_ledger_seeds,
-        free_bytes=8 * FREE_BYTES,  # SQLite reads a damaged page's records more than once.
+        files.read_round_ledger, BAD_RECORD, make_seeds=files.round_ledger_seeds
     ),
     "privacy_ledger": Target(
         files.read_privacy_ledger,
