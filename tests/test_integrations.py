@@ -84,6 +84,26 @@ def test_round_that_is_dropped_keeps_its_number_and_nothing_else(tmp_path):
     assert run.new_round()[0] == 2
 
 
+def test_round_that_was_begun_is_found_again_by_its_number(tmp_path):
+    run = RunFolder(tmp_path / "run", federation())
+    assert run.begun_after(0) is None
+    for _ in range(3):
+        run.new_round()
+    for number in (999_999, 1_000_000):  # By number: the second name sorts before the first.
+        (tmp_path / "run" / f"round-{number}").mkdir()
+    run.keep_transcript(2, b"what was signed")
+    begun = {after: run.begun_after(after) for after in (0, 1, 3, 999_999)}
+    assert {after: number for after, (number, _) in begun.items()} == {
+        0: 1,
+        1: 3,
+        3: 999_999,
+        999_999: 1_000_000,
+    }
+    assert run.begun_after(1_000_000) is None
+    begun[1][1].put("opening", "x", [known_key(2048).public.to_bytes()])
+    assert list((tmp_path / "run" / "round-000003").iterdir())
+
+
 # ---- a site's party ----
 
 

@@ -14,6 +14,7 @@ from veilsum.secure_sum import Federation, FolderStore
 __all__ = ["RunFolder"]
 
 _ABOUT = "run.json"
+_TRANSCRIPT = ".transcript"
 _VERSION = 1
 _RUN_ID_BYTES = 16
 _MAX_ABOUT_BYTES = 1 << 16
@@ -54,17 +55,21 @@ class RunFolder:
 
     def new_round(self) -> tuple[int, FolderStore]:
         """The next round's number, which is taken from now on, and its store."""
-        found = (re.match(r"round-(\d+)", path.name) for path in self.path.iterdir())
-        number = max((int(name[1]) for name in found if name), default=0) + 1
+        number = max([*self._numbers(), *self._numbers(_TRANSCRIPT)], default=0) + 1
         folder = self._round(number)
         folder.mkdir(mode=0o700)
         sync(self.path)
         return number, FolderStore(folder)
 
+    def begun_after(self, number: int) -> tuple[int, FolderStore] | None:
+        """The first round after this one that has a folder, with its store; None without one."""
+        later = min((found for found in self._numbers() if found > number), default=None)
+        return None if later is None else (later, FolderStore(self._round(later)))
+
     def keep_transcript(self, number: int, transcript: bytes) -> None:
         """End a round that was opened: its transcript stays, and its ciphertexts go."""
         folder = self._round(number)
-        replace_file(folder.with_suffix(".transcript"), [transcript])
+        replace_file(folder.with_suffix(_TRANSCRIPT), [transcript])
         shutil.rmtree(folder, ignore_errors=True)
 
     def drop(self, number: int) -> None:
@@ -74,6 +79,12 @@ class RunFolder:
 
     def _round(self, number: int) -> Path:
         return self.path / f"round-{number:06d}"
+
+    def _numbers(self, suffix: str = "") -> list[int]:
+        """Of the names that ``_round`` gave, with this suffix."""
+        name = re.compile(r"round-([0-9]{6,})" + re.escape(suffix))
+        found = (name.fullmatch(path.name) for path in self.path.iterdir())
+        return [int(match[1]) for match in found if match]
 
 
 def _read_about(path: Path) -> tuple[bytes, bytes]:

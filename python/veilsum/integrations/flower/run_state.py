@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -88,11 +87,7 @@ class RunState:
 
     def begin_round(self, after: int) -> tuple[int, FolderStore]:
         """The round that was begun after round ``after``, which is over; else a new one."""
-        for folder in sorted(self._run.path.iterdir()):
-            found = re.fullmatch(r"round-(\d+)", folder.name)
-            if found and int(found[1]) > after:
-                return int(found[1]), FolderStore(folder)
-        return self._run.new_round()
+        return self._run.begun_after(after) or self._run.new_round()
 
     def end_round(self, number: int, transcript: bytes) -> None:
         """The round was opened: its transcript stays, its ciphertexts go."""
