@@ -1,4 +1,4 @@
-"""Federations of the protocol's tests, and rounds with all parties in this process."""
+"""Federations of the protocol's tests, and honest rounds with all parties in this process."""
 
 import dataclasses
 import functools
@@ -12,7 +12,6 @@ from shared_keys import shared_key
 from veilsum import hazmat
 from veilsum.secure_sum import (
     Aggregator,
-    ContributionHeader,
     Contributor,
     Federation,
     Identity,
@@ -21,7 +20,6 @@ from veilsum.secure_sum import (
     ShareHolder,
     hash_model,
 )
-from veilsum.secure_sum.merkle import leaf_hash, merkle_root
 from veilsum.wire import split_frames
 
 DIM = 200
@@ -122,14 +120,15 @@ def holder(agreed, name, rounds=None):
 class Round:
     """An aggregator with some contributions, and holders with ledgers of their own."""
 
-    def __init__(self, agreed=None, names=NAMES[:3], *, store=None, **changes):
+    def __init__(self, agreed=None, names=NAMES[:3], *, store=None, deltas=None, **changes):
         self.federation = federation() if agreed is None else agreed
         self.descriptor = descriptor(self.federation, **changes)
         self.store = store
         self.aggregator = self.new_aggregator()
         parties = self.federation.holders or self.federation.contributors
         self.ledgers = {party.name: RoundLedger.in_memory() for party in parties}
-        self.messages = {name: self.contribution(name) for name in names}
+        deltas = dict.fromkeys(names, 0.5) if deltas is None else deltas
+        self.messages = {name: self.contribution(name, deltas[name]) for name in names}
         for message in self.messages.values():
             self.aggregator.receive(message)
 
@@ -181,14 +180,3 @@ def assert_sums(result, expected):
 
 def frames_of(message):
     return list(split_frames(message, max_frame_bytes=1 << 30))
-
-
-def resigned(agreed, announced, name, frames):
-    """The contribution of these chunks, whoever made them, with this contributor's signature."""
-    header = ContributionHeader.signed(
-        identity(name),
-        round_id=announced.round_id,
-        num_chunks=len(frames),
-        root=merkle_root([leaf_hash(frame) for frame in frames]),
-    )
-    return b"".join([header.to_bytes(), *frames])

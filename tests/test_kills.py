@@ -17,7 +17,7 @@ import protocol_parties as parties
 import pytest
 import veilsum as vs
 from killable_parties import PASSPHRASE, PLACES, announcement, digest
-from protocol_world import forged_request
+from protocol_attackers import forged_request
 from shared_keys import shared_key
 from veilsum import keyfile
 from veilsum.identity import Role
@@ -185,7 +185,7 @@ class Supervisor:
         messages = [self.post.get(f"contributions/{name}") for name in some]
         announced = announcement(self.agreed, number)
         chunk = self.random.randrange(self.agreed.num_chunks)
-        request = forged_request(None, announced, messages, (chunk,))
+        request = forged_request(announced, messages, (chunk,))
         self.post.put(f"requests/{holder}/{number:04d}-rogue-{digest(request)}", request)
 
 

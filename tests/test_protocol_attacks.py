@@ -5,127 +5,117 @@ they are given, as ``KeyShare.decrypt`` alone does. Then it meets the protocol.
 """
 
 import numpy as np
+import protocol_parties as parties
 import pytest
 import veilsum as vs
-from protocol_parties import frames_of
-from protocol_world import (
-    CODEC,
+from protocol_attackers import (
+    DELTAS,
+    EVIL,
     HOLDERS,
-    MODEL,
-    NAMES,
-    Round,
-    World,
+    VICTIM,
+    attacked_round,
     changed,
     ciphertexts_of,
+    contribution,
+    federation,
     forged_contribution,
     forged_request,
     proofs_of,
     refused_everywhere,
 )
+from protocol_parties import CODEC, MODEL, NAMES, frames_of
 from shared_keys import shared_key
 from veilsum import hazmat
-from veilsum.secure_sum import (
-    Chunk,
-    ChunkRequest,
-)
-
-VICTIM, EVIL = "ada", "eve"
+from veilsum.secure_sum import Chunk, ChunkRequest, RoundLedger
 
 
-@pytest.fixture
-def world():
-    return World()
+@pytest.fixture(scope="module")
+def agreed():
+    return federation()
 
 
 # ---- the defence switched off ----
 
 
-def gullible_open(world, total):
+def gullible_open(agreed, total):
     """Four holders who decrypt what they are given: the lanes of it."""
-    shares = world.shares[:4]
-    partials = [share.decrypt(total, context=b"") for share in shares]
-    combination = vs.threshold.Combination(world.federation.key, total, context=b"")
-    for partial in partials:
-        combination.add(partial)
-    return CODEC.unpack_lanes(combination.open_plaintexts(), modulus=world.federation.public_key.n)
+    combination = vs.threshold.Combination(agreed.key, total, context=b"")
+    for share in shared_key().shares[:4]:
+        combination.add(share.decrypt(total, context=b""))
+    return CODEC.unpack_lanes(combination.open_plaintexts(), modulus=agreed.public_key.n)
+
+
+def lanes_of(name):
+    """What only this contributor may know."""
+    return CODEC.quantise(DELTAS[name])[0]
 
 
 # ---- opening less than a sum ----
 
 
-def test_a_lone_ciphertext_is_not_opened_as_a_sum(world):
-    state = Round(world)
-    stolen = ciphertexts_of(world, state.messages[VICTIM])
-    assert np.array_equal(gullible_open(world, stolen), world.lanes([VICTIM]))
-    chunks = tuple(range(world.federation.num_chunks))
-    lone = forged_request(world, state.descriptor, [state.messages[VICTIM]], chunks)
+def test_a_lone_ciphertext_is_not_opened_as_a_sum(agreed):
+    state = attacked_round(agreed)
+    stolen = ciphertexts_of(agreed, state.messages[VICTIM])
+    assert np.array_equal(gullible_open(agreed, stolen), lanes_of(VICTIM))
+    chunks = tuple(range(agreed.num_chunks))
+    lone = forged_request(state.descriptor, [state.messages[VICTIM]], chunks)
     with pytest.raises(vs.PolicyRefusedError, match="fewer than 3"):
-        world.holder(HOLDERS[0]).open(lone)
+        state.holder(HOLDERS[0]).open(lone)
     # Named with others, but with the victim's ciphertexts only: the others did not sign those.
-    frames = frames_of(forged_request(world, state.descriptor, state.messages.values(), chunks))
+    zero = agreed.public_key.encrypt([0])
+    fake = Chunk(index=0, ciphertexts=zero.to_bytes(), proof=b"").to_bytes()
     for i, name in enumerate(NAMES[1:], start=1):
-        zero = world.federation.public_key.encrypt([0])
-        fake = Chunk(index=0, ciphertexts=zero.to_bytes(), proof=b"").to_bytes()
+        frames = frames_of(forged_request(state.descriptor, state.messages.values(), chunks))
         frames[1 + i] = changed(frames[1 + i], ChunkRequest, chunk=fake)
         with pytest.raises(vs.ProtocolError, match=f"chunk 0 that {name} signed"):
-            world.holder(HOLDERS[i]).open(frames)
-        break
+            state.holder(HOLDERS[i]).open(frames)
 
 
-def test_a_cancelling_contribution_needs_a_proof_it_cannot_have(world):
-    descriptor = world.descriptor()
-    messages = {name: world.contribution(name, descriptor) for name in NAMES[:4]}
-    others = [ciphertexts_of(world, messages[name]) for name in NAMES[1:4]]
-    cancelling = -(others[0] + others[1] + others[2])
-    total = sum([ciphertexts_of(world, messages[VICTIM]), *others, cancelling])
-    assert np.array_equal(gullible_open(world, total), world.lanes([VICTIM]))
-    for proofs in (proofs_of(messages["bob"]), proofs_of(messages[VICTIM])):
-        forged = forged_contribution(world, descriptor, EVIL, cancelling, proofs)
-        refused_everywhere(world, descriptor, forged, vs.ProofError, "eve did not prove")
+def test_a_cancelling_contribution_needs_a_proof_it_cannot_have(agreed):
+    state = attacked_round(agreed, NAMES[:3])
+    victim, bob, cyd = (ciphertexts_of(agreed, state.messages[name]) for name in NAMES[:3])
+    cancelling = -(bob + cyd)
+    assert np.array_equal(gullible_open(agreed, victim + bob + cyd + cancelling), lanes_of(VICTIM))
+    for name in ("bob", VICTIM):
+        proofs = proofs_of(state.messages[name])
+        forged = forged_contribution(agreed, state.descriptor, EVIL, cancelling, proofs)
+        refused_everywhere(agreed, state.descriptor, forged, vs.ProofError, "dan did not prove")
 
 
 @pytest.mark.parametrize("change", ["copy", "double", "shifted lanes", "rerandomised"])
-def test_a_contribution_cannot_be_made_of_another(world, change):
+def test_a_contribution_cannot_be_made_of_another(agreed, change):
     """A multiple of the victim's update, in lanes where nothing else is, would tell it."""
-    descriptor = world.descriptor()
-    message = world.contribution(VICTIM, descriptor)
-    stolen = ciphertexts_of(world, message)
+    descriptor = parties.descriptor(agreed)
+    message = contribution(agreed, descriptor, VICTIM)
+    stolen = ciphertexts_of(agreed, message)
     scalar = {"double": 2, "shifted lanes": 1 << CODEC.lane_bits}.get(change)
     made = stolen.rerandomise() if scalar is None else stolen.multiply_vartime([scalar])
     if change == "copy":
         made = stolen
     elif change == "double":
-        assert np.array_equal(gullible_open(world, made), 2 * world.lanes([VICTIM]))
-    forged = forged_contribution(world, descriptor, EVIL, made, proofs_of(message))
-    refused_everywhere(world, descriptor, forged, vs.ProofError, "eve did not prove")
+        assert np.array_equal(gullible_open(agreed, made), 2 * lanes_of(VICTIM))
+    forged = forged_contribution(agreed, descriptor, EVIL, made, proofs_of(message))
+    refused_everywhere(agreed, descriptor, forged, vs.ProofError, "dan did not prove")
 
 
-def test_a_contribution_to_an_earlier_round_is_not_summed_again(world):
-    old = world.contribution(VICTIM, world.descriptor())
-    descriptor = world.descriptor(round_number=2)
-    refused_everywhere(world, descriptor, old, vs.ProtocolError, "another round")
+def test_a_contribution_to_an_earlier_round_is_not_summed_again(agreed):
+    old = contribution(agreed, parties.descriptor(agreed), VICTIM)
+    descriptor = parties.descriptor(agreed, round_number=2)
+    refused_everywhere(agreed, descriptor, old, vs.ProtocolError, "another round")
     # Signed anew by a contributor in league, its proofs are still those of the old round.
-    stolen = ciphertexts_of(world, old)
-    forged = forged_contribution(world, descriptor, EVIL, stolen, proofs_of(old))
-    refused_everywhere(world, descriptor, forged, vs.ProofError, "eve did not prove")
+    stolen = ciphertexts_of(agreed, old)
+    forged = forged_contribution(agreed, descriptor, EVIL, stolen, proofs_of(old))
+    refused_everywhere(agreed, descriptor, forged, vs.ProofError, "dan did not prove")
 
 
 # ---- opening more than one sum ----
 
 
-def overlapping_sets(world):
-    """Two sets of one round that differ by the victim."""
-    state = Round(world)
-    chunks = tuple(range(world.federation.num_chunks))
-    messages = list(state.messages.values())
-    return (
-        forged_request(world, state.descriptor, messages, chunks),
-        forged_request(world, state.descriptor, messages[1:], chunks),
-    )
-
-
-def test_a_second_overlapping_set_finds_too_few_holders(world):
-    with_victim, without = overlapping_sets(world)
+def test_a_second_overlapping_set_finds_too_few_holders(agreed):
+    state = attacked_round(agreed)
+    chunks, messages = tuple(range(agreed.num_chunks)), list(state.messages.values())
+    with_victim = forged_request(state.descriptor, messages, chunks)
+    without = forged_request(state.descriptor, messages[1:], chunks)
     # Two of five holders collude and answer everything; three are honest, one set each.
     colluding, honest = HOLDERS[:2], HOLDERS[2:]
     answered = {"with": set(colluding), "without": set(colluding)}
@@ -134,12 +124,12 @@ def test_a_second_overlapping_set_finds_too_few_holders(world):
         [(with_victim, "with"), (with_victim, "with"), (without, "without")],
         strict=True,
     ):
-        world.holder(name).open(request)
+        state.holder(name).open(request)
         answered[which].add(name)
         other = without if which == "with" else with_victim
         with pytest.raises(vs.PolicyRefusedError, match="one answer"):
-            world.holder(name).open(other)
-    threshold = world.federation.key.threshold
+            state.holder(name).open(other)
+    threshold = agreed.key.threshold
     assert len(answered["with"]) >= threshold > len(answered["without"])
 
 
@@ -159,36 +149,35 @@ def test_with_a_lower_threshold_both_sets_would_be_opened():
 
 
 @pytest.mark.parametrize("change", ["invited", "model", "set"])
-def test_a_round_is_opened_once_whatever_is_changed(world, change):
-    state = Round(world)
+def test_a_round_is_opened_once_whatever_is_changed(agreed, change):
+    state = attacked_round(agreed)
     state.open()
     announced = {
-        "invited": world.descriptor(invited=NAMES[:4]),
-        "model": world.descriptor(model=[MODEL[0] + 1]),
+        "invited": parties.descriptor(agreed, invited=NAMES[:3]),
+        "model": parties.descriptor(agreed, model=[MODEL[0] + 1]),
         "set": state.descriptor,
     }[change]
-    for name in NAMES:  # Even contributors that answer again gain nothing.
-        world.forget(name)
-    model = [MODEL[0] + 1] if change == "model" else MODEL
-    again = [world.contribution(name, announced, model=model) for name in NAMES[:3]]
-    request = forged_request(world, announced, again, (0,))
+    # Even contributors that answer again gain nothing.
+    again = [contribution(agreed, announced, name) for name in NAMES[:3]]
+    request = forged_request(announced, again, (0,))
     for name in HOLDERS[:4]:
         with pytest.raises(vs.PolicyRefusedError, match="round 1 was answered"):
-            world.holder(name).open(request)
+            state.holder(name).open(request)
 
 
-def test_another_run_needs_another_key(world):
-    Round(world).open()
+def test_another_run_needs_another_key(agreed):
+    rounds = RoundLedger.in_memory()
+    contribution(agreed, parties.descriptor(agreed), VICTIM, rounds=rounds)
+    other = parties.descriptor(agreed, run_id=b"r" * 16, round_number=2)
     with pytest.raises(vs.PolicyRefusedError, match="another run"):
-        world.contribution(VICTIM, world.descriptor(run_id=b"r" * 16, round_number=2))
+        contribution(agreed, other, VICTIM, rounds=rounds)
 
 
-def test_a_contributor_whose_ledger_was_rolled_back_gains_the_aggregator_nothing(world):
+def test_a_contributor_whose_ledger_was_rolled_back_gains_the_aggregator_nothing(agreed):
     """It answers a round twice; still only one of the sets is opened."""
-    state = Round(world)
-    first = [state.messages[name] for name in NAMES[:3]]
-    world.forget(VICTIM)
-    second = [world.contribution(VICTIM, state.descriptor), *first[1:]]
-    world.holder(HOLDERS[0]).open(forged_request(world, state.descriptor, first, (0,)))
+    state = attacked_round(agreed, NAMES[:3])
+    first = list(state.messages.values())
+    second = [contribution(agreed, state.descriptor, VICTIM), *first[1:]]
+    state.holder(HOLDERS[0]).open(forged_request(state.descriptor, first, (0,)))
     with pytest.raises(vs.PolicyRefusedError, match="one answer"):
-        world.holder(HOLDERS[0]).open(forged_request(world, state.descriptor, second, (0,)))
+        state.holder(HOLDERS[0]).open(forged_request(state.descriptor, second, (0,)))

@@ -8,6 +8,7 @@ import protocol_parties as parties
 import pytest
 import veilsum as vs
 from known_keys import known_key
+from protocol_attackers import resigned
 from protocol_parties import CODEC, DIM, NAMES, NOISE, NOISY_CODEC, TRUSTS, Round
 from shared_keys import shared_key
 from validation_rules import rule
@@ -101,7 +102,7 @@ def with_chunk(state, index, frame):
     """A good contribution of dan with another chunk, which dan signed."""
     frames = parties.frames_of(state.contribution("dan"))[1:]
     frames[index] = frame
-    return parties.resigned(state.federation, state.descriptor, "dan", frames)
+    return resigned(state.descriptor, "dan", frames)
 
 
 def unwanted(kind, state):
@@ -123,19 +124,19 @@ def unwanted(kind, state):
             other = parties.descriptor(agreed, round_number=2)
             return parties.contribute(agreed, other, "dan")
         case "not invited":
-            return parties.resigned(agreed, announced, "eve", frames[1:])
+            return resigned(announced, "eve", frames[1:])
         case "on the roster, not invited":
             few = Round(agreed, names=(), invited=NAMES[:3])
             state.aggregator, state.descriptor = few.aggregator, few.descriptor
             for name in NAMES[:3]:
                 few.aggregator.receive(few.contribution(name))
-            return parties.resigned(agreed, few.descriptor, "dan", frames[1:])
+            return resigned(few.descriptor, "dan", frames[1:])
         case "twice":
             return state.contribution("ada")
         case "the same twice":
             return state.messages["ada"]
         case "another's name":
-            signed = parties.resigned(agreed, announced, "cyd", frames[1:])
+            signed = resigned(announced, "cyd", frames[1:])
             forged = ContributionHeader.from_bytes(parties.frames_of(signed)[0])
             forged = dataclasses.replace(forged, contributor="dan")
             return b"".join([forged.to_bytes(), *frames[1:]])
@@ -149,9 +150,9 @@ def unwanted(kind, state):
             )
             return b"".join([header.to_bytes(), *frames[1:]])
         case "a chunk less":
-            return parties.resigned(agreed, announced, "dan", frames[1:-1])
+            return resigned(announced, "dan", frames[1:-1])
         case "a chunk more":
-            return parties.resigned(agreed, announced, "dan", [*frames[1:], frames[-1]])
+            return resigned(announced, "dan", [*frames[1:], frames[-1]])
         case "a chunk is missing":
             return b"".join(frames[:-1])
         case "chunks after the last":
@@ -160,7 +161,7 @@ def unwanted(kind, state):
             return b"".join([frames[0], frames[2], frames[1], *frames[3:]])
         case "swapped chunks, signed":
             swapped = [frames[2], frames[1], *frames[3:]]
-            return parties.resigned(agreed, announced, "dan", swapped)
+            return resigned(announced, "dan", swapped)
         case "another's chunk":
             stolen = parties.frames_of(state.messages["ada"])[1]
             return b"".join([frames[0], stolen, *frames[2:]])

@@ -7,6 +7,7 @@ import protocol_parties as parties
 import pytest
 import veilsum as vs
 from known_keys import known_key
+from protocol_attackers import resigned
 from protocol_parties import CODEC, NAMES, Round
 from validation_rules import rule
 from veilsum.secure_sum import (
@@ -185,12 +186,8 @@ def test_every_contribution_of_a_set_is_signed_by_one_who_was_invited(trust):
     agreed = parties.federation(trust)
     state = Round(agreed, invited=NAMES[:3])
     frames = request_of(state)
-    eve = parties.resigned(
-        agreed, state.descriptor, "eve", parties.frames_of(state.messages["ada"])[1:]
-    )
-    dan = parties.resigned(
-        agreed, state.descriptor, "dan", parties.frames_of(state.messages["ada"])[1:]
-    )
+    eve = resigned(state.descriptor, "eve", parties.frames_of(state.messages["ada"])[1:])
+    dan = resigned(state.descriptor, "dan", parties.frames_of(state.messages["ada"])[1:])
     headers = OpenRequest.from_bytes(frames[0]).headers
     read = type(headers[0]).from_bytes
     for message in (eve, dan):

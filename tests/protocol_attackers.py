@@ -1,0 +1,110 @@
+"""What attackers make of the messages of a round of protocol_parties, and who must refuse it."""
+
+import dataclasses
+
+import numpy as np
+import protocol_parties as parties
+import pytest
+import veilsum as vs
+from protocol_parties import DIM, NAMES, Round, frames_of
+from veilsum.secure_sum import (
+    Aggregator,
+    Chunk,
+    ChunkRequest,
+    ContributionHeader,
+    OpenRequest,
+)
+from veilsum.secure_sum.merkle import leaf_hash, merkle_paths, merkle_root
+
+VICTIM, EVIL = "ada", "dan"
+HOLDERS = parties.holder_names("threshold")
+DELTAS = {name: np.round(np.linspace(-1, 1, DIM) * (i + 1) / 4, 2) for i, name in enumerate(NAMES)}
+
+
+def federation(**changes):
+    """Four of five holders open a sum; three chunks, of two, two and one ciphertexts."""
+    return parties.federation("threshold", **({"min_contributors": 3, "chunk_size": 2} | changes))
+
+
+def attacked_round(agreed, names=NAMES, **changes):
+    """A round with the honest contributions of some: each has a delta of its own."""
+    return Round(agreed, names, deltas=DELTAS, **changes)
+
+
+def contribution(agreed, announced, name, **options):
+    """The honest one; a contributor whose ledger was rolled back makes a second."""
+    return parties.contribute(agreed, announced, name, DELTAS[name], **options)
+
+
+def changed(frame, kind, **changes):
+    """A message read, changed and written again."""
+    return dataclasses.replace(kind.from_bytes(frame), **changes).to_bytes()
+
+
+def ciphertexts_of(agreed, message):
+    """The ciphertexts in a contribution: anybody can read them."""
+    chunks = [Chunk.from_bytes(frame) for frame in frames_of(message)[1:]]
+    return vs.Ciphertexts.concatenate(
+        [vs.Ciphertexts.from_bytes(chunk.ciphertexts, agreed.public_key) for chunk in chunks]
+    )
+
+
+def proofs_of(message):
+    return [Chunk.from_bytes(frame).proof for frame in frames_of(message)[1:]]
+
+
+def resigned(announced, name, frames):
+    """The contribution of these chunks, whoever made them, with this contributor's signature."""
+    header = ContributionHeader.signed(
+        parties.identity(name),
+        round_id=announced.round_id,
+        num_chunks=len(frames),
+        root=merkle_root([leaf_hash(frame) for frame in frames]),
+    )
+    return b"".join([header.to_bytes(), *frames])
+
+
+def forged_contribution(agreed, announced, name, ciphertexts, proofs):
+    """A contribution of these ciphertexts and proofs, properly signed by ``name``."""
+    chunks = []
+    for index in range(agreed.num_chunks):
+        places = agreed.chunk_range(index)
+        part = ciphertexts[places.start : places.stop]
+        chunks.append(Chunk(index=index, ciphertexts=part.to_bytes(), proof=proofs[index]))
+    return resigned(announced, name, [chunk.to_bytes() for chunk in chunks])
+
+
+def forged_request(announced, messages, chunks):
+    """What a cheating aggregator asks: these contributions, these chunks."""
+    contributions = {
+        ContributionHeader.from_bytes(frames_of(m)[0]).contributor: frames_of(m) for m in messages
+    }
+    headers = tuple(
+        ContributionHeader.from_bytes(contributions[name][0]) for name in sorted(contributions)
+    )
+    request = OpenRequest(descriptor=announced, headers=headers, chunks=chunks)
+    frames = [request.to_bytes()]
+    for index in chunks:
+        for position, name in enumerate(sorted(contributions)):
+            leaves = [leaf_hash(frame) for frame in contributions[name][1:]]
+            frames.append(
+                ChunkRequest(
+                    contribution=position,
+                    path=tuple(merkle_paths(leaves)[index]),
+                    chunk=contributions[name][1 + index],
+                ).to_bytes()
+            )
+    return b"".join(frames)
+
+
+def refused_everywhere(agreed, announced, message, error, match):
+    """The aggregator refuses it, and where the aggregator is in league every holder does."""
+    aggregator = Aggregator(agreed, announced)
+    with pytest.raises(error, match=match):
+        aggregator.receive(message)
+    assert aggregator.contributors == ()
+    assert sum(aggregator.refused.values()) == 1
+    honest = [contribution(agreed, announced, name) for name in NAMES[1:3]]
+    request = forged_request(announced, [*honest, message], tuple(range(agreed.num_chunks)))
+    with pytest.raises(error, match=match):
+        parties.holder(agreed, HOLDERS[0]).open(request)
