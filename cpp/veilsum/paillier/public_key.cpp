@@ -51,9 +51,11 @@ Integer derive_h(const Modulus& modulus) {
 }  // namespace
 
 struct PublicKey::State {
-    State(const Integer& n, KeyForm key_form) : modulus(n, active_kernel()), form(key_form) {}
+    State(const Integer& n, KeyForm key_form)
+        : modulus(n, active_kernel()), modulo_n(n, *active_kernel().modulo_n), form(key_form) {}
 
     Modulus modulus;
+    Modulus modulo_n;
     KeyForm form;
     Fingerprint fingerprint{};
     Lazy<Secret<std::byte>> randomiser_base;
@@ -61,6 +63,7 @@ struct PublicKey::State {
 };
 
 const Modulus& PublicKey::modulus() const noexcept { return state_->modulus; }
+const Modulus& PublicKey::modulo_n() const noexcept { return state_->modulo_n; }
 KeyForm PublicKey::form() const noexcept { return state_->form; }
 const Fingerprint& PublicKey::fingerprint() const noexcept { return state_->fingerprint; }
 
