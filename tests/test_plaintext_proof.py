@@ -105,7 +105,7 @@ def test_toy_proofs_hold_for_the_reference(primes):
 
 @FORMS
 def test_pools_and_matrices_are_proved_too(public, key):
-    pool = public.precompute(8)
+    pool = public.precompute(8, for_proofs=True)
     ciphertexts, proof = public.encrypt_and_prove(
         [[1, -2, 3], [4, 5, -6]], context=CONTEXT, pool=pool, chunk=4
     )

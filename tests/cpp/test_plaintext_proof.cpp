@@ -58,7 +58,7 @@ TEST_CASE("proofs of plaintexts hold for chunks of every length") {
                 REQUIRE(holds(proof, ciphertexts));
             }
         }
-        RandomiserPool pool(key, 9, {});
+        RandomiserPool pool(key, 9, true, {});
         const auto [ciphertexts, proof] = prove(key, 9, 4, &pool);
         CHECK(holds(proof, ciphertexts));
         CHECK(pool.remaining() == 0);

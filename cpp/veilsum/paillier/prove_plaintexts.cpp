@@ -184,6 +184,11 @@ ProvedCiphertexts encrypt_and_prove(const Plaintexts& plaintexts, Ciphertexts::S
     if (chunk == 0 || chunk > kMaxProofChunk) {
         throw Error(Errc::invalid_argument, "PP2: a proof is for a chunk of 1 to 2^20 ciphertexts");
     }
+    if (pool != nullptr && !pool->is_for_proofs()) {
+        throw Error(Errc::invalid_argument,
+                    "this randomiser pool is not for proofs; make one with precompute(..., "
+                    "for_proofs=True)");
+    }
     require_representable(plaintexts, key.modulus(), execution.without_progress());
     const auto finish = [&](std::span<const std::byte> elements, std::span<const Limb> origins) {
         Ciphertexts ciphertexts = seal(elements, plaintexts, std::move(shape), key, execution);
