@@ -109,13 +109,13 @@ void register_keys(py::module_& core) {
         .def("decrypt", &decrypt, py::arg("ciphertexts"), num_threads, progress);
 
     py::class_<RandomiserPool>(core, "RandomiserPool")
-        .def(py::init([](const PublicKey& key, std::size_t count, unsigned threads,
+        .def(py::init([](const PublicKey& key, std::size_t count, bool for_proofs, unsigned threads,
                          const py::object& watch) {
                  const Execution execution = python_execution(threads, watch);
                  const py::gil_scoped_release release;
-                 return std::make_unique<RandomiserPool>(key, count, execution);
+                 return std::make_unique<RandomiserPool>(key, count, for_proofs, execution);
              }),
-             py::arg("key"), py::arg("count"), num_threads, progress)
+             py::arg("key"), py::arg("count"), py::arg("for_proofs"), num_threads, progress)
         .def_property_readonly("remaining", &RandomiserPool::remaining);
 
     core.def("generate_key", &generate, py::arg("key_bits"), py::arg("safe_primes"), num_threads);

@@ -240,10 +240,11 @@ def test_golden_threshold_key_and_partial_decryption_are_read_and_written():
     assert partial.to_bytes() == data["partial_decryption"]
 
 
-def test_shared_keys_of_elements_modulo_n_squared_are_refused_by_their_version():
+def test_shared_keys_and_proofs_of_elements_modulo_n_squared_are_refused_by_their_version():
     """Version 1 of these kinds was never released."""
     key = vs.threshold.ThresholdKey.from_bytes((GOLDEN / "threshold_key.bin").read_bytes())
     readers = {
+        "plaintext_proof": lambda data: vs.PlaintextProof.from_bytes(data, known_key(2048).public),
         "threshold_key": vs.threshold.ThresholdKey.from_bytes,
         "partial_decryption": lambda data: vs.threshold.PartialDecryption.from_bytes(data, key),
     }

@@ -58,6 +58,14 @@ def test_the_demo_prints_a_table_and_writes_plots_and_json(images, tmp_path):
     assert [t["points"][0][0] for t in found["trade_offs"]] == [0.5, 1.0, 1.0]
 
 
+def test_share_holders_open_unless_told_otherwise(images, tmp_path):
+    arguments = ["--data-dir", images, "--rounds", 1, "--clients", 10, "--key-bits", 2048]
+    result = demo(*arguments, "--only", "encrypted", "--out", tmp_path, "--json", "-")
+    assert result.returncode == 0, result.stderr
+    [trained] = json.loads(result.stdout)["results"]
+    assert trained["trust"] == "threshold"
+
+
 def test_json_alone_goes_to_standard_output(images, tmp_path):
     arguments = ["--data-dir", images, "--rounds", 1, "--clients", 10, "--only", "plain"]
     result = demo(*arguments, "--out", tmp_path, "--json", "-")

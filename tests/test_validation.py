@@ -291,6 +291,18 @@ def test_pool_gives_each_randomiser_once(key):
         key.public.encrypt([1], pool=pool)
 
 
+@rule("RP5")
+def test_pool_is_for_proofs_or_not(key):
+    pool = key.public.precompute(2)
+    with pytest.raises(vs.InvalidArgumentError, match="for_proofs=True"):
+        key.public.encrypt_and_prove([1], context=b"", pool=pool)
+    assert len(pool) == 2
+    pool = key.public.precompute(2, for_proofs=True)
+    key.public.encrypt_and_prove([1], context=b"", pool=pool)
+    key.public.encrypt([1], pool=pool)
+    assert len(pool) == 0
+
+
 @rule("RP2")
 def test_pool_belongs_to_the_key(key, other_key):
     pool = key.public.precompute(1)

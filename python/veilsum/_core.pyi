@@ -188,6 +188,7 @@ class RandomiserPool:
         self,
         key: PublicKey,
         count: int,
+        for_proofs: bool,
         num_threads: int = 0,
         progress: Callable[[int, int], object] | None = None,
     ) -> None: ...

@@ -146,13 +146,13 @@ class PublicKey:
                 must say the same.
             first: the position of the first value in a larger batch that goes out in pieces.
             chunk: how many ciphertexts share a proof, up to 2**20.
-            pool: randomisers from :meth:`precompute`.
+            pool: randomisers from :meth:`precompute` with ``for_proofs``.
             num_threads: default: all processors, or ``VEILSUM_NUM_THREADS``.
             progress: called as ``progress(done, total)`` about ten times a second.
 
         Raises:
-            InvalidArgumentError: as :meth:`encrypt`; nothing to encrypt, a position below 0, or a
-                chunk that is not from 1 to 2**20.
+            InvalidArgumentError: as :meth:`encrypt`; nothing to encrypt, a position below 0, a
+                chunk that is not from 1 to 2**20, or a pool that is not for proofs.
             TypeError, KeyMismatchError, PoolExhaustedError: as :meth:`encrypt`.
         """
         native_pool = _native_pool(pool)
@@ -174,9 +174,21 @@ class PublicKey:
         return Ciphertexts(ciphertexts, self), PlaintextProof(proof)
 
     def precompute(
-        self, count: int, *, num_threads: int | None = None, progress: Progress | None = None
+        self,
+        count: int,
+        *,
+        for_proofs: bool = False,
+        num_threads: int | None = None,
+        progress: Progress | None = None,
     ) -> RandomiserPool:
         """Make randomisers ahead of time, for ``encrypt(..., pool=...)``.
+
+        Args:
+            count: how many. Each takes as much memory as a ciphertext.
+            for_proofs: also keep what they are made of, which ``encrypt_and_prove`` needs: a
+                quarter more memory.
+            num_threads: default: all processors, or ``VEILSUM_NUM_THREADS``.
+            progress: called as ``progress(done, total)`` about ten times a second.
 
         Raises:
             InvalidArgumentError: a count below 1 or above 2**40.
@@ -185,7 +197,9 @@ class PublicKey:
         if not 1 <= count <= 1 << 40:
             raise InvalidArgumentError(f"count must be from 1 to 2**40, not {count}")
         return RandomiserPool(
-            _core.RandomiserPool(self._native, count, thread_count(num_threads), progress)
+            _core.RandomiserPool(
+                self._native, count, bool(for_proofs), thread_count(num_threads), progress
+            )
         )
 
     def __eq__(self, other: object) -> bool:

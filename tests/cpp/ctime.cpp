@@ -338,8 +338,8 @@ void check_keystreams() {
     }
 }
 
-/// Nonces are hashed from the plaintexts, so that answers are secret here, though they are
-/// public.
+/// Nonces are hashed from the randomisers' origins, so that answers are secret here, though they
+/// are public.
 void check_plaintext_proof() {
     const Integer n = random_odd(1024);
     for (const KeyForm form : {KeyForm::djn, KeyForm::classic}) {
@@ -352,7 +352,7 @@ void check_plaintext_proof() {
             const auto proof =
                 encrypt_and_prove(plaintexts, {3}, key, nullptr, {}, 0, 2, {.num_threads = 1})
                     .proof;
-            answers = proof.plaintexts;
+            answers = proof.responses;
         });
         verdict(reports == 0, "encrypt_and_prove", reports, "none");
         expect_secret(std::span(answers));

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 #include <vector>
 
@@ -274,7 +275,7 @@ TEST_CASE("wire bytes read back, and every single damaged byte of the header is 
 
 TEST_CASE("a randomiser pool gives each randomiser once, to none in a forked child") {
     const PublicKey& pk = big_key().public_key();
-    RandomiserPool pool(pk, 3, {});
+    RandomiserPool pool(pk, 3, false, {});
     encrypt(plaintexts({1}), {1}, pk, &pool, {});
     CHECK(pool.remaining() == 2);
     CHECK(code_of([&] { encrypt(plaintexts({1, 2, 3}), {3}, pk, &pool, {}); }) == Errc::exhausted);
@@ -297,26 +298,37 @@ TEST_CASE("a randomiser pool gives each randomiser once, to none in a forked chi
     const Ciphertexts c = encrypt(plaintexts({5, 6}), {2}, pk, &pool, {});
     CHECK(values(big_key().decrypt(c, {})) == std::vector<std::int64_t>{5, 6});
     CHECK(pool.remaining() == 0);
-    RandomiserPool foreign(toys()[1].key.public_key(), 1, {});
+    RandomiserPool foreign(toys()[1].key.public_key(), 1, false, {});
     CHECK(code_of([&] { encrypt(plaintexts({1}), {1}, pk, &foreign, {}); }) == Errc::key_mismatch);
     CHECK(foreign.remaining() == 1);
 }
 
-TEST_CASE("randomisers of a pool are wiped once they are used, in batches of several pieces too") {
+TEST_CASE("what is secret of a pool's randomisers is wiped once they are used, in batches too") {
     const PublicKey& pk = big_key().public_key();
     constexpr std::size_t kNum = 600;
-    RandomiserPool pool(pk, kNum + 1, {});
-    const Plaintexts m(kNum, 1);
-    const Ciphertexts c = encrypt(m, {kNum}, pk, &pool, {.num_threads = 2});
-    // The next one lies behind those that were used.
-    const RandomiserPool::Taken next = pool.take(1);
-    const auto is_wiped = [](auto one) {
-        const auto* end = one.data();
-        return std::all_of(end - kNum * one.size(), end, [](auto x) { return x == decltype(x){}; });
-    };
-    CHECK(is_wiped(next.elements()));
-    CHECK(is_wiped(next.origins()));
-    CHECK(values(big_key().decrypt(c, {})) == std::vector<std::int64_t>(kNum));
+    for (const bool for_proofs : {false, true}) {
+        RandomiserPool pool(pk, kNum + 1, for_proofs, {});
+        const Plaintexts m(kNum, 1);
+        const Ciphertexts c = encrypt(m, {kNum}, pk, &pool, {.num_threads = 2});
+        // The next one lies behind those that were used.
+        const RandomiserPool::Taken next = pool.take(1);
+        const std::size_t bytes = next.elements().size();
+        const std::byte* used = next.elements().data() - kNum * bytes;
+        bool is_wiped = true;
+        for (std::size_t i = 0; i < kNum; ++i) {
+            const std::byte* second_digit = used + i * bytes + bytes / 2;
+            const auto is_zero = [](std::byte x) { return x == std::byte{}; };
+            is_wiped &= std::all_of(second_digit, second_digit + bytes / 2, is_zero);
+            // The first is that of the ciphertext.
+            is_wiped &=
+                std::memcmp(used + i * bytes, c.elements().data() + i * bytes, bytes / 2) == 0;
+        }
+        CHECK(is_wiped);
+        REQUIRE(next.origins().empty() == !for_proofs);
+        const Limb* end = next.origins().data();
+        CHECK(std::all_of(end - kNum * next.origins().size(), end, [](Limb x) { return x == 0; }));
+        CHECK(values(big_key().decrypt(c, {})) == std::vector<std::int64_t>(kNum));
+    }
 }
 
 TEST_CASE("generated keys have the promised form") {

@@ -58,7 +58,7 @@ TEST_CASE("proofs of plaintexts hold for chunks of every length") {
                 REQUIRE(holds(proof, ciphertexts));
             }
         }
-        RandomiserPool pool(key, 9, {});
+        RandomiserPool pool(key, 9, true, {});
         const auto [ciphertexts, proof] = prove(key, 9, 4, &pool);
         CHECK(holds(proof, ciphertexts));
         CHECK(pool.remaining() == 0);
@@ -71,8 +71,7 @@ TEST_CASE("every bit of a proof of plaintexts matters") {
         const Ciphertexts& ciphertexts = proved.ciphertexts;
         const PlaintextProof& proof = proved.proof;
         for (Bytes PlaintextProof::* field :
-             {&PlaintextProof::commitments, &PlaintextProof::plaintexts,
-              &PlaintextProof::responses}) {
+             {&PlaintextProof::commitments, &PlaintextProof::responses}) {
             for (std::size_t bit = 0; bit < 8 * (proof.*field).size(); ++bit) {
                 PlaintextProof forged = proof;
                 (forged.*field)[bit / 8] ^= static_cast<std::byte>(1 << bit % 8);
@@ -84,9 +83,10 @@ TEST_CASE("every bit of a proof of plaintexts matters") {
         CHECK(!holds(forged, ciphertexts));
         CHECK(code_of([&] { proof.verify(ciphertexts, text("round 2"), {}); }) ==
               Errc::invalid_proof);
-        std::swap_ranges(forged.plaintexts.begin(), forged.plaintexts.begin() + 16,
-                         forged.plaintexts.begin() + 16);
         forged.first = 3;
+        const auto size = static_cast<std::ptrdiff_t>(forged.commitments.size() / 3);
+        std::swap_ranges(forged.commitments.begin(), forged.commitments.begin() + size,
+                         forged.commitments.begin() + size);
         CHECK(!holds(forged, ciphertexts));
         CHECK(holds(proof, ciphertexts));
     }

@@ -27,6 +27,22 @@ TEST_CASE("SHAKE256 matches FIPS 202 examples") {
           "cd8a920ed141aa0407a22d59288652e9d9f1a7ee0c1e7c1ca699424da84a904d");
 }
 
+TEST_CASE("SHAKE256 does not care in what pieces it absorbs") {
+    std::vector<std::byte> message(600);
+    for (std::size_t i = 0; i < message.size(); ++i) message[i] = static_cast<std::byte>(7 * i + 1);
+    std::array<std::byte, 32> whole{};
+    Shake256().absorb(message).squeeze(whole);
+    for (std::size_t piece = 1; piece <= 300; ++piece) {
+        Shake256 shake;
+        for (std::size_t i = 0; i < message.size(); i += piece) {
+            shake.absorb(std::span(message).subspan(i, std::min(piece, message.size() - i)));
+        }
+        std::array<std::byte, 32> out{};
+        shake.squeeze(out);
+        REQUIRE(out == whole);
+    }
+}
+
 TEST_CASE("uniform_below stays below and reaches every value") {
     Csprng random;
     for (const std::uint64_t bound : {1u, 2u, 3u, 5u, 64u, 65u}) {

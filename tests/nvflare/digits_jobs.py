@@ -47,7 +47,8 @@ _NUM_ATTEMPTS = 3
 
 def run_job(folder, *, script=EXAMPLE / "job.py", options=()):
     """Run it in a process of its own, as users do, and write down the keys of all messages."""
-    pristine = folder.with_name(f"{folder.name}-as-dealt")
+    pristine = folder.with_name(f"{folder.name}-before-the-job")
+    shutil.rmtree(pristine, ignore_errors=True)
     shutil.copytree(folder, pristine)
     for attempt in range(1, _NUM_ATTEMPTS + 1):
         try:

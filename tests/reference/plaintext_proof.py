@@ -1,7 +1,8 @@
 """Proofs of plaintext knowledge in Python integers: slow, obvious, independent of veilsum's core.
 
 Notation: c_j = (1 + m_j*n) * hs**a_j modulo n**2 for a chunk of ciphertexts; for keys of form
-classic c_j = (1 + m_j*n) * r_j**n, and r_j takes the place of a_j.
+classic c_j = (1 + m_j*n) * r_j**n, and r_j takes the place of a_j. What is proved is knowledge of
+the n-th root of c_j modulo n.
 """
 
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ class Statement:
         numbers = word(self.first) + word(len(self.ciphertexts))
         elements = b"".join(element(c, self.n) for c in self.ciphertexts)
         context = word(len(self.context)) + self.context
-        return shake(64, b"veilsum/plaintext-proof/1", fingerprint, context, numbers, elements)
+        return shake(64, b"veilsum/plaintext-proof/2", fingerprint, context, numbers, elements)
 
     def challenges(self, commitment):
         """e_1, e_2, ... of 128 bits."""
@@ -38,15 +39,17 @@ class Statement:
             16 * len(self.ciphertexts),
             b"veilsum/plaintext-proof/challenges/1",
             self.digest(),
-            element(commitment, self.n),
+            digit(commitment, self.n),
         )
         return [int.from_bytes(stream[i : i + 16], "little") for i in range(0, len(stream), 16)]
 
-    def blinded(self, m, secret):
-        """(1 + m*n) * hs**secret, or * secret**n."""
-        n2 = self.n**2
-        power = pow(self.hs, secret, n2) if self.is_djn else pow(secret, self.n, n2)
-        return (1 + m * self.n) * power % n2
+    def randomiser(self, secret, modulus):
+        """hs**secret, or secret**n."""
+        base, exponent = (self.hs, secret) if self.is_djn else (secret, self.n)
+        return pow(base, exponent, modulus)
+
+    def ciphertext(self, m, secret):
+        return (1 + m * self.n) * self.randomiser(secret, self.n**2) % self.n**2
 
 
 def nonce_bits(n, chunk):
@@ -54,29 +57,32 @@ def nonce_bits(n, chunk):
     return (n.bit_length() + 1) // 2 + 128 + (chunk - 1).bit_length() + 128
 
 
-def prove(statement, plaintexts, secrets, mu, nonce):
-    """A, M and z (or w), with the nonces given."""
+def digit(x, n):
+    return x.to_bytes(reference.num_bytes(n.bit_length()), "little")
+
+
+def prove(statement, secrets, nonce):
+    """A and z (or w), with the nonce given."""
     n = statement.n
-    commitment = statement.blinded(mu, nonce)
+    commitment = statement.randomiser(nonce, n)
     e = statement.challenges(commitment)
-    answer = (mu + sum(x * m for x, m in zip(e, plaintexts, strict=True))) % n
     if statement.is_djn:
         response = nonce + sum(x * a for x, a in zip(e, secrets, strict=True))
     else:
         response = nonce * prod(pow(r, x, n) for x, r in zip(e, secrets, strict=True)) % n
-    return commitment, answer, response
+    return commitment, response
 
 
-def verifies(statement, chunk, commitment, answer, response):
-    n2 = statement.n**2
+def verifies(statement, chunk, commitment, response):
+    n = statement.n
     bits = nonce_bits(statement.n, chunk)
     bound = 2**bits + 2 ** (bits - 128) if statement.is_djn else statement.n
-    if not 0 <= answer < statement.n or not 0 <= response < bound:
+    if not 0 <= response < bound:
         return False
     e = statement.challenges(commitment)
     pairs = zip(e, statement.ciphertexts, strict=True)
-    expected = commitment * prod(pow(c, x, n2) for x, c in pairs) % n2
-    return statement.blinded(answer, response) == expected
+    expected = commitment * prod(pow(c, x, n) for x, c in pairs) % n
+    return statement.randomiser(response, n) == expected
 
 
 def response_bytes(n, chunk, is_djn):
@@ -84,15 +90,13 @@ def response_bytes(n, chunk, is_djn):
 
 
 def wire(n, is_djn, first, count, chunk, proofs):
-    """The message with a proof (A, M, z) for each chunk."""
+    """The message with a proof (A, z) for each chunk."""
     body = reference.fingerprint(reference.public_key_wire(n, is_djn))
     body += word(first) + word(count) + chunk.to_bytes(4, "little")
-    size = reference.num_bytes(n.bit_length())
     response_size = response_bytes(n, chunk, is_djn)
-    body += b"".join(element(commitment, n) for commitment, _, _ in proofs)
-    body += b"".join(answer.to_bytes(size, "little") for _, answer, _ in proofs)
-    body += b"".join(response.to_bytes(response_size, "little") for _, _, response in proofs)
-    return reference.frame(13, body)
+    body += b"".join(digit(commitment, n) for commitment, _ in proofs)
+    body += b"".join(response.to_bytes(response_size, "little") for _, response in proofs)
+    return reference.frame(13, body, version=2)
 
 
 def parse(data, n, is_djn):
@@ -109,11 +113,7 @@ def parse(data, n, is_djn):
         fields, body = body[: width * num_chunks], body[width * num_chunks :]
         return [fields[i : i + width] for i in range(0, len(fields), width)]
 
-    commitments = [
-        int.from_bytes(x[:size], "little") + n * int.from_bytes(x[size:], "little")
-        for x in take(2 * size)
-    ]
-    answers = [int.from_bytes(x, "little") for x in take(size)]
+    commitments = [int.from_bytes(x, "little") for x in take(size)]
     responses = [int.from_bytes(x, "little") for x in take(response_bytes(n, chunk, is_djn))]
     assert body == b""
-    return first, count, chunk, list(zip(commitments, answers, responses, strict=True))
+    return first, count, chunk, list(zip(commitments, responses, strict=True))

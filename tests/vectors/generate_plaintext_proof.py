@@ -23,13 +23,13 @@ def make_vector():
     n = known_key(2048).n
     secrets = [rng.getrandbits(1024) for _ in MESSAGES]
     whole = proving.Statement(n, True, CONTEXT, FIRST, [])
-    ciphertexts = [whole.blinded(m, a) for m, a in zip(MESSAGES, secrets, strict=True)]
+    ciphertexts = [whole.ciphertext(m, a) for m, a in zip(MESSAGES, secrets, strict=True)]
     proofs = []
     for begin in range(0, len(MESSAGES), CHUNK):
         part = slice(begin, begin + CHUNK)
         statement = proving.Statement(n, True, CONTEXT, FIRST + begin, ciphertexts[part])
-        mu, alpha = rng.randrange(n), rng.getrandbits(proving.nonce_bits(n, CHUNK))
-        proofs.append(proving.prove(statement, MESSAGES[part], secrets[part], mu, alpha))
+        alpha = rng.getrandbits(proving.nonce_bits(n, CHUNK))
+        proofs.append(proving.prove(statement, secrets[part], alpha))
         assert proving.verifies(statement, CHUNK, *proofs[-1])
     return ciphertexts, proofs
 

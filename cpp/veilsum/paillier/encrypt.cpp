@@ -123,11 +123,14 @@ Ciphertexts seal(std::span<const std::byte> randomisers, const Plaintexts& plain
     return {key, std::move(shape), std::move(elements)};
 }
 
-RandomiserPool::RandomiserPool(const PublicKey& key, std::size_t num, const Execution& execution)
+RandomiserPool::RandomiserPool(const PublicKey& key, std::size_t num, bool for_proofs,
+                               const Execution& execution)
     : key_(key),
       fork_generation_(fork_generation()),
       size_(checked_pool_size(num)),
-      randomisers_(fresh_randomisers(num, key, execution)) {}
+      randomisers_(fresh_randomisers(num, key, execution)) {
+    if (!for_proofs) randomisers_.origins = {};
+}
 
 std::size_t RandomiserPool::remaining() const noexcept {
     if (fork_generation_ != fork_generation()) return 0;
@@ -135,14 +138,19 @@ std::size_t RandomiserPool::remaining() const noexcept {
     return next < size_ ? size_ - next : 0;
 }
 
-void RandomiserPool::Taken::wipe(std::size_t begin, std::size_t end) noexcept {
-    if (begin == end) return;
-    const auto wipe_part = [&](auto all) {
-        const std::size_t size = all.size_bytes() / num_;
-        veilsum::wipe(std::as_writable_bytes(all).data() + begin * size, (end - begin) * size);
-    };
-    wipe_part(elements_);
-    wipe_part(origins_);
+RandomiserPool::Taken::~Taken() {
+    if (num_wiped_ == num_) return;
+    wipe(elements_.data(), elements_.size());
+    wipe(origins_.data(), origins_.size_bytes());
+}
+
+void RandomiserPool::Taken::wipe_sealed(std::size_t begin, std::size_t end) noexcept {
+    const std::size_t bytes = elements_.size() / num_;
+    for (std::size_t i = begin; i < end; ++i) {
+        wipe(elements_.data() + i * bytes + bytes / 2, bytes / 2);
+    }
+    const std::size_t limbs = origins_.size() / num_;
+    wipe(origins_.data() + begin * limbs, (end - begin) * limbs * sizeof(Limb));
     num_wiped_ += end - begin;
 }
 
@@ -165,7 +173,7 @@ RandomiserPool::Taken RandomiserPool::take(std::size_t num) {
         }
     } while (!next_.compare_exchange_weak(first, first + num));
     const std::size_t bytes = key_.modulus().element_bytes();
-    const std::size_t limbs = origin_limbs(key_);
+    const std::size_t limbs = randomisers_.origins.size() / size_;
     return {std::span(randomisers_.elements).subspan(first * bytes, num * bytes),
             std::span(randomisers_.origins).subspan(first * limbs, num * limbs), num};
 }
@@ -192,7 +200,7 @@ Ciphertexts seal_from(RandomiserPool& pool, const Plaintexts& plaintexts, Cipher
                      Secret<std::byte> scratch(kernel.product_scratch_bytes(n));
                      kernel.add_plain(elements.data() + begin * bytes, randomisers.from(begin),
                                       m.from(begin), end - begin, n, scratch.data());
-                     taken.wipe(begin, end);
+                     taken.wipe_sealed(begin, end);
                  });
     return {pool.key(), std::move(shape), std::move(elements)};
 }

@@ -43,11 +43,14 @@ Ciphertexts seal(std::span<const std::byte> randomisers, const Plaintexts& plain
 /// is wiped, a forked child finds the pool empty, and there is no way to copy or save one.
 class RandomiserPool {
 public:
-    RandomiserPool(const PublicKey& key, std::size_t num, const Execution& execution);
+    /// What randomisers were made of is kept only `for_proofs`.
+    RandomiserPool(const PublicKey& key, std::size_t num, bool for_proofs,
+                   const Execution& execution);
     RandomiserPool(const RandomiserPool&) = delete;
     RandomiserPool& operator=(const RandomiserPool&) = delete;
 
     const PublicKey& key() const noexcept { return key_; }
+    bool is_for_proofs() const noexcept { return !randomisers_.origins.empty(); }
     /// How many are left; 0 in a forked child.
     std::size_t remaining() const noexcept;
 
@@ -56,16 +59,16 @@ public:
     public:
         Taken(std::span<std::byte> elements, std::span<Limb> origins, std::size_t num)
             : elements_(elements), origins_(origins), num_(num) {}
-        ~Taken() {
-            if (num_wiped_ != num_) wipe(0, num_);
-        }
+        ~Taken();
         Taken(const Taken&) = delete;
         Taken& operator=(const Taken&) = delete;
         std::span<const std::byte> elements() const noexcept { return elements_; }
+        /// Empty unless the pool is for proofs.
         std::span<const Limb> origins() const noexcept { return origins_; }
 
-        /// Wipes those in [begin, end) early, while they are in a cache. Each once.
-        void wipe(std::size_t begin, std::size_t end) noexcept;
+        /// Wipes what is secret of those in [begin, end) once they are in ciphertexts, while they
+        /// are in a cache: their first digits are those of the ciphertexts. Each once.
+        void wipe_sealed(std::size_t begin, std::size_t end) noexcept;
 
     private:
         std::span<std::byte> elements_;

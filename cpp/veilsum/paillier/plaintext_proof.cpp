@@ -1,4 +1,4 @@
-// Checking a proof of plaintext knowledge: (1 + M*n) * hs^z = A * prod c_j^e_j, or with w^n in the
+// Checking a proof of plaintext knowledge: hs^z = A * prod c_j^e_j modulo n, or with w^n in the
 // place of hs^z for keys of form classic. docs/plaintext-proof.md has the argument.
 
 #include "veilsum/paillier/plaintext_proof.hpp"
@@ -15,7 +15,8 @@
 namespace veilsum {
 namespace {
 
-constexpr std::uint8_t kWireVersion = 1;
+// 1 had elements modulo n^2.
+constexpr std::uint8_t kWireVersion = 2;
 constexpr std::size_t kChallengeLimbs = PlaintextStatement::kChallengeLimbs;
 
 [[noreturn]] void malformed(const std::string& message) { throw Error(Errc::malformed, message); }
@@ -43,18 +44,16 @@ Integer response_bound(const PublicKey& key, std::size_t chunk) {
 
 /// PP4. What kernels read has to be in its range, and what is hashed has to have one form.
 void check_ranges(const PlaintextProof& proof, const Execution& execution) {
-    const Modulus& n = proof.key.modulus();
-    const Integer modulus = n.n_integer();
+    const Modulus& n = proof.key.modulo_n();
     try {
         validate_ciphertexts(proof.commitments, n, execution);
     } catch (const Error& error) {
         if (error.code() != Errc::invalid_ciphertext) throw;
         out_of_range();
     }
-    require_below(proof.plaintexts, n.digit_bytes(), modulus);
     const bool is_djn = proof.key.form() == KeyForm::djn;
     require_below(proof.responses, PlaintextProof::response_bytes(proof.key, proof.chunk),
-                  is_djn ? response_bound(proof.key, proof.chunk) : modulus);
+                  is_djn ? response_bound(proof.key, proof.chunk) : n.n_integer());
 }
 
 /// Numbers of size_bytes bytes each, as num_limbs limbs each.
@@ -67,53 +66,41 @@ std::vector<Limb> widened(ByteView numbers, std::size_t size_bytes, std::size_t 
     return limbs;
 }
 
-/// hs^z or w^n for each chunk, times 1 + M*n.
-Bytes answered(const PlaintextProof& proof, const Execution& execution) {
+/// hs^z or w^n for each chunk.
+Secret<std::byte> answered(const PlaintextProof& proof, const Execution& execution) {
     const PublicKey& key = proof.key;
-    const Modulus& n = key.modulus();
     const std::size_t count = proof.num_chunks();
-    const std::size_t bytes = n.element_bytes();
-    Bytes out(count * bytes);
     if (key.form() == KeyForm::djn) {
-        const std::size_t bits = plaintext_nonce_bits(key, proof.chunk) + 1;
-        const std::size_t num_limbs = (bits + 63) / 64;
-        const auto z =
-            widened(proof.responses, PlaintextProof::response_bytes(key, proof.chunk), num_limbs);
-        batch::pow_each(out.data(), {key.randomiser_base(execution), 0}, n.r_squared(), z.data(),
-                        num_limbs, bits, count, n, execution);
-    } else {
-        for (std::size_t i = 0; i < count; ++i) {
-            std::byte* element = out.data() + i * bytes;
-            std::memcpy(element, proof.responses.data() + i * n.digit_bytes(), n.digit_bytes());
-            std::memset(element + n.digit_bytes(), 0, n.digit_bytes());
-        }
-        batch::pow_shared(out.data(), {out.data(), bytes}, n.r_squared(), n.n(), n.bits(), count, n,
-                          execution);
+        const auto z = widened(proof.responses, PlaintextProof::response_bytes(key, proof.chunk),
+                               PublicKey::kStrides * key.stride_limbs());
+        return powers_of_randomiser_base(z, count, key, execution);
     }
-    const std::size_t m_limbs = n.num_limbs() + 1;  // A limb for the sign.
-    const auto m = widened(proof.plaintexts, n.digit_bytes(), m_limbs);
-    batch::add_plain(out.data(), {out.data(), bytes}, {m.data(), m_limbs, m_limbs}, count, n,
-                     execution);
+    const Modulus& n = key.modulo_n();
+    Secret<std::byte> out(count * n.element_bytes());
+    batch::pow_shared(out.data(), {proof.responses.data(), n.element_bytes()}, n.r_squared(), n.n(),
+                      n.bits(), count, n, execution);
     return out;
 }
 
 /// A * prod c_j^e_j for each chunk.
 Bytes asked(const PlaintextProof& proof, ByteView ciphertexts, ByteView context,
             const Execution& execution) {
-    const Modulus& n = proof.key.modulus();
+    const Modulus& n = proof.key.modulo_n();
     const std::size_t bytes = n.element_bytes();
+    // The first digits of the ciphertexts are their residues modulo n.
+    const std::size_t stride = proof.key.modulus().element_bytes();
     const std::size_t count = proof.num_chunks();
     Bytes out(count * bytes);
     parallel_for(count, 1, execution, [&](std::size_t i, std::size_t) {
         const std::size_t begin = i * proof.chunk;
         const std::size_t size = std::min<std::size_t>(proof.chunk, proof.count - begin);
         const PlaintextStatement statement{proof.key, context, proof.first + begin,
-                                           ciphertexts.subspan(begin * bytes, size * bytes)};
+                                           ciphertexts.subspan(begin * stride, size * stride)};
         const auto e = plaintext_challenges(
             statement.digest(), ByteView(proof.commitments).subspan(i * bytes, bytes), size);
         const ExponentMatrix matrix{
             e.data(), 1, size, e.size(), kChallengeLimbs, PlaintextStatement::kChallengeBits};
-        batch::multi_pow_vartime(out.data() + i * bytes, {statement.ciphertexts.data(), bytes},
+        batch::multi_pow_vartime(out.data() + i * bytes, {statement.ciphertexts.data(), stride},
                                  n.r_squared(), matrix, n, {.num_threads = 1});
     });
     // The products are in Montgomery form, and lose it.
@@ -136,7 +123,6 @@ Bytes PlaintextProof::to_bytes() const {
     writer.u64(count);
     writer.u32(static_cast<std::uint32_t>(chunk));
     writer.bytes(commitments);
-    writer.bytes(plaintexts);
     writer.bytes(responses);
     return std::move(writer).finish();
 }
@@ -147,16 +133,15 @@ PlaintextProof PlaintextProof::from_bytes(ByteView wire, const PublicKey& key,
     if (!std::ranges::equal(reader.bytes(key.fingerprint().size()), key.fingerprint())) {
         throw Error(Errc::key_mismatch, "PP3: the plaintext proof is for another key");
     }
-    PlaintextProof proof{key, reader.u64(), reader.u64(), reader.u32(), {}, {}, {}};
+    PlaintextProof proof{key, reader.u64(), reader.u64(), reader.u32(), {}, {}};
     if (proof.count == 0 || proof.first > ~std::uint64_t{0} - proof.count) {
         malformed("PP1: a plaintext proof is of one or more ciphertexts, at a possible position");
     }
     if (proof.chunk == 0 || proof.chunk > kMaxProofChunk) {
         malformed("PP2: a plaintext proof has chunks of 1 to 2^20 ciphertexts");
     }
-    const Modulus& n = key.modulus();
-    const std::size_t size_bytes =
-        n.element_bytes() + n.digit_bytes() + response_bytes(key, proof.chunk);
+    const std::size_t digit_bytes = key.modulus().digit_bytes();
+    const std::size_t size_bytes = digit_bytes + response_bytes(key, proof.chunk);
     const std::uint64_t num_chunks = (proof.count - 1) / proof.chunk + 1;
     if (reader.remaining() % size_bytes != 0 || reader.remaining() / size_bytes != num_chunks) {
         malformed("PP2: a plaintext proof has other bytes than its chunks ask for");
@@ -165,8 +150,7 @@ PlaintextProof PlaintextProof::from_bytes(ByteView wire, const PublicKey& key,
         const ByteView view = reader.bytes(num_chunks * bytes);
         target.assign(view.begin(), view.end());
     };
-    take(proof.commitments, n.element_bytes());
-    take(proof.plaintexts, n.digit_bytes());
+    take(proof.commitments, digit_bytes);
     take(proof.responses, response_bytes(key, proof.chunk));
     reader.finish();
     check_ranges(proof, execution);
@@ -174,7 +158,6 @@ PlaintextProof PlaintextProof::from_bytes(ByteView wire, const PublicKey& key,
 }
 
 PlaintextProof PlaintextProof::of_chunk(std::size_t i) const {
-    const Modulus& n = key.modulus();
     const auto item = [&](const Bytes& items, std::size_t bytes) {
         const ByteView view = ByteView(items).subspan(i * bytes, bytes);
         return Bytes(view.begin(), view.end());
@@ -183,8 +166,7 @@ PlaintextProof PlaintextProof::of_chunk(std::size_t i) const {
             first + i * chunk,
             std::min<std::uint64_t>(chunk, count - i * chunk),
             chunk,
-            item(commitments, n.element_bytes()),
-            item(plaintexts, n.digit_bytes()),
+            item(commitments, key.modulus().digit_bytes()),
             item(responses, response_bytes(key, chunk))};
 }
 
@@ -201,8 +183,8 @@ void PlaintextProof::verify(const Ciphertexts& ciphertexts, ByteView context,
     const Execution quiet = execution.without_progress();
     const Ciphertexts normal = ciphertexts.normalise(quiet);
     const Bytes right = asked(*this, normal.elements(), context, execution);
-    const Bytes left = answered(*this, quiet);
-    const std::size_t bytes = key.modulus().element_bytes();
+    const Secret<std::byte> left = answered(*this, quiet);
+    const std::size_t bytes = key.modulo_n().element_bytes();
     for (std::size_t i = 0; i < num_chunks(); ++i) {
         if (std::memcmp(left.data() + i * bytes, right.data() + i * bytes, bytes) == 0) continue;
         const std::uint64_t begin = first + i * chunk;

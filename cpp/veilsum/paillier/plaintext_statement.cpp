@@ -2,11 +2,25 @@
 
 #include <bit>
 
+#include "veilsum/bigint/batch.hpp"
+#include "veilsum/paillier/plaintext_proof.hpp"
+
 namespace veilsum {
+namespace {
+
+// The nonce hides what has as many bits less.
+constexpr std::size_t kHidingBits = 128;
+constexpr std::size_t kMaxSumBits = std::bit_width(kMaxProofChunk - 1);
+
+// An answer has one bit more than the nonce, in the largest chunk.
+static_assert(PlaintextStatement::kChallengeBits + kMaxSumBits + kHidingBits + 1 <=
+              PublicKey::kStrideExtraBits);
+
+}  // namespace
 
 StatementDigest PlaintextStatement::digest() const {
     StatementDigest result;
-    Transcript("veilsum/plaintext-proof/1")
+    Transcript("veilsum/plaintext-proof/2")
         .bytes(key.fingerprint())
         .sized(context)
         .number(first)
@@ -27,9 +41,23 @@ std::vector<Limb> plaintext_challenges(const StatementDigest& digest, ByteView c
 }
 
 std::size_t plaintext_nonce_bits(const PublicKey& key, std::size_t chunk) {
-    constexpr std::size_t kHidingBits = 128;
     const auto ceil_log2 = static_cast<std::size_t>(std::bit_width(chunk - 1));
     return key.randomiser_bits() + PlaintextStatement::kChallengeBits + ceil_log2 + kHidingBits;
+}
+
+Secret<std::byte> powers_of_randomiser_base(std::span<const Limb> exponents, std::size_t count,
+                                            const PublicKey& key, const Execution& execution) {
+    const Modulus& n = key.modulo_n();
+    const std::size_t bytes = n.element_bytes();
+    const std::size_t limbs = key.stride_limbs();
+    const ExponentMatrix matrix{exponents.data(),         count, PublicKey::kStrides,
+                                exponents.size() / count, limbs, 64 * limbs};
+    Secret<std::byte> powers(count * bytes);
+    batch::multi_pow(powers.data(), {key.stride_bases(execution), bytes}, n.r_squared(), matrix, n,
+                     execution);
+    // The products are in Montgomery form, and lose it.
+    batch::mul(powers.data(), {powers.data(), bytes}, {n.one(), 0}, count, n, execution);
+    return powers;
 }
 
 }  // namespace veilsum

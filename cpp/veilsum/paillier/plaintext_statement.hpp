@@ -23,12 +23,17 @@ struct PlaintextStatement {
     StatementDigest digest() const;
 };
 
-/// One for each ciphertext, kChallengeLimbs limbs each, once the commitment A is made.
+/// One for each ciphertext, kChallengeLimbs limbs each, once the commitment is made.
 std::vector<Limb> plaintext_challenges(const StatementDigest& digest, ByteView commitment,
                                        std::size_t count);
 
 /// The bits of the nonce alpha of a chunk of that size (djn): it hides the sum of all e_j*a_j,
 /// below 2^(bits - 128), up to 2^-128.
 std::size_t plaintext_nonce_bits(const PublicKey& key, std::size_t chunk);
+
+/// hs^x mod n for each of `count` exponents x of PublicKey::kStrides * stride_limbs() limbs, as
+/// elements modulo n. Requires form djn. Constant time in the exponents.
+Secret<std::byte> powers_of_randomiser_base(std::span<const Limb> exponents, std::size_t count,
+                                            const PublicKey& key, const Execution& execution);
 
 }  // namespace veilsum

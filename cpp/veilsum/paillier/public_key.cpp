@@ -1,6 +1,8 @@
 #include "veilsum/paillier/public_key.hpp"
 
+#include <cstring>
 #include <string>
+#include <vector>
 
 #include "veilsum/base/error.hpp"
 #include "veilsum/base/lazy.hpp"
@@ -51,16 +53,20 @@ Integer derive_h(const Modulus& modulus) {
 }  // namespace
 
 struct PublicKey::State {
-    State(const Integer& n, KeyForm key_form) : modulus(n, active_kernel()), form(key_form) {}
+    State(const Integer& n, KeyForm key_form)
+        : modulus(n, active_kernel()), modulo_n(n, *active_kernel().modulo_n), form(key_form) {}
 
     Modulus modulus;
+    Modulus modulo_n;
     KeyForm form;
     Fingerprint fingerprint{};
     Lazy<Secret<std::byte>> randomiser_base;
+    Lazy<Secret<std::byte>> stride_bases;
     Lazy<FixedBaseTable> randomiser_table;
 };
 
 const Modulus& PublicKey::modulus() const noexcept { return state_->modulus; }
+const Modulus& PublicKey::modulo_n() const noexcept { return state_->modulo_n; }
 KeyForm PublicKey::form() const noexcept { return state_->form; }
 const Fingerprint& PublicKey::fingerprint() const noexcept { return state_->fingerprint; }
 
@@ -117,6 +123,27 @@ const std::byte* PublicKey::randomiser_base(const Execution& execution) const {
             batch::pow_shared(hs.data(), {h.data(), 0}, n.r_squared(), n.n(), n.bits(), 1, n,
                               execution.without_progress());
             return hs;
+        })
+        .data();
+}
+
+const std::byte* PublicKey::stride_bases(const Execution& execution) const {
+    return state_->stride_bases
+        .get([&] {
+            const Modulus& n = modulo_n();
+            const std::size_t bytes = n.element_bytes();
+            const std::size_t stride_bits = 64 * stride_limbs();
+            std::vector<Limb> power_of_two(stride_limbs() + 1);
+            power_of_two.back() = 1;
+            Secret<std::byte> bases(kStrides * bytes);
+            // The first digit of hs is its residue modulo n.
+            std::memcpy(bases.data(), randomiser_base(execution), bytes);
+            for (std::size_t j = 1; j < kStrides; ++j) {
+                batch::pow_shared(bases.data() + j * bytes, {bases.data() + (j - 1) * bytes, 0},
+                                  n.r_squared(), power_of_two.data(), stride_bits + 1, 1, n,
+                                  execution.without_progress());
+            }
+            return bases;
         })
         .data();
 }

@@ -43,6 +43,8 @@ public:
     Bytes to_bytes() const;
 
     const Modulus& modulus() const noexcept;
+    /// n for arithmetic modulo n itself: that of holders, and of proofs.
+    const Modulus& modulo_n() const noexcept;
     std::size_t key_bits() const noexcept { return modulus().bits(); }
     KeyForm form() const noexcept;
 
@@ -55,6 +57,18 @@ public:
     /// hs = h^n mod n^2 as an element, h derived from n alone: no one can plant a weak one.
     /// Requires form djn. Computed at first use.
     const std::byte* randomiser_base(const Execution& execution) const;
+
+    /// hs^(2^(64*j*stride_limbs())) mod n for j < kStrides, as elements modulo n: a power of hs
+    /// modulo n with a long exponent is a product of powers with short ones, whose squarings are
+    /// shared. Requires form djn. Computed at first use.
+    const std::byte* stride_bases(const Execution& execution) const;
+    static constexpr std::size_t kStrides = 8;
+    /// kStrides times as many limbs hold exponents of randomiser_bits() + kStrideExtraBits.
+    std::size_t stride_limbs() const noexcept {
+        constexpr std::size_t kBits = 64 * kStrides;
+        return (randomiser_bits() + kStrideExtraBits + kBits - 1) / kBits;
+    }
+    static constexpr std::size_t kStrideExtraBits = 288;
 
     /// The table of powers of hs, of some megabytes. Requires form djn. Built at first use, once
     /// or, when threads race, more than once with one kept: no lock that a fork could leave held.

@@ -4,7 +4,6 @@
 #include <string>
 
 #include "veilsum/base/error.hpp"
-#include "veilsum/bigint/kernel.hpp"
 #include "veilsum/paillier/validate.hpp"
 #include "veilsum/rng/shake256.hpp"
 
@@ -18,11 +17,6 @@ Integer factorial_of(std::size_t x) {
     Integer result;
     mpz_fac_ui(result.get(), x);
     return result;
-}
-
-Modulus modulo_n_of(const PublicKey& key) {
-    const Modulus& n = key.modulus();
-    return {n.n_integer(), *n.kernel().modulo_n};
 }
 
 }  // namespace
@@ -48,9 +42,8 @@ void SharePolicy::check(Errc code) const {
 
 ThresholdKey::ThresholdKey(const PublicKey& public_key, const SharePolicy& policy,
                            Bytes verification) {
-    auto state =
-        std::make_shared<State>(State{public_key, modulo_n_of(public_key), policy,
-                                      std::move(verification), factorial_of(policy.num_holders)});
+    auto state = std::make_shared<State>(
+        State{public_key, policy, std::move(verification), factorial_of(policy.num_holders)});
     state_ = state;
     Shake256().absorb("veilsum/threshold-key/2").absorb(to_bytes()).squeeze(state->fingerprint);
 }
@@ -84,7 +77,7 @@ ThresholdKey ThresholdKey::from_bytes(ByteView wire, const Execution& execution)
     policy.max_colluding_holders = reader.u8();
     policy.check(Errc::invalid_key);
     const PublicKey public_key = PublicKey::from_bytes(reader.bytes(reader.u64()));
-    const Modulus n = modulo_n_of(public_key);
+    const Modulus& n = public_key.modulo_n();
     const ByteView elements = reader.bytes((policy.num_holders + 1) * n.element_bytes());
     reader.finish();
     try {

@@ -42,8 +42,7 @@ public:
 
     const PublicKey& public_key() const noexcept { return state_->public_key; }
     const Modulus& modulus() const noexcept { return public_key().modulus(); }
-    /// n for arithmetic modulo n itself: that of holders.
-    const Modulus& modulo_n() const noexcept { return state_->modulo_n; }
+    const Modulus& modulo_n() const noexcept { return public_key().modulo_n(); }
     const SharePolicy& policy() const noexcept { return state_->policy; }
 
     /// SHAKE256 of the wire bytes: names the key in partial decryptions and files.
@@ -70,7 +69,6 @@ public:
 private:
     struct State {
         PublicKey public_key;
-        Modulus modulo_n;
         SharePolicy policy;
         Bytes verification;
         Integer factorial;

@@ -1,9 +1,13 @@
 // SHAKE256 over Keccak-f[1600]. Source: FIPS 202, sections 3.2 (step mappings), 4 (sponge), 6.2.
-// Public data only; not on a hot path, so written for reading.
+// Constant time in what is hashed. Proofs hash whole batches, so the 24 moves of a round are
+// unrolled.
 
 #include "veilsum/rng/shake256.hpp"
 
+#include <algorithm>
 #include <bit>
+#include <cstring>
+#include <utility>
 
 namespace veilsum {
 namespace {
@@ -32,10 +36,40 @@ constexpr std::array<std::uint64_t, kNumRounds> round_constants() {
 
 constexpr auto kRoundConstants = round_constants();
 
+/// Rho and pi together are one cycle of 24 lanes: what arrives at a lane comes from the one before,
+/// rotated.
+struct Move {
+    std::size_t to;
+    int rotation;
+};
+
+constexpr std::array<Move, 24> moves_of_rho_and_pi() {
+    std::array<Move, 24> moves{};
+    std::size_t x = 1;
+    std::size_t y = 0;
+    for (int t = 0; t < 24; ++t) {
+        const std::size_t next_y = (2 * x + 3 * y) % 5;
+        x = y;
+        y = next_y;
+        moves[static_cast<std::size_t>(t)] = {x + 5 * y, (t + 1) * (t + 2) / 2 % 64};
+    }
+    return moves;
+}
+
+constexpr auto kMoves = moves_of_rho_and_pi();
+constexpr std::size_t kFirstLane = 1;
+
+template <std::size_t... t>
+[[gnu::always_inline]] inline void rho_and_pi(std::array<std::uint64_t, 25>& a,
+                                              std::index_sequence<t...> /*all*/) {
+    std::uint64_t moving = a[kFirstLane];
+    ((moving = std::exchange(a[kMoves[t].to], std::rotl(moving, kMoves[t].rotation))), ...);
+}
+
 }  // namespace
 
 void Shake256::permute() noexcept {
-    auto& a = state_;  // Lane (x, y) of the standard is a[x + 5*y].
+    auto a = state_;  // Lane (x, y) of the standard is a[x + 5*y].
     for (const std::uint64_t constant : kRoundConstants) {
         // Theta.
         std::uint64_t column[5];
@@ -45,18 +79,7 @@ void Shake256::permute() noexcept {
             const std::uint64_t d = column[(x + 4) % 5] ^ std::rotl(column[(x + 1) % 5], 1);
             for (std::size_t y = 0; y < 5; ++y) a[x + 5 * y] ^= d;
         }
-        // Rho and pi together: walk the 24 lanes of the permutation's one long cycle.
-        std::size_t x = 1;
-        std::size_t y = 0;
-        std::uint64_t moving = a[x + 5 * y];
-        for (int t = 0; t < 24; ++t) {
-            const std::size_t next_y = (2 * x + 3 * y) % 5;
-            x = y;
-            y = next_y;
-            const std::uint64_t rotated = std::rotl(moving, ((t + 1) * (t + 2) / 2) % 64);
-            moving = a[x + 5 * y];
-            a[x + 5 * y] = rotated;
-        }
+        rho_and_pi(a, std::make_index_sequence<kMoves.size()>());
         // Chi.
         for (std::size_t row = 0; row < 25; row += 5) {
             std::uint64_t b[5];
@@ -67,18 +90,26 @@ void Shake256::permute() noexcept {
         // Iota.
         a[0] ^= constant;
     }
+    state_ = a;
 }
 
-void Shake256::absorb_byte(std::byte value) {
-    state_[position_ / 8] ^= std::to_integer<std::uint64_t>(value) << (8 * (position_ % 8));
-    if (++position_ == kRateBytes) {
+void Shake256::absorb_part(const std::byte* data, std::size_t num_bytes) noexcept {
+    std::uint64_t part = 0;
+    std::memcpy(&part, data, num_bytes);
+    state_[position_ / 8] ^= part << (8 * (position_ % 8));
+    position_ += num_bytes;
+    if (position_ == kRateBytes) {
         permute();
         position_ = 0;
     }
 }
 
 Shake256& Shake256::absorb(std::span<const std::byte> data) {
-    for (const std::byte value : data) absorb_byte(value);
+    while (!data.empty()) {
+        const std::size_t num_bytes = std::min(data.size(), 8 - position_ % 8);
+        absorb_part(data.data(), num_bytes);
+        data = data.subspan(num_bytes);
+    }
     return *this;
 }
 

@@ -20,7 +20,8 @@ public:
 
 private:
     void permute() noexcept;
-    void absorb_byte(std::byte value);
+    /// Absorbs bytes that belong to one lane of the state: to its end at most.
+    void absorb_part(const std::byte* data, std::size_t num_bytes) noexcept;
 
     std::array<std::uint64_t, 25> state_{};
     std::size_t position_ = 0;

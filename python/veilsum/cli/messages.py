@@ -172,7 +172,7 @@ def _opening(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> Non
 
 def _plaintext_proof(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
     data = next(frames)
-    reader = Reader(data, WireKind.PLAINTEXT_PROOF, 1)
+    reader = Reader(data, WireKind.PLAINTEXT_PROOF, 2)
     contents.facts |= {
         "key_fingerprint": reader.bytes(32).hex(),
         "first_ciphertext": reader.u64(),
