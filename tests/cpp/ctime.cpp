@@ -183,6 +183,11 @@ void check_powers(const Modulus& n, const FixedBaseTable* table) {
         kernel.pow_shared(out.data(), bases, n.r_squared(), exponents.data(), kExponentBits, 1, n,
                           scratch.data());
     });
+    constexpr Limb kPublicExponent = 0xd0'0000'0000'7b31;
+    expect_constant_time("pow_shared_vartime, public exponent", elements(kCount), [&] {
+        kernel.pow_shared_vartime(out.data(), bases, n.r_squared(), &kPublicExponent, 64, kCount, n,
+                                  scratch.data());
+    });
     expect_constant_time("pow_each", elements(kCount), [&] {
         kernel.pow_each(out.data(), bases, n.r_squared(), exponents.data(), kExponentLimbs,
                         kExponentBits, kCount, n, scratch.data());

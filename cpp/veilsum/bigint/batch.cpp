@@ -177,6 +177,17 @@ void pow_shared(std::byte* out, Operand base, const std::byte* to_montgomery, co
                });
 }
 
+void pow_shared_vartime(std::byte* out, Operand base, const std::byte* to_montgomery,
+                        const Limb* exponent, std::size_t exponent_bits, std::size_t count,
+                        const Modulus& n, const Execution& execution) {
+    run_powers(count, exponent_bits, n, execution,
+               [&](std::size_t begin, std::size_t end, std::byte* scratch) {
+                   n.kernel().pow_shared_vartime(out + begin * n.element_bytes(), base.from(begin),
+                                                 to_montgomery, exponent, exponent_bits,
+                                                 end - begin, n, scratch);
+               });
+}
+
 void pow_each(std::byte* out, Operand base, const std::byte* to_montgomery, const Limb* exponents,
               std::size_t exponent_limbs, std::size_t exponent_bits, std::size_t count,
               const Modulus& n, const Execution& execution) {

@@ -37,6 +37,10 @@ void pow_shared(std::byte* out, Operand base, const std::byte* to_montgomery, co
                 std::size_t exponent_bits, std::size_t count, const Modulus& n,
                 const Execution& execution);
 
+void pow_shared_vartime(std::byte* out, Operand base, const std::byte* to_montgomery,
+                        const Limb* exponent, std::size_t exponent_bits, std::size_t count,
+                        const Modulus& n, const Execution& execution);
+
 void pow_each(std::byte* out, Operand base, const std::byte* to_montgomery, const Limb* exponents,
               std::size_t exponent_limbs, std::size_t exponent_bits, std::size_t count,
               const Modulus& n, const Execution& execution);

@@ -107,6 +107,11 @@ struct Kernel {
                        const Limb* exponent, std::size_t exponent_bits, std::size_t count,
                        const Modulus& n, std::byte* scratch);
 
+    /// The same for a public exponent: time and addresses depend on it, and not on the bases.
+    void (*pow_shared_vartime)(std::byte* out, Operand base, const std::byte* to_montgomery,
+                               const Limb* exponent, std::size_t exponent_bits, std::size_t count,
+                               const Modulus& n, std::byte* scratch);
+
     /// out[i] = base[i]^exponent[i]; exponents are exponent_limbs limbs each.
     void (*pow_each)(std::byte* out, Operand base, const std::byte* to_montgomery,
                      const Limb* exponents, std::size_t exponent_limbs, std::size_t exponent_bits,

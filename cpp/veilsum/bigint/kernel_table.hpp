@@ -1,8 +1,8 @@
 #pragma once
 
-#include "veilsum/bigint/algorithms.hpp"
 #include "veilsum/bigint/kernel.hpp"
 #include "veilsum/bigint/multi_pow_vartime.hpp"
+#include "veilsum/bigint/powers.hpp"
 
 namespace veilsum {
 
@@ -26,6 +26,7 @@ constexpr Kernel kernel_of(const char* name, const Kernel* modulo_n = nullptr) {
         .inspect = algorithms::inspect<Engine>,
         .add_plain = nullptr,
         .pow_shared = algorithms::pow_shared<Engine>,
+        .pow_shared_vartime = algorithms::pow_shared_vartime<Engine>,
         .pow_each = algorithms::pow_each<Engine>,
         .multi_pow = algorithms::multi_pow<Engine>,
         .multi_pow_scratch_bytes = algorithms::multi_pow_scratch_bytes<Engine>,

@@ -18,7 +18,7 @@
 
 #include <limits>
 
-#include "veilsum/bigint/algorithms.hpp"
+#include "veilsum/bigint/powers.hpp"
 
 namespace veilsum::algorithms {
 

@@ -91,9 +91,9 @@ Ciphertexts Ciphertexts::matrix_product(const Plaintexts& matrix, std::size_t nu
         Secret<Limb> offset(exponents.limbs_per_value);
         offset[(exponents.num_bits - 1) / 64] = Limb{1} << (exponents.num_bits - 1) % 64;
         too_much.resize(num_vectors * bytes);
-        batch::pow_shared(too_much.data(), {sums.elements_.data(), bytes},
-                          n.r_power(sums.exponent_ + 2).data(), offset.data(), exponents.num_bits,
-                          num_vectors, n, quiet);
+        batch::pow_shared_vartime(too_much.data(), {sums.elements_.data(), bytes},
+                                  n.r_power(sums.exponent_ + 2).data(), offset.data(),
+                                  exponents.num_bits, num_vectors, n, quiet);
     }
     for (std::size_t i = 0; i < num_vectors; ++i) {
         const auto multi_pow = is_public ? batch::multi_pow_vartime : batch::multi_pow;

@@ -54,12 +54,12 @@ Bytes powers_of_plaintexts(const ThresholdKey& key, const std::byte* ciphertexts
     for (std::size_t i = 0; i < count; ++i) {
         std::memcpy(result.data() + i * bytes, roots.data() + i * n.digit_bytes(), n.digit_bytes());
     }
-    batch::pow_shared(result.data(), {result.data(), bytes}, n.r_squared(), n.n(), n.bits(), count,
-                      n, quiet);
+    batch::pow_shared_vartime(result.data(), {result.data(), bytes}, n.r_squared(), n.n(), n.bits(),
+                              count, n, quiet);
     const Integer exponent = four_d_squared(key);
     Bytes power(count * bytes);
-    batch::pow_shared(power.data(), {ciphertexts, bytes}, n.r_squared(), limbs_of(exponent).data(),
-                      exponent.bit_length(), count, n, quiet);
+    batch::pow_shared_vartime(power.data(), {ciphertexts, bytes}, n.r_squared(),
+                              limbs_of(exponent).data(), exponent.bit_length(), count, n, quiet);
     batch::mul(power.data(), {power.data(), bytes}, {n.r_squared(), 0}, count, n, quiet);
     batch::mul(result.data(), {result.data(), bytes}, {power.data(), bytes}, count, n, quiet);
     return result;
@@ -230,9 +230,9 @@ std::string Combination::wrong_positions(const PartialDecryption& partial,
             interpolate(key_, powers_of(segment.partials, key_.policy().threshold, begin), count,
                         partial.holder, quiet);
         Bytes found(count * bytes);
-        batch::pow_shared(found.data(),
-                          {partial.elements.data() + (begin - partial.first) * bytes, bytes},
-                          n.r_squared(), exponent.data(), power.bit_length(), count, n, quiet);
+        batch::pow_shared_vartime(
+            found.data(), {partial.elements.data() + (begin - partial.first) * bytes, bytes},
+            n.r_squared(), exponent.data(), power.bit_length(), count, n, quiet);
         for (std::size_t i = 0; i < count; ++i) {
             if (std::memcmp(found.data() + i * bytes, expected.data() + i * bytes, bytes) == 0) {
                 continue;

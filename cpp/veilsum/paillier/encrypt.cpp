@@ -107,8 +107,9 @@ Randomisers fresh_randomisers(std::size_t num, const PublicKey& key, const Execu
             random_unit(r, n, random);
             std::memcpy(result.elements.data() + i * n.element_bytes(), r.data(), n.digit_bytes());
         }
-        batch::pow_shared(result.elements.data(), {result.elements.data(), n.element_bytes()},
-                          n.r_squared(), n.n(), n.bits(), num, n, execution);
+        batch::pow_shared_vartime(result.elements.data(),
+                                  {result.elements.data(), n.element_bytes()}, n.r_squared(), n.n(),
+                                  n.bits(), num, n, execution);
     }
     return result;
 }
@@ -241,8 +242,8 @@ Ciphertexts encrypt_with(const Plaintexts& plaintexts, const std::vector<Integer
         const auto element = n.element(value % modulus);
         elements.insert(elements.end(), element.begin(), element.end());
     }
-    batch::pow_shared(elements.data(), {elements.data(), n.element_bytes()}, n.r_squared(), n.n(),
-                      n.bits(), r.size(), n, execution);
+    batch::pow_shared_vartime(elements.data(), {elements.data(), n.element_bytes()}, n.r_squared(),
+                              n.n(), n.bits(), r.size(), n, execution);
     return seal(elements, plaintexts, std::move(shape), key, execution);
 }
 

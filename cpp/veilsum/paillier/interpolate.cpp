@@ -65,8 +65,8 @@ Bytes interpolate(const ThresholdKey& key, const std::vector<HolderPowers>& powe
         std::vector<Limb> exponent(factor.magnitude.num_limbs());
         factor.magnitude.to_limbs(exponent);
         Bytes power(count * bytes);
-        batch::pow_shared(power.data(), {elements, bytes}, n.r_squared(), exponent.data(),
-                          factor.magnitude.bit_length(), count, n, quiet);
+        batch::pow_shared_vartime(power.data(), {elements, bytes}, n.r_squared(), exponent.data(),
+                                  factor.magnitude.bit_length(), count, n, quiet);
         (factor.is_negative ? below : above).multiply(std::move(power), count, n, quiet);
     }
     // The lambda_i add up to D, so there is a positive one. What `above`, the inverse of `below`

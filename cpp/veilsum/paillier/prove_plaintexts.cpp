@@ -136,8 +136,8 @@ Bytes commit(const std::vector<Chunk>& chunks, const PublicKey& key, const Execu
         std::memcpy(units.data() + i * bytes, chunks[i].nonce.data(), bytes);
     }
     Bytes commitments(units.size());
-    batch::pow_shared(commitments.data(), {units.data(), bytes}, n.r_squared(), n.n(), n.bits(),
-                      chunks.size(), n, execution);
+    batch::pow_shared_vartime(commitments.data(), {units.data(), bytes}, n.r_squared(), n.n(),
+                              n.bits(), chunks.size(), n, execution);
     return commitments;
 }
 

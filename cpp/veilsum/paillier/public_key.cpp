@@ -120,8 +120,8 @@ const std::byte* PublicKey::randomiser_base(const Execution& execution) const {
             const Modulus& n = modulus();
             const Secret<std::byte> h = n.element(derive_h(n));
             Secret<std::byte> hs(n.element_bytes());
-            batch::pow_shared(hs.data(), {h.data(), 0}, n.r_squared(), n.n(), n.bits(), 1, n,
-                              execution.without_progress());
+            batch::pow_shared_vartime(hs.data(), {h.data(), 0}, n.r_squared(), n.n(), n.bits(), 1,
+                                      n, execution.without_progress());
             return hs;
         })
         .data();
@@ -139,9 +139,9 @@ const std::byte* PublicKey::stride_bases(const Execution& execution) const {
             // The first digit of hs is its residue modulo n.
             std::memcpy(bases.data(), randomiser_base(execution), bytes);
             for (std::size_t j = 1; j < kStrides; ++j) {
-                batch::pow_shared(bases.data() + j * bytes, {bases.data() + (j - 1) * bytes, 0},
-                                  n.r_squared(), power_of_two.data(), stride_bits + 1, 1, n,
-                                  execution.without_progress());
+                batch::pow_shared_vartime(
+                    bases.data() + j * bytes, {bases.data() + (j - 1) * bytes, 0}, n.r_squared(),
+                    power_of_two.data(), stride_bits + 1, 1, n, execution.without_progress());
             }
             return bases;
         })

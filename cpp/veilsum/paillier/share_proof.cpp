@@ -85,8 +85,8 @@ Bytes combined(Operand elements, const std::vector<Limb>& weights, unsigned num_
     batch::multi_pow_vartime(out.data(), elements, n.r_squared(), matrix, n, execution);
     // The product is in Montgomery form: it stands for itself times R^-1.
     const Limb power = Limb{1} << num_squarings;
-    batch::pow_shared(out.data(), {out.data(), 0}, n.r(), &power, num_squarings + 1, 1, n,
-                      execution.without_progress());
+    batch::pow_shared_vartime(out.data(), {out.data(), 0}, n.r(), &power, num_squarings + 1, 1, n,
+                              execution.without_progress());
     return out;
 }
 
