@@ -185,6 +185,10 @@ class SecureStrategy(Strategy):
                 "the store has a run of another model: names, dtypes or shapes differ"
             )
         restore_optimiser(self._strategy, done.optimiser)
+        # Flower counts the rounds of each start from 1. Everyone else is told their number in the
+        # run, num_done + 1, which ``num_rounds`` counts and by which FedAdam corrects its moments.
+        # The federation's number cannot stand for it: that is never given twice, whatever becomes
+        # of the model. In ``veilsum.FedAvg`` one number is both: its run ends with its process.
         offset = done.num_done
         if offset > 0:
             _log.info("the run goes on after round %d", offset)
