@@ -9,7 +9,6 @@ is none. Why there should be none is said in docs/noise.md.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -21,13 +20,12 @@ import numpy as np
 import veilsum as vs
 from matplotlib import pyplot as plt
 from numpy.typing import NDArray
-from peers import chart, libraries, machine
-from peers.__main__ import progress_line
+from peers import chart, libraries, machine, run
 from peers.draws import DRAWS, QUICK_DRAWS
 from peers.install import NotInstallableError, interpreter
 from peers.libraries import Library
 from peers.process import Worker, WorkerError
-from peers.report import WIDTH, machine_lines
+from peers.report import machine_lines
 from peers.results import Results
 from peers.tables import make_table
 from rich.console import Console
@@ -80,12 +78,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="./run bench --timing", description=__doc__)
     add = parser.add_argument
     add("--seconds", type=float, default=10.0, metavar="S", help="of each case")
-    add("--json", type=Path, metavar="FILE", help="where the JSON goes")
-    add("--out", type=Path, default=Path("bench-results"), metavar="DIR", help="where files go")
+    run.add_file_options(parser)
     options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    results = Results(machine.describe(dict(vs.cpu())), {"seconds": options.seconds})
-    with progress_line() as progress:
+    results = run.begin(Results, options)
+    with run.measuring(results) as progress:
         found = []
         for library, draw, num_samples in cases(vs.cpu()["kernel"]):
             progress(f"{library.name}, {draw}, {num_samples:,} samples a call")
@@ -93,12 +89,13 @@ def main() -> None:
                 found.append(measure(library, draw, num_samples, options.seconds, MAX_CALLS))
             except (NotInstallableError, WorkerError) as error:
                 results.missing[library.name] = str(error)
-    show(results, found)
-    stem = options.out / f"timing-{machine.slug()}"
-    json_path = options.json or stem.with_suffix(".json")
-    json_path.write_text(json.dumps(to_dict(results, found), indent=1) + "\n", encoding="utf-8")
-    plot(results, found, stem.with_suffix(".png"))
-    print(f"\nWritten: {json_path}, {stem.with_suffix('.png')}")
+    console = run.wide_console()
+    show(console, results, found)
+    stem = f"timing-{machine.slug()}"
+    json_path = run.write_json(to_dict(results, found), options, stem)
+    chart_path = options.out / f"{stem}.png"
+    plot(results, found, chart_path)
+    run.tell_written(console, results, [json_path, chart_path])
 
 
 def cases(fastest: str) -> Iterator[tuple[Library, str, int]]:
@@ -189,11 +186,8 @@ def to_dict(results: Results, found: list[Case]) -> dict[str, Any]:
     }
 
 
-def show(results: Results, found: list[Case]) -> None:
+def show(console: Console, results: Results, found: list[Case]) -> None:
     """Print the table."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDTH)
     for line in machine_lines(results):
         console.print(line, highlight=False, soft_wrap=True)
     columns = ["noise", "samples\na call", "calls", "us a\ncall", "Pearson", "rank", "told"]

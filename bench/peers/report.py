@@ -9,7 +9,7 @@ from rich.console import Console
 from peers.measure import threads
 from peers.operations import OPERATIONS
 from peers.report_noise import print_noise
-from peers.results import Memory, Results, Row, Update
+from peers.results import Memory, Results, Row, Run, Update
 from peers.tables import TIMES, make_table, name_of, number
 
 WIDTH = 121  # What the widest table needs.
@@ -43,9 +43,9 @@ def print_report(console: Console, results: Results) -> None:
             console.print(f"  {name}: {reason}", highlight=False, markup=False, soft_wrap=True)
 
 
-def machine_lines(results: Results) -> list[str]:
+def machine_lines(run: Run) -> list[str]:
     """What the figures were measured on, in two lines."""
-    machine = results.machine
+    machine = run.machine
     return [
         f"{machine['processor']}, {machine['num_processors']} processors, load "
         f"{machine['load_average']:.1f} before the run, {machine['system']}",

@@ -71,17 +71,23 @@ class Memory:
 
 
 @dataclass
-class Results:
-    """Everything one run found."""
+class Run:
+    """What is known of any run: where and how it ran, and what it could not measure."""
 
     machine: dict[str, Any]
     settings: dict[str, Any]
+    missing: dict[str, str] = field(default_factory=dict)  # What is not here: why.
+
+
+@dataclass
+class Results(Run):
+    """Everything one run found."""
+
     rows: list[Row] = field(default_factory=list)
     timings: list[Timing] = field(default_factory=list)
     updates: list[Update] = field(default_factory=list)
     noise: list[Timing] = field(default_factory=list)  # The operation is a name of draws.DRAWS.
     memory: list[Memory] = field(default_factory=list)
-    missing: dict[str, str] = field(default_factory=dict)  # Library: why it is not here.
 
     def rows_of(self, key_bits: int, num_threads: int) -> list[Row]:
         """The rows of one table."""

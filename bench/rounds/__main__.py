@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import sys
-import time
-from pathlib import Path
 
-import veilsum as vs
-from peers import machine
-from peers.__main__ import progress_line
-from peers.report import WIDTH, machine_lines
+from peers import machine, run
+from peers.report import machine_lines
 from rich.console import Console
 
 from rounds import chart
@@ -44,22 +38,11 @@ def main() -> None:
         for path in write_documents():
             print(f"Written: {os.path.relpath(path)}")
         return
-    for folder in (options.out, options.json.parent if options.json else options.out):
-        folder.mkdir(parents=True, exist_ok=True)
-    settings = {
-        name: value if isinstance(value, (int, float, list)) else str(value)
-        for name, value in vars(options).items()
-        if name not in ("out", "json", "peers_python", "documents", *MEASUREMENTS)
-    }
-    results = Results(machine.describe(dict(vs.cpu())), settings)
-    start = time.monotonic()
+    results = run.begin(Results, options, leave_out=("documents", *MEASUREMENTS))
     stay_on_one_core()
-    with progress_line() as progress:
+    with run.measuring(results) as progress:
         MEASUREMENTS[options.kind](results, options, progress)
-    results.settings["run_seconds"] = round(time.monotonic() - start)
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDTH)
+    console = run.wide_console()
     print_results(console, results)
     write(results, options, console)
 
@@ -78,9 +61,8 @@ def parse() -> argparse.Namespace:
     add("--contributors", type=int, metavar="N", help="as many are reported; not for --scale")
     add("--measured", type=int, default=3, metavar="N", help="as many of them are played")
     add("--key-bits", type=int, nargs="+", metavar="BITS", help="--federation takes several")
-    add("--json", type=Path, metavar="FILE", help="where the JSON goes")
-    add("--out", type=Path, default=Path("bench-results"), metavar="DIR", help="where files go")
-    add("--peers-python", default=sys.executable, metavar="PYTHON", help="the peers' Python")
+    run.add_file_options(parser)
+    run.add_peers_python(parser)
     options = parser.parse_args()
     names = [name for name in (*MEASUREMENTS, "documents") if getattr(options, name)]
     if len(names) != 1:
@@ -91,8 +73,7 @@ def parse() -> argparse.Namespace:
     options.key_bits = options.key_bits or ([3072, 2048] if options.federation else [3072])
     if options.federation and not 2 <= options.measured <= options.contributors:
         parser.error("--measured must be from 2 to --contributors")
-    if any(bits % 2 or not 2048 <= bits <= 16384 for bits in options.key_bits):
-        parser.error("--key-bits must be even and from 2048 to 16384")
+    run.check_key_bits(parser, options.key_bits)
     return options
 
 
@@ -105,7 +86,7 @@ def stay_on_one_core() -> None:
 def print_results(console: Console, results: Results) -> None:
     """Everything that a run found, and on what."""
     console.print()
-    for line in machine_lines(results):  # type: ignore[arg-type]
+    for line in machine_lines(results):
         console.print(line, highlight=False, soft_wrap=True)
     for power in results.powers:
         console.print(phases_table(results, power.key_bits).for_terminal())
@@ -126,22 +107,15 @@ def print_results(console: Console, results: Results) -> None:
 def write(results: Results, options: argparse.Namespace, console: Console) -> None:
     """JSON and charts, and where they are."""
     stem = f"{options.kind}-{machine.slug()}"
-    paths = [options.json or options.out / f"{stem}.json", options.out / f"{stem}.png"]
-    paths[0].write_text(json.dumps(results.to_dict(), indent=1) + "\n", encoding="utf-8")
+    json_path = run.write_json(results.to_dict(), options, stem)
+    chart_path = options.out / f"{stem}.png"
     what = f"one round of {options.dim:,} values and {options.contributors} clients"
     if results.points:
-        chart.plot_scale(results, paths[1])
+        chart.plot_scale(results, chart_path)
     else:
-        chart.plot_methods(results, what, paths[1])
-    names = ", ".join(os.path.relpath(path) for path in paths)
-    seconds = results.settings["run_seconds"]
-    console.print(f"\n{seconds} s. Written: {names}", highlight=False, soft_wrap=True)
+        chart.plot_methods(results, what, chart_path)
+    run.tell_written(console, results, [json_path, chart_path])
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except (vs.VeilsumError, OSError, ValueError) as error:
-        sys.exit(f"./run bench: {error}")
+    run.run_program(main, ValueError)

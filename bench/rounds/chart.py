@@ -105,7 +105,7 @@ def _finish(axes: Axes, title: str) -> None:
 
 
 def _save(figure: plt.Figure, results: Results, what: str, path: Path) -> None:
-    lines = [what, *machine_lines(results)]  # type: ignore[arg-type]
+    lines = [what, *machine_lines(results)]
     figure.suptitle("\n".join(lines), fontsize=9, x=0.01, ha="left")
     figure.savefig(path, dpi=chart.DPI)
     plt.close(figure)

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from peers.results import Run
+
 from rounds.clock import Account
 
 FORMAT = 1
@@ -112,15 +114,12 @@ class Point:
 
 
 @dataclass
-class Results:
+class Results(Run):
     """Everything that one run found."""
 
-    machine: dict[str, Any]
-    settings: dict[str, Any]
     methods: list[Method] = field(default_factory=list)
     powers: list[Power] = field(default_factory=list)
     points: list[Point] = field(default_factory=list)
-    missing: dict[str, str] = field(default_factory=dict)  # Method: why it is not here.
 
     def with_key(self, key_bits: int, *, shared: bool) -> Method:
         """The one whose key of this size is shared among holders, or in one hand."""

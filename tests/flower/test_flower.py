@@ -35,7 +35,8 @@ from veilsum.errors import (
     StoreInUseError,
 )
 from veilsum.identity import Role
-from veilsum.integrations.flower import SecureStrategy, nodes, opening
+from veilsum.integrations import opening
+from veilsum.integrations.flower import SecureStrategy, nodes
 from veilsum.privacy import GaussianNoise
 from veilsum.secure_sum import PartyFolder
 
@@ -375,7 +376,7 @@ def test_a_node_that_does_not_say_who_it_is_is_asked_again_later(tmp_path, monke
 
 
 def test_an_opening_waits_for_holders(tmp_path, monkeypatch, grid):
-    monkeypatch.setattr(opening, "_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(opening, "_FIRST_PAUSE_SECONDS", 0)
     count = 0
 
     def intercept(message):

@@ -8,13 +8,13 @@ from nvflare.apis.dxo import DataKind
 from nvflare.apis.shareable import Shareable
 from nvflare.app_common.abstract.fl_model import FLModel, ParamsType
 from veilsum.errors import ProtocolError, SignatureError
-from veilsum.integrations.nvflare import opening
+from veilsum.integrations import opening
 from veilsum.integrations.nvflare.messages import CONTRIBUTION, OPEN_TOPIC, OPENING, REQUEST, ROUND
 
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch):
-    monkeypatch.setattr(opening, "_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(opening, "_FIRST_PAUSE_SECONDS", 0.01)
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_holder_that_refuses_says_no_more_than_the_error(dealt, sites):
 
 
 def test_too_few_holders_abandon_the_round(dealt, sites):
-    server = ServerProcess(dealt, sites, opening_seconds=0.05)
+    server = ServerProcess(dealt, sites, wait_seconds=0.05)
     add_all(server, sites, server.task(WEIGHTS + 1))
     server.engine.away = {"site-1", "site-3"}
     assert np.array_equal(weights(server.aggregator.aggregate_model()), WEIGHTS + 1)
@@ -125,7 +125,7 @@ def test_holders_that_come_back_in_time_open_the_round(dealt, sites, monkeypatch
     server.engine.away = {"site-1", "site-3"}
     monkeypatch.setattr(opening.time, "sleep", lambda seconds: server.engine.away.clear())
     assert np.allclose(weights(server.aggregator.aggregate_model()), 0.25, atol=1e-4)
-    assert any("waits for holders of the key: site-1, site-3" in line for line in server.log)
+    assert any("holders of the key are missing: site-1, site-3" in line for line in server.log)
 
 
 def test_one_contribution_alone_is_not_opened(dealt, sites):

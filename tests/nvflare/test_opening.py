@@ -1,104 +1,93 @@
-"""The server asks in pieces whoever has the key, and survives holders that do not answer."""
+"""Holders are asked through NVFlare's questions, and what they say is told apart."""
 
 import pytest
-from nvflare.apis.shareable import Shareable
+from nvflare.apis.fl_constant import ReturnCode
+from nvflare.apis.shareable import Shareable, make_reply
 from protocol_parties import NAMES, Round, assert_sums, federation, quantised_sum
-from veilsum.errors import ProtocolError
-from veilsum.integrations.nvflare import opening
-from veilsum.integrations.nvflare.messages import OPEN_TOPIC, REQUEST
-from veilsum.integrations.nvflare.opening import Answers, Opener
+from veilsum.integrations.nvflare.messages import OPEN_TOPIC, OPENING, REFUSAL, REQUEST
+from veilsum.integrations.nvflare.opening import Answers, SiteHolders
+from veilsum.integrations.opening import open_sum
 
 TRUSTS = {"threshold": federation("threshold", toy=(4, 3)), "authority": federation("authority")}
 TRUSTS["shared"] = federation("shared")
 
 
-class Holders:
-    """Answers for all holders of a round, and counts the questions."""
+class Sites:
+    """Answers for all holders of a round, and counts the questions; ``answers`` by site."""
 
     def __init__(self, state):
         self.answers = {
             name: Answers(lambda name=name: state.holder(name), log=print, num_threads=1)
             for name in state.ledgers
         }
-        self.questions = []
+        self.asked = []
 
     def __call__(self, questions, seconds):
         replies = {}
         for name, question in questions.items():
             if REQUEST in question:
-                self.questions.append((name, len(question[REQUEST])))
+                self.asked.append(name)
             replies[name] = self.answers[name](OPEN_TOPIC, question, None)
         return {name: reply for name, reply in replies.items() if reply is not None}
 
 
-def opener(ask, agreed, **options):
-    limits = {"max_request_bytes": 1 << 20, "answer_seconds": 1.0, "opening_seconds": 0.05}
-    return Opener(ask, agreed, log=print, **(limits | options))
+def opened(state, sites, log):
+    return open_sum(
+        state.aggregator,
+        SiteHolders(sites, log=log.append, answer_seconds=1.0),
+        federation=state.federation,
+        max_request_bytes=1 << 20,
+        wait_seconds=0.0,
+        log=log.append,
+    )
 
 
 @pytest.mark.parametrize("trust", TRUSTS)
 def test_sum_is_opened_by_whoever_has_the_key(trust):
-    state = Round(TRUSTS[trust])
-    holders = Holders(state)
-    result = opener(holders, state.federation).open(state.aggregator, stopped=lambda: False)
+    state, log = Round(TRUSTS[trust]), []
+    sites = Sites(state)
+    result = opened(state, sites, log)
     assert_sums(result, quantised_sum(state.federation.codec, [0.5] * 3))
     assert result.contributors == NAMES[:3]
-    if trust != "threshold":
-        assert len(holders.questions) == 1  # One has it; one is asked.
+    assert len(sites.asked) == (4 if trust == "threshold" else 1)  # One has it; one is asked.
+    assert log == []
 
 
-def test_requests_are_no_longer_than_was_asked_for():
-    state = Round(TRUSTS["threshold"])
-    chunk = 3 * state.federation.chunk_size * 2 * (state.federation.public_key.key_bits // 8)
-    sizes = {}
-    for max_request_bytes in (1, 2 * chunk, 1 << 20):
-        state.restart()
-        for message in state.messages.values():
-            state.aggregator.receive(message)
-        holders = Holders(state)
-        wanted = opener(holders, state.federation, max_request_bytes=max_request_bytes)
-        result = wanted.open(state.aggregator, stopped=lambda: False)
-        assert_sums(result, quantised_sum(state.federation.codec, [0.5] * 3))
-        sizes[max_request_bytes] = [size for _, size in holders.questions]
-    num_chunks = state.federation.num_chunks
-    assert num_chunks > 4
-    assert len(sizes[1]) == 3 * num_chunks
-    assert len(sizes[1 << 20]) == 4
-    assert 4 < len(sizes[2 * chunk]) < 3 * num_chunks
-    assert max(sizes[1]) < max(sizes[2 * chunk]) < max(sizes[1 << 20])
+def reply_with(code=ReturnCode.OK, **entries):
+    reply = make_reply(code)
+    reply.update(entries)
+    return reply
 
 
-def test_silent_holder_is_not_waited_for_twice():
-    state = Round(TRUSTS["threshold"])
-    holders = Holders(state)
-    silent = holders.answers["holder-2"]
-    holders.answers["holder-2"] = lambda topic, question, context: (
-        None if REQUEST in question else silent(topic, question, context)
+@pytest.mark.parametrize(
+    ("reply", "told"),
+    [
+        (None, "holder-2 did not open: no answer"),
+        (reply_with(ReturnCode.ERROR), f"holder-2 did not open: {ReturnCode.ERROR}"),
+        (
+            reply_with(ReturnCode.ERROR, **{REFUSAL: "LedgerError"}),
+            "holder-2 did not open: LedgerError",
+        ),
+        (reply_with(), "the answer of holder-2 is refused: the answer is empty"),
+        (reply_with(**{OPENING: ["no", "bytes"]}), "the answer of holder-2 is refused"),
+        (reply_with(**{OPENING: b"no frame"}), "the answer of holder-2 is refused"),
+    ],
+)
+def test_answer_of_no_use_is_told_and_made_up_for(reply, told):
+    state, log = Round(TRUSTS["threshold"]), []
+    sites = Sites(state)
+    answer = sites.answers["holder-2"]
+    sites.answers["holder-2"] = lambda topic, question, context: (
+        reply if REQUEST in question else answer(topic, question, context)
     )
-    result = opener(holders, state.federation).open(state.aggregator, stopped=lambda: False)
-    assert_sums(result, quantised_sum(state.federation.codec, [0.5] * 3))
-    assert [name for name, _ in holders.questions].count("holder-2") == 1
-
-
-def test_stopped_job_stops_waiting(monkeypatch):
-    monkeypatch.setattr(opening, "_PAUSE_SECONDS", 60.0)
-    state = Round(TRUSTS["threshold"])
-    with pytest.raises(opening.NotEnoughSharesError):
-        opener(lambda questions, seconds: {}, state.federation, opening_seconds=60.0).open(
-            state.aggregator, stopped=lambda: True
-        )
-
-
-def test_too_few_contributions_ask_nobody():
-    state = Round(TRUSTS["threshold"], names=NAMES[:1])
-    holders = Holders(state)
-    with pytest.raises(ProtocolError, match="opens no sum of"):
-        opener(holders, state.federation).open(state.aggregator, stopped=lambda: False)
-    assert holders.questions == []
+    assert_sums(opened(state, sites, log), quantised_sum(state.federation.codec, [0.5] * 3))
+    assert sites.asked.count("holder-2") == 1
+    (line,) = log
+    assert line.startswith(told)
 
 
 def test_question_whether_a_holder_is_there_opens_nothing():
     state = Round(TRUSTS["threshold"])
-    reply = Holders(state).answers["holder-1"](OPEN_TOPIC, Shareable(), None)
+    reply = Sites(state).answers["holder-1"](OPEN_TOPIC, Shareable(), None)
     assert set(reply) == {"__headers__"}
     assert state.ledgers["holder-1"].answered(state.federation.public_key.fingerprint) == {}

@@ -48,34 +48,39 @@ def wait_for_line(deployment, pattern):
     )
 
 
-def kill_server_app(deployment):
+def kill_server_app_and_start_again(deployment, folder, *, when):
+    """Kill the ServerApp when the victim's log says so; the run that it had, and the one that ends.
+
+    The second goes on with the first one's store.
+    """
+    first = deployment.submit(EXAMPLE, run_config(folder, num_rounds=2))
+    wait_for_line(deployment, when)
     found = deployment.processes.find("flwr-serverapp", under="superlink")
     assert found
     for pid in found:
         os.kill(pid, signal.SIGKILL)
+    again = deployment.submit(EXAMPLE, run_config(folder, num_rounds=2))
+    assert deployment.finish(again) == "finished:completed", deployment.log(again)
+    assert "round 1 goes on where it was" in deployment.log(again)
+    return first, again
 
 
-def test_a_node_killed_before_it_contributes_is_left_out(tmp_path):
+@pytest.mark.parametrize(
+    ("when", "num_rounds", "in_the_sum"),
+    [
+        pytest.param(r"Receiving: train ", 2, OTHERS, id="before it contributes"),
+        pytest.param(r"Sending: train .*Sent successfully", 1, range(len(NAMES)), id="after"),
+    ],
+)
+def test_a_killed_node_is_in_the_sum_if_it_had_contributed(tmp_path, when, num_rounds, in_the_sum):
     folder = tmp_path / "deployment"
     set_up_parties(folder)
     with Deployment(folder, nodes(folder)) as deployment:
-        run = deployment.submit(EXAMPLE, run_config(folder, num_rounds=2))
-        wait_for_line(deployment, r"Receiving: train ")
+        run = deployment.submit(EXAMPLE, run_config(folder, num_rounds=num_rounds))
+        wait_for_line(deployment, when)
         deployment.processes.kill(VICTIM)
         assert deployment.finish(run) == "finished:completed", deployment.log(run)
-    assert same(final_model(folder), model_of_the_loop(2, OTHERS))
-    assert answers(folder, VICTIM, Role.HOLDER) == {}
-
-
-def test_a_node_killed_after_it_has_contributed_is_in_the_sum(tmp_path):
-    folder = tmp_path / "deployment"
-    set_up_parties(folder)
-    with Deployment(folder, nodes(folder)) as deployment:
-        run = deployment.submit(EXAMPLE, run_config(folder, num_rounds=1))
-        wait_for_line(deployment, r"Sending: train .*Sent successfully")
-        deployment.processes.kill(VICTIM)
-        assert deployment.finish(run) == "finished:completed", deployment.log(run)
-    assert same(final_model(folder), model_of_the_loop(1, range(len(NAMES))))
+    assert same(final_model(folder), model_of_the_loop(num_rounds, in_the_sum))
     assert answers(folder, VICTIM, Role.HOLDER) == {}
 
 
@@ -83,12 +88,9 @@ def test_a_server_app_killed_while_a_round_is_opened_goes_on_with_its_store(tmp_
     folder = tmp_path / "deployment"
     set_up_parties(folder, *NOISE)
     with Deployment(folder, nodes(folder)) as deployment:
-        first = deployment.submit(EXAMPLE, run_config(folder, num_rounds=2))
-        wait_for_line(deployment, r"Receiving: query.veilsum_open")
-        kill_server_app(deployment)
-        again = deployment.submit(EXAMPLE, run_config(folder, num_rounds=2))
-        assert deployment.finish(again) == "finished:completed", deployment.log(again)
-        assert "round 1 goes on where it was" in deployment.log(again)
+        first, again = kill_server_app_and_start_again(
+            deployment, folder, when=r"Receiving: query.veilsum_open"
+        )
         assert "round 2: " not in deployment.log(again)  # Nobody was left out of it.
         expect_answered_once(folder, {1, 2}, opened={1, 2})
 
@@ -106,13 +108,8 @@ def test_a_server_app_killed_while_nodes_train_goes_on_with_that_round(tmp_path)
     folder = tmp_path / "deployment"
     set_up_parties(folder, *NOISE)
     with Deployment(folder, nodes(folder)) as deployment:
-        deployment.submit(EXAMPLE, run_config(folder, num_rounds=2))
-        wait_for_line(deployment, r"Receiving: train ")
-        kill_server_app(deployment)
-        again = deployment.submit(EXAMPLE, run_config(folder, num_rounds=2))
-        assert deployment.finish(again) == "finished:completed", deployment.log(again)
+        _, again = kill_server_app_and_start_again(deployment, folder, when=r"Receiving: train ")
     # What the nodes had sent is lost; they send the same again, and are charged once.
-    assert "round 1 goes on where it was" in deployment.log(again)
     assert "is abandoned" not in deployment.log(again)
     expect_answered_once(folder, {1, 2}, opened={1, 2})
 

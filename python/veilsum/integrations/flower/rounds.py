@@ -26,8 +26,8 @@ class SumRecord:
     """One round, as the server saw it.
 
     Attributes:
-        server_round: Flower's number of the round.
-        round_number: the federation's; larger where rounds were begun and abandoned.
+        server_round: its number in the run, from 1; the wrapped strategy is told it too.
+        round_number: the federation's, which is never given twice, whatever becomes of the model.
         contributors: whose contributions are in the sum, sorted; none if it was not opened.
         failures: why nodes that were asked to train did not contribute, by the node's number.
         refused: how many messages were refused, by the name of the error.

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from veilsum.errors import InvalidArgumentError, NotEnoughSharesError, ProtocolError, VeilsumError
 from veilsum.integrations.flower.nodes import ContributorGrid, Nodes
-from veilsum.integrations.flower.opening import Opener
+from veilsum.integrations.flower.opening import NodeHolders
 from veilsum.integrations.flower.records import (
     RECORD,
     announcement,
@@ -42,6 +42,7 @@ from veilsum.integrations.flower.run_state import (
     restore_optimiser,
 )
 from veilsum.integrations.model_vector import ModelVector
+from veilsum.integrations.opening import open_sum
 from veilsum.secure_sum import Federation, Transcript
 
 __all__ = ["SecureStrategy"]
@@ -90,7 +91,7 @@ class SecureStrategy(Strategy):
         evaluate: let nodes evaluate the model, and see the metrics that their apps name
             (``SecureClientApp(evaluation_metrics=...)``). Those are not encrypted.
         max_message_bytes: about how long a request to a holder may be.
-        wait_seconds: how long an opening waits for holders that are away.
+        wait_seconds: how long an opening waits when too few holders are there, or answer.
         num_threads: for checking, adding and combining.
 
     Attributes:
@@ -184,6 +185,10 @@ class SecureStrategy(Strategy):
                 "the store has a run of another model: names, dtypes or shapes differ"
             )
         restore_optimiser(self._strategy, done.optimiser)
+        # Flower counts the rounds of each start from 1. Everyone else is told their number in the
+        # run, num_done + 1, which ``num_rounds`` counts and by which FedAdam corrects its moments.
+        # The federation's number cannot stand for it: that is never given twice, whatever becomes
+        # of the model. In ``veilsum.FedAvg`` one number is both: its run ends with its process.
         offset = done.num_done
         if offset > 0:
             _log.info("the run goes on after round %d", offset)
@@ -251,23 +256,27 @@ class SecureStrategy(Strategy):
         current, self._round = self._round, None
         meter, aggregator = current.meter, current.aggregator
         failures = current.receive(replies, asked=self._asked)
-        opener = Opener(
-            self._federation,
-            self._nodes,
-            max_message_bytes=self._max_message_bytes,
-            answer_seconds=self._timeout,
-            wait_seconds=self._wait_seconds,
-        )
+        holders = NodeHolders(self._nodes, self._grid, answer_seconds=self._timeout, meter=meter)
         abandoned: str | None = None
         contributors: tuple[str, ...] = ()
         transcript_hash: str | None = None
         try:
             with meter.phase("open"):
-                opened = opener.open(aggregator, self._grid, meter)
+                opened = open_sum(
+                    aggregator,
+                    holders,
+                    federation=self._federation,
+                    max_request_bytes=self._max_message_bytes,
+                    wait_seconds=self._wait_seconds,
+                    log=_log.warning,
+                )
             with meter.phase("step"):
                 model = self._step(current.model, opened.sum.mean())
-        except NotEnoughSharesError:
-            raise
+        except NotEnoughSharesError as error:
+            raise NotEnoughSharesError(
+                f"{error}. The contributions are kept: start the ServerApp with the same store "
+                "when they are back"
+            ) from error
         except VeilsumError as error:
             abandoned = str(error)
             _log.warning("round %d is abandoned, the model stays: %s", current.number, error)

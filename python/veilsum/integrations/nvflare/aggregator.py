@@ -18,7 +18,8 @@ from nvflare.app_common.app_event_type import AppEventType
 from veilsum.errors import InvalidArgumentError, ProtocolError, VeilsumError
 from veilsum.integrations.model_vector import ModelVector
 from veilsum.integrations.nvflare.messages import CONTRIBUTION, ROUND
-from veilsum.integrations.nvflare.opening import Opener, aux_questions
+from veilsum.integrations.nvflare.opening import SiteHolders, aux_questions
+from veilsum.integrations.opening import open_sum
 from veilsum.integrations.run_folder import RunFolder
 from veilsum.secure_sum import Aggregator, Federation, RoundDescriptor
 
@@ -51,7 +52,7 @@ class SecureAggregator(ModelAggregator):
             server and at every site.
         max_abandoned: after so many rounds in a row that were not opened, the job ends.
         answer_seconds: how long a holder may take for one request.
-        opening_seconds: how long to try to open a round, also to wait for holders that are away.
+        wait_seconds: how long an opening waits when too few holders are there, or answer.
         max_request_bytes: about how long a request to a holder may be.
         num_threads: for checking, adding and combining.
     """
@@ -66,7 +67,7 @@ class SecureAggregator(ModelAggregator):
         leave_out: Sequence[str] = (),
         max_abandoned: int = 3,
         answer_seconds: float = 300.0,
-        opening_seconds: float = 900.0,
+        wait_seconds: float = 900.0,
         max_request_bytes: int = 64 << 20,
         num_threads: int | None = None,
     ) -> None:
@@ -78,7 +79,7 @@ class SecureAggregator(ModelAggregator):
         self.leave_out = list(leave_out)
         self.max_abandoned = max_abandoned
         self.answer_seconds = answer_seconds
-        self.opening_seconds = opening_seconds
+        self.wait_seconds = wait_seconds
         self.max_request_bytes = max_request_bytes
         self.num_threads = num_threads
         self._lock = threading.RLock()
@@ -134,16 +135,17 @@ class SecureAggregator(ModelAggregator):
             if announced is None or run is None:
                 raise ProtocolError("no round was announced, so there is no sum")
             self._round = None
-            opener = Opener(
-                aux_questions(self.fl_ctx),
-                self._federation(),
-                log=self.warning,
-                max_request_bytes=self.max_request_bytes,
-                answer_seconds=self.answer_seconds,
-                opening_seconds=self.opening_seconds,
-            )
+            ask = aux_questions(self.fl_ctx)
             try:
-                opened = opener.open(announced.aggregator, stopped=self._stopped)
+                opened = open_sum(
+                    announced.aggregator,
+                    SiteHolders(ask, log=self.warning, answer_seconds=self.answer_seconds),
+                    federation=self._federation(),
+                    max_request_bytes=self.max_request_bytes,
+                    wait_seconds=self.wait_seconds,
+                    log=self.warning,
+                    stopped=self._stopped,
+                )
                 params = announced.layout.shifted(opened.sum.mean())
             except VeilsumError as error:
                 run.drop(announced.number)

@@ -1,22 +1,19 @@
-"""How a round is opened through NVFlare: the server asks the holders of the key."""
+"""How holders are asked to open a round through NVFlare, and how they answer."""
 
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from nvflare.apis.fl_constant import ReturnCode
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import Shareable, make_reply
 
-from veilsum.errors import NotEnoughSharesError, VeilsumError
 from veilsum.integrations.nvflare.messages import OPEN_TOPIC, OPENING, REFUSAL, REQUEST
-from veilsum.secure_sum import Aggregator, Federation, ShareHolder, SumResult
+from veilsum.secure_sum import ShareHolder
 
-__all__ = ["Answers", "Opener", "aux_questions"]
+__all__ = ["Answers", "SiteHolders", "aux_questions"]
 
 _PING_SECONDS = 15.0
-_PAUSE_SECONDS = 2.0
 
 Ask = Callable[[Mapping[str, Shareable], float], Mapping[str, Shareable]]
 """Asks sites by their names, with a time limit in seconds; who does not answer is not in it."""
@@ -57,86 +54,39 @@ class Answers:
         return reply
 
 
-class Opener:
-    """The server's side: asks until the sum of a round is open.
+class SiteHolders:
+    """The holders of the key, at their sites; for ``open_sum``.
 
     Args:
         ask: sends questions to sites.
-        federation: says who could answer.
-        log: where holders that do not are named.
-        max_request_bytes: about how long a question may be; at least one chunk of everyone.
+        log: where holders that do not answer are named.
         answer_seconds: how long a holder may take for one question.
-        opening_seconds: how long to try, also to wait for holders that are away.
     """
 
-    def __init__(
-        self,
-        ask: Ask,
-        federation: Federation,
-        *,
-        log: Log,
-        max_request_bytes: int,
-        answer_seconds: float,
-        opening_seconds: float,
-    ) -> None:
+    def __init__(self, ask: Ask, *, log: Log, answer_seconds: float) -> None:
         self._ask = ask
-        self._names = [party.name for party in federation.holders or federation.contributors]
-        self._one_is_enough = federation.trust != "threshold"
-        self._chunks_within = federation.chunks_within
         self._log = log
-        self._max_request_bytes = max_request_bytes
         self._answer_seconds = answer_seconds
-        self._opening_seconds = opening_seconds
 
-    def open(self, aggregator: Aggregator, *, stopped: Callable[[], bool]) -> SumResult:
-        """Close the round and open its sum.
-
-        Raises:
-            ProtocolError: too few contributions.
-            NotEnoughSharesError: too few holders answered in time, or it was ``stopped``.
-            MalformedDataError: the opened integers are no sum.
-        """
-        deadline = time.monotonic() + self._opening_seconds
-        refused: set[str] = set()
-        max_chunks = self._chunks_within(
-            self._max_request_bytes, num_contributors=len(aggregator.contributors)
-        )
-        while True:
-            away = set(self._names) - self._present() - refused
-            try:
-                requests = aggregator.open_requests(missing=away | refused, max_chunks=max_chunks)
-            except NotEnoughSharesError:
-                if stopped() or time.monotonic() > deadline:
-                    raise
-                self._log(f"waits for holders of the key: {', '.join(sorted(away | refused))}")
-                time.sleep(_PAUSE_SECONDS)
-                continue
-            if not requests:
-                return aggregator.finish()
-            names = list(requests)[: 1 if self._one_is_enough else None]
-            questions = {name: _question(b"".join(requests[name])) for name in names}
-            answers = self._ask(questions, self._answer_seconds)
-            refused |= {
-                name for name in questions if not self._take(aggregator, name, answers.get(name))
-            }
-
-    def _present(self) -> set[str]:
-        """Who is there now."""
-        answers = self._ask({name: Shareable() for name in self._names}, _PING_SECONDS)
+    def present(self, names: Collection[str]) -> Collection[str]:
+        """Those whose sites answer a question with nothing in it."""
+        answers = self._ask({name: Shareable() for name in names}, _PING_SECONDS)
         return {name for name, reply in answers.items() if _is_ok(reply)}
 
-    def _take(self, aggregator: Aggregator, name: str, reply: Shareable | None) -> bool:
-        """Whether a holder's answer was of use."""
-        if reply is None or not _is_ok(reply):
+    def ask(self, requests: Mapping[str, Iterator[bytes]]) -> Mapping[str, bytes]:
+        """Ask the sites, and wait until all have answered or the time is over."""
+        questions = {name: _question(b"".join(request)) for name, request in requests.items()}
+        replies = self._ask(questions, self._answer_seconds)
+        answers = {}
+        for name in questions:
+            reply = replies.get(name)
+            if reply is not None and _is_ok(reply):
+                opening = reply.get(OPENING)
+                answers[name] = opening if isinstance(opening, bytes) else b""
+                continue
             why = "no answer" if reply is None else reply.get(REFUSAL, reply.get_return_code())
             self._log(f"{name} did not open: {why}; the log of that site says more")
-            return False
-        try:
-            aggregator.receive_opening(reply.get(OPENING, b""))
-        except (VeilsumError, TypeError) as error:
-            self._log(f"the answer of {name} is refused: {error}")
-            return False
-        return True
+        return answers
 
 
 def aux_questions(fl_ctx: FLContext) -> Ask:

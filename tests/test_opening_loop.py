@@ -1,0 +1,297 @@
+"""The holders of a round are asked until it is open, or given up in bounded time."""
+
+import functools
+
+import pytest
+import veilsum as vs
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from protocol_parties import NAMES, TRUSTS, Round, assert_sums, federation, quantised_sum
+from veilsum.errors import NotEnoughSharesError, ProtocolError
+from veilsum.integrations import opening
+
+NUM_HOLDERS, THRESHOLD = 4, 3
+CODEC = vs.Codec(40, clip=1.0, value_bits=40, max_addends=4)
+AGREED = {trust: federation(trust, toy=(NUM_HOLDERS, THRESHOLD), codec=CODEC) for trust in TRUSTS}
+HOLDERS = [party.name for party in AGREED["threshold"].holders]
+ANSWER_SECONDS = 100.0
+WAIT_SECONDS = 60.0
+
+AWAY, SILENT, REFUSES, LATE, WRONG, ANSWERS = (
+    "away",
+    "silent",
+    "refuses",
+    "late",
+    "wrong",
+    "answers",
+)
+
+
+class Clock:
+    """Stands still but where somebody sleeps, or waits for an answer."""
+
+    def __init__(self):
+        self.now = 1000.0
+        self.pauses = []
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        assert self.now < 1e6, "it goes on for ever"
+        self.now += seconds
+        self.pauses.append(seconds)
+
+
+class Holders:
+    """Reaches the holders of a round. ``fates``: what becomes of each one's requests, in order.
+
+    The last fate stays; who has none answers.
+    """
+
+    def __init__(self, state, clock, **fates):
+        self.state = state
+        self.fates = {name.replace("_", "-"): list(fate) for name, fate in fates.items()}
+        self.asked = []
+        self._clock = clock
+        self._late = {}
+
+    def fate(self, name, *, is_over=True):
+        fates = self.fates.get(name, [ANSWERS])
+        return fates.pop(0) if is_over and len(fates) > 1 else fates[0]
+
+    def present(self, names):
+        there = {name for name in names if self.fate(name, is_over=False) != AWAY}
+        for name in set(names) - there:
+            self.fate(name)
+        return there
+
+    def ask(self, requests):
+        answers = {}
+        for name, request in requests.items():
+            frames = list(request)
+            self.asked.append((name, sum(map(len, frames))))
+            fate = self.fate(name)
+            if fate in (SILENT, LATE, AWAY):
+                self._clock.now += ANSWER_SECONDS
+            if name in self._late:
+                answers[name] = self._late.pop(name)
+            elif fate in (ANSWERS, LATE, WRONG):
+                answer = self.state.holder(name).open(frames)
+                if fate == LATE:
+                    self._late[name] = answer
+                else:
+                    answers[name] = answer if fate == ANSWERS else answer[:-1] + b"U"
+        return answers
+
+    def num_asked(self, name):
+        return [asked for asked, _ in self.asked].count(name)
+
+
+@functools.cache
+def contributions(trust):
+    """The same in every round of a federation here, for all of them are round 1."""
+    return list(Round(AGREED[trust]).messages.values())
+
+
+class World:
+    """A round with its contributions in, and what its opening did."""
+
+    def __init__(self, trust, clock, **fates):
+        self.clock = clock
+        self.state = Round(AGREED[trust], names=())
+        for message in contributions(trust):
+            self.state.aggregator.receive(message)
+        self.holders = Holders(self.state, clock, **fates)
+        self.log = []
+
+    def open(self, **options):
+        limits = {"max_request_bytes": 1 << 20, "wait_seconds": WAIT_SECONDS}
+        start = self.clock.now
+        try:
+            return opening.open_sum(
+                self.state.aggregator,
+                self.holders,
+                federation=self.state.federation,
+                log=self.log.append,
+                **(limits | options),
+            )
+        finally:
+            self.seconds = self.clock.now - start
+
+    def opens(self, **options):
+        result = self.open(**options)
+        assert_sums(result, quantised_sum(self.state.federation.codec, [0.5] * 3))
+        assert result.contributors == NAMES[:3]
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(opening, "time", clock)
+    return clock
+
+
+@pytest.mark.parametrize("trust", TRUSTS)
+def test_sum_is_opened_by_whoever_has_the_key(trust, clock):
+    world = World(trust, clock)
+    world.opens()
+    # All with a share work alike; of those with the whole key, one is asked.
+    assert len(world.holders.asked) == (NUM_HOLDERS if trust == "threshold" else 1)
+    assert world.seconds == 0
+    assert world.log == []
+
+
+def test_requests_are_no_longer_than_was_asked_for(clock):
+    agreed = AGREED["threshold"]
+    chunk = 3 * agreed.chunk_size * 2 * (agreed.public_key.key_bits // 8)
+    assert agreed.num_chunks > 4
+    sizes = {}
+    for max_request_bytes in (1, 2 * chunk, 1 << 20):
+        world = World("threshold", clock)
+        world.opens(max_request_bytes=max_request_bytes)
+        sizes[max_request_bytes] = [size for _, size in world.holders.asked]
+    assert len(sizes[1]) == THRESHOLD * agreed.num_chunks
+    assert len(sizes[1 << 20]) == NUM_HOLDERS
+    assert len(sizes[1 << 20]) < len(sizes[2 * chunk]) < len(sizes[1])
+    assert max(sizes[1]) < max(sizes[2 * chunk]) < max(sizes[1 << 20])
+
+
+def test_holder_that_is_away_is_not_asked(clock):
+    world = World("threshold", clock, holder_2=[AWAY])
+    world.opens()
+    assert world.holders.num_asked("holder-2") == 0
+    assert world.seconds == 0
+
+
+@pytest.mark.parametrize("fate", [SILENT, REFUSES, WRONG])
+def test_holder_of_no_use_is_asked_once_while_others_are_enough(fate, clock):
+    world = World("threshold", clock, holder_2=[fate])
+    world.opens(max_request_bytes=1)
+    assert world.holders.num_asked("holder-2") == 1
+    assert world.seconds == (ANSWER_SECONDS if fate == SILENT else 0)
+    assert [line.split(":")[0] for line in world.log] == (
+        ["the answer of holder-2 is refused"] if fate == WRONG else []
+    )
+
+
+def test_holder_that_vanishes_between_two_requests_is_made_up_for(clock):
+    world = World("threshold", clock, holder_2=[ANSWERS, AWAY])
+    world.opens(max_request_bytes=1)
+    assert world.holders.num_asked("holder-2") == 2
+    assert world.clock.pauses == []
+
+
+@pytest.mark.parametrize("fate", [SILENT, REFUSES, WRONG, AWAY, LATE])
+@pytest.mark.parametrize("trust", TRUSTS)
+def test_holder_that_fails_for_a_moment_is_asked_again_when_it_is_needed(trust, fate, clock):
+    fates = {"holder_4": [AWAY], "holder_2": [fate, ANSWERS], "holder_1": [fate, ANSWERS]}
+    fates |= {name: [fate, ANSWERS] for name in NAMES}
+    world = World(trust, clock, **fates)
+    world.opens()
+    assert sum(clock.pauses) == opening._FIRST_PAUSE_SECONDS
+    assert any("holders of the key are missing" in line for line in world.log)
+
+
+def test_late_answer_is_taken_in_the_place_of_another(clock):
+    world = World("threshold", clock, holder_4=[AWAY], holder_2=[LATE, REFUSES])
+    world.opens()
+    assert world.holders.num_asked("holder-2") == 2
+
+
+@pytest.mark.parametrize("fate", [SILENT, REFUSES, WRONG, AWAY])
+@pytest.mark.parametrize("trust", TRUSTS)
+def test_round_without_enough_holders_is_given_up_in_bounded_time(trust, fate, clock):
+    fates = {name: [fate] for name in ("holder_1", "holder_3", *NAMES)}
+    world = World(trust, clock, **fates)
+    with pytest.raises(NotEnoughSharesError, match=r"Missing: (holder-1|ada)"):
+        world.open()
+    # Each is asked once before it is too few, and once more after the last pause.
+    num_failing = 2 if trust == "threshold" else 1 if trust == "authority" else len(NAMES)
+    longest = WAIT_SECONDS + 2 * num_failing * (ANSWER_SECONDS if fate == SILENT else 0)
+    assert (0 if fate == SILENT else WAIT_SECONDS) <= world.seconds <= longest
+    assert sum(clock.pauses) <= WAIT_SECONDS
+    assert max(map(world.holders.num_asked, HOLDERS + list(NAMES))) <= 7
+
+
+def test_pauses_grow_and_the_last_try_comes_at_the_end(clock):
+    world = World("threshold", clock, holder_1=[REFUSES], holder_3=[REFUSES])
+    tries = []
+    present = world.holders.present
+    world.holders.present = lambda names: tries.append(clock.now) or present(names)
+    start = clock.now
+    with pytest.raises(NotEnoughSharesError):
+        world.open(wait_seconds=100.0)
+    assert [when - start for when in tries] == [0, 2, 6, 14, 30, 60, 90, 100]
+
+
+def test_no_wait_asks_everyone_once(clock):
+    world = World("threshold", clock, holder_1=[REFUSES], holder_3=[REFUSES])
+    with pytest.raises(NotEnoughSharesError, match="Missing: holder-1, holder-3"):
+        world.open(wait_seconds=0)
+    assert max(map(world.holders.num_asked, HOLDERS)) == 1
+    assert clock.pauses == []
+
+
+def test_round_that_makes_headway_is_not_given_up(clock):
+    every_other = [ANSWERS, REFUSES] * AGREED["threshold"].num_chunks
+    world = World("threshold", clock, holder_4=[AWAY], holder_1=every_other, holder_2=every_other)
+    world.opens(max_request_bytes=1, wait_seconds=2.0)
+    assert world.seconds > 3 * 2.0
+
+
+def test_answer_counts_for_whoever_signed_it(clock):
+    world = World("threshold", clock, holder_4=[AWAY])
+    ask = world.holders.ask
+
+    def relayed(requests):
+        """What holder-2 made comes from where holder-1 should be."""
+        answers = ask(requests)
+        return {"holder-1": answers["holder-2"], "holder-3": answers["holder-3"]}
+
+    world.holders.ask = relayed
+    with pytest.raises(NotEnoughSharesError, match="Missing: holder-1, holder-4"):
+        world.open(wait_seconds=0)
+
+
+def test_stopped_round_stops_waiting(clock):
+    world = World("threshold", clock, holder_1=[REFUSES], holder_3=[REFUSES])
+    with pytest.raises(NotEnoughSharesError):
+        world.open(wait_seconds=1e6, stopped=lambda: clock.now >= 1015.5)
+    assert 15.5 <= world.seconds <= 15.5 + opening._STEP_SECONDS
+
+
+def test_too_few_contributions_ask_nobody(clock):
+    world = World("threshold", clock)
+    world.state = Round(AGREED["threshold"], names=NAMES[:1])
+    with pytest.raises(ProtocolError, match="opens no sum of"):
+        world.open()
+    assert world.holders.asked == []
+
+
+TROUBLES = st.lists(st.sampled_from([AWAY, SILENT, REFUSES, LATE, WRONG, ANSWERS]), max_size=3)
+LAST = st.sampled_from([ANSWERS, REFUSES, WRONG, SILENT, AWAY])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(TROUBLES, LAST), min_size=NUM_HOLDERS, max_size=NUM_HOLDERS))
+@example([([], REFUSES)] * NUM_HOLDERS)
+@example([([AWAY, SILENT, REFUSES], ANSWERS)] * THRESHOLD + [([], WRONG)])
+def test_round_is_open_if_in_the_end_enough_answer_and_else_given_up(fates):
+    with pytest.MonkeyPatch.context() as patch:
+        clock = Clock()
+        patch.setattr(opening, "time", clock)
+        fates = {f"holder_{i + 1}": [*troubles, last] for i, (troubles, last) in enumerate(fates)}
+        world = World("threshold", clock, **fates)
+        num_reliable = sum(fate[-1] == ANSWERS for fate in fates.values())
+        num_of_use = sum(ANSWERS in fate or LATE in fate for fate in fates.values())
+        # Time for every trouble to pass, each in a request of its own.
+        patience = 4 * NUM_HOLDERS * (ANSWER_SECONDS + opening._LONGEST_PAUSE_SECONDS)
+        try:
+            world.opens(wait_seconds=patience)
+        except NotEnoughSharesError:
+            assert num_reliable < THRESHOLD
+        else:
+            assert num_of_use >= THRESHOLD
+        num_answers = NUM_HOLDERS * AGREED["threshold"].num_chunks
+        assert world.seconds <= (1 + num_answers) * (patience + 2 * NUM_HOLDERS * ANSWER_SECONDS)
