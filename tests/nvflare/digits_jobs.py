@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,11 +39,16 @@ class FinishedJob:
 
 
 class SiteLostError(Exception):
-    """NVFlare 2.9.0's simulator gives two sites the same port now and then, and waits for ever."""
+    """NVFlare 2.9.0's simulator gives two sites the same port now and then, and waits for ever.
+
+    Or it never connects to a site that it has started.
+    """
 
 
 _LOST = "Communication error with client"
 _NUM_ATTEMPTS = 3
+_JOB_SECONDS = 150  # It takes some 20.
+_CAPTURE = "VEILSUM_TEST_CAPTURE"
 
 
 def run_job(folder, *, script=EXAMPLE / "job.py", options=()):
@@ -65,7 +71,7 @@ def _run_job(folder, script, options):
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(HERE / "capture"), str(EXAMPLE)]),
-        "VEILSUM_TEST_CAPTURE": str(capture),
+        _CAPTURE: str(capture),
         "VEILSUM_NUM_THREADS": "1",
         "PYTHONUNBUFFERED": "1",
     }
@@ -76,9 +82,14 @@ def _run_job(folder, script, options):
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        start_new_session=True,  # so that its simulator ends with it
     )
-    watchdog = threading.Timer(240, end_session, [process.pid])
+    is_late = threading.Event()
+
+    def end_late_job():
+        is_late.set()
+        end_job(capture)
+
+    watchdog = threading.Timer(_JOB_SECONDS, end_late_job)
     watchdog.start()
     lines = []
     try:
@@ -89,23 +100,29 @@ def _run_job(folder, script, options):
         process.wait()
     finally:
         watchdog.cancel()
-        end_session(process.pid)
+        end_job(capture)
         process.wait()
         process.stdout.close()
     log = "".join(lines)
+    if is_late.is_set():
+        raise SiteLostError(f"not over after {_JOB_SECONDS} s: {log[-2000:]}")
     assert process.returncode == 0, log[-5000:]
     messages = [json.loads(line) for line in capture.read_text().splitlines()]
     return FinishedJob(folder, log, messages)
 
 
-def end_session(session):
-    """End what is left of a session, children that made process groups of their own too."""
+def end_job(capture):
+    """End what is left of a job: all processes that were told to write to this file.
+
+    The simulator and its sites make sessions of their own, and outlive their parents.
+    """
+    told = f"{_CAPTURE}={capture}".encode()
     for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdecimal() and os.getsid(int(entry.name)) == session:
-                os.kill(int(entry.name), signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        if entry.name.isdecimal():
+            # A process may be gone by now, or be another user's.
+            with suppress(OSError):
+                if told in (entry / "environ").read_bytes().split(b"\0"):
+                    os.kill(int(entry.name), signal.SIGKILL)
 
 
 class Site:
