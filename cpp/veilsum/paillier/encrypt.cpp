@@ -130,7 +130,8 @@ RandomiserPool::RandomiserPool(const PublicKey& key, std::size_t num, bool for_p
       fork_generation_(fork_generation()),
       size_(checked_pool_size(num)),
       randomisers_(fresh_randomisers(num, key, execution)) {
-    if (!for_proofs) randomisers_.origins = {};
+    // Not "= {}", which would keep the memory, and what is in it.
+    if (!for_proofs) randomisers_.origins = Secret<Limb>();
 }
 
 std::size_t RandomiserPool::remaining() const noexcept {
