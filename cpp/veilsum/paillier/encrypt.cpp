@@ -30,6 +30,11 @@ std::size_t checked_pool_size(std::size_t num) {
     return num;
 }
 
+std::size_t origin_limbs(const PublicKey& key) {
+    return key.form() == KeyForm::djn ? (key.randomiser_bits() + 63) / 64
+                                      : key.modulus().num_limbs();
+}
+
 void random_unit(std::span<Limb> r, const Modulus& n, RandomSource& random) {
     const std::span<const Limb> bound(n.n(), n.num_limbs());
     const Integer modulus = n.n_integer();
@@ -82,11 +87,6 @@ void require_representable(const Plaintexts& plaintexts, const Modulus& n,
 SignedOperand signed_operand(const Plaintexts& plaintexts) {
     const std::size_t num_limbs = plaintexts.limbs_per_value();
     return {plaintexts[0].data(), num_limbs, plaintexts.size() == 1 ? 0 : num_limbs};
-}
-
-std::size_t origin_limbs(const PublicKey& key) {
-    return key.form() == KeyForm::djn ? (key.randomiser_bits() + 63) / 64
-                                      : key.modulus().num_limbs();
 }
 
 Randomisers fresh_randomisers(std::size_t num, const PublicKey& key, const Execution& execution) {

@@ -24,10 +24,8 @@ SignedOperand signed_operand(const Plaintexts& plaintexts);
 /// what each was made of, for proofs: a of hs^a (djn) or r of r^n (classic).
 struct Randomisers {
     Secret<std::byte> elements;
-    Secret<Limb> origins;  ///< origin_limbs(key) limbs each.
+    Secret<Limb> origins;  ///< As many limbs each.
 };
-
-std::size_t origin_limbs(const PublicKey& key);
 
 /// Throws Error: entropy, cancelled.
 Randomisers fresh_randomisers(std::size_t num, const PublicKey& key, const Execution& execution);
