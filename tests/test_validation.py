@@ -30,6 +30,7 @@ OTHER_MODULES = (
     "test_merkle",
     "test_frames",
     "test_round_ledger",
+    "test_damaged_ledgers",
     "test_round_store",
     "test_outbox",
     "test_party_folder",
