@@ -32,10 +32,11 @@ CPP_ARROWS = {
 }
 PYTHON_ARROWS = {
     "errors": set(),
+    "arguments": {"errors"},
     "wire": {"errors"},
     "plaintexts": {"errors"},
     "ciphertexts": {"plaintexts", "wire"},
-    "keyfile": {"wire"},
+    "keyfile": {"arguments", "durable", "wire"},
     "identity": {"keyfile"},
     "durable": {"errors"},
     "proofs": {"ciphertexts", "system"},
@@ -45,7 +46,7 @@ PYTHON_ARROWS = {
     "vector": {"codec", "keys"},
     "noise": {"system"},
     "privacy": {"codec", "durable", "noise"},
-    "system": {"errors"},
+    "system": {"arguments"},
     "hazmat": {"threshold"},
     "secure_sum": {"durable", "identity", "privacy", "proofs", "threshold", "vector"},
     "fedavg": {"secure_sum"},

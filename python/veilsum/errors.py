@@ -4,9 +4,12 @@ Every error derives from ``VeilsumError`` and from the builtin a Python user wou
 ``except ValueError`` works too. Wrong types raise the builtin ``TypeError``.
 """
 
+from typing import Any
+
 __all__ = [
     "BudgetExhaustedError",
     "CapacityError",
+    "ConcurrentUseError",
     "EntropyError",
     "InternalError",
     "InvalidArgumentError",
@@ -16,12 +19,14 @@ __all__ = [
     "LedgerError",
     "MalformedDataError",
     "MissingExtraError",
+    "NoMeanError",
     "NotEnoughSharesError",
     "PassphraseError",
     "PolicyRefusedError",
     "PoolExhaustedError",
     "ProofError",
     "ProtocolError",
+    "RunEndedError",
     "SignatureError",
     "StoreInUseError",
     "VeilsumError",
@@ -64,6 +69,10 @@ class CapacityError(VeilsumError, OverflowError):
     """A sum would have more addends than the lanes were sized for."""
 
 
+class NoMeanError(VeilsumError, ArithmeticError):
+    """An opened sum has no mean: noise, or a contributor, left none that a true mean can be."""
+
+
 class PoolExhaustedError(VeilsumError, RuntimeError):
     """A randomiser pool has no unused randomiser left; none is ever used twice."""
 
@@ -102,6 +111,22 @@ class LedgerError(VeilsumError, OSError):
 
 class StoreInUseError(VeilsumError, BlockingIOError):
     """Another process, or another object in this one, goes on with the round in this folder."""
+
+
+class ConcurrentUseError(VeilsumError, RuntimeError):
+    """An object that serves one thread at a time was called from a second one. Nothing changed."""
+
+
+class RunEndedError(VeilsumError, RuntimeError):
+    """A training run cannot go on: too few clients are left that may contribute.
+
+    Attributes:
+        history: the rounds of the run, if it keeps any; ``veilsum.FedAvg`` has a ``History``.
+    """
+
+    def __init__(self, message: str, history: Any = None) -> None:
+        super().__init__(message)
+        self.history = history
 
 
 class MissingExtraError(VeilsumError, ImportError):

@@ -1,0 +1,201 @@
+"""What callers pass, checked: one reader for each kind of argument, used everywhere.
+
+A reader returns the plain Python or numpy value that the rest of the package works with. It raises
+TypeError, with the parameter's name, for a wrong type, and InvalidArgumentError for a right type
+out of range. Nothing is converted silently: True is no number, 1.0 is no count, 3 is no path, and
+NaN lies in no range.
+"""
+
+import math
+import numbers
+import operator
+import os
+from collections.abc import Collection
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from veilsum.errors import InvalidArgumentError
+
+__all__ = [
+    "choice",
+    "count",
+    "flag",
+    "floats",
+    "instance",
+    "numeric_array",
+    "path",
+    "real",
+    "text_of",
+]
+
+T = TypeVar("T")
+
+_MAX_COUNT = 2**63 - 1
+_LARGEST_EXACT = 2**53  # Every integer up to this is a double.
+_MOST_SHOWN = 60
+
+
+def real(
+    name: str,
+    value: object,
+    *,
+    above: float | None = None,
+    at_least: float | None = None,
+    below: float | None = None,
+    at_most: float | None = None,
+) -> float:
+    """A finite real number within these bounds, as a Python float.
+
+    Takes Python's and numpy's real numbers, and rationals. A number beyond every float counts as
+    infinite.
+    """
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, not {_type_name(value)}")
+    try:
+        found = float(value)
+    except OverflowError:
+        found = math.inf
+    is_inside = (
+        math.isfinite(found)
+        and (above is None or found > above)
+        and (at_least is None or found >= at_least)
+        and (below is None or found < below)
+        and (at_most is None or found <= at_most)
+    )
+    if not is_inside:
+        parts = [
+            f"{words} {bound:g}"
+            for words, bound in (
+                ("above", above),
+                ("at least", at_least),
+                ("below", below),
+                ("at most", at_most),
+            )
+            if bound is not None
+        ]
+        raise InvalidArgumentError(
+            f"{name} is {found:g}; it must be {' and '.join(parts) or 'a finite number'}"
+        )
+    return found
+
+
+def count(name: str, value: object, *, at_least: int = 0, at_most: int = _MAX_COUNT) -> int:
+    """An integer within these bounds, as a Python int. Takes Python's and numpy's integers."""
+    # __index__ is what Python itself asks of a position; bools have one and count nothing.
+    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
+        raise TypeError(f"{name} must be an int, not {_type_name(value)}")
+    try:
+        found = operator.index(value)
+    except TypeError:  # An array of several integers.
+        raise TypeError(f"{name} must be an int, not {_type_name(value)}") from None
+    if not at_least <= found <= at_most:
+        upper = "" if at_most == _MAX_COUNT and found < at_least else f" and at most {at_most}"
+        raise InvalidArgumentError(
+            f"{name} is {text_of(found)}; it must be at least {at_least}{upper}"
+        )
+    return found
+
+
+def flag(name: str, value: object) -> bool:
+    """True or False, also numpy's."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, not {_type_name(value)}")
+    return bool(value)
+
+
+def choice(name: str, value: object, options: Collection[str | None]) -> Any:
+    """One of a few words, or None where that is one of them."""
+    if value is None and None in options:
+        return None
+    words = [repr(option) for option in options]
+    allowed = f"{', '.join(words[:-1])} or {words[-1]}"
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be {allowed}, not {_type_name(value)}")
+    if value not in options:
+        raise InvalidArgumentError(f"{name} is {text_of(value)}; it must be {allowed}")
+    return value
+
+
+def path(name: str, value: object) -> str:
+    """Where a file or folder is, as a str. An open file's number is no path."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{name} must be a path (str or os.PathLike), not {_type_name(value)}")
+    found = os.fspath(value)
+    if not isinstance(found, str):
+        raise TypeError(f"{name} must be a path of type str, not {_type_name(found)}")
+    if not found or "\0" in found:
+        raise InvalidArgumentError(f"{name} is {text_of(found)}, which is no path")
+    return found
+
+
+def instance(name: str, value: object, kind: type[T] | tuple[type[T], ...]) -> T:
+    """An object of this class, or of one of these."""
+    if not isinstance(value, kind):
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        wanted = " or ".join(
+            "None" if wanted is type(None) else wanted.__name__ for wanted in kinds
+        )
+        raise TypeError(f"{name} must be a {wanted}, not {_type_name(value)}")
+    return value
+
+
+def numeric_array(name: str, value: ArrayLike) -> NDArray[Any]:
+    """An array that is all there is to see of ``value``; not copied if it is one.
+
+    Raises:
+        TypeError: a masked array: what its mask hides would be used. Or an array of objects.
+        InvalidArgumentError: lists that form no array.
+    """
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} is a masked array, and the values under its mask would be used: pass "
+            ".filled(value) or .compressed()"
+        )
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise InvalidArgumentError(f"{name} must form an array: {error}") from None
+    if array.dtype.kind not in "biufc":
+        raise TypeError(f"{name} must be an array of numbers, not of {array.dtype}")
+    return array
+
+
+def floats(name: str, value: ArrayLike) -> NDArray[np.float32] | NDArray[np.float64]:
+    """The real numbers in ``value``, exactly, as a native C-contiguous array of floats.
+
+    Integers become float64. A copy is made only where the array is not such an array already.
+
+    Raises:
+        TypeError: bools, complex numbers, long doubles, or what ``numeric_array`` refuses.
+        InvalidArgumentError: integers beyond 2**53, which are no exact float64.
+    """
+    array = numeric_array(name, value)
+    if array.dtype.kind in "iu":
+        if array.size and not -_LARGEST_EXACT <= int(array.min()) <= int(array.max()) <= (
+            _LARGEST_EXACT
+        ):
+            raise InvalidArgumentError(
+                f"{name} has integers beyond 2**53, which floats do not hold exactly"
+            )
+        return np.asarray(array, np.float64, order="C")
+    if array.dtype.kind != "f" or array.dtype.itemsize > 8:
+        raise TypeError(
+            f"{name} must be of float16, float32, float64 or integers, not {array.dtype}"
+        )
+    if array.dtype.itemsize == 8:
+        return np.asarray(array, np.float64, order="C")
+    return np.asarray(array, np.float32, order="C")
+
+
+def text_of(value: object) -> str:
+    """``value`` in a message, cut short. Python refuses to write out the digits of huge ints."""
+    if isinstance(value, int) and value.bit_length() > 200:
+        return f"an int of {value.bit_length()} bits"
+    shown = repr(value)
+    return shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}..."
+
+
+def _type_name(value: object) -> str:
+    return "None" if value is None else type(value).__name__

@@ -1,0 +1,188 @@
+"""Readers of arguments: numpy's numbers are right or refused, and nothing is taken for another."""
+
+import math
+from fractions import Fraction
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pytest
+import veilsum as vs
+from veilsum import arguments
+
+REALS = [
+    2,
+    2.0,
+    np.float16(2),
+    np.float32(2),
+    np.float64(2),
+    np.longdouble(2),
+    np.int8(2),
+    np.uint64(2),
+    Fraction(2),
+]
+NO_REALS = [
+    True,
+    np.bool_(True),
+    1j,
+    np.complex128(1),
+    "2",
+    b"2",
+    None,
+    [2.0],
+    np.array(2.0),
+    np.array([2.0]),
+    np.datetime64("2024-01-01"),
+    object(),
+]
+
+
+@pytest.mark.parametrize("value", REALS, ids=lambda x: type(x).__name__)
+def test_real_numbers_become_python_floats(value):
+    found = arguments.real("x", value)
+    assert type(found) is float
+    assert found == 2.0
+
+
+@pytest.mark.parametrize("value", NO_REALS, ids=repr)
+def test_what_is_no_real_number_is_a_type_error_with_the_name(value):
+    with pytest.raises(TypeError, match="epsilon must be a number"):
+        arguments.real("epsilon", value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [math.nan, -math.nan, math.inf, -math.inf, np.float32("nan"), 10**400, -(10**400)],
+    ids=arguments.text_of,
+)
+@pytest.mark.parametrize("bounds", [{}, {"above": 0}, {"at_least": -1, "below": 1}])
+def test_nan_and_infinity_lie_in_no_range(value, bounds):
+    with pytest.raises(vs.InvalidArgumentError, match="x is"):
+        arguments.real("x", value, **bounds)
+
+
+def test_bounds_are_open_or_closed_as_they_are_called():
+    assert arguments.real("x", 1, at_least=1, at_most=1) == 1
+    for bounds in ({"above": 1}, {"below": 1}):
+        with pytest.raises(vs.InvalidArgumentError, match="x is 1; it must be"):
+            arguments.real("x", 1, **bounds)
+    with pytest.raises(vs.InvalidArgumentError, match="at least 0 and below 1"):
+        arguments.real("delta", -1, at_least=0, below=1)
+
+
+@pytest.mark.parametrize("value", [3, np.int8(3), np.uint64(3), np.array(3)], ids=repr)
+def test_integers_become_python_ints(value):
+    found = arguments.count("n", value)
+    assert type(found) is int
+    assert found == 3
+
+
+@pytest.mark.parametrize(
+    "value", [True, np.bool_(True), 3.0, np.float64(3), "3", None, [3], np.array([3, 4]), 3j]
+)
+def test_what_is_no_integer_is_a_type_error_with_the_name(value):
+    with pytest.raises(TypeError, match="dim must be an int"):
+        arguments.count("dim", value)
+
+
+@pytest.mark.parametrize(
+    "value", [-1, 2**63, 2**64, 10**5000, np.uint64(2**64 - 1)], ids=arguments.text_of
+)
+def test_integers_out_of_range_are_refused_whatever_their_length(value):
+    with pytest.raises(vs.InvalidArgumentError, match="dim is"):
+        arguments.count("dim", value)
+
+
+def test_flags_are_bools():
+    assert arguments.flag("x", np.bool_(True)) is True
+    for value in (1, "yes", None, [], np.array(True)):
+        with pytest.raises(TypeError, match="safe_primes must be True or False"):
+            arguments.flag("safe_primes", value)
+
+
+def test_choices_name_what_there_is():
+    assert arguments.choice("trust", "a", ("a", "b")) == "a"
+    assert arguments.choice("norm", None, (None, "l1")) is None
+    with pytest.raises(vs.InvalidArgumentError, match="trust is 'c'; it must be 'a' or 'b'"):
+        arguments.choice("trust", "c", ("a", "b"))
+    for value in (None, 1, np.zeros(2), ["a"]):
+        with pytest.raises(TypeError, match="trust must be 'a' or 'b'"):
+            arguments.choice("trust", value, ("a", "b"))
+
+
+def test_paths_are_texts_and_no_numbers_of_open_files():
+    assert arguments.path("path", Path("a/b")) == "a/b"
+    assert arguments.path("path", PurePosixPath("a")) == arguments.path("path", "a") == "a"
+    for value in (1, True, None, b"a", 1.0, ["a"]):
+        with pytest.raises(TypeError, match="path must be a path"):
+            arguments.path("path", value)
+    for value in ("", "a\0b"):
+        with pytest.raises(vs.InvalidArgumentError, match="is no path"):
+            arguments.path("path", value)
+
+
+def test_instances_are_named_by_their_class():
+    assert arguments.instance("codec", 1, (int, str)) == 1
+    with pytest.raises(TypeError, match="codec must be a int or str, not None"):
+        arguments.instance("codec", None, (int, str))
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f4", ">f8", "i1", "u8", ">i4"])
+def test_numbers_become_native_floats_exactly(dtype):
+    values = np.array([1, 2, 3, 100]).astype(dtype)
+    found = arguments.floats("x", values[::2])
+    assert found.dtype in (np.float32, np.float64)
+    assert found.dtype.isnative
+    assert found.flags.c_contiguous
+    assert found.tolist() == [1, 3]
+
+
+def test_floats_that_need_no_change_are_not_copied():
+    values = np.zeros(3)
+    assert arguments.floats("x", values) is values
+
+
+@pytest.mark.parametrize("value", [2**53 + 1, -(2**53) - 1])
+def test_integers_that_no_float_holds_are_refused(value):
+    assert arguments.floats("x", np.array([2**53, -(2**53)])).tolist() == [2**53, -(2**53)]
+    with pytest.raises(vs.InvalidArgumentError, match=r"2\*\*53"):
+        arguments.floats("x", np.array([0, value]))
+    with pytest.raises(vs.InvalidArgumentError, match=r"2\*\*53"):
+        arguments.floats("x", np.array([2**64 - 1], np.uint64))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.array([True]),
+        np.array([1j]),
+        np.zeros(1, np.longdouble),
+        np.array(["a"]),
+        np.array([None]),
+        np.zeros(1, "M8[s]"),
+        np.zeros(1, [("a", "f8")]),
+        object(),
+        None,
+        "1",
+    ],
+    ids=repr,
+)
+def test_what_holds_no_real_numbers_is_a_type_error_with_the_name(value):
+    with pytest.raises(TypeError, match="delta must be"):
+        arguments.floats("delta", value)
+
+
+@pytest.mark.parametrize("mask", [False, [False, True]])
+def test_masked_arrays_are_refused(mask):
+    for read in (arguments.floats, arguments.numeric_array):
+        with pytest.raises(TypeError, match=r"delta is a masked array.*filled"):
+            read("delta", np.ma.masked_array([0.1, 0.9], mask=mask))
+
+
+def test_ragged_lists_are_refused():
+    with pytest.raises(vs.InvalidArgumentError, match="delta must form an array"):
+        arguments.floats("delta", [[1.0], [1.0, 2.0]])
+
+
+def test_no_message_grows_with_what_was_given():
+    assert len(arguments.text_of("x" * 10_000)) < 80
+    assert arguments.text_of(1 << 20_000) == "an int of 20001 bits"
