@@ -119,13 +119,13 @@ class Process:
             function(source, target)
             self.passes("after rename")
 
-        def pieces_watched(path, pieces, function=durable.replace_file):
+        def pieces_watched(path, pieces, *, function=durable.write_file, **options):
             def watched_pieces():
                 for piece in pieces:
                     yield piece
                     self.passes("within a file")
 
-            function(path, watched_pieces())
+            function(path, watched_pieces(), **options)
 
         transaction = durable.DurableFile.transaction
 
@@ -141,7 +141,7 @@ class Process:
 
         durable.os.fsync = before("before sync", os.fsync)
         durable.os.replace = replace
-        outbox.replace_file = round_store.replace_file = pieces_watched
+        outbox.write_file = round_store.write_file = pieces_watched
         durable.DurableFile.transaction = watched
 
 

@@ -124,10 +124,10 @@ def test_nothing_is_dealt_without_a_yes(place, tmp_path):
 def test_a_deal_that_fails_leaves_nothing(place, tmp_path, monkeypatch):
     folder, _ = place
 
-    def fail(path, data, *, secret=False):
+    def fail(path, pieces, **options):
         raise OSError("no space left")
 
-    monkeypatch.setattr(dealing, "write_new", fail)
+    monkeypatch.setattr(dealing, "write_file", fail)
     options = ("--out", tmp_path / "dealt", "--passphrase-dir", tmp_path / "words", "--yes")
     assert "no space left" in refused(*deal_options(folder), *options)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["passphrase"]

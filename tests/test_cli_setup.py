@@ -88,7 +88,7 @@ def test_enrol_takes_the_passphrase_from_a_file(tmp_path, monkeypatch):
         (b"", "one line"),
         (b"two lines of\nwords in it", "one line"),
         (b"short", "12 at least"),
-        (b"x" * 2000, "longer than"),
+        (b"x" * 2000, "too long"),
     ):
         (tmp_path / "given").write_bytes(content)
         assert words in refused(

@@ -81,6 +81,37 @@ def test_rounds_of_different_goals_share_one_budget(ledger):
     assert 2.0 < ledger.spent.epsilon < 4.0
 
 
+def test_the_same_contribution_is_charged_once_and_another_is_refused(ledger):
+    def charge_named(commitment):
+        codec = GAUSSIAN.fit(CODECS[GAUSSIAN])
+        ledger.charge(round_id(7), noise=GAUSSIAN, codec=codec, commitment=commitment)
+
+    assert ledger.commitment(round_id(7)) is None
+    for _ in range(3):
+        charge_named(b"the first")
+    with pytest.raises(vs.PolicyRefusedError, match="second"):
+        charge_named(b"another")
+    assert ledger.commitment(round_id(7)) == b"the first"
+    assert ledger.spent.num_contributions == 1
+
+
+def test_asking_whether_a_charge_would_do_records_nothing(ledger):
+    codec = GAUSSIAN.fit(CODECS[GAUSSIAN])
+    for _ in range(3):
+        ledger.check(round_id(1), noise=GAUSSIAN, codec=codec)
+    assert ledger.spent.num_contributions == 0
+    assert ledger.remaining == 4.0
+    charge(ledger, 1)
+    assert 0 < ledger.remaining < 4.0
+    with pytest.raises(vs.PolicyRefusedError, match="second"):
+        ledger.check(round_id(1), noise=GAUSSIAN, codec=codec)
+    charge(ledger, 2)
+    charge(ledger, 3)
+    with pytest.raises(vs.BudgetExhaustedError):
+        ledger.check(round_id(4), noise=GAUSSIAN, codec=codec)
+    assert ledger.spent.num_contributions == 3
+
+
 @rule("LG4")
 def test_each_kind_of_noise_has_its_own_ledger(ledger):
     with pytest.raises(vs.InvalidArgumentError, match="delta = 0"):
@@ -146,7 +177,7 @@ def test_a_read_only_or_newer_ledger_is_refused(tmp_path):
     path = tmp_path / "ledger"
     Ledger.create(path, epsilon=4.0, delta=1e-6)
     with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE budget SET version = 2")
+        connection.execute("UPDATE budget SET version = 99")
     connection.close()
     with pytest.raises(vs.LedgerError, match="not a ledger"):
         Ledger.open(path)
@@ -235,7 +266,7 @@ def test_a_crash_in_the_middle_of_a_charge_leaves_a_ledger_that_works(tmp_path):
         f"import os, sqlite3\nc = sqlite3.connect({str(path)!r}, isolation_level=None)\n"
         "c.execute('PRAGMA cache_size = 1')\nc.execute('BEGIN IMMEDIATE')\n"
         "for i in range(2000):\n"
-        "    c.execute('INSERT INTO charges VALUES (?, 1, ?)', (b'x%d' % i, 'x'))\n"
+        "    c.execute('INSERT INTO charges VALUES (?, ?, 1, ?)', (b'x%d' % i, b'', 'x'))\n"
         "os._exit(9)  # pages are in the file, the commit is not\n"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 9

@@ -23,13 +23,25 @@ class Disk:
     """What one contributor has on its disk; each contribution is by a process of its own."""
 
     def __init__(self, folder):
-        self.file = folder / "contribution.veil"
+        self.outbox = folder / "outbox"
         self.ledger = Ledger.in_memory(epsilon=4.0, delta=1e-6)
         self.rounds = RoundLedger.in_memory()
 
+    def contributor(self):
+        files = {"ledger": self.ledger, "rounds": self.rounds, "outbox": Outbox(self.outbox)}
+        return parties.contributor(NOISY, "ada", **files)
+
     def contribute(self, announced=ANNOUNCED, delta=0.5):
-        files = {"ledger": self.ledger, "rounds": self.rounds, "outbox": Outbox(self.file)}
-        return parties.contribute(NOISY, announced, "ada", delta, **files)
+        return b"".join(self.frames(announced, delta))
+
+    def frames(self, announced=ANNOUNCED, delta=0.5):
+        return self.contributor().contribute_in_frames(
+            announced.to_bytes(), np.full(parties.DIM, delta), model_hash=announced.model_hash
+        )
+
+    def kept(self):
+        """The contributions in the outbox."""
+        return [path.read_bytes() for path in self.outbox.glob("*.veil")]
 
 
 @pytest.fixture
@@ -54,7 +66,7 @@ def test_a_contribution_is_handed_out_again_as_it_was(disk):
         disk.contribute()
     assert disk.contribute(second_round) == second
     assert disk.ledger.spent.num_contributions == 2
-    assert [path.name for path in disk.file.parent.iterdir()] == ["contribution.veil"]
+    assert disk.kept() == [second]
 
 
 def test_another_announcement_of_the_round_gets_nothing(disk):
@@ -67,7 +79,7 @@ def test_another_announcement_of_the_round_gets_nothing(disk):
 
 @pytest.mark.parametrize("door", [(Ledger, "charge"), (RoundLedger, "record")])
 @pytest.mark.parametrize("is_done", [False, True])
-def test_who_dies_around_its_records_hands_out_what_it_made(disk, monkeypatch, door, is_done):
+def test_who_dies_around_its_records_sends_one_contribution(disk, monkeypatch, door, is_done):
     owner, name = door
     go_on = getattr(owner, name)
 
@@ -80,11 +92,16 @@ def test_who_dies_around_its_records_hands_out_what_it_made(disk, monkeypatch, d
         patch.setattr(owner, name, die)
         with pytest.raises(DiedError):
             disk.contribute()
-    made = disk.file.read_bytes()
-    assert disk.contribute() == made
+    (made,) = disk.kept()
+    is_charged = disk.ledger.spent.num_contributions == 1
+    assert is_charged == ((owner, is_done) != (Ledger, False))
+    again = disk.contribute()
+    # What was charged is what is sent; what was not may be made anew.
+    assert (again == made) == is_charged
+    assert disk.kept() == [again]
     assert disk.ledger.spent.num_contributions == 1
     assert list(disk.rounds.answered(NOISY.public_key.fingerprint).values()) == [
-        header_of(made).commitment
+        header_of(again).commitment
     ]
 
 
@@ -94,9 +111,10 @@ def test_who_dies_before_it_is_kept_starts_again(disk, monkeypatch):
         with pytest.raises(DiedError):
             disk.contribute()
     assert disk.ledger.spent.num_contributions == 0
-    (disk.file.parent / f"{disk.file.name}.1.part").write_bytes(b"of a process that was killed")
-    assert disk.contribute() == disk.file.read_bytes()
-    assert list(disk.file.parent.iterdir()) == [disk.file]
+    (disk.outbox / ".name.1.part").write_bytes(b"of a process that was killed")
+    (disk.outbox / f"{bytes(32).hex()}.veil").write_bytes(b"of a round that nobody recorded")
+    assert disk.kept() != [disk.contribute()]
+    assert sorted(path.suffix for path in disk.outbox.iterdir()) == ["", ".veil"]
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "flipped", "longer", "others"])
@@ -112,16 +130,16 @@ def test_what_is_damaged_is_not_handed_out(disk, damage, tmp_path_factory):
         "longer": first + parties.frames_of(first)[-1],
         "others": others,
     }
-    disk.file.unlink()
+    (file,) = disk.outbox.glob("*.veil")
+    file.unlink()
     if damage != "missing":
-        disk.file.write_bytes(bad[damage])
+        file.write_bytes(bad[damage])
     with pytest.raises(vs.PolicyRefusedError, match="already contributed"):
         disk.contribute()
     # Nor is it where only the privacy ledger remembers.
     disk.rounds = RoundLedger.in_memory()
-    if damage != "others":
-        with pytest.raises(vs.PolicyRefusedError, match="has a contribution"):
-            disk.contribute()
+    with pytest.raises(vs.PolicyRefusedError, match="has a contribution"):
+        disk.contribute()
     assert disk.ledger.spent.num_contributions == 1
 
 
@@ -132,3 +150,73 @@ def test_a_budget_that_is_spent_sends_nothing_that_was_kept(disk):
             disk.contribute()
     assert disk.rounds.answered(NOISY.public_key.fingerprint) == {}
     assert np.isclose(disk.ledger.spent.epsilon, 0.0)
+    assert disk.kept() == []
+
+
+def test_a_refused_round_does_not_leave_in_the_place_of_one_that_is_resent(disk):
+    """The frames of a kept contribution are not read from wherever a later one was written."""
+    disk.ledger = Ledger.in_memory(epsilon=3.0, delta=1e-6)
+    first = disk.contribute()
+    resent = disk.frames()  # Nothing of it is read yet.
+    second_round = parties.descriptor(NOISY, round_number=2)
+    with pytest.raises(vs.BudgetExhaustedError):
+        disk.contribute(second_round)
+    assert b"".join(resent) == first
+    assert not disk.ledger.has(second_round.round_id)
+
+
+def test_frames_that_are_resent_outlive_the_next_round(disk):
+    first = disk.contribute()
+    resent = disk.frames()
+    disk.contribute(parties.descriptor(NOISY, round_number=2))
+    assert b"".join(resent) == first
+
+
+@rule("LG7")
+def test_two_contributors_on_one_ledger_send_one_contribution_a_round(tmp_path):
+    """Their data are the same: in one sum they would count twice for the price of one."""
+    ada, bob = Disk(tmp_path / "ada"), Disk(tmp_path / "bob")
+    bob.ledger = ada.ledger
+    ada.contribute()
+
+    def contribute_as_bob():
+        files = {"ledger": bob.ledger, "rounds": bob.rounds, "outbox": Outbox(bob.outbox)}
+        return parties.contribute(NOISY, ANNOUNCED, "bob", **files)
+
+    for _ in range(2):  # Asked again it is refused again: nothing was charged for it.
+        with pytest.raises(vs.PolicyRefusedError, match="has a contribution"):
+            contribute_as_bob()
+    assert ada.ledger.spent.num_contributions == 1
+    assert bob.kept() == []
+
+
+@rule("CP9")
+def test_one_contributor_at_a_time_makes_a_contribution(disk):
+    first = disk.contribute()
+    with Outbox(disk.outbox).locked():
+        with pytest.raises(vs.StoreInUseError, match="in use"):
+            disk.contribute()
+    assert disk.contribute() == first
+
+
+def test_before_training_says_what_would_be_refused_and_charges_nothing(disk):
+    def before(announced):
+        return disk.contributor().before_training(
+            announced.to_bytes(), model_hash=announced.model_hash
+        )
+
+    second_round = parties.descriptor(NOISY, round_number=2)
+    assert before(ANNOUNCED) is None
+    assert disk.ledger.spent.num_contributions == 0
+    assert disk.rounds.answered(NOISY.public_key.fingerprint) == {}
+    first = disk.contribute()
+    assert b"".join(before(ANNOUNCED)) == first
+    disk.contribute(second_round)
+    with pytest.raises(vs.PolicyRefusedError, match="round 2"):
+        before(ANNOUNCED)
+    with pytest.raises(vs.BudgetExhaustedError):
+        before(parties.descriptor(NOISY, round_number=3))
+    uninvited = parties.descriptor(NOISY, round_number=3, invited=("bob",))
+    with pytest.raises(vs.PolicyRefusedError, match="not invited"):
+        before(uninvited)
+    assert disk.ledger.spent.num_contributions == 2

@@ -8,10 +8,20 @@ import itertools
 import os
 import stat
 
+import protocol_parties as parties
 import pytest
 from test_round_store import FRAMES
 from veilsum import durable
-from veilsum.secure_sum import FolderStore, Outbox
+from veilsum.secure_sum import ContributionHeader, FolderStore, Outbox
+from veilsum.secure_sum.merkle import leaf_hash, merkle_root
+
+HEADER = ContributionHeader.signed(
+    parties.identity("ada"),
+    round_id=bytes(32),
+    num_chunks=len(FRAMES),
+    root=merkle_root([leaf_hash(frame) for frame in FRAMES]),
+)
+CONTRIBUTION = [HEADER.to_bytes(), *FRAMES]
 
 
 class PowerCutError(BaseException):
@@ -28,12 +38,13 @@ class Disk:
         self._names = {}  # In folders, likewise: name -> (number, whether it is a folder).
         self._pinned = []  # Open descriptors: no number is used again for another file.
         self._steps_left = num_steps
-        self._rename = os.rename
+        self._rename, self._link = os.rename, os.link
         durable.sync(root)
         self._remember(os.open(root, os.O_RDONLY))
         monkeypatch.setattr(os, "fsync", self.fsync)
         monkeypatch.setattr(os, "rename", self.rename)
         monkeypatch.setattr(os, "replace", self.rename)
+        monkeypatch.setattr(os, "link", self.link)
 
     def fsync(self, descriptor):
         self._step()
@@ -42,6 +53,10 @@ class Disk:
     def rename(self, source, target):
         self._step()
         self._rename(source, target)
+
+    def link(self, source, target):
+        self._step()
+        self._link(source, target)
 
     def after_the_cut(self, target):
         """What is found when the power is back."""
@@ -111,14 +126,16 @@ def test_what_was_put_in_a_store_is_there(tmp_path, monkeypatch):
 
 def test_what_was_put_in_an_outbox_is_there(tmp_path, monkeypatch):
     def work(root, done):
-        Outbox(root / "contribution.veil").put(FRAMES)
-        done.append(FRAMES)
+        outbox = Outbox(root / "outbox")
+        with outbox.locked():
+            outbox.keep(HEADER, CONTRIBUTION)
+        done.append(CONTRIBUTION)
 
     for num_done, found in cut_at_every_step(tmp_path, monkeypatch, work):
-        outbox = Outbox(found / "contribution.veil")
-        if num_done == 0 and not (found / "contribution.veil").exists():
+        kept = Outbox(found / "outbox").find(HEADER.commitment)
+        if num_done == 0 and kept is None:
             continue
-        assert list(outbox.frames()) == FRAMES
+        assert list(kept[1]) == CONTRIBUTION
 
 
 def test_a_new_folder_appears_with_all_that_is_in_it(tmp_path, monkeypatch):
@@ -146,6 +163,6 @@ def test_the_model_shows_a_sync_that_is_left_out(tmp_path, monkeypatch, forgotte
             sync(descriptor)
 
     monkeypatch.setattr(os, "fsync", careless)
-    durable.replace_file(tmp_path / "disk" / "file", [b"whole"])
+    durable.write_file(tmp_path / "disk" / "file", [b"whole"], overwrite=True)
     found = disk.after_the_cut(tmp_path / "found") / "file"
     assert found.read_bytes() == b"" if forgotten == "contents" else not found.exists()

@@ -1,16 +1,85 @@
-"""Records that survive: SQLite files whose transactions are on the disk when they end; folders."""
+"""Files that survive: written whole or not at all, read within bounds, locked; SQLite records."""
 
+import errno
+import fcntl
 import os
 import shutil
 import sqlite3
+import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from veilsum.errors import LedgerError
+from veilsum.errors import LedgerError, MalformedDataError, StoreInUseError
 
-__all__ = ["DurableFile", "new_folder", "replace_file", "sync"]
+__all__ = [
+    "DurableFile",
+    "lock_file",
+    "make_folder",
+    "new_folder",
+    "read_file",
+    "sync",
+    "write_file",
+]
+
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+
+
+def write_file(
+    path: str | os.PathLike[str],
+    pieces: Iterable[bytes],
+    *,
+    overwrite: bool = False,
+    private: bool = True,
+) -> None:
+    """Have these pieces in a file, whole and on the disk; after an error all is as it was.
+
+    Args:
+        path: where. A symbolic link is followed, so that what it names is replaced.
+        pieces: what is written, one after another.
+        overwrite: replace a file that is there.
+        private: for its owner only; else everybody may read it.
+
+    Raises:
+        FileExistsError: there is something already, and ``overwrite`` is False.
+    """
+    target = Path(os.path.realpath(path)) if overwrite else Path(path)
+    descriptor, temporary = tempfile.mkstemp(
+        dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".part"
+    )
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            if not private:
+                os.fchmod(file.fileno(), 0o644)
+            for piece in pieces:
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        _put(temporary, target, overwrite=overwrite)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def read_file(path: str | os.PathLike[str], *, max_bytes: int, what: str) -> bytes:
+    """A whole file of at most ``max_bytes``; ``what`` names it in errors, such as "a key file".
+
+    Raises:
+        MalformedDataError: it is longer, or is a device, a pipe or a socket, which might never end.
+        OSError: it cannot be read.
+    """
+    # Without O_NONBLOCK the opening of a pipe waits for whoever writes into it.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+        if not stat.S_ISREG(mode):
+            raise MalformedDataError(f"{os.fspath(path)} is no regular file, so it is not {what}")
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise MalformedDataError(f"{os.fspath(path)} is too long to be {what}")
+    return data
 
 
 @contextmanager
@@ -22,7 +91,7 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(path).absolute()
     if target.exists() or target.is_symlink():
-        raise FileExistsError(f"{target} exists; what is in it is never overwritten")
+        raise _exists(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     staged = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:100]}."))
     try:
@@ -38,20 +107,29 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise
 
 
-def replace_file(path: Path, pieces: Iterable[bytes]) -> None:
-    """Have these pieces in a file, whole and on the disk, or what was there before."""
-    prefix = f"{path.name[:100]}."
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".part")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            for piece in pieces:
-                file.write(piece)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+def make_folder(folder: Path) -> None:
+    """Have a folder for its owner only, on the disk; one that is there stays as it is."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in missing:
         sync(path.parent)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+
+
+def lock_file(path: Path, *, busy: str) -> int:
+    """The descriptor of a file that nobody else has locked; closing it, or dying, unlocks.
+
+    Raises:
+        StoreInUseError: somebody else has; ``busy`` says what that means.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException as error:
+        os.close(descriptor)
+        if not isinstance(error, BlockingIOError):
+            raise
+        raise StoreInUseError(busy) from None
+    return descriptor
 
 
 def sync(path: Path) -> None:
@@ -61,6 +139,34 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _put(temporary: str, target: Path, *, overwrite: bool) -> None:
+    """Give a file that is on the disk its name."""
+    if overwrite:
+        os.replace(temporary, target)
+    else:
+        _check_absent(target)
+        try:
+            os.link(temporary, target)  # Unlike a rename, fails if the target exists.
+        except FileExistsError:
+            raise _exists(target) from None
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            # A file system without links, such as that of a USB stick: take the name first.
+            os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            os.replace(temporary, target)
+    sync(target.parent)
+
+
+def _check_absent(target: Path) -> None:
+    if os.path.lexists(target):
+        raise _exists(target)
+
+
+def _exists(target: Path) -> FileExistsError:
+    return FileExistsError(f"{target} exists, and nothing is overwritten")
 
 
 class DurableFile:
@@ -76,19 +182,42 @@ class DurableFile:
         self._what = what
 
     @classmethod
-    def create(cls, path: str | os.PathLike[str], *, schema: str, what: str) -> "DurableFile":
-        """Make the file with its tables, readable by its owner only.
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        schema: str,
+        what: str,
+        fill: Callable[[sqlite3.Connection], object] = lambda connection: None,
+    ) -> "DurableFile":
+        """Make the file with its tables, readable by its owner only; an error leaves nothing.
+
+        Args:
+            path: where.
+            schema: SQL statements, each ended by a semicolon.
+            what: names it in errors.
+            fill: writes the first rows.
 
         Raises:
             FileExistsError: there is something already.
             LedgerError: it cannot be written.
         """
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        file = cls(path, what=what)
-        with file.transaction() as connection:
-            for statement in filter(str.strip, schema.split(";")):
-                connection.execute(statement)
-        return file
+        target = Path(path)
+        _check_absent(target)
+        descriptor, temporary = tempfile.mkstemp(
+            dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".part"
+        )
+        os.close(descriptor)
+        try:
+            with cls(temporary, what=what).transaction() as connection:
+                for statement in filter(str.strip, schema.split(";")):
+                    connection.execute(statement)
+                fill(connection)
+            _put(temporary, target, overwrite=False)
+        finally:
+            for rest in (temporary, f"{temporary}-journal"):
+                Path(rest).unlink(missing_ok=True)
+        return cls(target, what=what)
 
     def exists(self) -> bool:
         """Whether the file is there."""

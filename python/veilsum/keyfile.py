@@ -6,14 +6,14 @@ authenticated: none of it can be swapped.
 
 import os
 import struct
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
+from veilsum import arguments
+from veilsum.durable import read_file, write_file
 from veilsum.errors import (
     InvalidArgumentError,
     InvalidKeyError,
@@ -100,36 +100,24 @@ def require_same_key(public: bytes, expected: bytes) -> None:
         raise InvalidKeyError("SK4: the secret primes in the file do not make its public key")
 
 
-def write(path: str | os.PathLike[str], data: bytes, *, overwrite: bool) -> None:
-    """Write the file whole or not at all, for its owner's eyes only."""
-    target = Path(path)
-    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+def write(path: object, data: bytes, *, overwrite: bool) -> None:
+    """Write the file whole or not at all, for its owner's eyes only.
+
+    A symbolic link that is overwritten stays a link: the key file that it names is replaced.
+
+    Raises:
+        FileExistsError: there is something already, and ``overwrite`` is False.
+    """
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if overwrite:
-            os.replace(temporary, target)
-        else:
-            try:
-                os.link(temporary, target)  # Unlike a rename, fails if the target exists.
-            except FileExistsError:
-                raise FileExistsError(
-                    f"{target} exists; pass overwrite=True to replace the key in it"
-                ) from None
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+        write_file(arguments.path("path", path), [data], overwrite=overwrite)
+    except FileExistsError as error:
+        raise FileExistsError(f"{error}: pass overwrite=True to replace the key in it") from None
 
 
-def read(path: str | os.PathLike[str], kind: WireKind = WireKind.KEY_FILE) -> bytes:
+def read(path: object, kind: WireKind = WireKind.KEY_FILE) -> bytes:
     """The file's bytes, if it is no longer than a file of its kind can be."""
-    limit = _MAX_FILE_BYTES[kind]
-    with open(path, "rb") as file:
-        data = file.read(limit + 1)
-    if len(data) > limit:
-        raise MalformedDataError("the file is too long to hold a key")
-    return data
+    what = f"a {kind.name.lower().replace('_', ' ')}"
+    return read_file(arguments.path("path", path), max_bytes=_MAX_FILE_BYTES[kind], what=what)
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from veilsum.cli.files import file_name, write_new
+from veilsum.cli.files import file_name
 from veilsum.cli.keygen import make_key
 from veilsum.cli.passphrases import make_passphrase
 from veilsum.cli.terms import Terms
-from veilsum.durable import new_folder
+from veilsum.durable import new_folder, write_file
 from veilsum.identity import Identity
 from veilsum.keys import PublicKey, SecretKey
 from veilsum.secure_sum import Federation, KeyShare, ThresholdKey, deal_shares
@@ -50,7 +50,8 @@ def deal_federation(
     files = {name: _secret_file(name, secret) for name, secret in secrets.items()}
     passphrases = {name: make_passphrase() for name in secrets}
     with new_folder(out) as folder:
-        write_new(folder / _FEDERATION, federation.signed_by(dealer))
+        signed = federation.signed_by(dealer)
+        write_file(folder / _FEDERATION, [signed], private=False)
         while secrets:
             name, secret = secrets.popitem()
             secret.save(folder / files[name], passphrase=passphrases[name])
@@ -59,7 +60,7 @@ def deal_federation(
             with new_folder(passphrase_dir) as private:
                 for name, passphrase in passphrases.items():
                     path = private / f"{file_name(name)}.passphrase"
-                    write_new(path, f"{passphrase}\n".encode(), secret=True)
+                    write_file(path, [f"{passphrase}\n".encode()])
     return Dealt(federation, _FEDERATION, files, passphrases)
 
 

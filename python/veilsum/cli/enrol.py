@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from veilsum.cli.files import ENROLMENT, IDENTITY, check_absent, file_name, write_new
+from veilsum.cli.files import ENROLMENT, IDENTITY, check_absent, file_name
 from veilsum.cli.passphrases import new_passphrase
 from veilsum.cli.words import grouped, one_line
+from veilsum.durable import write_file
 from veilsum.identity import Identity
 
 __all__ = ["enrol"]
@@ -41,7 +42,7 @@ def enrol(
         identity = Identity.generate(name)
         identity.save(identity_path, passphrase=passphrase)
         enrolment = identity.enrol()
-        write_new(enrolment_path, enrolment.to_bytes())
+        write_file(enrolment_path, [enrolment.to_bytes()], private=False)
         if json_output:
             found = {
                 "name": name,

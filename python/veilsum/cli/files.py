@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from veilsum.durable import sync
+from veilsum.durable import read_file
 from veilsum.errors import InvalidArgumentError, MalformedDataError
 from veilsum.identity import Enrolment, check_name
 from veilsum.wire import WireKind, wire_kind
@@ -15,10 +15,8 @@ __all__ = [
     "IDENTITY",
     "check_absent",
     "file_name",
-    "read_bounded",
     "read_enrolment",
     "read_roster",
-    "write_new",
 ]
 
 ENROLMENT = ".enrolment"
@@ -47,28 +45,9 @@ def check_absent(*paths: Path) -> None:
             raise FileExistsError(f"{path} exists; nothing is overwritten")
 
 
-def write_new(path: Path, data: bytes, *, secret: bool = False) -> None:
-    """A new file, on the disk; a secret one is for its owner only."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    with os.fdopen(os.open(path, flags, 0o600 if secret else 0o666), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    sync(path.parent)
-
-
-def read_bounded(path: Path, max_bytes: int) -> bytes:
-    """A whole file; MalformedDataError if it is longer than it may be."""
-    with open(path, "rb") as file:
-        data = file.read(max_bytes + 1)
-    if len(data) > max_bytes:
-        raise MalformedDataError(f"{path} is longer than {max_bytes} bytes")
-    return data
-
-
 def read_enrolment(path: Path) -> Enrolment:
     """Who is enrolled by a file."""
-    data = read_bounded(path, _MAX_ENROLMENT_BYTES)
+    data = read_file(path, max_bytes=_MAX_ENROLMENT_BYTES, what="an enrolment")
     try:
         if wire_kind(data) is WireKind.IDENTITY_FILE:
             raise MalformedDataError(

@@ -13,10 +13,10 @@ from rich.markup import escape
 
 from veilsum.cli.contents import look_at
 from veilsum.cli.facts import print_facts
-from veilsum.cli.files import read_bounded
 from veilsum.cli.findings import Agreed, Contents
 from veilsum.cli.join import MAX_FEDERATION_BYTES
 from veilsum.cli.words import one_line, parse_hash, printable
+from veilsum.durable import read_file
 from veilsum.errors import InvalidArgumentError, VeilsumError
 from veilsum.secure_sum import Federation
 
@@ -58,7 +58,9 @@ def inspect(
         for path in files:
             if not path.exists():
                 raise InvalidArgumentError(f"there is no {path}")
-        data = None if federation is None else read_bounded(federation, MAX_FEDERATION_BYTES)
+        data = None
+        if federation is not None:
+            data = read_file(federation, max_bytes=MAX_FEDERATION_BYTES, what="a federation")
         if data is None:
             agreed = Agreed(pin=pin)
         else:

@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from veilsum.cli.files import check_absent, read_bounded, read_enrolment, write_new
+from veilsum.cli.files import check_absent, read_enrolment
 from veilsum.cli.passphrases import known_passphrase
 from veilsum.cli.words import grouped, one_line, parse_hash, printable
+from veilsum.durable import read_file, write_file
 from veilsum.errors import InvalidArgumentError, MalformedDataError, PolicyRefusedError
 from veilsum.identity import Enrolment, Identity, Role
 from veilsum.keys import SecretKey
@@ -63,7 +64,7 @@ def join(
             )
         expected = None if hash_text is None else parse_hash(hash_text)
         known = None if dealer is None else read_enrolment(dealer)
-        signed = read_bounded(federation, MAX_FEDERATION_BYTES)
+        signed = read_file(federation, max_bytes=MAX_FEDERATION_BYTES, what="a federation")
         # Before anybody is asked for a passphrase.
         pinned = Federation.from_signed(signed, expected_hash=expected, dealer=known)
         passphrase = known_passphrase("the identity", passphrase_file)
@@ -94,7 +95,7 @@ def _once(identity: Path, federation: Federation) -> Iterator[None]:
     key = federation.public_key.fingerprint[:8].hex()
     mark = identity.with_name(f"{identity.name}.joined-{key}")
     try:
-        write_new(mark, b"")
+        write_file(mark, [])
     except FileExistsError:
         raise PolicyRefusedError(
             f"this identity has joined a federation with this key already, says {mark}: a second "
@@ -109,7 +110,7 @@ def _once(identity: Path, federation: Federation) -> Iterator[None]:
 
 
 def _load(path: Path, passphrase_file: Path | None) -> KeyShare | SecretKey:
-    kind = wire_kind(read_bounded(path, _MAX_SECRET_BYTES))
+    kind = wire_kind(read_file(path, max_bytes=_MAX_SECRET_BYTES, what="a secret's file"))
     if kind not in (WireKind.SHARE_FILE, WireKind.KEY_FILE):
         raise MalformedDataError(f"{path} is neither a .share nor a .key file")
     passphrase = known_passphrase("the dealer's file", passphrase_file, own=False)

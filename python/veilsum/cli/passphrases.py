@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from veilsum.cli.files import read_bounded
+from veilsum.durable import read_file
 from veilsum.errors import InvalidArgumentError
 
 __all__ = ["known_passphrase", "make_passphrase", "new_passphrase"]
@@ -62,7 +62,7 @@ def _from_file(file: Path | None, *, own: bool = True) -> bytes | None:
         file = Path(named) if named else None
     if file is None:
         return None
-    data = read_bounded(file, _MAX_FILE_BYTES)
+    data = read_file(file, max_bytes=_MAX_FILE_BYTES, what="a passphrase's file")
     passphrase = data.removesuffix(b"\n").removesuffix(b"\r")
     if not passphrase or any(c in passphrase for c in b"\n\r\0"):
         raise InvalidArgumentError(f"{file} must hold one line, the passphrase")

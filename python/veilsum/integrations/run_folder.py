@@ -7,7 +7,7 @@ import secrets
 import shutil
 from pathlib import Path
 
-from veilsum.durable import new_folder, replace_file, sync
+from veilsum.durable import new_folder, sync, write_file
 from veilsum.errors import MalformedDataError, ProtocolError
 from veilsum.secure_sum import Federation, FolderStore
 
@@ -69,7 +69,7 @@ class RunFolder:
     def keep_transcript(self, number: int, transcript: bytes) -> None:
         """End a round that was opened: its transcript stays, and its ciphertexts go."""
         folder = self._round(number)
-        replace_file(folder.with_suffix(_TRANSCRIPT), [transcript])
+        write_file(folder.with_suffix(_TRANSCRIPT), [transcript], overwrite=True)
         shutil.rmtree(folder, ignore_errors=True)
 
     def drop(self, number: int) -> None:

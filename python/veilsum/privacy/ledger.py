@@ -4,6 +4,7 @@ import math
 import os
 from dataclasses import dataclass
 
+from veilsum import arguments
 from veilsum.codec import LaneCodec
 from veilsum.durable import DurableFile
 from veilsum.errors import (
@@ -15,6 +16,7 @@ from veilsum.errors import (
 from veilsum.privacy.gaussian_dp import gaussian_epsilon
 from veilsum.privacy.ledger_store import FileStore, MemoryStore
 from veilsum.privacy.mechanisms import GaussianNoise, LaplaceNoise, Noise
+from veilsum.wire import as_bytes
 
 __all__ = ["Ledger", "Spent"]
 
@@ -59,8 +61,8 @@ class Ledger:
             FileExistsError: there is something already: a budget is not given twice.
             InvalidArgumentError: a budget outside its range.
         """
-        _check_budget(epsilon, delta)
-        return cls(FileStore.create(path, epsilon=epsilon, delta=delta))
+        epsilon, delta = _budget(epsilon, delta)
+        return cls(FileStore.create(arguments.path("path", path), epsilon=epsilon, delta=delta))
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> "Ledger":
@@ -70,9 +72,10 @@ class Ledger:
             LedgerError: there is none, or the file is no ledger. A missing ledger is never made
                 anew: that would forget what was spent.
         """
+        path = arguments.path("path", path)
         if not os.path.exists(path):
             raise LedgerError(
-                f"there is no ledger at {os.fspath(path)}. If this data never contributed before, "
+                f"there is no ledger at {path}. If this data never contributed before, "
                 "make one with Ledger.create; else see docs/operations.md: without its record a "
                 "budget counts as spent"
             )
@@ -83,8 +86,7 @@ class Ledger:
     @classmethod
     def in_memory(cls, *, epsilon: float, delta: float = 0.0) -> "Ledger":
         """A ledger that ends with the process: for simulations."""
-        _check_budget(epsilon, delta)
-        return cls(MemoryStore(epsilon, delta))
+        return cls(MemoryStore(*_budget(epsilon, delta)))
 
     @property
     def budget(self) -> tuple[float, float]:
@@ -100,26 +102,67 @@ class Ledger:
             costs = book.costs()
         return Spent(_epsilon(math.fsum(costs), delta), delta, len(costs))
 
+    @property
+    def remaining(self) -> float:
+        """The epsilon that is left: the budget's less what was spent.
+
+        Under Gaussian noise epsilons do not add up, so it may buy more rounds than it seems to;
+        ``check`` tells of the next one.
+        """
+        return max(0.0, self.budget[0] - self.spent.epsilon)
+
     def has(self, round_id: bytes) -> bool:
         """Whether a contribution to this round was charged."""
-        with self._store.transaction() as book:
-            return book.has(round_id)
+        return self.commitment(round_id) is not None
 
-    def charge(self, round_id: bytes, *, noise: Noise, codec: LaneCodec) -> None:
+    def commitment(self, round_id: bytes) -> bytes | None:
+        """What was charged in this round, as ``charge`` was told; None if nothing was."""
+        round_id = as_bytes(round_id)
+        with self._store.transaction() as book:
+            return book.commitment(round_id)
+
+    def check(self, round_id: bytes, *, noise: Noise, codec: LaneCodec) -> None:
+        """Refuse what ``charge`` would refuse of a new contribution; nothing is recorded.
+
+        To be asked before training, which may take hours. Errors as ``charge``.
+        """
+        self._charge(round_id, noise, codec, commitment=None)
+
+    def charge(
+        self, round_id: bytes, *, noise: Noise, codec: LaneCodec, commitment: bytes = b""
+    ) -> None:
         """Record one contribution, durably, before it is sent. An error records nothing.
 
+        Args:
+            round_id: names the round.
+            noise: what the contribution carries.
+            codec: fitted to it.
+            commitment: names the contribution itself. The same one again is charged once: it may be
+                sent again. Without a name nothing is known to be the same.
+
         Raises:
-            PolicyRefusedError: this round was charged before, so something was sent in it.
+            PolicyRefusedError: something else was charged in this round, by whomever: two
+                contributions of the same data in one sum would tell more than both their costs.
             BudgetExhaustedError: the contribution would cost more than is left.
             InvalidArgumentError: noise of the other kind than the ledger's, or a misfit codec.
             LedgerError: the file cannot be read or written.
         """
-        noise.check_fits(codec)
+        self._charge(round_id, noise, codec, commitment=as_bytes(commitment))
+
+    def _charge(
+        self, round_id: bytes, noise: Noise, codec: LaneCodec, *, commitment: bytes | None
+    ) -> None:
+        """Charge the contribution, or see whether one could be where it has no name yet."""
+        round_id = as_bytes(round_id)
+        arguments.instance("noise", noise, (GaussianNoise, LaplaceNoise)).check_fits(codec)
         cost = noise.round_cost(codec)
         with self._store.transaction() as book:
             epsilon, delta = book.budget()
             _check_kind(noise, delta)
-            if book.has(round_id):
+            charged = book.commitment(round_id)
+            if charged is not None:
+                if charged and charged == commitment:
+                    return
                 raise PolicyRefusedError(
                     "the ledger has a contribution to this round; a second one is never sent"
                 )
@@ -131,7 +174,8 @@ class Ledger:
                     f"{after:.4g}; the budget is {epsilon:.4g} at delta {delta:g}, after "
                     f"{len(costs)} contributions. Nothing was sent"
                 )
-            book.add(round_id, cost)
+            if commitment is not None:
+                book.add(round_id, commitment, cost)
 
     def __repr__(self) -> str:
         return f"<Ledger: {self._store.name}>"
@@ -141,11 +185,11 @@ def _epsilon(cost: float, delta: float) -> float:
     return gaussian_epsilon(math.sqrt(cost), delta) if delta > 0 else cost
 
 
-def _check_budget(epsilon: float, delta: float) -> None:
-    if not 0 < epsilon < math.inf:
-        raise InvalidArgumentError(f"epsilon is {epsilon}; a budget is positive and finite")
-    if not 0 <= delta < 1:
-        raise InvalidArgumentError(f"delta is {delta}; it must lie in [0, 1)")
+def _budget(epsilon: float, delta: float) -> tuple[float, float]:
+    return (
+        arguments.real("epsilon", epsilon, above=0),
+        arguments.real("delta", delta, at_least=0, below=1),
+    )
 
 
 def _check_kind(noise: Noise, delta: float) -> None:

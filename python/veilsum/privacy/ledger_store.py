@@ -16,10 +16,11 @@ __all__ = ["FileStore", "MemoryStore"]
 _SCHEMA = """
     CREATE TABLE budget (version INTEGER NOT NULL, epsilon REAL NOT NULL, delta REAL NOT NULL);
     CREATE TABLE charges (
-        round_id BLOB PRIMARY KEY, cost REAL NOT NULL, charged_at TEXT NOT NULL
+        round_id BLOB PRIMARY KEY, commitment BLOB NOT NULL, cost REAL NOT NULL,
+        charged_at TEXT NOT NULL
     );
 """
-_VERSION = 1
+_VERSION = 2
 _MAX_COST = 1e100  # No contribution costs that, and sums below it stay finite.
 
 
@@ -30,7 +31,7 @@ class MemoryStore:
 
     def __init__(self, epsilon: float, delta: float) -> None:
         self._budget = (epsilon, delta)
-        self._charges: dict[bytes, float] = {}
+        self._charges: dict[bytes, tuple[bytes, float]] = {}
         self._lock = threading.Lock()
 
     @contextmanager
@@ -45,15 +46,15 @@ class MemoryStore:
 
     def costs(self) -> list[float]:
         """What each charge cost."""
-        return list(self._charges.values())
+        return [cost for _, cost in self._charges.values()]
 
-    def has(self, round_id: bytes) -> bool:
-        """Whether a round was charged."""
-        return round_id in self._charges
+    def commitment(self, round_id: bytes) -> bytes | None:
+        """What was charged in a round; None if nothing was."""
+        return self._charges.get(round_id, (None, 0.0))[0]
 
-    def add(self, round_id: bytes, cost: float) -> None:
+    def add(self, round_id: bytes, commitment: bytes, cost: float) -> None:
         """Record a charge."""
-        self._charges[round_id] = cost
+        self._charges[round_id] = (commitment, cost)
 
 
 class FileStore:
@@ -66,11 +67,12 @@ class FileStore:
     @classmethod
     def create(cls, path: str | os.PathLike[str], *, epsilon: float, delta: float) -> "FileStore":
         """A new file with this budget."""
-        store = cls(DurableFile.create(path, schema=_SCHEMA, what="ledger"))
-        with store._file.transaction() as connection:
+
+        def fill(connection: sqlite3.Connection) -> None:
             values = (_VERSION, epsilon, delta)
             connection.execute("INSERT INTO budget VALUES (?, ?, ?)", values)
-        return store
+
+        return cls(DurableFile.create(path, schema=_SCHEMA, what="ledger", fill=fill))
 
     @contextmanager
     def transaction(self) -> Iterator["_FileBook"]:
@@ -92,25 +94,31 @@ class _FileBook:
             raise LedgerError("not a ledger that this veilsum reads")
         epsilon, delta = rows[0][1:]
         if not (_is_real(epsilon, math.inf) and epsilon > 0 and _is_real(delta, 1)):
-            raise LedgerError("the ledger is damaged: its budget is none")
+            raise LedgerError("the ledger is damaged: its budget is not one that a ledger has")
         return epsilon, delta
 
     def costs(self) -> list[float]:
         """What each charge cost."""
         costs = [cost for (cost,) in self.connection.execute("SELECT cost FROM charges")]
         if not all(_is_real(cost, _MAX_COST) for cost in costs):
-            raise LedgerError("the ledger is damaged: a charge in it is none")
+            raise LedgerError("the ledger is damaged: a charge in it has no valid cost")
         return costs
 
-    def has(self, round_id: bytes) -> bool:
-        """Whether a round was charged."""
-        seen = "SELECT 1 FROM charges WHERE round_id = ?"
-        return self.connection.execute(seen, (round_id,)).fetchone() is not None
+    def commitment(self, round_id: bytes) -> bytes | None:
+        """What was charged in a round; None if nothing was."""
+        asked = "SELECT commitment FROM charges WHERE round_id = ?"
+        row = self.connection.execute(asked, (round_id,)).fetchone()
+        if row is None:
+            return None
+        if not isinstance(row[0], bytes):
+            raise LedgerError("the ledger is damaged: a charge in it names no contribution")
+        return row[0]
 
-    def add(self, round_id: bytes, cost: float) -> None:
+    def add(self, round_id: bytes, commitment: bytes, cost: float) -> None:
         """Record a charge."""
         now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-        self.connection.execute("INSERT INTO charges VALUES (?, ?, ?)", (round_id, cost, now))
+        values = (round_id, commitment, cost, now)
+        self.connection.execute("INSERT INTO charges VALUES (?, ?, ?, ?)", values)
 
 
 def _is_real(value: object, bound: float) -> bool:

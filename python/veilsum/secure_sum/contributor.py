@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 
 from numpy.typing import ArrayLike
 
@@ -36,6 +37,7 @@ class Contributor:
         ledger: the record of privacy spent; needed if the federation has noise.
         secret_key: where the key is shared, makes encryption faster.
         outbox: keeps the last contribution, which is then handed out again to whoever asks again.
+            Several processes may share it and the ledgers; one makes a contribution at a time.
 
     Raises:
         InvalidArgumentError: an identity that is not on the roster, noise without a ledger, or a
@@ -110,6 +112,7 @@ class Contributor:
             MalformedDataError: the descriptor is not one.
             PolicyRefusedError: it asks for what the agreement forbids: another federation, another
                 model, another run, a round that is over, a second contribution to a round.
+            StoreInUseError: another process or thread works with the outbox.
             BudgetExhaustedError, LedgerError: what is sent cannot be recorded; nothing was made
                 public.
             TypeError, InvalidArgumentError: as ``Codec.encrypt``.
@@ -123,6 +126,35 @@ class Contributor:
             progress=progress,
         )
         return b"".join(frames)
+
+    def before_training(
+        self, descriptor: BytesLike, *, model_hash: bytes
+    ) -> Iterator[bytes] | None:
+        """Refuse now what ``contribute`` would refuse later, whatever the change is.
+
+        Returns:
+            The frames of the contribution that was made to this round before, if an outbox kept it:
+            they can be sent, and there is nothing to train. Else None: train, then ``contribute``.
+
+        Raises:
+            MalformedDataError, PolicyRefusedError, BudgetExhaustedError, LedgerError: as
+                ``contribute``. Nothing is charged or recorded.
+        """
+        announced = RoundDescriptor.from_bytes(descriptor)
+        check_hash(model_hash)
+        self._check_policy(announced, model_hash)
+        with self._locked():
+            made_before = self._made_before(announced)
+            if made_before is not None:
+                header, frames = made_before
+                self._record(announced, header)
+                return frames
+            self._check_unanswered(announced)
+        if self._federation.noise is not None and self._ledger is not None:
+            self._ledger.check(
+                announced.round_id, noise=self._federation.noise, codec=self._federation.codec
+            )
+        return None
 
     def contribute_in_frames(
         self,
@@ -140,11 +172,25 @@ class Contributor:
         """
         announced = RoundDescriptor.from_bytes(descriptor)
         check_hash(model_hash)
-        made_before = None if self._outbox is None else self._outbox.header(announced.round_id)
-        self._check_policy(announced, model_hash, made_before)
-        if self._outbox is not None and made_before is not None:
-            self._record(announced, made_before, is_new=False)
-            return self._outbox.frames()
+        self._check_policy(announced, model_hash)
+        with self._locked():
+            made_before = self._made_before(announced)
+            if made_before is not None:
+                header, frames = made_before
+                self._record(announced, header)
+                return frames
+            self._check_unanswered(announced)
+            return self._contribute(announced, delta, weight, num_threads, progress)
+
+    def _contribute(
+        self,
+        announced: RoundDescriptor,
+        delta: ArrayLike,
+        weight: float,
+        num_threads: int | None,
+        progress: Progress | None,
+    ) -> Iterator[bytes]:
+        """Make a new contribution, keep it, charge and record it, and hand it out."""
         federation = self._federation
         plaintexts, _ = federation.codec.encode(
             delta,
@@ -172,26 +218,53 @@ class Contributor:
             root=merkle_root([leaf_hash(chunk(i)) for i in range(federation.num_chunks)]),
         )
         # In this order: what is charged can be sent, whatever crashes; what is sent is charged.
+        # The record publishes: what is kept and not recorded is never handed out.
         if self._outbox is not None:
-            self._outbox.put(frames())
-        self._record(announced, header, is_new=True)
+            self._outbox.keep(header, frames())
+        try:
+            self._record(announced, header)
+        except PolicyRefusedError:
+            if self._outbox is not None:
+                self._outbox.drop(header.commitment)
+            raise
         return frames()
 
-    def _record(
-        self, announced: RoundDescriptor, header: ContributionHeader, *, is_new: bool
-    ) -> None:
+    def _locked(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._outbox is None else self._outbox.locked()
+
+    def _made_before(
+        self, announced: RoundDescriptor
+    ) -> tuple[ContributionHeader, Iterator[bytes]] | None:
+        """The contribution to this round that the ledgers name, if it was kept."""
+        if self._outbox is None:
+            return None
+        answers = self._rounds.answered(self._federation.public_key.fingerprint)
+        commitment = answers.get(announced.round_number)
+        if commitment is None and self._ledger is not None:
+            # Charged, and not recorded: this contributor died in between.
+            commitment = self._ledger.commitment(announced.round_id)
+        found = None if commitment is None else self._outbox.find(commitment)
+        # The same number may be announced anew, as another round.
+        return found if found is not None and found[0].round_id == announced.round_id else None
+
+    def _record(self, announced: RoundDescriptor, header: ContributionHeader) -> None:
         """Charge and record a whole contribution, before anything of it is handed out."""
-        federation, round_id = self._federation, announced.round_id
+        federation = self._federation
         if federation.noise is not None and self._ledger is not None:
-            # What was made before may have been charged before.
-            if is_new or not self._ledger.has(round_id):
-                self._ledger.charge(round_id, noise=federation.noise, codec=federation.codec)
+            self._ledger.charge(
+                announced.round_id,
+                noise=federation.noise,
+                codec=federation.codec,
+                commitment=header.commitment,
+            )
         self._rounds.record(
             RunName.of(federation, announced),
             announced.round_number,
             header.commitment,
             check=lambda answers: _check_grows(announced.round_number, answers),
         )
+        if self._outbox is not None:
+            self._outbox.drop_others(header.commitment)
 
     def _encrypt(
         self,
@@ -213,15 +286,11 @@ class Contributor:
             return ciphertexts, [part.to_bytes() for part in proof.parts()]
         return self._key.encrypt(plaintexts, num_threads=num_threads, progress=progress), []
 
-    def _check_policy(
-        self,
-        announced: RoundDescriptor,
-        model_hash: bytes,
-        made_before: ContributionHeader | None,
-    ) -> None:
+    def _check_policy(self, announced: RoundDescriptor, model_hash: bytes) -> None:
         if announced.federation_hash != self._federation.hash:
             raise PolicyRefusedError(
-                "the round belongs to another federation than the one agreed on; "
+                "the round belongs to another federation than the one agreed on: "
+                f"{announced.federation_hash.hex()}, not {self._federation.hash.hex()}; "
                 "compare Federation.hash with the aggregator"
             )
         if self.name not in announced.invited:
@@ -231,10 +300,11 @@ class Contributor:
                 "the round announces another model than the one received; "
                 "contributors must not be given different models"
             )
-        # Again when it is recorded; here, before an hour of encryption.
+
+    def _check_unanswered(self, announced: RoundDescriptor) -> None:
+        """Again when it is recorded; here, before an hour of training or encryption."""
         answers = self._rounds.answered(self._federation.public_key.fingerprint)
-        if made_before is None or answers.get(announced.round_number) != made_before.commitment:
-            _check_grows(announced.round_number, answers, again=True)
+        _check_grows(announced.round_number, answers, again=True)
 
 
 def _check_grows(round_number: int, answers: dict[int, bytes], *, again: bool = False) -> None:

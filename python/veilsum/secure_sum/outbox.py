@@ -1,10 +1,14 @@
-"""The contribution that a contributor made last, kept so that it can be sent again."""
+"""The contributions that a contributor made, kept so that the last one can be sent again."""
 
 import os
+import weakref
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-from veilsum.durable import replace_file
+from veilsum import arguments
+from veilsum.durable import lock_file, make_folder, write_file
 from veilsum.errors import MalformedDataError
 from veilsum.secure_sum.contribution import ContributionHeader
 from veilsum.secure_sum.merkle import leaf_hash, merkle_root
@@ -16,37 +20,97 @@ _READ_BYTES = 1 << 20
 
 
 class Outbox:
-    """One contribution in a file; the next one takes its place.
+    """A folder with one file for each contribution, named by what its header commits to.
 
-    It is no record: what was answered and spent is in the ledgers, and a contribution that they do
-    not know is not sent. What is in it is ciphertexts, for the aggregator to have.
+    It is no record: what was answered and spent is in the ledgers, and a contribution is handed out
+    only if they name it. So a file that was written and then refused, or that belongs to another
+    round, never leaves. What is in it is ciphertexts, for the aggregator to have.
+
+    One contributor at a time works with it; whoever is second gets a StoreInUseError.
 
     Args:
-        path: the file; nothing need be there yet.
+        path: the folder; made when it is first used.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path = Path(path)
+        self._folder = Path(arguments.path("path", path))
 
-    def put(self, frames: Iterable[bytes]) -> None:
-        """Keep a contribution, whole and on the disk, in the place of the one before."""
-        replace_file(self._path, frames)
-        for rest in self._path.parent.glob(f"{self._path.name}.*.part"):  # Of one that died.
-            rest.unlink(missing_ok=True)
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Nobody else works with the folder inside.
 
-    def header(self, round_id: bytes) -> ContributionHeader | None:
-        """The header of what is kept, if that is a contribution to this round, and undamaged."""
+        Raises:
+            StoreInUseError: somebody else does.
+        """
+        make_folder(self._folder)
+        busy = (
+            f"{self._folder} is in use: another process or thread of this contributor is making a "
+            "contribution. Ask again when it is done: the same contribution is handed out"
+        )
+        descriptor = lock_file(self._folder / "lock", busy=busy)
         try:
-            frames = self.frames()
-            header = ContributionHeader.from_bytes(next(frames, b""))
-            leaves = [leaf_hash(frame) for frame in frames]
-        except (FileNotFoundError, MalformedDataError):
-            return None
-        is_whole = len(leaves) == header.num_chunks and merkle_root(leaves) == header.root
-        return header if is_whole and header.round_id == round_id else None
+            yield
+        finally:
+            os.close(descriptor)
 
-    def frames(self) -> Iterator[bytes]:
-        """What is kept, frame by frame."""
-        with open(self._path, "rb") as file:
-            pieces = iter(lambda: file.read(_READ_BYTES), b"")
-            yield from split_frames(pieces, max_frame_bytes=os.fstat(file.fileno()).st_size)
+    def keep(self, header: ContributionHeader, frames: Iterable[bytes]) -> None:
+        """Have a contribution on the disk, whole, beside those before. Nothing is handed out."""
+        write_file(self._path(header.commitment), frames, overwrite=True)
+
+    def find(self, commitment: bytes) -> tuple[ContributionHeader, Iterator[bytes]] | None:
+        """The contribution of this commitment, if it is here and undamaged: header, all frames.
+
+        The frames stay readable when the file is removed.
+        """
+        try:
+            file = open(self._path(commitment), "rb")
+        except FileNotFoundError:
+            return None
+        header = _checked(file, commitment)
+        if header is None:
+            file.close()
+            return None
+        file.seek(0)
+        return header, _Frames(file)
+
+    def drop(self, commitment: bytes) -> None:
+        """Remove a contribution that is not to be sent."""
+        self._path(commitment).unlink(missing_ok=True)
+
+    def drop_others(self, commitment: bytes) -> None:
+        """Remove all but this contribution: rounds that are over, and what was never sent."""
+        kept = self._path(commitment)
+        for path in self._folder.iterdir():
+            if path.suffix in (".veil", ".part") and path != kept:
+                path.unlink(missing_ok=True)
+
+    def _path(self, commitment: bytes) -> Path:
+        return self._folder / f"{commitment.hex()}.veil"
+
+
+def _checked(file: BinaryIO, commitment: bytes) -> ContributionHeader | None:
+    """The header, if the file holds the whole contribution of this commitment."""
+    frames = _read(file)
+    try:
+        header = ContributionHeader.from_bytes(next(frames, b""))
+        leaves = [leaf_hash(frame) for frame in frames]
+    except MalformedDataError:
+        return None
+    is_whole = len(leaves) == header.num_chunks and merkle_root(leaves) == header.root
+    return header if is_whole and header.commitment == commitment else None
+
+
+def _read(file: BinaryIO) -> Iterator[bytes]:
+    pieces = iter(lambda: file.read(_READ_BYTES), b"")
+    return split_frames(pieces, max_frame_bytes=os.fstat(file.fileno()).st_size)
+
+
+class _Frames(Iterator[bytes]):
+    """The frames of an open file, which is closed when nobody holds them any more."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._frames = _read(file)
+        weakref.finalize(self, file.close)
+
+    def __next__(self) -> bytes:
+        return next(self._frames)

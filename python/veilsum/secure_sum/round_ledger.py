@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from veilsum import arguments
 from veilsum.durable import DurableFile
 from veilsum.errors import LedgerError, PolicyRefusedError
 from veilsum.identity import Role
@@ -24,7 +25,7 @@ _SCHEMA = """
 """
 _VERSION = 2
 
-_DAMAGED = "the round ledger is damaged: a record in it is none"
+_DAMAGED = "the round ledger is damaged: a record in it is not what was written"
 
 _Answers = dict[int, bytes]
 
@@ -72,8 +73,11 @@ class RoundLedger:
         Raises:
             FileExistsError: there is something already: what was answered is never forgotten.
         """
-        about = f"INSERT INTO about VALUES ({_VERSION}, {role.value})"
-        file = DurableFile.create(path, schema=_SCHEMA + about, what="round ledger")
+        code = arguments.instance("role", role, Role).value
+        about = f"INSERT INTO about VALUES ({_VERSION}, {code})"
+        file = DurableFile.create(
+            arguments.path("path", path), schema=_SCHEMA + about, what="round ledger"
+        )
         return cls(_File(file), role)
 
     @classmethod
@@ -84,10 +88,11 @@ class RoundLedger:
             LedgerError: there is none, or the file is no ledger. A missing ledger is never made
                 anew: that would forget what was answered.
         """
+        path = arguments.path("path", path)
         file = DurableFile(path, what="round ledger")
         if not file.exists():
             raise LedgerError(
-                f"there is no round ledger at {os.fspath(path)}. Without it this party cannot know "
+                f"there is no round ledger at {path}. Without it this party cannot know "
                 "what it has answered: retire its share or signing key (docs/operations.md)"
             )
         with file.transaction() as connection:

@@ -3,7 +3,6 @@
 What is put is on the disk, whole, before ``put`` returns.
 """
 
-import fcntl
 import os
 import shutil
 import weakref
@@ -12,8 +11,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
-from veilsum.durable import replace_file, sync
-from veilsum.errors import InvalidArgumentError, MalformedDataError, StoreInUseError
+from veilsum import arguments
+from veilsum.durable import lock_file, make_folder, write_file
+from veilsum.errors import InvalidArgumentError, MalformedDataError
 from veilsum.wire import FRAME_BYTES, wire_size
 
 __all__ = ["FolderStore", "MemoryStore", "RoundStore"]
@@ -72,9 +72,13 @@ class FolderStore:
         Raises:
             StoreInUseError: another store has it open.
         """
-        self._folder = Path(path)
-        _make_folder(self._folder)
-        self._unlock = weakref.finalize(self, os.close, _lock(self._folder))
+        self._folder = Path(arguments.path("path", path))
+        make_folder(self._folder)
+        busy = (
+            f"{self._folder} is in use: one aggregator at a time goes on with a round. Stop the "
+            "other one, or close() its store; when a process ends or dies, its folder is free"
+        )
+        self._unlock = weakref.finalize(self, os.close, lock_file(self._folder / "lock", busy=busy))
         self._offsets: dict[Path, list[int]] = {}
         for rest in self._folder.glob("*.part"):  # Of a process that died within ``put``.
             rest.unlink(missing_ok=True)
@@ -85,7 +89,7 @@ class FolderStore:
             raise InvalidArgumentError("the store is closed: another one may have its folder")
         target = self._path(kind, name)
         self._offsets.pop(target, None)
-        replace_file(target, frames)
+        write_file(target, frames, overwrite=True)
 
     def frames(self, kind: str, name: str) -> Iterator[bytes]:
         """The message's frames again."""
@@ -127,30 +131,6 @@ class FolderStore:
                 f"the name {name} is too long for a file; a folder store takes 100 bytes"
             )
         return self._folder / f"{kind}-{encoded}.veil"
-
-
-def _make_folder(folder: Path) -> None:
-    """Have a folder for its owner only, on the disk."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for path in missing:
-        sync(path.parent)
-
-
-def _lock(folder: Path) -> int:
-    """The descriptor of a file in the folder that nobody else has locked; closing it unlocks."""
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BaseException as error:
-        os.close(descriptor)
-        if not isinstance(error, BlockingIOError):
-            raise
-        raise StoreInUseError(
-            f"{folder} is in use: one aggregator at a time goes on with a round. Stop the other "
-            "one, or close() its store; when a process ends or dies, its folder is free"
-        ) from None
-    return descriptor
 
 
 def _frame_offsets(path: Path) -> list[int]:

@@ -11,7 +11,7 @@ import numpy as np
 from flwr.app import Array, ArrayRecord
 from numpy.typing import NDArray
 
-from veilsum.durable import replace_file
+from veilsum.durable import write_file
 from veilsum.errors import MalformedDataError
 from veilsum.integrations.run_folder import RunFolder
 from veilsum.secure_sum import Federation, FolderStore
@@ -83,7 +83,7 @@ class RunState:
         arrays[_INDEX] = np.frombuffer(json.dumps(index).encode(), np.uint8)
         data = io.BytesIO()
         np.savez(data, **arrays)
-        replace_file(self._checkpoint, [data.getvalue()])
+        write_file(self._checkpoint, [data.getvalue()], overwrite=True)
 
     def begin_round(self, after: int) -> tuple[int, FolderStore]:
         """The round that was begun after round ``after``, which is over; else a new one."""
