@@ -11,6 +11,7 @@
 
 #include <pybind11/native_enum.h>
 #include <pybind11/numpy.h>
+#include <pybind11/stl.h>
 
 #include "execution.hpp"
 #include "veilsum/base/error.hpp"
@@ -48,6 +49,14 @@ LaneLayout make_layout(std::size_t num_lanes, std::int64_t max_lane, const py::b
         limbs[i / 8] |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * (i % 8));
     }
     return {num_lanes, max_lane, limbs};
+}
+
+Quantiser make_quantiser(const std::vector<std::pair<std::size_t, double>>& segments,
+                         unsigned value_bits, unsigned weight_bits, veilsum::Norm norm,
+                         double norm_bound, veilsum::Rounding rounding) {
+    std::vector<veilsum::Segment> runs;
+    for (const auto& [num_values, clip] : segments) runs.push_back({num_values, clip});
+    return {std::move(runs), {value_bits, weight_bits}, norm, norm_bound, rounding};
 }
 
 template <class Float>
@@ -119,13 +128,14 @@ void register_quantiser(py::module_& core) {
     const auto lanes = py::arg("lanes").noconvert();
     const auto values = py::arg("values").noconvert();
     py::class_<Quantiser>(core, "Quantiser")
-        .def(py::init<std::size_t, double, unsigned, veilsum::Norm, double, veilsum::Rounding>(),
-             py::arg("dim"), py::arg("clip"), py::arg("value_bits"),
-             py::arg("norm") = veilsum::Norm::none, py::arg("norm_bound") = 0.0,
-             py::arg("rounding") = veilsum::Rounding::nearest)
+        .def(py::init(&make_quantiser), py::arg("segments"), py::arg("value_bits"),
+             py::arg("weight_bits") = 0, py::arg("norm") = veilsum::Norm::none,
+             py::arg("norm_bound") = 0.0, py::arg("rounding") = veilsum::Rounding::nearest,
+             "segments: pairs of a number of values and their clip, in order.")
         .def_property_readonly("dim", &Quantiser::dim)
         .def_property_readonly("num_lanes", &Quantiser::num_lanes)
         .def_property_readonly("grid_max", &Quantiser::grid_max)
+        .def_property_readonly("min_weight", &Quantiser::min_weight)
         .def_property_readonly("scale", &Quantiser::scale)
         .def_property_readonly("lattice_norm_bound", &Quantiser::lattice_norm_bound)
         .def("quantise", &quantise<float>, values, py::arg("weight") = 1.0,
@@ -136,8 +146,14 @@ void register_quantiser(py::module_& core) {
 }
 
 void register_lanes(py::module_& core) {
-    core.def("max_lane_of", &veilsum::max_lane_of, py::arg("value_bits"), py::arg("max_addends"),
-             py::arg("noise_bound") = 0);
+    core.def(
+        "max_lane_of",
+        [](unsigned value_bits, unsigned weight_bits, std::uint64_t max_addends,
+           std::uint64_t noise_bound) {
+            return veilsum::max_lane_of({value_bits, weight_bits}, max_addends, noise_bound);
+        },
+        py::arg("value_bits"), py::arg("weight_bits"), py::arg("max_addends"),
+        py::arg("noise_bound") = 0);
     py::class_<LaneLayout>(core, "LaneLayout")
         .def(py::init(&make_layout), py::arg("num_lanes"), py::arg("max_lane"), py::arg("modulus"),
              "modulus: n as little-endian bytes.")

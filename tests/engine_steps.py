@@ -103,7 +103,7 @@ def accumulated(public_key):
     """The total of three vectors, encrypted with chosen randomness, or None for a toy key."""
     if public_key.n.bit_length() < 128:
         return None
-    codec = vs.Codec(dim=150, clip=1.0, value_bits=12, max_addends=9)
+    codec = vs.Codec(dim=150, clip=1.0, value_bits=12, max_addends=9, weight_bits=1)
     accumulator = vs.Accumulator(codec, key=public_key)
     for addend in range(3):
         delta = np.random.default_rng(addend).uniform(-1.5, 1.5, 150)

@@ -14,11 +14,15 @@ ALPHA = 1e-9  # the chance that a statistical test fails although all is well
 NORMS = {"l1": _core.Norm.L1, "l2": _core.Norm.L2}
 
 
-def quantiser(dim, clip=1.0, value_bits=16, norm=None, norm_bound=0.0, rounding="nearest"):
+def quantiser(
+    dim, clip=1.0, value_bits=16, norm=None, norm_bound=0.0, rounding="nearest", weight_bits=0
+):
+    """Of one clip, or of one for each value."""
+    clips = clip if isinstance(clip, list) else [clip] * dim
     return _core.Quantiser(
-        dim,
-        clip,
+        [(1, each) for each in clips],
         value_bits,
+        weight_bits,
         _core.Norm.NONE if norm is None else NORMS[norm],
         norm_bound,
         _core.Rounding.NEAREST if rounding == "nearest" else _core.Rounding.STOCHASTIC,
@@ -32,14 +36,35 @@ FLOATS = st.floats(-3, 3) | st.floats(allow_nan=False, allow_infinity=False)
     st.lists(FLOATS, min_size=1, max_size=40),
     st.floats(1e-3, 1e3),
     st.integers(2, 40),
-    st.floats(0, 1) | st.sampled_from([0.0, 1.0]),
+    st.data(),
 )
-def test_quantise_matches_the_reference(values, clip, value_bits, weight):
-    lanes, report = quantiser(len(values), clip, value_bits).quantise(np.array(values), weight)
-    expected, num_clipped = reference.quantise(values, clip, value_bits, weight)
+def test_quantise_matches_the_reference(values, clip, value_bits, data):
+    weight_bits = data.draw(st.integers(0, 40 - value_bits))
+    weight = data.draw(st.sampled_from([0.0, 1.0]) | st.floats(2.0**-weight_bits, 1))
+    grid = quantiser(len(values), clip, value_bits, weight_bits=weight_bits)
+    lanes, report = grid.quantise(np.array(values), weight)
+    options = {"weight": weight, "weight_bits": weight_bits}
+    expected, num_clipped = reference.quantise(values, clip, value_bits, **options)
     assert lanes.tolist() == expected
     assert report.num_clipped == num_clipped
-    assert np.abs(lanes).max() <= reference.grid_max(value_bits)
+    assert np.abs(lanes).max() <= grid.grid_max == reference.grid_max(value_bits, weight_bits)
+
+
+@given(
+    st.lists(st.tuples(FLOATS, st.floats(1e-3, 1e3)), min_size=1, max_size=40),
+    st.integers(2, 40),
+)
+def test_a_clip_for_each_value_matches_the_reference(pairs, value_bits):
+    values, clips = map(list, zip(*pairs, strict=True))
+    grid = quantiser(len(values), clips, value_bits)
+    lanes, report = grid.quantise(np.array(values))
+    expected, num_clipped = reference.quantise(values, clips, value_bits)
+    assert lanes.tolist() == expected
+    assert report.num_clipped == num_clipped
+    values, weight = grid.dequantise(lanes)
+    steps = [clip / grid.grid_max for clip in clips]
+    np.testing.assert_allclose(values, np.array(expected[:-1]) * steps, rtol=1e-14)
+    assert weight == 1.0
 
 
 @given(
@@ -102,7 +127,7 @@ def test_quantise_refuses_wrong_shapes_types_and_weights():
 
 
 def test_dequantise_inverts_the_scale():
-    grid = quantiser(1000, 2.5, 20)
+    grid = quantiser(1000, 2.5, 20, weight_bits=1)
     values = np.random.default_rng(3).uniform(-2.5, 2.5, 1000)
     lanes, _ = grid.quantise(values, 0.5)
     decoded, weight = grid.dequantise(lanes)
@@ -152,20 +177,22 @@ MAGNITUDES = [5e-324, 1e-310, 1e-160, 1e-3, 1.0, 1e160, 1e308, math.ulp(1.0)]
 @given(
     values=st.lists(FLOATS | st.sampled_from(MAGNITUDES), min_size=1, max_size=30),
     norm_bound=st.floats(1e-3, 10) | st.sampled_from([5e-324, 1e-300, 1e300]),
-    value_bits=st.integers(2, 40),
+    value_bits=st.integers(2, 38),
     weight=st.sampled_from([1.0, 0.3, 0.0]),
 )
 def test_norm_clipping_matches_the_reference(norm, values, norm_bound, value_bits, weight):
-    grid = quantiser(len(values), 1.0, value_bits, norm, norm_bound)
+    grid = quantiser(len(values), 1.0, value_bits, norm, norm_bound, weight_bits=2)
     lanes, report = grid.quantise(np.array(values), weight)
     factor = reference.float_norm_factor(values, norm, norm_bound)
     assert math.isclose(report.norm_factor, factor, rel_tol=1e-13, abs_tol=5e-324)
     assert report.norm_factor <= 1
 
-    rounded, num_clipped = reference.quantise(values, 1.0, value_bits, weight, report.norm_factor)
-    bound = reference.lattice_norm_bound(len(values), 1.0, value_bits, norm_bound)
+    rounded, num_clipped = reference.quantise(
+        values, 1.0, value_bits, weight, report.norm_factor, weight_bits=2
+    )
+    bound = reference.lattice_norm_bound(len(values), 1.0, value_bits, norm_bound, weight_bits=2)
     assert grid.lattice_norm_bound == bound
-    weighted = bound * rounded[-1] // reference.grid_max(value_bits)
+    weighted = bound * rounded[-1] // grid.grid_max
     assert lanes.tolist() == [*reference.clip_norm(rounded[:-1], norm, weighted), rounded[-1]]
     assert report.num_clipped == num_clipped
     assert report.lattice_norm == reference.ceil_norm(lanes[:-1].tolist(), norm) <= weighted
@@ -214,7 +241,7 @@ def test_the_lattice_bound_depends_on_the_last_bit_of_each_float():
 
 def test_quantise_does_not_depend_on_the_number_of_threads():
     values = np.random.default_rng(5).standard_normal(100_000)
-    grid = quantiser(len(values), 1.0, 24, "l2", 3.0)
+    grid = quantiser(len(values), 1.0, 24, "l2", 3.0, weight_bits=1)
     first, report = grid.quantise(values, 0.7, 1)
     for num_threads in (2, 5):
         again, other = grid.quantise(values, 0.7, num_threads)

@@ -34,8 +34,8 @@ def test_the_sum_is_that_of_python_integers(trust):
         deltas = [difference(c.train(expected, 1), expected) for c in fl.clients()]
         weights = [client.num_samples / most for client in members]
         expected = reference.integer_round(
-            expected, deltas, weights, clip=1.0, value_bits=16, server_lr=0.9
-        )
+            expected, deltas, weights, clip=1.0, value_bits=16, weight_bits=3, server_lr=0.9
+        )  # From 10 to 55 samples: a factor of 5.5, for which it takes three bits.
     run = fl.loop(members, trust=trust, server_lr=0.9)
     run.run(3)
     assert fl.same(run.model, expected)
@@ -182,7 +182,10 @@ def test_swallowed_weights_abandon_the_round():
     abandoned = [
         fl.loop(noise=noise, weighting="samples").run(1).rounds[0].abandoned for _ in range(20)
     ]
-    assert any(text and "total weight" in text for text in abandoned)
+    # Half of the sums have a negative weight, and few others a mean within the clips.
+    named = [text for text in abandoned if text is not None]
+    assert len(named) >= 8
+    assert all("weighted=False" in text for text in named)
 
 
 # ---- who is asked ----

@@ -268,16 +268,25 @@ def test_golden_share_file_opens():
     assert share.key.to_bytes() == (GOLDEN / "threshold_key.bin").read_bytes()
 
 
-def test_golden_folder_of_a_party_goes_on_with_its_records(tmp_path):
-    shutil.copytree(VECTORS / "party", tmp_path / "party")
+@pytest.mark.parametrize("folder", ["party", "party_2"])
+def test_golden_folder_of_a_party_goes_on_with_its_records(tmp_path, folder):
+    shutil.copytree(VECTORS / folder, tmp_path / "party")
     party = secure_sum.PartyFolder(tmp_path / "party")
     key = party.federation.public_key.fingerprint
-    kept = (VECTORS / "party" / "contribution.veil").read_bytes()
+    (file,) = [
+        *(VECTORS / folder).glob("contribution.veil"),
+        *(VECTORS / folder).glob("outbox/*.veil"),
+    ]
+    kept = file.read_bytes()
     header = secure_sum.ContributionHeader.from_bytes(parties.frames_of(kept)[0])
     assert party.roles == (Role.CONTRIBUTOR, Role.HOLDER)
     assert party.rounds(Role.CONTRIBUTOR).answered(key) == {1: header.commitment}
     assert party.rounds(Role.HOLDER).answered(key) == {1: generate_party.ANSWER}
-    assert generate_party.contribute(party, 1) == kept
+    if folder == "party":  # Its outbox was one file, which is not read any more.
+        with pytest.raises(vs.PolicyRefusedError, match="already contributed"):
+            generate_party.contribute(party, 1)
+    else:
+        assert generate_party.contribute(party, 1) == kept
     assert party.privacy_ledger.spent.num_contributions == 1
     assert generate_party.contribute(party, 2) != kept
     assert party.privacy_ledger.spent.num_contributions == 2

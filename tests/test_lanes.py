@@ -38,7 +38,7 @@ def plaintexts_of(values, num_limbs):
 
 
 def test_reference_workload_has_the_documented_lanes():
-    max_lane = _core.max_lane_of(16, 100)
+    max_lane = _core.max_lane_of(16, 0, 100)
     for n, lanes in [(N3072, 133), (2**3072 - 1, 133), (N2048, 89), (2**2048 - 1, 89)]:
         assert layout(1, max_lane, n).lane_bits == 23
         assert layout(1, max_lane, n).lanes_per_plaintext == lanes
@@ -78,9 +78,11 @@ def test_all_combinations_of_extreme_lanes_stay_inside_the_modulus():
 
 
 def test_too_wide_lanes_name_the_parameters_to_lower():
-    with pytest.raises(InvalidArgumentError, match="value_bits, max_addends or noise_bound"):
-        _core.max_lane_of(40, 2**22 + 1)
-    assert _core.max_lane_of(40, 2**22) == 2**22 * (2**39 - 1)
+    with pytest.raises(
+        InvalidArgumentError, match="value_bits, weight_bits, max_addends or noise_bound"
+    ):
+        _core.max_lane_of(40, 0, 2**22 + 1)
+    assert _core.max_lane_of(40, 0, 2**22) == 2**22 * (2**39 - 1)
 
 
 @st.composite
@@ -108,7 +110,7 @@ def test_pack_and_unpack_match_the_reference(case):
 @pytest.mark.parametrize("pattern", ["high", "low", "alternating", "random"])
 @pytest.mark.parametrize("offset", [None, -1, 0, 1])
 def test_extreme_lanes_round_trip(pattern, offset):
-    max_lane = _core.max_lane_of(16, 100)
+    max_lane = _core.max_lane_of(16, 0, 100)
     size = 1 if offset is None else layout(1, max_lane, N3072).lanes_per_plaintext + offset
     sign = {
         "high": np.ones(size),
@@ -184,7 +186,7 @@ def test_unpack_refuses_a_carry_out_of_lanes_that_fill_their_limbs():
 
 
 def test_a_million_lanes_round_trip_on_any_number_of_threads():
-    max_lane = _core.max_lane_of(16, 100)
+    max_lane = _core.max_lane_of(16, 0, 100)
     lanes = np.random.default_rng(1).integers(-max_lane, max_lane, 1_000_001, endpoint=True)
     where = layout(len(lanes), max_lane, N3072)
     for num_threads in (1, 2, 3):

@@ -23,12 +23,13 @@ def test_the_opened_sum_is_the_codecs_own_sum(trust):
     random = np.random.default_rng(3)
     deltas = random.uniform(-1.2, 1.2, (4, DIM))
     weights = (1.0, 0.5, 0.25, 0.0)
-    state = Round(parties.federation(trust), names=())
+    codec = dataclasses.replace(CODEC, value_bits=38, weight_bits=2)
+    state = Round(parties.federation(trust, codec=codec), names=())
     for name, delta, weight in zip(NAMES, deltas, weights, strict=True):
         message = state.contribution(name, delta, weight=weight)
         assert state.aggregator.receive(message) == name
     result = state.finish()
-    parties.assert_sums(result, parties.quantised_sum(CODEC, deltas, weights))
+    parties.assert_sums(result, parties.quantised_sum(codec, deltas, weights))
     assert result.contributors == NAMES
     assert result.round_id == state.descriptor.round_id
     assert not state.aggregator.refused

@@ -1,5 +1,6 @@
 """The rules of docs/validation.md for key files, wire frames and encrypted vectors."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -136,7 +137,7 @@ def test_frame_names_the_expected_kind(messages):
 
 @rule("WF3")
 def test_frame_has_a_known_version(messages):
-    for version in (0, 2, 255):
+    for version in (0, 3, 255):
         change = lambda data, v=version: data[:5] + bytes([v]) + data[6:]  # noqa: E731
         refused_by_all(messages, change, "version")
 
@@ -205,9 +206,12 @@ def test_values_are_finite(key):
 
 
 @rule("VE2")
-@pytest.mark.parametrize("dtype", [int, bool, complex, object, np.longdouble, "U1"])
+@pytest.mark.parametrize("dtype", [bool, complex, object, np.longdouble, "U1"])
 def test_values_are_floats_of_up_to_64_bits(key, dtype):
-    refused_encrypt(key, np.zeros(4).astype(dtype), TypeError, "float")
+    refused_encrypt(key, np.zeros(4).astype(dtype), TypeError, "delta")
+    masked = np.ma.masked_array(np.zeros(4), mask=[0, 0, 0, 1])
+    refused_encrypt(key, masked, TypeError, "mask")
+    refused_encrypt(key, np.array([0, 0, 0, 2**53 + 1]), vs.InvalidArgumentError, "2\\*\\*53")
 
 
 @rule("VE3")
@@ -222,6 +226,26 @@ def test_vector_has_the_shape_of_the_codec(key, shape):
 @pytest.mark.parametrize("weight", [-0.001, 1.001, math.nan, math.inf, -math.inf, 10**400])
 def test_weight_lies_between_zero_and_one(key, weight):
     refused_encrypt(key, ZEROS, vs.InvalidArgumentError, "weight", weight=weight)
+
+
+@rule("VE12")
+@pytest.mark.parametrize("weight_bits", [0, 1, 7])
+def test_a_weight_keeps_the_precision_of_values(key, weight_bits):
+    codec = dataclasses.replace(CODEC, weight_bits=weight_bits)
+    least = 2.0**-weight_bits
+    for weight in (0, least, 1):
+        codec.encrypt(ZEROS, key=key.public, weight=weight)
+    with pytest.raises(vs.InvalidArgumentError, match="weight_bits"):
+        codec.encrypt(ZEROS, key=key.public, weight=math.nextafter(least, 0))
+
+
+@rule("VE13")
+def test_a_mean_lies_within_the_clips():
+    lanes = np.array([127, -127, 0, 0, 127])
+    assert CODEC.dequantise(lanes, num_addends=1).mean().tolist() == [1, -1, 0, 0]
+    lanes[2] = 129
+    with pytest.raises(vs.NoMeanError, match="1 of 4 values"):
+        CODEC.dequantise(lanes, num_addends=1).mean()
 
 
 @rule("VE5")
@@ -244,6 +268,11 @@ def test_weight_lies_between_zero_and_one(key, weight):
         {"norm_bound": 1.0},
         {"norm": "l1", "norm_bound": 0.0},
         {"rounding": "up"},
+        {"weight_bits": -1},
+        {"weight_bits": 33},
+        {"clip": [1.0, 2.0]},
+        {"clip": [1.0, 2.0, 3.0, -4.0]},
+        {"clip": [(2, 1.0), (3, 2.0)]},
     ],
 )
 def test_codec_parameters_are_in_range(change):
@@ -316,7 +345,7 @@ def test_sum_has_at_least_one_addend(key):
     one = CODEC.encrypt(ZEROS, key=key.public)
     plaintexts = key.secret.decrypt_plaintexts(one.ciphertexts)
     for num_addends in (0, -1):
-        with pytest.raises(vs.InvalidArgumentError, match="at least one"):
+        with pytest.raises(vs.InvalidArgumentError, match="num_addends"):
             CODEC.decode(plaintexts, key=key.public, num_addends=num_addends)
 
 

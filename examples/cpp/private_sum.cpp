@@ -22,9 +22,9 @@ int main() {
     const PublicKey public_key = PublicKey::from_bytes(secret_key.public_key().to_bytes());
 
     // Everybody uses the same codec: 16-bit values in [-1, 1], room for 100 addends.
-    const Quantiser quantiser(kDim, 1.0, kValueBits);
+    const Quantiser quantiser({{kDim, 1.0}}, {kValueBits});
     const Modulus& n = public_key.modulus();
-    const LaneLayout layout(quantiser.num_lanes(), max_lane_of(kValueBits, 100, 0),
+    const LaneLayout layout(quantiser.num_lanes(), max_lane_of({kValueBits}, 100, 0),
                             {n.n(), n.num_limbs()});
 
     // A contributor: clip, quantise, pack, encrypt. The aggregator: add.

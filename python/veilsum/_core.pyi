@@ -73,9 +73,9 @@ class ClipReport:
 class Quantiser:
     def __init__(
         self,
-        dim: int,
-        clip: float,
+        segments: Sequence[tuple[int, float]],
         value_bits: int,
+        weight_bits: int = 0,
         norm: Norm = ...,
         norm_bound: float = ...,
         rounding: Rounding = ...,
@@ -86,6 +86,8 @@ class Quantiser:
     def num_lanes(self) -> int: ...
     @property
     def grid_max(self) -> int: ...
+    @property
+    def min_weight(self) -> float: ...
     @property
     def scale(self) -> float: ...
     @property
@@ -115,7 +117,9 @@ class LaneLayout:
     @property
     def limbs_per_value(self) -> int: ...
 
-def max_lane_of(value_bits: int, max_addends: int, noise_bound: int = 0) -> int: ...
+def max_lane_of(
+    value_bits: int, weight_bits: int, max_addends: int, noise_bound: int = 0
+) -> int: ...
 def pack(lanes: NDArray[np.int64], layout: LaneLayout, num_threads: int = 0) -> Plaintexts: ...
 def unpack(
     plaintexts: Plaintexts, layout: LaneLayout, num_threads: int = 0

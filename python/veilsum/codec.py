@@ -1,20 +1,28 @@
 """The codec without encryption: float vectors to integers packed in plaintexts, and back."""
 
 import math
-import numbers
-import operator
-from dataclasses import KW_ONLY, dataclass
-from typing import Any, Literal, Protocol, TypeVar
+from dataclasses import KW_ONLY, dataclass, fields, replace
+from functools import cached_property
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from veilsum import _core
+from veilsum import _core, arguments
+from veilsum.clips import (
+    ClipLike,
+    Segments,
+    read_clip,
+    read_segments,
+    segments_of,
+    write_segments,
+)
 from veilsum.errors import CapacityError, InvalidArgumentError, MalformedDataError
+from veilsum.opened_sum import Sum, SumGrid
 from veilsum.system import thread_count
 from veilsum.wire import Reader, Writer
 
-__all__ = ["ClipReport", "LaneCodec", "LatticeNoise", "Sum"]
+__all__ = ["ClipReport", "LaneCodec", "LatticeNoise", "weight_bits_for"]
 
 C = TypeVar("C", bound="LaneCodec")
 
@@ -30,6 +38,9 @@ _ROUNDINGS: dict[RoundingName, _core.Rounding] = {
     "nearest": _core.Rounding.NEAREST,
     "stochastic": _core.Rounding.STOCHASTIC,
 }
+
+
+_MAX_MODULUS = 2**20_000
 
 
 class LatticeNoise(Protocol):
@@ -54,27 +65,6 @@ class ClipReport:
 
 
 @dataclass(frozen=True)
-class Sum:
-    """An opened sum: ``values`` is the sum of w * delta, ``weight`` the sum of the weights w."""
-
-    values: NDArray[np.float64]
-    weight: float
-    num_addends: int
-
-    def mean(self) -> NDArray[np.float64]:
-        """The weighted mean, ``values / weight``.
-
-        Raises:
-            InvalidArgumentError: the weights do not sum to more than 0 (noise can do that too).
-        """
-        if not self.weight > 0:
-            raise InvalidArgumentError(
-                f"the weights sum to {self.weight}; a mean needs a positive total weight"
-            )
-        return self.values / self.weight
-
-
-@dataclass(frozen=True)
 class LaneCodec:
     """The parameters of ``veilsum.Codec``, and what it does without a key.
 
@@ -83,9 +73,10 @@ class LaneCodec:
 
     dim: int
     _: KW_ONLY
-    clip: float
+    clip: ClipLike
     value_bits: int
     max_addends: int
+    weight_bits: int = 0
     norm: NormName | None = None
     norm_bound: float | None = None
     rounding: RoundingName = "nearest"
@@ -93,31 +84,39 @@ class LaneCodec:
 
     def __post_init__(self) -> None:
         """Normalise the types, then let the core check every range."""
-        for name in ("dim", "value_bits", "max_addends", "noise_bound"):
-            object.__setattr__(self, name, _count(name, getattr(self, name)))
-        object.__setattr__(self, "clip", _real("clip", self.clip))
-        if self.norm not in _NORMS:
-            raise InvalidArgumentError(f"norm is {self.norm!r}; it must be None, 'l1' or 'l2'")
-        if self.rounding not in _ROUNDINGS:
-            raise InvalidArgumentError(
-                f"rounding is {self.rounding!r}; it must be 'nearest' or 'stochastic'"
-            )
+        for name in ("dim", "max_addends", "noise_bound"):
+            self._set(name, arguments.count(name, getattr(self, name)))
+        for name in ("value_bits", "weight_bits"):
+            self._set(name, arguments.count(name, getattr(self, name), at_most=40))
+        self._set("clip", read_clip(self.clip, self.dim))
+        self._set("norm", arguments.choice("norm", self.norm, _NORMS))
+        self._set("rounding", arguments.choice("rounding", self.rounding, _ROUNDINGS))
         if (self.norm is None) != (self.norm_bound is None):
             raise InvalidArgumentError("give norm and norm_bound together, or neither")
         if self.norm_bound is not None:
-            object.__setattr__(self, "norm_bound", _real("norm_bound", self.norm_bound))
-        self._quantiser()
-        self._max_lane()
+            self._set("norm_bound", arguments.real("norm_bound", self.norm_bound))
+        _ = self._quantiser, self._max_lane
+
+    @property
+    def clips(self) -> NDArray[np.float64]:
+        """The largest magnitude of each value that counts, shape ``(dim,)``."""
+        counts, clips = zip(*self._segments, strict=True)
+        return np.repeat(np.array(clips, np.float64), counts)
 
     @property
     def scale(self) -> float:
-        """Grid steps per model unit."""
-        return self._quantiser().scale
+        """Grid steps per model unit, in the entries of the largest clip; others have more."""
+        return self._quantiser.scale
 
     @property
     def weight_scale(self) -> int:
         """Grid steps of a weight of 1, which are also the most a value has."""
-        return self._quantiser().grid_max
+        return self._quantiser.grid_max
+
+    @property
+    def min_weight(self) -> float:
+        """The smallest weight but 0 that the codec carries: ``2**-weight_bits``."""
+        return self._quantiser.min_weight
 
     @property
     def lattice_norm_bound(self) -> int | None:
@@ -126,12 +125,33 @@ class LaneCodec:
         With the weight lane ``a`` it is ``lattice_norm_bound * a // weight_scale``: exactly in
         proportion, whatever rounding did.
         """
-        return None if self.norm is None else self._quantiser().lattice_norm_bound
+        return None if self.norm is None else self._quantiser.lattice_norm_bound
 
     @property
     def lane_bits(self) -> int:
         """Bits of one lane of a plaintext: a value plus the head-room of the sum."""
-        return self._max_lane().bit_length() + 1
+        return self._max_lane.bit_length() + 1
+
+    def for_weight_spread(self: C, spread: float) -> C:
+        """This codec, or one with the ``weight_bits`` that such weights need.
+
+        Args:
+            spread: the largest weight over the smallest that is not 0, at least 1.
+
+        Raises:
+            InvalidArgumentError: lanes would need too many bits.
+        """
+        needed = weight_bits_for(spread)
+        if needed <= self.weight_bits:
+            return self
+        try:
+            return replace(self, weight_bits=needed)
+        except InvalidArgumentError as error:
+            raise InvalidArgumentError(
+                f"weights that differ by a factor of {spread:.4g} need weight_bits={needed}, which "
+                f"the codec has no room for: {error}. Cap the largest weight (max_samples), leave "
+                "out the smallest contributors, or weigh all alike"
+            ) from error
 
     def quantise(
         self,
@@ -148,9 +168,9 @@ class LaneCodec:
         """
         if noise is not None and not callable(getattr(noise, "add_to", None)):
             raise TypeError(f"noise must have a method add_to; {type(noise).__name__} has none")
-        weight = _real("weight", weight)
-        lanes, found = self._quantiser().quantise(
-            _native_floats(delta), weight, thread_count(num_threads)
+        weight = arguments.real("weight", weight, at_least=0, at_most=1)
+        lanes, found = self._quantiser.quantise(
+            arguments.floats("delta", delta), weight, thread_count(num_threads)
         )
         if noise is not None:
             try:
@@ -192,7 +212,7 @@ class LaneCodec:
         num_threads: int | None = None,
     ) -> Sum:
         """The sum in decrypted plaintexts; errors as ``Codec.decode``."""
-        self.check_num_addends(operator.index(num_addends))
+        self.check_num_addends(num_addends)
         lanes = self.unpack_lanes(plaintexts, modulus=modulus, num_threads=num_threads)
         return self.dequantise(lanes, num_addends=num_addends, num_threads=num_threads)
 
@@ -206,7 +226,8 @@ class LaneCodec:
 
     def holds(self, lanes: NDArray[np.int64]) -> bool:
         """Whether every lane is within what sums of this codec are sized for."""
-        largest = self._max_lane()
+        largest = self._max_lane
+        lanes = _lanes(lanes)
         return bool((lanes <= largest).all() and (lanes >= -largest).all())
 
     def dequantise(
@@ -218,31 +239,46 @@ class LaneCodec:
             InvalidArgumentError: not ``dim + 1`` lanes, or no addends.
             CapacityError: more addends than ``max_addends``.
         """
-        num_addends = operator.index(num_addends)
-        self.check_num_addends(num_addends)
-        values, weight = self._quantiser().dequantise(lanes, thread_count(num_threads))
-        return Sum(values, weight, num_addends)
+        num_addends = self.check_num_addends(num_addends)
+        values, weight = self._quantiser.dequantise(_lanes(lanes), thread_count(num_threads))
+        return Sum(values, weight, num_addends, self._sum_grid)
 
     def layout(self, modulus: int) -> _core.LaneLayout:
         """How the lanes of a vector lie in plaintexts below ``modulus``."""
+        modulus = arguments.count("modulus", modulus, at_least=1, at_most=_MAX_MODULUS)
         data = modulus.to_bytes((modulus.bit_length() + 7) // 8, "little")
-        return _core.LaneLayout(self.dim + 1, self._max_lane(), data)
+        return _core.LaneLayout(self.dim + 1, self._max_lane, data)
 
-    def check_num_addends(self, num_addends: int) -> None:
-        """Refuse a sum of none (InvalidArgumentError) or of too many (CapacityError)."""
-        if num_addends < 1:
-            raise InvalidArgumentError(f"num_addends is {num_addends}; a sum has at least one")
+    def check_num_addends(self, num_addends: int) -> int:
+        """The number, as an int.
+
+        Raises:
+            InvalidArgumentError: a sum of none.
+            CapacityError: a sum of too many.
+        """
+        num_addends = arguments.count("num_addends", num_addends, at_least=1)
         if num_addends > self.max_addends:
             raise CapacityError(
                 f"the sum would have {num_addends} addends; its codec has room for "
                 f"{self.max_addends}. Make the codec with a larger max_addends"
             )
+        return num_addends
+
+    @property
+    def needs_segments(self) -> bool:
+        """Whether it takes the longer form on the wire: several clips, or ``weight_bits``."""
+        return not isinstance(self.clip, float) or self.weight_bits > 0
 
     def write_to(self, writer: Writer) -> None:
         """Write the parameters as docs/wire-format.md, section 3, has them."""
-        writer.u64(self.dim)
-        writer.f64(self.clip)
+        if self.needs_segments:
+            write_segments(writer, self._segments)
+        else:
+            writer.u64(self.dim)
+            writer.f64(cast(float, self.clip))
         writer.u8(self.value_bits)
+        if self.needs_segments:
+            writer.u8(self.weight_bits)
         writer.u64(self.max_addends)
         writer.u64(self.noise_bound)
         writer.u8(_NORMS[self.norm])
@@ -250,9 +286,15 @@ class LaneCodec:
         writer.u8(_ROUNDINGS[self.rounding])
 
     @classmethod
-    def read_from(cls: type[C], reader: Reader) -> C:
-        """Read what ``write_to`` wrote; MalformedDataError if no codec has such parameters."""
-        dim, clip, value_bits = reader.u64(), reader.f64(), reader.u8()
+    def read_from(cls: type[C], reader: Reader, *, has_segments: bool) -> C:
+        """Read what ``write_to`` wrote, in its longer or its shorter form.
+
+        Raises:
+            MalformedDataError: no codec has such parameters, or it has the other form.
+        """
+        segments = read_segments(reader) if has_segments else ((reader.u64(), reader.f64()),)
+        value_bits = reader.u8()
+        weight_bits = reader.u8() if has_segments else 0
         max_addends, noise_bound = reader.u64(), reader.u64()
         norm_code, norm_bound, rounding_code = reader.u8(), reader.f64(), reader.u8()
         norms = {int(code): name for name, code in _NORMS.items()}
@@ -263,11 +305,12 @@ class LaneCodec:
         if norm is None and (norm_bound != 0 or math.copysign(1, norm_bound) < 0):
             raise MalformedDataError("codec: a norm bound without a norm")
         try:
-            return cls(
-                dim,
-                clip=clip,
+            codec = cls(
+                sum(num_values for num_values, _ in segments),
+                clip=segments,
                 value_bits=value_bits,
                 max_addends=max_addends,
+                weight_bits=weight_bits,
                 norm=norm,
                 norm_bound=None if norm is None else norm_bound,
                 rounding=roundings[rounding_code],
@@ -275,46 +318,66 @@ class LaneCodec:
             )
         except InvalidArgumentError as error:
             raise MalformedDataError(f"codec: {error}") from error
+        if codec._segments != segments or codec.needs_segments != has_segments:
+            raise MalformedDataError("codec: its parameters have a shorter form")
+        return codec
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Without what is cached, which is made again.
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            self._set(name, value)
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    @cached_property
+    def _segments(self) -> Segments:
+        return segments_of(cast("float | Segments", self.clip), self.dim)
+
+    @cached_property
+    def _sum_grid(self) -> SumGrid:
+        value_steps = 0.5 if self.rounding == "nearest" else 1.0
+        value_steps += 0.0 if self.norm is None else 1.0  # Integers may be shrunk to the norm.
+        return SumGrid(
+            self.clip if isinstance(self.clip, float) else self.clips,
+            self.weight_scale,
+            value_steps,
+            self.noise_bound,
+        )
+
+    @cached_property
     def _quantiser(self) -> _core.Quantiser:
         return _core.Quantiser(
-            self.dim,
-            self.clip,
+            self._segments,
             self.value_bits,
+            self.weight_bits,
             _NORMS[self.norm],
             self.norm_bound or 0.0,
             _ROUNDINGS[self.rounding],
         )
 
+    @cached_property
     def _max_lane(self) -> int:
-        return _core.max_lane_of(self.value_bits, self.max_addends, self.noise_bound)
+        return _core.max_lane_of(
+            self.value_bits, self.weight_bits, self.max_addends, self.noise_bound
+        )
 
 
-def _count(name: str, value: Any) -> int:
-    """Any integer type as int, if it fits the core's and the wire's unsigned fields."""
-    count = operator.index(value)
-    if not 0 <= count < 2 ** (8 if name == "value_bits" else 63):
-        raise InvalidArgumentError(f"{name} is {count}, which is out of range")
-    return count
+def weight_bits_for(spread: float) -> int:
+    """The ``weight_bits`` that carry weights of which the largest is ``spread`` times the smallest.
+
+    The binary logarithm, rounded up.
+    """
+    spread = arguments.real("spread", spread, at_least=1)
+    mantissa, exponent = math.frexp(spread)
+    return exponent - 1 if mantissa == 0.5 else exponent
 
 
-def _real(name: str, value: Any) -> float:
-    if not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a number, got {type(value).__name__}")
-    try:
-        return float(value)
-    except OverflowError:  # An int beyond every float.
-        return math.inf
-
-
-def _native_floats(values: ArrayLike) -> NDArray[np.float32] | NDArray[np.float64]:
-    """The values, exactly, as a contiguous native array; a copy only where they are not one."""
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise InvalidArgumentError(f"the values must form a vector: {error}") from None
-    if array.dtype.kind != "f" or array.dtype.itemsize > 8:
-        raise TypeError(f"expected float16, float32 or float64, got {array.dtype}")
-    if array.dtype.itemsize == 8:
-        return np.asarray(array, np.float64, order="C")
-    return np.asarray(array, np.float32, order="C")
+def _lanes(lanes: object) -> NDArray[np.int64]:
+    if not isinstance(lanes, np.ndarray) or lanes.dtype != np.int64:
+        kind = lanes.dtype if isinstance(lanes, np.ndarray) else type(lanes).__name__
+        raise TypeError(f"lanes must be an int64 array, not {kind}")
+    return np.ascontiguousarray(lanes)

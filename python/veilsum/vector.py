@@ -10,9 +10,10 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from veilsum import arguments
 from veilsum._core import CiphertextSum, Plaintexts
 from veilsum.ciphertexts import Ciphertexts
-from veilsum.codec import ClipReport, LaneCodec, LatticeNoise, Sum
+from veilsum.codec import ClipReport, LaneCodec, LatticeNoise
 from veilsum.errors import (
     CapacityError,
     InvalidArgumentError,
@@ -20,7 +21,8 @@ from veilsum.errors import (
     MalformedDataError,
 )
 from veilsum.keys import PublicKey, RandomiserPool, SecretKey
-from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes
+from veilsum.opened_sum import Sum
+from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes, version_of
 
 __all__ = ["Accumulator", "ClipReport", "Codec", "EncryptedVector", "LatticeNoise", "Sum"]
 
@@ -28,28 +30,37 @@ Key = PublicKey | SecretKey
 Progress = Callable[[int, int], object]
 
 _WIRE_VERSION = 1
+_WIRE_VERSION_SEGMENTS = 2  # Of codecs that need the longer form.
 
 
 class Codec(LaneCodec):
     """How float vectors become integers and back: the agreement of everyone in a sum.
 
-    Values are clipped to ``[-clip, clip]``, multiplied by the contributor's weight in [0, 1] and
-    rounded to a grid of ``2**(value_bits - 1) - 1`` steps on each side of 0. Immutable, comparable,
-    hashable and picklable.
+    Values are clipped to ``[-clip, clip]``, multiplied by the contributor's weight and rounded to a
+    grid of ``(2**(value_bits - 1) - 1) * 2**weight_bits`` steps on each side of 0. Immutable,
+    comparable, hashable and picklable.
 
     Args:
         dim: number of values in a vector.
-        clip: largest magnitude of a value, in model units.
+        clip: largest magnitude of a value that counts, in model units: one number, one for each
+            value, or pairs ``(number of values, clip)`` that follow one another. How to choose it:
+            ``veilsum.measure_updates``.
         value_bits: bits of a quantised value, 2 to 40.
         max_addends: most vectors that a sum may have; sizes the head-room of the lanes.
+        weight_bits: bits that weights below 1 may cost: a contributor of weight w keeps
+            ``value_bits`` of precision for every w from ``2**-weight_bits`` to 1, and a smaller one
+            is refused. The default is for weights of 1. Public, and as many bits more in a lane;
+            with ``value_bits`` at most 40. ``for_weight_spread`` finds it.
         norm: ``"l1"`` or ``"l2"`` also bounds the whole vector, by shrinking it, so that the norm
             of its integers never exceeds ``norm_bound`` on the grid: what noise is calibrated to.
         norm_bound: that bound, in model units. Rounding adds up to ``sqrt(dim) / 2`` grid steps to
             an L2 norm; choose ``value_bits`` so that this is little beside ``norm_bound * scale``.
+            Where clips differ, each value counts in the norm times the largest clip over its own.
         rounding: ``"nearest"``, or ``"stochastic"`` for rounding without bias.
         noise_bound: head-room in grid steps for the noise of all addends together.
 
     Raises:
+        TypeError: a parameter of the wrong type.
         InvalidArgumentError: a parameter outside its range, or lanes of more than 62 bits.
     """
 
@@ -75,9 +86,10 @@ class Codec(LaneCodec):
         """Encrypt one contributor's vector and weight so that only a sum need ever be opened.
 
         Args:
-            delta: shape ``(dim,)``, float16/32/64, finite.
+            delta: shape ``(dim,)``, float16/32/64 or integers up to 2**53, finite. An integer is
+                exact where ``clip * k == 2**(value_bits - 1) - 1`` for a whole k.
             key: the key of this round; its owner may pass the secret key, which is faster.
-            weight: what the vector counts in the mean, in [0, 1].
+            weight: what the vector counts in the mean: 0, or from ``2**-weight_bits`` to 1.
             noise: adds integer noise to the quantised vector and weight before encryption. Noisy
                 values are never clipped; ``noise_bound`` makes room for them.
             pool: randomisers made ahead by ``key.precompute``; for a public key only.
@@ -89,9 +101,16 @@ class Codec(LaneCodec):
             clipped.
 
         Raises:
-            TypeError: ``delta`` is not an array of float16, float32 or float64.
-            InvalidArgumentError: wrong shape, NaN or infinity, weight outside [0, 1].
+            TypeError: ``delta`` is not an array of float16, float32, float64 or integers, or has
+                masked values; a pool is given with a secret key.
+            InvalidArgumentError: wrong shape, NaN or infinity, a weight outside [0, 1] or too small
+                for ``weight_bits``.
         """
+        if pool is not None and isinstance(key, SecretKey):
+            raise TypeError(
+                "pool is for a public key; the key's owner encrypts without one, or with "
+                "key=secret_key.public_key"
+            )
         plaintexts, report = self.encode(
             delta,
             modulus=_public(key).n,
@@ -164,7 +183,8 @@ class EncryptedVector:
         num_addends: int = 1,
         report: ClipReport | None = None,
     ) -> None:
-        codec.check_num_addends(num_addends)
+        arguments.instance("ciphertexts", ciphertexts, Ciphertexts)
+        num_addends = arguments.instance("codec", codec, Codec).check_num_addends(num_addends)
         wanted = (codec.num_ciphertexts(ciphertexts.public_key),)
         if ciphertexts.shape != wanted:
             raise InvalidArgumentError(
@@ -228,7 +248,8 @@ class EncryptedVector:
 
     def to_bytes(self) -> bytes:
         """The wire bytes: codec, number of addends, ciphertexts. Nothing about the report."""
-        writer = Writer(WireKind.ENCRYPTED_VECTOR, _WIRE_VERSION)
+        version = _WIRE_VERSION_SEGMENTS if self._codec.needs_segments else _WIRE_VERSION
+        writer = Writer(WireKind.ENCRYPTED_VECTOR, version)
         self._codec.write_to(writer)
         writer.u64(self._num_addends)
         writer.bytes(self._ciphertexts.to_bytes())
@@ -243,10 +264,11 @@ class EncryptedVector:
             KeyMismatchError: it is under another key.
             InvalidCiphertextError: a ciphertext breaks a rule of docs/validation.md.
         """
-        public_key = _public(key)
-        reader = Reader(as_bytes(data), WireKind.ENCRYPTED_VECTOR, _WIRE_VERSION)
+        public_key, message = _public(key), as_bytes(data)
+        version = version_of(message, oldest=_WIRE_VERSION, newest=_WIRE_VERSION_SEGMENTS)
+        reader = Reader(message, WireKind.ENCRYPTED_VECTOR, version)
         try:
-            codec = Codec.read_from(reader)
+            codec = Codec.read_from(reader, has_segments=version == _WIRE_VERSION_SEGMENTS)
             num_addends = reader.u64()
             ciphertexts = Ciphertexts.from_bytes(reader.bytes(reader.remaining()), public_key)
             return EncryptedVector(ciphertexts, codec, num_addends=num_addends)
@@ -265,7 +287,7 @@ class Accumulator:
 
     def __init__(self, codec: Codec, *, key: Key) -> None:
         if not isinstance(codec, Codec):
-            raise TypeError(f"expected a Codec, got {type(codec).__name__}")
+            raise TypeError(f"codec must be a Codec, not {type(codec).__name__}")
         self._codec = codec
         self._public_key = _public(key)
         self._sum: CiphertextSum | None = None

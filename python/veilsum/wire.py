@@ -17,6 +17,7 @@ __all__ = [
     "Writer",
     "as_bytes",
     "split_frames",
+    "version_of",
     "wire_kind",
     "wire_size",
 ]
@@ -24,6 +25,7 @@ __all__ = [
 BytesLike = bytes | bytearray | memoryview
 
 FRAME_BYTES = 16
+_VERSION_AT = 5
 
 
 def as_bytes(data: BytesLike) -> bytes:
@@ -31,6 +33,16 @@ def as_bytes(data: BytesLike) -> bytes:
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise TypeError(f"expected bytes, got {type(data).__name__}")
     return bytes(data)
+
+
+def version_of(message: bytes, *, oldest: int, newest: int) -> int:
+    """The version that a message says it has, of those that its reader knows; else the newest.
+
+    For kinds of which several versions are read. Nothing is checked: a ``Reader`` of the version
+    refuses what is no such message.
+    """
+    stated = message[_VERSION_AT] if len(message) > _VERSION_AT else newest
+    return stated if oldest <= stated <= newest else newest
 
 
 def split_frames(data: BytesLike | Iterable[BytesLike], *, max_frame_bytes: int) -> Iterator[bytes]:

@@ -129,19 +129,26 @@ Bytes read_ciphertexts(ByteView message) {
 
 /// The parameters of a codec, as an encrypted vector begins with them.
 void read_codec(ByteView message) {
-    Reader reader(message, WireKind::encrypted_vector, 1);
-    const std::uint64_t dim = reader.u64();
-    const double clip = reader.f64();
+    const bool has_segments = message.size() > 5 && message[5] == std::byte{2};
+    Reader reader(message, WireKind::encrypted_vector, has_segments ? 2 : 1);
+    std::vector<Segment> segments;
+    for (std::uint32_t left = has_segments ? reader.u32() : 1; left > 0; --left) {
+        const std::uint64_t num_values = reader.u64();
+        if (num_values >= std::uint64_t{1} << 63) return;
+        segments.push_back({num_values, reader.f64()});
+    }
     const unsigned value_bits = reader.u8();
+    const unsigned weight_bits = has_segments ? reader.u8() : 0;
     const std::uint64_t max_addends = reader.u64();
     const std::uint64_t noise_bound = reader.u64();
     const unsigned norm = reader.u8();
     const double norm_bound = reader.f64();
     const unsigned rounding = reader.u8();
-    if (norm > 2 || rounding > 1 || dim >= std::uint64_t{1} << 63) return;
-    const Quantiser quantiser(dim, clip, value_bits, Norm{static_cast<std::uint8_t>(norm)},
-                              norm_bound, Rounding{static_cast<std::uint8_t>(rounding)});
-    const std::int64_t max_lane = max_lane_of(value_bits, max_addends, noise_bound);
+    if (norm > 2 || rounding > 1) return;
+    const Quantiser quantiser(std::move(segments), {value_bits, weight_bits},
+                              Norm{static_cast<std::uint8_t>(norm)}, norm_bound,
+                              Rounding{static_cast<std::uint8_t>(rounding)});
+    const std::int64_t max_lane = max_lane_of({value_bits, weight_bits}, max_addends, noise_bound);
     const std::vector<std::uint64_t> modulus(32, ~std::uint64_t{0});
     const LaneLayout layout(quantiser.num_lanes(), max_lane, modulus);
     require(layout.num_plaintexts() >= 1 && quantiser.grid_max() >= 1, "a codec of nothing");

@@ -4,8 +4,8 @@ import math
 from fractions import Fraction
 
 
-def grid_max(value_bits):
-    return 2 ** (value_bits - 1) - 1
+def grid_max(value_bits, weight_bits=0):
+    return (2 ** (value_bits - 1) - 1) * 2**weight_bits
 
 
 def lane_bits(max_lane):
@@ -49,12 +49,16 @@ def unpack(plaintexts, num_lanes, max_lane, n):
     return lanes
 
 
-def quantise(values, clip, value_bits, weight=1.0, norm_factor=1.0):
-    """Value lanes and weight lane with rounding to nearest, and the number of clipped values."""
-    limit = grid_max(value_bits)
-    scale = limit / clip
+def quantise(values, clip, value_bits, weight=1.0, norm_factor=1.0, weight_bits=0):
+    """Value lanes and weight lane with rounding to nearest, and the number of clipped values.
+
+    ``clip`` is one for all values, or a list with one for each.
+    """
+    limit = grid_max(value_bits, weight_bits)
+    clips = clip if isinstance(clip, list) else [clip] * len(values)
     lanes, num_clipped = [], 0
-    for x in values:
+    for x, clip in zip(values, clips, strict=True):
+        scale = limit / clip
         y = float(x) * norm_factor
         num_clipped += abs(y) > clip
         steps = max(-clip, min(clip, y)) * (weight * scale)
@@ -62,9 +66,10 @@ def quantise(values, clip, value_bits, weight=1.0, norm_factor=1.0):
     return [*lanes, round(weight * limit)], num_clipped
 
 
-def lattice_norm_bound(dim, clip, value_bits, norm_bound):
-    exact = Fraction(norm_bound) * grid_max(value_bits) / Fraction(clip)
-    return min(math.floor(exact), dim * grid_max(value_bits))
+def lattice_norm_bound(dim, clip, value_bits, norm_bound, weight_bits=0):
+    limit = grid_max(value_bits, weight_bits)
+    exact = Fraction(norm_bound) * limit / Fraction(clip)
+    return min(math.floor(exact), dim * limit)
 
 
 def ceil_norm(lanes, norm):

@@ -4,14 +4,16 @@ import numpy as np
 from reference import codec as reference
 
 
-def integer_round(model, deltas, weights, *, clip, value_bits, server_lr=1.0):
+def integer_round(model, deltas, weights, *, clip, value_bits, weight_bits=0, server_lr=1.0):
     """The next model: integers added as Python ints, then value by value as the codec decodes."""
-    scale = reference.grid_max(value_bits) / clip
+    limit = reference.grid_max(value_bits, weight_bits)
+    scale = limit / clip
     total = None
     for delta, weight in zip(deltas, weights, strict=True):
-        lanes, _ = reference.quantise([float(x) for x in delta], clip, value_bits, weight)
+        values = [float(x) for x in delta]
+        lanes, _ = reference.quantise(values, clip, value_bits, weight, weight_bits=weight_bits)
         total = lanes if total is None else [a + b for a, b in zip(total, lanes, strict=True)]
-    weight_sum = total[-1] / reference.grid_max(value_bits)
+    weight_sum = total[-1] / limit
     step = [server_lr * (lane / scale / weight_sum) for lane in total[:-1]]
     result, first = [], 0
     for array in model:

@@ -1,6 +1,7 @@
-"""Writes the golden folder of a party, party/: later versions must go on with it, ledgers too.
+"""Writes the golden folder of a party, party_2/: later versions must go on with it, ledgers too.
 
-Run it only for a new version of the folder, under a new name: the one that is there stays for ever.
+Run it only for a new version of the folder, under a new name: those that are there stay for ever.
+party/ is of the time when an outbox was one file.
 Run: PYTHONPATH=tests python tests/vectors/generate_party.py
 """
 
@@ -44,7 +45,7 @@ def main():
     keyfile._LOG2_COST = 14  # The least cost allowed: tests open the files often.
     agreed = federation()
     party = PartyFolder.create(
-        Path(__file__).with_name("party"),
+        Path(__file__).with_name("party_2"),
         agreed.signed_by(parties.identity("dealer")),
         identity=parties.identity(NAME),
         passphrase=PASSPHRASE,

@@ -17,7 +17,7 @@ using Int128 = __int128;
 using Uint128 = unsigned __int128;
 
 constexpr unsigned kMinValueBits = 2;
-constexpr unsigned kMaxValueBits = 40;
+constexpr unsigned kMaxGridBits = 40;
 constexpr unsigned kMaxLaneBits = 62;
 
 /// Plaintexts a thread takes at a time: enough work to hide handing it out.
@@ -143,23 +143,29 @@ bool unpack_one(std::span<std::int64_t> lanes, std::span<const std::uint64_t> pl
 
 }  // namespace
 
-std::int64_t grid_max(unsigned value_bits) {
-    if (value_bits < kMinValueBits || value_bits > kMaxValueBits) {
+std::int64_t grid_max(Precision precision) {
+    const auto [value_bits, weight_bits] = precision;
+    if (value_bits < kMinValueBits || value_bits > kMaxGridBits) {
         throw Error(Errc::invalid_argument,
                     "value_bits is " + std::to_string(value_bits) + "; it must lie in [2, 40]");
     }
-    return (std::int64_t{1} << (value_bits - 1)) - 1;
+    if (weight_bits > kMaxGridBits - value_bits) {
+        throw Error(Errc::invalid_argument,
+                    "value_bits and weight_bits are " + std::to_string(value_bits) + " and " +
+                        std::to_string(weight_bits) + "; together they may be at most 40");
+    }
+    return ((std::int64_t{1} << (value_bits - 1)) - 1) << weight_bits;
 }
 
-std::int64_t max_lane_of(unsigned value_bits, std::uint64_t max_addends,
+std::int64_t max_lane_of(Precision precision, std::uint64_t max_addends,
                          std::uint64_t noise_bound) {
-    const auto value_max = static_cast<std::uint64_t>(grid_max(value_bits));
+    const auto value_max = static_cast<std::uint64_t>(grid_max(precision));
     if (max_addends == 0) throw Error(Errc::invalid_argument, "max_addends must be at least 1");
     const Uint128 max_lane = static_cast<Uint128>(value_max) * max_addends + noise_bound;
     if (max_lane >> (kMaxLaneBits - 1) != 0) {
         throw Error(Errc::invalid_argument,
                     "a sum of max_addends values needs lanes of more than 62 bits; lower "
-                    "value_bits, max_addends or noise_bound");
+                    "value_bits, weight_bits, max_addends or noise_bound");
     }
     return static_cast<std::int64_t>(max_lane);
 }
@@ -179,7 +185,7 @@ LaneLayout::LaneLayout(std::size_t num_lanes, std::int64_t max_lane,
         throw Error(Errc::invalid_argument,
                     "a lane of " + std::to_string(lane_bits_) +
                         " bits does not fit a plaintext of this key; take a larger key, or lower "
-                        "value_bits, max_addends or noise_bound");
+                        "value_bits, weight_bits, max_addends or noise_bound");
     }
     limbs_per_value_ = (mpz_sizeinbase(n, 2) + 63) / 64;
 }

@@ -9,14 +9,21 @@
 
 namespace veilsum {
 
-/// The largest magnitude a value of `value_bits` bits has on the grid: 2^(value_bits-1) - 1.
-/// Throws Error: invalid_argument (value_bits outside [2, 40]).
-std::int64_t grid_max(unsigned value_bits);
+/// How fine the grid is. A value times its weight w is rounded once; for every w from
+/// 2^-weight_bits to 1 its steps are no larger, beside w, than those of value_bits alone at w = 1.
+struct Precision {
+    unsigned value_bits;
+    unsigned weight_bits = 0;
+};
 
-/// max_addends * grid_max(value_bits) + noise_bound: the largest magnitude a lane of a full sum has
+/// The largest magnitude of a value on the grid: (2^(value_bits-1) - 1) * 2^weight_bits.
+/// Throws Error: invalid_argument (value_bits below 2, or both together above 40).
+std::int64_t grid_max(Precision precision);
+
+/// max_addends * grid_max(precision) + noise_bound: the largest magnitude a lane of a full sum has
 /// where noise_bound is the head-room for the noise of all addends together.
 /// Throws Error: invalid_argument (max_addends is 0, or a lane would need more than 62 bits).
-std::int64_t max_lane_of(unsigned value_bits, std::uint64_t max_addends, std::uint64_t noise_bound);
+std::int64_t max_lane_of(Precision precision, std::uint64_t max_addends, std::uint64_t noise_bound);
 
 /// How signed lanes lie in the plaintexts of one modulus n: lane i of a plaintext counts 2^(W*i),
 /// so the plaintext is the integer sum of lane_i * 2^(W*i) and adding plaintexts adds all lanes.

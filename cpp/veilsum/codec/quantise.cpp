@@ -83,49 +83,22 @@ bool all_finite(const Float* x, std::size_t n) {
     return carried >> (8 * sizeof(Bits) - 1) == 0;
 }
 
+/// The values as they are now. Whatever another thread writes to x later is not seen.
 template <class Float>
-void check_finite(std::span<const Float> x, const Execution& execution) {
-    parallel_for(x.size(), kPiece, execution, [&](std::size_t begin, std::size_t end) {
-        if (all_finite(x.data() + begin, end - begin)) return;
-        std::size_t i = begin;
-        while (std::isfinite(x[i])) ++i;
-        refuse("the vector holds " + std::string(std::isnan(x[i]) ? "NaN" : "infinity") +
-               " at index " + std::to_string(i) + "; every value must be finite");
-    });
+Secret<Float> read_once(std::span<const Float> x) {
+    Secret<Float> own(x.begin(), x.end());
+    __asm__ volatile("" : : : "memory");  // No value is loaded from x again in the copy's place.
+    return own;
 }
 
-struct FloatNorm {
-    double norm;    ///< Infinity where it exceeds a double.
-    double factor;  ///< min(1, bound / norm), correct even there.
-};
-
-/// Values are taken relative to the largest, so neither overflow nor underflow spoils the norm.
+/// Refuses values that are not finite; `first` is the place of x[0] in the vector.
 template <class Float>
-FloatNorm float_norm(std::span<const Float> x, Norm norm, double bound,
-                     const Execution& execution) {
-    const auto maxima = map_pieces<double>(x.size(), execution, [&](auto begin, auto end) {
-        Float largest = 0;
-        for (std::size_t i = begin; i < end; ++i) {
-            const Float magnitude = std::abs(x[i]);
-            largest = magnitude > largest ? magnitude : largest;
-        }
-        return static_cast<double>(largest);
-    });
-    const double largest = *std::max_element(maxima.begin(), maxima.end());
-    if (largest == 0) return {0, 1};
-    const auto sums = map_pieces<double>(x.size(), execution, [&](auto begin, auto end) {
-        // Four accumulators: the additions need not wait for each other.
-        std::array<double, 4> sum{};
-        for (std::size_t i = begin; i < end; ++i) {
-            const double ratio = std::abs(static_cast<double>(x[i])) / largest;
-            sum[i % 4] += norm == Norm::l2 ? ratio * ratio : ratio;
-        }
-        return (sum[0] + sum[1]) + (sum[2] + sum[3]);
-    });
-    double relative = 0;
-    for (const double sum : sums) relative += sum;
-    if (norm == Norm::l2) relative = std::sqrt(relative);
-    return {largest * relative, std::min(1.0, bound / largest / relative)};
+void check_finite(std::span<const Float> x, std::size_t first) {
+    if (all_finite(x.data(), x.size())) return;
+    std::size_t i = 0;
+    while (std::isfinite(x[i])) ++i;
+    refuse("the vector holds " + std::string(std::isnan(x[i]) ? "NaN" : "infinity") + " at index " +
+           std::to_string(first + i) + "; every value must be finite");
 }
 
 /// What one value goes through: q = round(clamp(x * factor * steps, +-limit)).
@@ -188,6 +161,17 @@ std::uint64_t ceil_sqrt(Uint128 square) {
     return root;
 }
 
+/// What quantise() returns, with no lane left behind by one that fails.
+template <class Quantise>
+ClipReport zeroed_on_error(std::span<std::int64_t> lanes, const Quantise& quantise) {
+    try {
+        return quantise();
+    } catch (...) {
+        std::fill(lanes.begin(), lanes.end(), 0);
+        throw;
+    }
+}
+
 std::uint64_t lattice_norm(std::span<const std::int64_t> lanes, Norm norm,
                            const Execution& execution) {
     const auto sums = map_pieces<Uint128>(lanes.size(), execution, [&](auto begin, auto end) {
@@ -229,19 +213,28 @@ std::uint64_t clip_lattice_norm(std::span<std::int64_t> lanes, Norm norm, std::u
     return lattice_norm(lanes, norm, execution);
 }
 
-Quantiser::Quantiser(std::size_t dim, double clip, unsigned value_bits, Norm norm,
+Quantiser::Quantiser(std::vector<Segment> segments, Precision precision, Norm norm,
                      double norm_bound, Rounding rounding)
-    : dim_(dim),
-      clip_(clip),
-      norm_(norm),
+    : norm_(norm),
       norm_bound_(norm_bound),
       rounding_(rounding),
-      grid_max_(veilsum::grid_max(value_bits)),
-      scale_(static_cast<double>(grid_max_) / clip) {
-    if (dim < 1 || dim > kMaxDim) refuse("dim must lie in [1, 2^40]");
-    if (!(clip > 0) || !std::isnormal(scale_)) {
-        refuse("clip must be a positive finite number that the grid can divide");
+      grid_max_(veilsum::grid_max(precision)),
+      min_weight_(std::ldexp(1.0, -static_cast<int>(precision.weight_bits))) {
+    double smallest_clip = std::numeric_limits<double>::infinity();
+    for (const auto& [num_values, clip] : segments) {
+        if (num_values < 1 || num_values > kMaxDim - dim_) refuse("dim must lie in [1, 2^40]");
+        const double scale = static_cast<double>(grid_max_) / clip;
+        if (!(clip > 0) || !std::isnormal(scale)) {
+            refuse("clip must be a positive finite number that the grid can divide");
+        }
+        runs_.push_back({dim_, dim_ + num_values, clip, scale, 1});
+        dim_ += num_values;
+        largest_clip_ = std::max(largest_clip_, clip);
+        smallest_clip = std::min(smallest_clip, clip);
     }
+    if (dim_ == 0) refuse("dim must lie in [1, 2^40]");
+    if (largest_clip_ / smallest_clip > 0x1p64) refuse("the clips are more than 2^64 apart");
+    for (Run& run : runs_) run.relative = largest_clip_ / run.clip;
     if (norm != Norm::none && norm != Norm::l1 && norm != Norm::l2) refuse("unknown norm");
     if (rounding != Rounding::nearest && rounding != Rounding::stochastic) {
         refuse("unknown rounding");
@@ -253,12 +246,78 @@ Quantiser::Quantiser(std::size_t dim, double clip, unsigned value_bits, Norm nor
     if (!(norm_bound > 0) || !std::isfinite(norm_bound)) {
         refuse("norm_bound must be positive and finite");
     }
-    const Uint128 largest_norm = static_cast<Uint128>(dim) * static_cast<Uint128>(grid_max_);
+    const Uint128 largest_norm = static_cast<Uint128>(dim_) * static_cast<Uint128>(grid_max_);
     if (largest_norm >> 63 != 0) {
-        refuse("with a norm bound dim * 2^(value_bits-1) must stay below 2^63; lower value_bits");
+        refuse(
+            "with a norm bound dim * 2^(value_bits+weight_bits-1) must stay below 2^63; lower "
+            "value_bits or weight_bits");
     }
-    lattice_norm_bound_ =
-        lattice_bound(norm_bound, grid_max_, clip, static_cast<std::uint64_t>(largest_norm));
+    lattice_norm_bound_ = lattice_bound(norm_bound, grid_max_, largest_clip_,
+                                        static_cast<std::uint64_t>(largest_norm));
+}
+
+/// Calls body(begin, end, run) for each part of [begin, end) that lies in one segment.
+template <class Body>
+void Quantiser::for_each_run(std::size_t begin, std::size_t end, const Body& body) const {
+    auto run = std::upper_bound(runs_.begin(), runs_.end(), begin,
+                                [](std::size_t i, const Run& r) { return i < r.end; });
+    for (; begin < end; ++run) {
+        const std::size_t stop = std::min(end, run->end);
+        body(begin, stop, *run);
+        begin = stop;
+    }
+}
+
+/// Fills in the norm of x and what shrinks it to the bound.
+template <class Float>
+void Quantiser::bound_norm(ClipReport& report, std::span<const Float> x,
+                           const Execution& execution) const {
+    const auto maxima = map_pieces<double>(dim_, execution, [&](auto begin, auto end) {
+        double largest = 0;
+        for_each_run(begin, end, [&](std::size_t first, std::size_t last, const Run& run) {
+            for (std::size_t i = first; i < last; ++i) {
+                const double magnitude = std::abs(static_cast<double>(x[i])) * run.relative;
+                largest = magnitude > largest ? magnitude : largest;
+            }
+        });
+        return largest;
+    });
+    const double largest = *std::max_element(maxima.begin(), maxima.end());
+    if (largest == 0) return;
+    if (!std::isfinite(largest)) refuse("a value is too large beside the clip of its segment");
+    // Values are taken relative to the largest, so neither overflow nor underflow spoils the norm.
+    const auto sums = map_pieces<double>(dim_, execution, [&](auto begin, auto end) {
+        // Four accumulators: the additions need not wait for each other.
+        std::array<double, 4> sum{};
+        for_each_run(begin, end, [&](std::size_t first, std::size_t last, const Run& run) {
+            for (std::size_t i = first; i < last; ++i) {
+                const double ratio = std::abs(static_cast<double>(x[i])) * run.relative / largest;
+                sum[i % 4] += norm_ == Norm::l2 ? ratio * ratio : ratio;
+            }
+        });
+        return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    });
+    double relative = 0;
+    for (const double sum : sums) relative += sum;
+    if (norm_ == Norm::l2) relative = std::sqrt(relative);
+    report.norm = largest * relative;  // Infinity where it exceeds a double.
+    report.norm_factor = std::min(1.0, norm_bound_ / largest / relative);  // Correct even there.
+}
+
+/// Rounds the values x[0], x[1], ... at the places from begin to end of the vector.
+template <class Float>
+std::size_t Quantiser::round_piece(std::int64_t* out, const Float* x, std::size_t begin,
+                                   std::size_t end, double weight, double factor) const {
+    const auto round =
+        rounding_ == Rounding::nearest ? round_nearest<Float> : round_stochastic<Float>;
+    std::size_t num_clipped = 0;
+    for_each_run(begin, end, [&](std::size_t first, std::size_t last, const Run& run) {
+        const double steps = weight * run.scale;
+        const Step step{factor, run.clip, steps,
+                        std::min(run.clip * steps, static_cast<double>(grid_max_))};
+        num_clipped += round(out + (first - begin), x + (first - begin), last - first, step);
+    });
+    return num_clipped;
 }
 
 template <class Float>
@@ -268,43 +327,56 @@ ClipReport Quantiser::quantise_any(std::span<std::int64_t> lanes, std::span<cons
         refuse("the vector has " + std::to_string(x.size()) + " values; the codec is for " +
                std::to_string(dim_));
     }
-    check_finite(x, execution);
     if (!(weight >= 0 && weight <= 1)) refuse("the weight must lie in [0, 1]");
-
-    ClipReport report;
-    if (norm_ != Norm::none) {
-        const FloatNorm found = float_norm(x, norm_, norm_bound_, execution);
-        report.norm = found.norm;
-        report.norm_factor = found.factor;
+    if (weight != 0 && weight < min_weight_) {
+        refuse(
+            "the weight is too small for this codec, whose values would lose precision: it carries "
+            "weights from 2^-weight_bits to 1, and 0. Make it with more weight_bits: the binary "
+            "logarithm of the largest weight over the smallest");
     }
-    const double steps = weight * scale_;
-    const Step step{report.norm_factor, clip_, steps,
-                    std::min(clip_ * steps, static_cast<double>(grid_max_))};
-    const auto clipped = map_pieces<std::size_t>(dim_, execution, [&](auto begin, auto end) {
-        const auto round =
-            rounding_ == Rounding::nearest ? round_nearest<Float> : round_stochastic<Float>;
-        return round(lanes.data() + begin, x.data() + begin, end - begin, step);
-    });
+    ClipReport report;
+    std::vector<std::size_t> clipped;
+    if (norm_ == Norm::none) {
+        clipped = map_pieces<std::size_t>(dim_, execution, [&](auto begin, auto end) {
+            const Secret<Float> own = read_once(x.subspan(begin, end - begin));
+            check_finite<Float>(own, begin);
+            return round_piece(lanes.data() + begin, own.data(), begin, end, weight, 1.0);
+        });
+    } else {
+        const Secret<Float> own = read_once(x);
+        parallel_for(dim_, kPiece, execution, [&](std::size_t begin, std::size_t end) {
+            check_finite<Float>(std::span<const Float>(own).subspan(begin, end - begin), begin);
+        });
+        bound_norm<Float>(report, own, execution);
+        clipped = map_pieces<std::size_t>(dim_, execution, [&](auto begin, auto end) {
+            return round_piece(lanes.data() + begin, own.data() + begin, begin, end, weight,
+                               report.norm_factor);
+        });
+    }
     for (const std::size_t num_clipped : clipped) report.num_clipped += num_clipped;
     const std::int64_t weight_lane = std::llrint(weight * static_cast<double>(grid_max_));
     lanes[dim_] = weight_lane;
     if (norm_ != Norm::none) {
-        const auto bound = static_cast<Uint128>(lattice_norm_bound_) *
-                           static_cast<Uint128>(weight_lane) / static_cast<Uint128>(grid_max_);
-        report.lattice_norm = clip_lattice_norm(lanes.first(dim_), norm_,
-                                                static_cast<std::uint64_t>(bound), execution);
+        const auto bound = static_cast<std::uint64_t>(static_cast<Uint128>(lattice_norm_bound_) *
+                                                      static_cast<Uint128>(weight_lane) /
+                                                      static_cast<Uint128>(grid_max_));
+        report.lattice_norm = clip_lattice_norm(lanes.first(dim_), norm_, bound, execution);
+        // Noise is calibrated to the bound, so nothing is let through on trust.
+        if (report.lattice_norm > bound) {
+            throw Error(Errc::internal, "the norm of the quantised vector exceeds its bound");
+        }
     }
     return report;
 }
 
 ClipReport Quantiser::quantise(std::span<std::int64_t> lanes, std::span<const float> x,
                                double weight, const Execution& execution) const {
-    return quantise_any(lanes, x, weight, execution);
+    return zeroed_on_error(lanes, [&] { return quantise_any(lanes, x, weight, execution); });
 }
 
 ClipReport Quantiser::quantise(std::span<std::int64_t> lanes, std::span<const double> x,
                                double weight, const Execution& execution) const {
-    return quantise_any(lanes, x, weight, execution);
+    return zeroed_on_error(lanes, [&] { return quantise_any(lanes, x, weight, execution); });
 }
 
 double Quantiser::dequantise(std::span<double> values, std::span<const std::int64_t> lanes,
@@ -314,9 +386,11 @@ double Quantiser::dequantise(std::span<double> values, std::span<const std::int6
                std::to_string(lanes.size()));
     }
     parallel_for(dim_, kPiece, execution, [&](std::size_t begin, std::size_t end) {
-        for (std::size_t i = begin; i < end; ++i) {
-            values[i] = static_cast<double>(lanes[i]) / scale_;
-        }
+        for_each_run(begin, end, [&](std::size_t first, std::size_t last, const Run& run) {
+            for (std::size_t i = first; i < last; ++i) {
+                values[i] = static_cast<double>(lanes[i]) / run.scale;
+            }
+        });
     });
     return static_cast<double>(lanes[dim_]) / static_cast<double>(grid_max_);
 }

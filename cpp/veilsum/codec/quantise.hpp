@@ -3,8 +3,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "veilsum/base/parallel.hpp"
+#include "veilsum/codec/lanes.hpp"
 
 namespace veilsum {
 
@@ -25,63 +27,94 @@ struct ClipReport {
     std::uint64_t lattice_norm = 0;  ///< ceil(norm) of the value lanes; 0 without a norm bound.
 };
 
+/// Consecutive values of a vector that share one clip: the largest magnitude that counts.
+struct Segment {
+    std::size_t num_values;
+    double clip;
+};
+
 /// Turns float vectors of one length into integer lanes on a fixed grid and back.
 ///
-/// A vector of `dim` values and its weight w in [0, 1] become dim + 1 lanes: value lanes
+/// A vector of `dim` values and its weight w become dim + 1 lanes: value lanes
 /// round(clamp(x) * w * scale) with scale = grid_max / clip, then one weight lane round(w *
 /// grid_max). Every lane lies within +-grid_max. Immutable; use from any thread.
 class Quantiser {
 public:
-    /// Throws Error: invalid_argument (dim outside [1, 2^40]; value_bits outside [2, 40]; clip not
-    /// a positive finite number for which grid_max / clip is a normal double; with a norm,
-    /// norm_bound not positive and finite or dim * grid_max >= 2^63; without one, any norm_bound).
-    Quantiser(std::size_t dim, double clip, unsigned value_bits, Norm norm = Norm::none,
+    /// The segments follow one another and make up the vector.
+    /// Throws Error: invalid_argument (dim outside [1, 2^40], or an empty segment; what grid_max()
+    /// refuses of the precision; a clip that is not a positive finite number for which
+    /// grid_max / clip is a normal double; clips more than 2^64 apart; with a norm, norm_bound not
+    /// positive and finite or dim * grid_max >= 2^63; without one, any norm_bound).
+    Quantiser(std::vector<Segment> segments, Precision precision, Norm norm = Norm::none,
               double norm_bound = 0, Rounding rounding = Rounding::nearest);
 
     std::size_t dim() const noexcept { return dim_; }
     std::size_t num_lanes() const noexcept { return dim_ + 1; }
 
-    /// The largest magnitude of a lane and the weight lane of w = 1: 2^(value_bits-1) - 1.
+    /// The largest magnitude of a lane, and the weight lane of w = 1.
     std::int64_t grid_max() const noexcept { return grid_max_; }
 
-    /// Grid steps per unit of value.
-    double scale() const noexcept { return scale_; }
+    /// The smallest weight but 0 that keeps the precision of values: 2^-weight_bits.
+    double min_weight() const noexcept { return min_weight_; }
+
+    /// Grid steps per unit of value in the segments of the largest clip; others have more.
+    double scale() const noexcept { return static_cast<double>(grid_max_) / largest_clip_; }
 
     /// What bounds the norm of value lanes of weight 1: floor(norm_bound * grid_max / clip), exact,
-    /// or dim * grid_max where that is less. With the weight lane a, quantise() returns value lanes
-    /// of a norm <= lattice_norm_bound() * a / grid_max(), whatever rounding did. 0 without a norm.
+    /// or dim * grid_max where that is less. Where clips differ it is the largest that counts: a
+    /// value is taken times largest clip / its clip. With the weight lane a, quantise() returns
+    /// value lanes of a norm <= lattice_norm_bound() * a / grid_max(), whatever rounding did. 0
+    /// without a norm.
     std::uint64_t lattice_norm_bound() const noexcept { return lattice_norm_bound_; }
 
     /// Norm-clips `x`, clips each value, weights, scales and rounds, then shrinks the integers
     /// towards 0 where rounding pushed their exact norm over the bound of their weight.
     ///
-    /// Requires lanes.size() == num_lanes(). Deterministic with nearest rounding, whatever the
-    /// number of threads. Secret: x, weight, lanes.
-    /// Throws Error: invalid_argument (wrong length; NaN or infinity in x, before a lane is
-    /// written; weight outside [0, 1]), entropy.
+    /// Requires lanes.size() == num_lanes(). Every value of x is read once, so that the bounds hold
+    /// even if another thread writes to x meanwhile. Deterministic with nearest rounding, whatever
+    /// the number of threads. Secret: x, weight, lanes.
+    /// Throws Error, and sets all lanes to 0: invalid_argument (wrong length; NaN or infinity in x;
+    /// weight neither 0 nor in [min_weight(), 1]), entropy, internal (the norm exceeds its bound).
     ClipReport quantise(std::span<std::int64_t> lanes, std::span<const float> x, double weight,
                         const Execution& execution) const;
     ClipReport quantise(std::span<std::int64_t> lanes, std::span<const double> x, double weight,
                         const Execution& execution) const;
 
-    /// The weighted sum that summed lanes stand for: values = value lanes / scale(), and returns
-    /// the sum of the weights = weight lane / grid_max().
+    /// The weighted sum that summed lanes stand for: values = value lanes / scale, and returns the
+    /// sum of the weights = weight lane / grid_max().
     /// Throws Error: invalid_argument (wrong length).
     double dequantise(std::span<double> values, std::span<const std::int64_t> lanes,
                       const Execution& execution) const;
 
 private:
+    /// A segment and what each of its values goes through.
+    struct Run {
+        std::size_t begin;
+        std::size_t end;
+        double clip;
+        double scale;     ///< Grid steps per unit.
+        double relative;  ///< Largest clip / clip, at least 1.
+    };
+
     template <class Float>
     ClipReport quantise_any(std::span<std::int64_t> lanes, std::span<const Float> x, double weight,
                             const Execution& execution) const;
+    template <class Float>
+    void bound_norm(ClipReport& report, std::span<const Float> x, const Execution& execution) const;
+    template <class Float>
+    std::size_t round_piece(std::int64_t* out, const Float* x, std::size_t begin, std::size_t end,
+                            double weight, double factor) const;
+    template <class Body>
+    void for_each_run(std::size_t begin, std::size_t end, const Body& body) const;
 
-    std::size_t dim_;
-    double clip_;
+    std::size_t dim_ = 0;
+    std::vector<Run> runs_;
+    double largest_clip_ = 0;
     Norm norm_;
     double norm_bound_;
     Rounding rounding_;
     std::int64_t grid_max_;
-    double scale_;
+    double min_weight_;
     std::uint64_t lattice_norm_bound_ = 0;
 };
 

@@ -31,7 +31,7 @@ from veilsum.secure_sum.received import (
 )
 from veilsum.threshold import PartialDecryption
 from veilsum.vector import Codec, EncryptedVector
-from veilsum.wire import Reader, WireKind, wire_kind
+from veilsum.wire import Reader, WireKind, version_of, wire_kind
 
 __all__ = ["MESSAGES"]
 
@@ -50,8 +50,9 @@ def _ciphertexts(frames: Iterator[bytes], agreed: Agreed, contents: Contents) ->
 
 def _encrypted_vector(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
     data = next(frames)
-    reader = Reader(data, WireKind.ENCRYPTED_VECTOR, 1)
-    codec = Codec.read_from(reader)
+    version = version_of(data, oldest=1, newest=2)
+    reader = Reader(data, WireKind.ENCRYPTED_VECTOR, version)
+    codec = Codec.read_from(reader, has_segments=version == 2)
     contents.facts |= {"codec": asdict(codec), "num_addends": reader.u64()}
     contents.facts |= _ciphertext_facts(reader.bytes(reader.remaining()))
     if agreed.federation is None:

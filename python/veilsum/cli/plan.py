@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from veilsum.cli.sizes import contribution_size
 from veilsum.codec import LaneCodec
 from veilsum.errors import InvalidArgumentError
 from veilsum.privacy import (
@@ -17,6 +16,7 @@ from veilsum.privacy import (
     accounting_available,
     forecast,
 )
+from veilsum.sizes import contribution_size
 
 __all__ = ["Goal", "Plan", "meaning", "plan", "trust_levels"]
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from veilsum.cli.facts import Facts
-from veilsum.cli.sizes import contribution_size
 from veilsum.errors import InvalidArgumentError
 from veilsum.identity import Enrolment
 from veilsum.keys import PublicKey
 from veilsum.privacy import GaussianNoise, Noise
 from veilsum.secure_sum import Federation, ThresholdKey
 from veilsum.secure_sum.federation import KeyTrust
+from veilsum.sizes import contribution_size
 from veilsum.vector import Codec
 
 __all__ = ["Policy", "Terms", "roster_facts", "terms_facts"]

@@ -107,6 +107,8 @@ class FedAvg:
         dim = sum(array.size for array in self._model)
         self._clients = _named(clients)
         self._weights = _weights(self._clients, weighting, max_samples)
+        if codec is not None:
+            codec = codec.for_weight_spread(_spread(self._weights))
         if noise is not None and not noise.weighted and weighting != "uniform":
             raise InvalidArgumentError(
                 "this noise does not hide weights; use weighting='uniform', or weighted=True"
@@ -272,3 +274,8 @@ def _weights(
     if cap < 1 or min(counts.values()) < 0:
         raise InvalidArgumentError("clients need samples, and max_samples must be at least 1")
     return {name: min(count, cap) / cap for name, count in counts.items()}
+
+
+def _spread(weights: dict[str, float]) -> float:
+    """The largest that a weight can be, over the smallest of a client that has samples."""
+    return 1 / min((weight for weight in weights.values() if weight > 0), default=1.0)

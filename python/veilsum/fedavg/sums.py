@@ -11,9 +11,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from veilsum.codec import LaneCodec, Sum
+from veilsum.codec import LaneCodec
 from veilsum.errors import ProtocolError
 from veilsum.fedavg.history import Meter
+from veilsum.opened_sum import Sum
 from veilsum.privacy import Ledger, Noise
 from veilsum.secure_sum import Aggregator, Contributor, ShareHolder
 

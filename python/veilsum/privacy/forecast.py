@@ -1,16 +1,21 @@
 """What a noise setting will do, before anything is trained."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from veilsum import arguments
 from veilsum.codec import LaneCodec
 from veilsum.errors import InvalidArgumentError
 from veilsum.privacy.accounting import accounting_available, pld_epsilon
 from veilsum.privacy.head_room import OVERFLOW_PROBABILITY
 from veilsum.privacy.mechanisms import Noise
 from veilsum.privacy.sampling import FixedSizeSampling
+from veilsum.sizes import contribution_size
 
 __all__ = ["Forecast", "forecast"]
+
+# Of the integral over the noise on the weights.
+_DEVIATIONS, _NUM_POINTS = 9.0, 500
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,15 @@ class Forecast:
             without the extra ``accounting``.
         lane_bits: bits of a value in a ciphertext.
         overflow_probability: of a wrong sum because noise left its lane; at most, for a vector.
+        noise_of_weight: standard deviation of the noise on the total weight, as a part of that
+            weight; 0 where weights are not hidden. The mean is divided by it, so from about 0.2 on
+            it spoils means, and steps are too long or too short by as much.
+        no_mean_probability: about how likely a sum has no mean that can be used, since noise makes
+            the total weight negative or moves a value beyond its clip; such a round is lost.
+        noise_for_weights: how many times larger noise is than with ``weighted=False``, for the
+            same privacy.
+        num_bytes: of the ciphertexts of a contribution.
+        num_bytes_for_weights: how many of them are there for ``weight_bits``.
     """
 
     num_contributors: int
@@ -41,23 +55,42 @@ class Forecast:
     epsilon_honest_server_sampled: float | None
     lane_bits: int
     overflow_probability: float
+    noise_of_weight: float
+    no_mean_probability: float
+    noise_for_weights: float
+    num_bytes: int
+    num_bytes_for_weights: int
 
 
 def forecast(
-    noise: Noise, codec: LaneCodec, *, num_contributors: int, population: int | None = None
+    noise: Noise,
+    codec: LaneCodec,
+    *,
+    num_contributors: int,
+    population: int | None = None,
+    mean_weight: float = 1.0,
+    key_bits: int = 3072,
 ) -> Forecast:
-    """What ``noise`` does to sums of ``num_contributors`` contributions of weight 1.
+    """What ``noise`` does to sums of ``num_contributors`` contributions.
 
-    ``population``: how many the contributors of each round are chosen from, at random, anew, and in
-    secret, as ``FedAvg`` does without a seed. The noise's ``rounds`` are then those of the whole
-    training, since the same one may be chosen every time.
+    Args:
+        noise: what each contributor adds.
+        codec: fitted to it.
+        num_contributors: in a sum.
+        population: how many the contributors of each round are chosen from, at random, anew, and in
+            secret, as ``FedAvg`` does without a seed. The noise's ``rounds`` are then those of the
+            whole training, since the same one may be chosen every time.
+        mean_weight: of a contributor, in (0, 1]; 1 where all weigh alike.
+        key_bits: size of the key, for the bytes.
 
     Raises:
         InvalidArgumentError: a codec that the noise does not fit, or fewer contributors than the
             noise assumes honest ones, or more than the codec has room for.
     """
     noise.check_fits(codec)
-    codec.check_num_addends(num_contributors)
+    num_contributors = codec.check_num_addends(num_contributors)
+    mean_weight = arguments.real("mean_weight", mean_weight, above=0, at_most=1)
+    key_bits = arguments.count("key_bits", key_bits, at_least=1024, at_most=16384)
     if num_contributors < noise.honest_contributors:
         raise InvalidArgumentError(
             f"{num_contributors} contributors cannot include "
@@ -66,10 +99,13 @@ def forecast(
     deviation = noise.standard_deviation(codec) * math.sqrt(num_contributors)
     per_norm = math.sqrt(codec.dim) if noise.norm == "l2" else float(codec.dim)
     assert codec.lattice_norm_bound is not None  # check_fits saw a norm.
+    total_weight = num_contributors * mean_weight
+    weight_noise = deviation / codec.weight_scale / total_weight if noise.weighted else 0.0
+    num_bytes = contribution_size(codec, key_bits).num_bytes
     return Forecast(
         num_contributors=num_contributors,
-        noise_per_value=deviation / codec.scale / num_contributors,
-        signal_to_noise=num_contributors * codec.lattice_norm_bound / (deviation * per_norm),
+        noise_per_value=deviation / codec.scale / total_weight,
+        signal_to_noise=total_weight * codec.lattice_norm_bound / (deviation * per_norm),
         epsilon_colluding=noise.epsilon_of(noise.rounds * noise.round_cost(codec)),
         epsilon_honest_server=noise.epsilon_of(
             noise.rounds * noise.round_cost(codec, honest_contributors=num_contributors)
@@ -77,7 +113,41 @@ def forecast(
         epsilon_honest_server_sampled=_sampled(noise, codec, num_contributors, population),
         lane_bits=codec.lane_bits,
         overflow_probability=OVERFLOW_PROBABILITY,
+        noise_of_weight=weight_noise,
+        no_mean_probability=_no_mean(weight_noise, codec.dim),
+        noise_for_weights=noise.sensitivity(codec)
+        / replace(noise, weighted=False).sensitivity(codec),
+        num_bytes=num_bytes,
+        num_bytes_for_weights=num_bytes - _size_without_weights(noise, codec, key_bits),
     )
+
+
+def _no_mean(weight_noise: float, dim: int) -> float:
+    """That noise spoils the mean of values that are all 0, with normal noise of this deviation.
+
+    Where weights are hidden, noise is as large beside the total weight as it is beside the sum of
+    the clips. So a value is beyond its clip if its own noise, in deviations, exceeds the noisy
+    total weight, in deviations: (1 + z * weight_noise) / weight_noise for a normal z.
+    """
+    if weight_noise == 0:
+        return 0.0
+    kept = total = 0.0
+    for i in range(-_NUM_POINTS, _NUM_POINTS + 1):
+        z = _DEVIATIONS * i / _NUM_POINTS
+        density = math.exp(-z * z / 2)
+        total += density
+        reach = 1 / weight_noise + z
+        if reach > 0:
+            # The chance that one value of dim lies within, to the power of dim.
+            outside = math.erfc(reach / math.sqrt(2))
+            kept += density * (0.0 if outside >= 1 else math.exp(dim * math.log1p(-outside)))
+    return max(0.0, 1 - kept / total)
+
+
+def _size_without_weights(noise: Noise, codec: LaneCodec, key_bits: int) -> int:
+    # Noise is as much narrower on the coarser grid: room for it is made again.
+    coarser = noise.fit(replace(codec, weight_bits=0, norm=None, norm_bound=None, noise_bound=0))
+    return contribution_size(coarser, key_bits).num_bytes
 
 
 def _sampled(

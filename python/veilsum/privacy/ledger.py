@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from veilsum import arguments
 from veilsum.codec import LaneCodec
-from veilsum.durable import DurableFile
 from veilsum.errors import (
     BudgetExhaustedError,
     InvalidArgumentError,
@@ -79,7 +78,7 @@ class Ledger:
                 "make one with Ledger.create; else see docs/operations.md: without its record a "
                 "budget counts as spent"
             )
-        ledger = cls(FileStore(DurableFile(path, what="ledger")))
+        ledger = cls(FileStore.open(path))
         ledger.spent  # noqa: B018  Reads every table, so a damaged file is refused here.
         return ledger
 

@@ -74,6 +74,18 @@ class FileStore:
 
         return cls(DurableFile.create(path, schema=_SCHEMA, what="ledger", fill=fill))
 
+    @classmethod
+    def open(cls, path: str) -> "FileStore":
+        """A file that was made before; one of version 1 gets the names of contributions."""
+        store = cls(DurableFile(path, what="ledger"))
+        with store._file.transaction() as connection:
+            if connection.execute("SELECT version FROM budget").fetchall() == [(1,)]:
+                connection.execute(
+                    "ALTER TABLE charges ADD COLUMN commitment BLOB NOT NULL DEFAULT x''"
+                )
+                connection.execute("UPDATE budget SET version = ?", (_VERSION,))
+        return store
+
     @contextmanager
     def transaction(self) -> Iterator["_FileBook"]:
         """All of it or nothing, and on the disk at the end. No other process comes between."""
@@ -117,8 +129,9 @@ class _FileBook:
     def add(self, round_id: bytes, commitment: bytes, cost: float) -> None:
         """Record a charge."""
         now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        columns = "round_id, commitment, cost, charged_at"
         values = (round_id, commitment, cost, now)
-        self.connection.execute("INSERT INTO charges VALUES (?, ?, ?, ?)", values)
+        self.connection.execute(f"INSERT INTO charges ({columns}) VALUES (?, ?, ?, ?)", values)
 
 
 def _is_real(value: object, bound: float) -> bool:

@@ -13,13 +13,14 @@ from veilsum.privacy import GaussianNoise, LaplaceNoise, Noise, read_noise, writ
 from veilsum.secure_sum.fields import HASH_BYTES, read_roster, write_roster
 from veilsum.threshold import ThresholdKey
 from veilsum.vector import Codec
-from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes
+from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes, version_of
 
 __all__ = ["Federation", "KeyTrust"]
 
 KeyTrust = Literal["shared", "authority", "threshold"]
 _TRUST_CODES: dict[KeyTrust, int] = {"shared": 0, "authority": 1, "threshold": 2}
 _VERSION = 2
+_VERSION_SEGMENTS = 3  # Of codecs that need the longer form.
 _SIGNED_VERSION = 1
 _SIGNATURE_BYTES = 64
 _NO_ROUND = bytes(HASH_BYTES)
@@ -149,7 +150,8 @@ class Federation:
 
     def to_bytes(self) -> bytes:
         """The wire form (docs/wire-format.md, section 5)."""
-        writer = Writer(WireKind.FEDERATION, _VERSION)
+        version = _VERSION_SEGMENTS if self.codec.needs_segments else _VERSION
+        writer = Writer(WireKind.FEDERATION, version)
         writer.u8(_TRUST_CODES[self.trust])
         writer.u64(self.honest_contributors)
         writer.u64(self.colluding_contributors)
@@ -170,13 +172,16 @@ class Federation:
             MalformedDataError: not the wire format, or an agreement that cannot be.
             InvalidKeyError: a key that breaks a rule of docs/validation.md.
         """
-        reader = Reader(as_bytes(data), WireKind.FEDERATION, _VERSION)
+        message = as_bytes(data)
+        version = version_of(message, oldest=_VERSION, newest=_VERSION_SEGMENTS)
+        reader = Reader(message, WireKind.FEDERATION, version)
         trust_code = reader.u8()
         if trust_code not in _TRUST_CODES.values():
             raise MalformedDataError("federation: unknown trust")
         honest, colluding, fewest = reader.u64(), reader.u64(), reader.u64()
         chunk_size = reader.u32()
-        codec, noise = Codec.read_from(reader), read_noise(reader)
+        codec = Codec.read_from(reader, has_segments=version == _VERSION_SEGMENTS)
+        noise = read_noise(reader)
         contributors, holders = read_roster(reader), read_roster(reader)
         read_key = (
             ThresholdKey.from_bytes
