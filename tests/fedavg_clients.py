@@ -79,6 +79,11 @@ def key():
     return known_key(2048).secret
 
 
+def loop_key(trust):
+    """A key for this trust, made ahead."""
+    return (shared_key().key, shared_key().shares) if trust == "threshold" else key()
+
+
 def clients(num_clients=NUM_CLIENTS):
     return [LinearClient(seed, num_samples=10 + 5 * seed) for seed in range(num_clients)]
 
@@ -86,12 +91,19 @@ def clients(num_clients=NUM_CLIENTS):
 def loop(members=None, **changes):
     settings = {"codec": CODEC, "trust": "clear", "fraction": 1.0, "evaluate": error, "seed": 1}
     settings |= changes
-    if settings["trust"] == "threshold":
-        settings.setdefault("key", (shared_key().key, shared_key().shares))
-    elif settings["trust"] != "clear":
-        settings.setdefault("key", key())
+    if settings["trust"] != "clear":
+        settings.setdefault("key", loop_key(settings["trust"]))
     return vs.FedAvg(zeros(), clients() if members is None else members, **settings)
 
 
 def same(a, b):
     return all(np.array_equal(x, y) and x.dtype == y.dtype for x, y in zip(a, b, strict=True))
+
+
+def choices(selector, num_rounds):
+    """Whom a selector chooses in these rounds."""
+    state, chosen = selector.start, []
+    for _ in range(num_rounds):
+        names, state = selector.choose(state)
+        chosen.append(names)
+    return chosen

@@ -120,16 +120,21 @@ def noisy(kind, **changes):
 @pytest.mark.parametrize("trust", ["authority", "clear"])
 def test_clients_stop_contributing_when_their_budget_is_spent(kind, trust):
     noise = noisy(kind)
-    run = fl.loop(trust=trust, noise=noise, weighting="uniform", codec=fl.CODEC)
-    run.run(3)
-    first, second, third = run.history.rounds
+    members = fl.clients()
+    run = fl.loop(members, trust=trust, noise=noise, weighting="uniform", codec=fl.CODEC)
+    with pytest.raises(vs.RunEndedError, match="0 of 10 clients have budget left") as ended:
+        run.run(3)
+    assert [client.calls for client in members] == [[1, 1]] * fl.NUM_CLIENTS
+    assert ended.value.history is run.history
+    first, second = run.history
     assert first.num_contributors == second.num_contributors == fl.NUM_CLIENTS
     assert first.epsilon_colluding < second.epsilon_colluding <= 50.0
     assert second.epsilon_colluding > 49.9
     assert second.epsilon_honest_server <= second.epsilon_colluding
-    assert third.num_contributors == 0
-    assert all("BudgetExhaustedError" in text for text in third.failures.values())
-    assert third.epsilon_colluding == second.epsilon_colluding
+    assert (
+        second.noise_per_value
+        == vs.privacy.forecast(noise, run.codec, num_contributors=fl.NUM_CLIENTS).noise_per_value
+    )
 
 
 def test_the_epsilons_are_those_of_the_noise():
@@ -165,9 +170,11 @@ def test_ledgers_may_be_durable(tmp_path):
             return vs.privacy.Ledger.open(path)
         return vs.privacy.Ledger.create(path, epsilon=noise.epsilon, delta=noise.delta)
 
-    for expected in (fl.NUM_CLIENTS, fl.NUM_CLIENTS, 0):
+    for _ in range(2):
         run = fl.loop(noise=noise, weighting="uniform", ledger_for=ledger_for)
-        assert run.run(1).rounds[0].num_contributors == expected
+        assert run.run(1)[0].num_contributors == fl.NUM_CLIENTS
+    with pytest.raises(vs.RunEndedError, match="BudgetExhaustedError"):
+        fl.loop(noise=noise, weighting="uniform", ledger_for=ledger_for).run(1)
 
 
 def test_noise_is_in_the_model():
@@ -194,10 +201,10 @@ def test_swallowed_weights_abandon_the_round():
 def test_random_selection_asks_a_fraction_and_repeats_with_the_seed():
     names = [f"c{i}" for i in range(20)]
     selector = Selector(names, fraction=0.25, selection="random", seed=5)
-    rounds = [selector.next_round() for _ in range(30)]
-    assert all(len(set(chosen)) == 5 and chosen == sorted(chosen) for chosen in rounds)
+    rounds = fl.choices(selector, 30)
+    assert all(len(set(chosen)) == 5 and chosen == tuple(sorted(chosen)) for chosen in rounds)
     again = Selector(names, fraction=0.25, selection="random", seed=5)
-    assert rounds == [again.next_round() for _ in range(30)]
+    assert rounds == fl.choices(again, 30)
     assert len({tuple(chosen) for chosen in rounds}) > 20
 
 
@@ -206,8 +213,7 @@ def test_shuffled_selection_asks_everyone_equally_often(num_clients, fraction):
     names = [f"c{i}" for i in range(num_clients)]
     selector = Selector(names, fraction=fraction, selection="shuffled", seed=None)
     counts = dict.fromkeys(names, 0)
-    for _ in range(50):
-        chosen = selector.next_round()
+    for chosen in fl.choices(selector, 50):
         assert len(set(chosen)) == selector.num_per_round
         for name in chosen:
             counts[name] += 1
@@ -262,14 +268,20 @@ def test_progress_shows_a_bar_and_leaves_stdout_alone(capfd):
         ({"selection": "first"}, "'shuffled'"),
         ({"weighting": "equal"}, "'uniform'"),
         ({"momentum": 1.0}, "momentum"),
-        ({"min_contributors": 11}, "min_contributors"),
-        ({"trust": "shared", "min_contributors": 1}, "fewer than 2"),
-        ({"trust": "threshold", "fraction": 0.1}, "fewer than 2"),
+        ({"min_contributors": 11}, "larger fraction"),
+        ({"trust": "shared", "min_contributors": 1}, "at least 2: an encrypted sum of fewer"),
+        (
+            {"trust": "threshold", "fraction": 0.1},
+            r"fraction=0\.1 of 10 clients asks 1.*larger fraction",
+        ),
         ({"trust": "authority", "key": (None, [])}, "one secret key"),
         ({"local_epochs": 0}, "local_epochs"),
         ({"max_samples": 0}, "max_samples"),
         ({"noise": noisy("gaussian")}, "weighting='uniform'"),
-        ({"noise": noisy("gaussian", honest_contributors=11), "weighting": "uniform"}, "11 honest"),
+        (
+            {"noise": noisy("gaussian", honest_contributors=11), "weighting": "uniform"},
+            "counts on 11 honest",
+        ),
         ({"noise": noisy("laplace"), "codec": None, "weighting": "uniform"}, "need a codec"),
     ],
 )

@@ -79,22 +79,3 @@ def test_too_few_contributors_abandon_the_round_and_not_the_run(trust, caplog):
     assert any("abandoned" in message for message in caplog.messages)
     assert not fl.same(run.model, before)  # of the second round
     assert run.history.rounds[1].num_contributors == 2
-
-
-def test_an_interrupt_keeps_the_last_whole_round():
-    class Interrupting(fl.LinearClient):
-        def train(self, model, epochs):
-            if len(self.calls) == 2:
-                self.calls.append("interrupted")
-                raise KeyboardInterrupt
-            return super().train(model, epochs)
-
-    run = fl.loop([fl.LinearClient(0), Interrupting(1)])
-    with pytest.raises(KeyboardInterrupt):
-        run.run(5)
-    assert len(run.history.rounds) == 2
-    reference_run = fl.loop([fl.LinearClient(0), fl.LinearClient(1)])
-    reference_run.run(2)
-    assert fl.same(run.model, reference_run.model)
-    run.run(1)
-    assert run.history.rounds[-1].round_number == 3

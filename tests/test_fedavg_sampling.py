@@ -78,10 +78,8 @@ def test_nothing_is_claimed_once_a_client_failed():
 
 def test_without_a_seed_all_sets_are_equally_likely():
     selector = Selector(list("abcd"), fraction=0.5, selection="random", seed=None)
-    num_draws = 6000
     counts = {}
-    for _ in range(num_draws):
-        chosen = tuple(selector.next_round())
+    for chosen in fl.choices(selector, 6000):
         counts[chosen] = counts.get(chosen, 0) + 1
     assert len(counts) == 6
     scipy_stats = pytest.importorskip("scipy.stats")
@@ -93,7 +91,7 @@ def test_a_seed_repeats_the_choice_and_no_seed_does_not():
         selector = Selector(
             [f"{i:02}" for i in range(50)], fraction=0.5, selection="random", seed=seed
         )
-        return [selector.next_round() for _ in range(3)]
+        return fl.choices(selector, 3)
 
     assert choices(7) == choices(7)
     assert choices(None) != choices(None)

@@ -61,22 +61,30 @@ def write_file(
         Path(temporary).unlink(missing_ok=True)
 
 
-def read_file(path: str | os.PathLike[str], *, max_bytes: int, what: str) -> bytes:
+def read_file(
+    path: str | os.PathLike[str], *, max_bytes: int, what: str, may_be_pipe: bool = False
+) -> bytes:
     """A whole file of at most ``max_bytes``; ``what`` names it in errors, such as "a key file".
+
+    ``may_be_pipe``: wait for whoever writes into a pipe, as a shell's ``<(...)`` makes one.
 
     Raises:
         MalformedDataError: it is longer, or is a device, a pipe or a socket, which might never end.
         OSError: it cannot be read.
     """
     # Without O_NONBLOCK the opening of a pipe waits for whoever writes into it.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    waits = 0 if may_be_pipe else os.O_NONBLOCK
+    descriptor = os.open(path, os.O_RDONLY | waits | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
-        mode = os.fstat(descriptor).st_mode
+        about = os.fstat(descriptor)
+        mode = about.st_mode
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
-        if not stat.S_ISREG(mode):
+        if not stat.S_ISREG(mode) and not (may_be_pipe and stat.S_ISFIFO(mode)):
             raise MalformedDataError(f"{os.fspath(path)} is no regular file, so it is not {what}")
-        data = file.read(max_bytes + 1)
+        # One more than there was, for a file that grows; a large limit reserves no memory.
+        size = about.st_size if stat.S_ISREG(mode) else max_bytes
+        data = file.read(min(size, max_bytes) + 1)
     if len(data) > max_bytes:
         raise MalformedDataError(f"{os.fspath(path)} is too long to be {what}")
     return data

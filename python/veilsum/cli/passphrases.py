@@ -62,7 +62,7 @@ def _from_file(file: Path | None, *, own: bool = True) -> bytes | None:
         file = Path(named) if named else None
     if file is None:
         return None
-    data = read_file(file, max_bytes=_MAX_FILE_BYTES, what="a passphrase's file")
+    data = read_file(file, max_bytes=_MAX_FILE_BYTES, what="a passphrase's file", may_be_pipe=True)
     passphrase = data.removesuffix(b"\n").removesuffix(b"\r")
     if not passphrase or any(c in passphrase for c in b"\n\r\0"):
         raise InvalidArgumentError(f"{file} must hold one line, the passphrase")

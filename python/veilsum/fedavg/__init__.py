@@ -13,6 +13,6 @@ from veilsum.fedavg.clients import Client
 from veilsum.fedavg.history import History, RoundRecord
 from veilsum.fedavg.loop import FedAvg
 from veilsum.fedavg.parameters import Model
-from veilsum.fedavg.parties import Trust
+from veilsum.fedavg.settings import Trust
 
 __all__ = ["Client", "FedAvg", "History", "Model", "RoundRecord", "Trust"]

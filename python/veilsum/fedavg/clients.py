@@ -2,16 +2,17 @@
 
 import random
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from veilsum.errors import InvalidArgumentError
+from veilsum import arguments
 from veilsum.fedavg.parameters import Model
 from veilsum.privacy import FixedSizeSampling
 
-__all__ = ["Client", "Selection", "Selector"]
+__all__ = ["Client", "Selection", "Selector", "SelectorState"]
 
 Selection = Literal["random", "shuffled"]
 
@@ -30,6 +31,19 @@ class Client(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class SelectorState:
+    """Where a selector is: what the next choice depends on.
+
+    Attributes:
+        generator: state of the seeded generator, as numpy gives it; None without a seed.
+        waiting: with turns, who has not been asked since the last shuffle.
+    """
+
+    generator: dict[str, Any] | None
+    waiting: tuple[str, ...] = ()
+
+
 class Selector:
     """Chooses the clients of each round.
 
@@ -39,22 +53,24 @@ class Selector:
     what a privacy budget wants.
 
     Without a seed the choice comes from the operating system's generator, and nobody can repeat it.
+    A selector keeps nothing: whoever takes the same state again gets the same seeded choice.
     """
 
     def __init__(
         self, names: Sequence[str], *, fraction: float, selection: Selection, seed: int | None
     ) -> None:
-        if not 0 < fraction <= 1:
-            raise InvalidArgumentError(f"fraction is {fraction}; it must lie in (0, 1]")
-        if selection not in ("random", "shuffled"):
-            raise InvalidArgumentError(
-                f"selection is {selection!r}; it must be 'random' or 'shuffled'"
-            )
+        fraction = arguments.real("fraction", fraction, above=0, at_most=1)
+        self._selection = arguments.choice("selection", selection, get_args(Selection))
         self._names = list(names)
+        self._seed = None if seed is None else arguments.count("seed", seed)
         self.num_per_round = max(1, round(fraction * len(self._names)))
-        self._selection = selection
-        self._seeded = None if seed is None else np.random.default_rng(seed)
-        self._waiting: list[str] = []
+
+    @property
+    def start(self) -> SelectorState:
+        """Before the first round."""
+        if self._seed is None:
+            return SelectorState(None)
+        return SelectorState(dict(np.random.default_rng(self._seed).bit_generator.state))
 
     @property
     def secret_sampling(self) -> FixedSizeSampling | None:
@@ -64,27 +80,43 @@ class Selector:
         and if everyone is asked.
         """
         population = len(self._names)
-        if self._seeded or self._selection != "random" or self.num_per_round == population:
+        is_known = self._seed is not None or self._selection != "random"
+        if is_known or self.num_per_round == population:
             return None
         return FixedSizeSampling(population=population, sample_size=self.num_per_round)
 
-    def next_round(self) -> list[str]:
-        """The names of the next round's clients, sorted."""
+    def choose(self, state: SelectorState) -> tuple[tuple[str, ...], SelectorState]:
+        """The names of the next round's clients, sorted, and the state after."""
+        order = _Order(state.generator)
+        waiting = list(state.waiting)
         if self._selection == "random":
-            chosen = self._shuffled(self._names)[: self.num_per_round]
+            chosen = order.shuffled(self._names)[: self.num_per_round]
         else:
-            chosen = self._waiting[: self.num_per_round]
-            self._waiting = self._waiting[self.num_per_round :]
+            chosen, waiting = waiting[: self.num_per_round], waiting[self.num_per_round :]
             missing = self.num_per_round - len(chosen)
             if missing > 0:
-                order = self._shuffled(self._names)
+                names = order.shuffled(self._names)
                 # Who is in this round already waits with the rest.
-                fresh = [name for name in order if name not in chosen][:missing]
-                self._waiting = [name for name in order if name not in fresh]
+                fresh = [name for name in names if name not in chosen][:missing]
+                waiting = [name for name in names if name not in fresh]
                 chosen += fresh
-        return sorted(chosen)
+        return tuple(sorted(chosen)), SelectorState(order.state, tuple(waiting))
 
-    def _shuffled(self, names: Sequence[str]) -> list[str]:
+
+class _Order:
+    """Random orders, from a seeded generator at some state or from the operating system's."""
+
+    def __init__(self, state: dict[str, Any] | None) -> None:
+        self._seeded = None
+        if state is not None:
+            self._seeded = np.random.default_rng()
+            self._seeded.bit_generator.state = state
+
+    @property
+    def state(self) -> dict[str, Any] | None:
+        return None if self._seeded is None else dict(self._seeded.bit_generator.state)
+
+    def shuffled(self, names: Sequence[str]) -> list[str]:
         if self._seeded is None:
             return random.SystemRandom().sample(names, len(names))
         return [names[i] for i in self._seeded.permutation(len(names))]

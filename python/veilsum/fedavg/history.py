@@ -1,11 +1,12 @@
 """What happened in each round: accuracy, time, traffic, privacy, who was left out."""
 
 import json
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, overload
 
 __all__ = ["History", "Meter", "RoundRecord"]
 
@@ -36,12 +37,13 @@ class RoundRecord:
     """One round.
 
     Attributes:
-        round_number: from 1.
+        round_number: that the round was announced with, growing; a round that was begun and never
+            ended has taken a number too (``History.interrupted``).
         num_invited: clients that were asked.
         num_contributors: clients whose updates are in the sum; 0 if the round was abandoned.
         failures: why each other client was left out, by name.
         abandoned: why the model was left as it was; None for a round that counts.
-        accuracy: what ``evaluate`` returned, if it was asked in this round.
+        accuracy: what ``evaluate`` returned, if it was asked in this round: an accuracy, or a loss.
         seconds: by phase: train, encrypt (clip, noise and encrypt), add, open, step, evaluate.
             Of one process that plays all parties one after another.
         num_bytes: by phase: broadcast (down to clients), contributions (up), opening.
@@ -52,6 +54,12 @@ class RoundRecord:
             part, by the random choice of clients. None where nothing is proved: clients that take
             turns, a seed, everyone asked, a client that was asked and is in no sum, or no noise;
             and without the extra ``accounting``.
+        mean_error_bound: how far rounding can have moved a value of the mean that was applied, in
+            model units (``Sum.mean_error_bound``); noise comes on top. None if none was applied.
+        noise_per_value: standard deviation of the noise in each value of that mean, in model units;
+            None without noise.
+        clipped: the part of its values that was clipped at each client that sent, if
+            ``report_clipping`` lets the record have it.
     """
 
     round_number: int
@@ -65,13 +73,49 @@ class RoundRecord:
     epsilon_honest_server: float | None
     epsilon_colluding: float | None
     epsilon_honest_server_sampled: float | None = None
+    mean_error_bound: float | None = None
+    noise_per_value: float | None = None
+    clipped: dict[str, float] | None = None
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
-    """The rounds of a run, in order."""
+    """The rounds of a run, in order; as a sequence of ``RoundRecord`` too.
+
+    Attributes:
+        rounds: those that ended.
+        interrupted: numbers of rounds that were begun and never ended. What clients sent in them
+            counts in the epsilons of later records.
+        lower_is_better: whether ``evaluate`` returns a loss.
+    """
 
     rounds: list[RoundRecord] = field(default_factory=list)
+    interrupted: list[int] = field(default_factory=list)
+    lower_is_better: bool = False
+
+    def __len__(self) -> int:
+        return len(self.rounds)
+
+    @overload
+    def __getitem__(self, index: int) -> RoundRecord: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[RoundRecord]: ...
+    def __getitem__(self, index: int | slice) -> RoundRecord | list[RoundRecord]:
+        return self.rounds[index]
+
+    def __iter__(self) -> Iterator[RoundRecord]:
+        return iter(self.rounds)
+
+    def __repr__(self) -> str:
+        parts = [f"{len(self.rounds)} rounds"]
+        num_abandoned = sum(record.abandoned is not None for record in self.rounds)
+        if num_abandoned:
+            parts.append(f"{num_abandoned} of them abandoned")
+        if self.interrupted:
+            parts.append(f"{len(self.interrupted)} more interrupted")
+        if self.accuracies:
+            parts.append(f"last {self._figure} {self.accuracies[-1][1]:.4g}")
+        return f"<History: {', '.join(parts)}>"
 
     @property
     def accuracies(self) -> list[tuple[int, float]]:
@@ -89,16 +133,40 @@ class History:
         return _added(record.num_bytes for record in self.rounds)
 
     def rounds_to(self, accuracy: float) -> int | None:
-        """The first round whose accuracy is at least this; None if there is none."""
-        return next((number for number, found in self.accuracies if found >= accuracy), None)
+        """The number of the first round that is at least as good; None if there is none.
+
+        At least this accuracy, or where ``lower_is_better`` at most this loss.
+        """
+        return next(
+            (number for number, found in self.accuracies if self.reaches(found, accuracy)), None
+        )
+
+    def reaches(self, found: float, goal: float) -> bool:
+        """Whether a figure is at least as good as a goal; NaN never is."""
+        return found <= goal if self.lower_is_better else found >= goal
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain dicts and lists, ready for JSON."""
-        return asdict(self)
+        """As plain dicts and lists, ready for JSON, which has no NaN and no infinity: None."""
+        plain: dict[str, Any] = _for_json(asdict(self))
+        return plain
 
     def to_json(self) -> str:
         """As JSON text."""
-        return json.dumps(self.to_dict(), indent=2)
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+
+    @property
+    def _figure(self) -> str:
+        return "loss" if self.lower_is_better else "accuracy"
+
+
+def _for_json(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {name: _for_json(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_for_json(part) for part in value]
+    return value
 
 
 def _added(parts: Iterator[dict[str, Any]]) -> dict[str, Any]:

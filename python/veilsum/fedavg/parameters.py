@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from veilsum.arguments import numeric_array
 from veilsum.errors import InvalidArgumentError
 
 __all__ = ["Model", "difference", "shifted", "to_model"]
@@ -23,7 +24,10 @@ def to_model(arrays: object) -> Model:
     """
     if not isinstance(arrays, (list, tuple)):
         raise TypeError("a model is a list of arrays; for one array write [array]")
-    model = [np.array(array, order="C", copy=True) for array in arrays]
+    model = [
+        np.array(numeric_array(f"array {i} of the model", array), order="C", copy=True)
+        for i, array in enumerate(arrays)
+    ]
     if sum(array.size for array in model) == 0:
         raise InvalidArgumentError("the model has no values")
     for position, array in enumerate(model):
@@ -40,9 +44,17 @@ def difference(trained: Sequence[ArrayLike], start: Model) -> NDArray[np.floatin
     """``trained - start``, flattened: shape ``(dim,)``, float64 if any array is, else float32.
 
     Raises:
+        TypeError: not a list of arrays of real numbers, or masked ones.
         InvalidArgumentError: other shapes than the start's, NaN or infinity.
     """
-    arrays = [np.asarray(array) for array in trained]
+    if not isinstance(trained, (list, tuple)):
+        raise TypeError(f"training returned a {type(trained).__name__}, not a list of arrays")
+    arrays = [
+        numeric_array(f"array {i} that training returned", array) for i, array in enumerate(trained)
+    ]
+    for position, array in enumerate(arrays):
+        if array.dtype.kind == "c":
+            raise TypeError(f"array {position} that training returned has complex numbers")
     shapes, wanted = [a.shape for a in arrays], [a.shape for a in start]
     if shapes != wanted:
         raise InvalidArgumentError(f"training returned arrays of shapes {shapes}, not {wanted}")

@@ -1,12 +1,13 @@
 """The parties of a federation, all in this process: who holds which key, codec and ledger."""
 
-from collections.abc import Callable, Sequence
-from typing import Literal, get_args
+from collections.abc import Callable, Mapping, Sequence
 
-from veilsum.errors import InvalidArgumentError
+from veilsum import arguments
+from veilsum.errors import BudgetExhaustedError, InvalidArgumentError, PolicyRefusedError
 from veilsum.fedavg.founding import DealtKey, Founded, found
 from veilsum.fedavg.history import Meter
 from veilsum.fedavg.parameters import Model
+from veilsum.fedavg.settings import Settings
 from veilsum.fedavg.sums import (
     ClearFloatSum,
     ClearIntegerSum,
@@ -19,91 +20,109 @@ from veilsum.privacy import Ledger, Noise
 from veilsum.secure_sum import Aggregator, RoundDescriptor, hash_model
 from veilsum.vector import Codec
 
-__all__ = ["Parties", "Trust"]
+__all__ = ["Parties"]
 
-Trust = Literal["threshold", "authority", "shared", "clear"]
+_NO_ROUND = bytes(32)
 
 
 class Parties:
     """Makes each round's sum. Contributors keep their ledgers and last rounds from one to the next.
 
-    Arguments as ``FedAvg`` has them; ``dim`` is the number of values of the model and
-    ``num_per_round`` the number of clients asked.
+    Args:
+        names: of all clients.
+        settings: of the run.
+        dim: number of values of the model.
+        num_per_round: number of clients asked in each round.
+        spread: the largest weight over the smallest.
+        key: as for ``FedAvg``.
+        ledger_for: as for ``FedAvg``.
+        num_sent: contributions that each client had sent before this process went on with the run.
+        num_threads: as for ``FedAvg``.
+
+    Attributes:
+        codec: fitted to weights and noise.
+        min_contributors: fewest contributions that are opened.
     """
 
     def __init__(
         self,
         names: Sequence[str],
+        settings: Settings,
         *,
         dim: int,
         num_per_round: int,
-        trust: Trust,
-        codec: Codec | None,
-        noise: Noise | None,
+        spread: float,
         key: SecretKey | DealtKey | None,
-        key_bits: int,
-        min_contributors: int | None,
         ledger_for: Callable[[str], Ledger] | None,
+        num_sent: Mapping[str, int],
         num_threads: int | None,
     ) -> None:
-        if trust not in get_args(Trust):
-            raise InvalidArgumentError(
-                f"trust is {trust!r}; it must be 'threshold', 'authority', 'shared' or 'clear'"
-            )
-        if codec is None and (trust != "clear" or noise is not None):
+        codec, noise = settings.codec, settings.noise
+        if codec is None and (settings.trust != "clear" or noise is not None):
             raise InvalidArgumentError(
                 "encryption and noise need a codec, such as "
                 f"veilsum.Codec({dim}, clip=1.0, value_bits=16, max_addends={num_per_round}); "
                 "clip is the largest change of a value in one round"
             )
         if codec is not None:
-            codec = _checked(codec if noise is None else noise.fit(codec), dim, num_per_round)
+            codec = _fitted(codec.for_weight_spread(spread), noise, dim, num_per_round)
         self.codec = codec
+        self._names = tuple(names)
         self._dim = dim
         self._noise = noise
         self._num_threads = num_threads
-        self._ledgers: dict[str, Ledger] = {}
-        if noise is not None:
-            make = ledger_for or _in_memory(noise)
-            self._ledgers = {name: make(name) for name in names}
-        fewest = 1 if trust == "clear" else 2  # A sum of one hides nothing.
-        if noise is not None:
-            fewest = max(fewest, noise.honest_contributors)
-        if min_contributors is None:
-            min_contributors = fewest
-        if not fewest <= min_contributors <= num_per_round:
-            raise InvalidArgumentError(
-                f"min_contributors is {min_contributors}; {num_per_round} clients are asked each "
-                f"round, the noise assumes {noise.honest_contributors if noise else 0} honest ones,"
-                " and of fewer than 2 no encrypted sum is opened"
-            )
-        self._min_contributors = min_contributors
+        self._ledgers = _ledgers(names, noise, codec, ledger_for, num_sent)
+        self.min_contributors = _fewest(settings, num_per_round, len(names))
         self._founded: Founded | None = None
-        if trust != "clear" and codec is not None:
+        if settings.trust != "clear" and codec is not None:
             self._founded = found(
                 names,
-                trust=trust,
+                trust=settings.trust,
                 key=key,
-                key_bits=key_bits,
+                key_bits=settings.key_bits,
                 codec=codec,
                 noise=noise,
-                min_contributors=min_contributors,
+                min_contributors=self.min_contributors,
                 ledgers=self._ledgers,
             )
 
+    def ledger(self, name: str) -> Ledger | None:
+        """What this client records its spending in; None without noise."""
+        return self._ledgers.get(name)
+
+    def num_able(self) -> int:
+        """How many of all clients have budget left for one more contribution."""
+        if self._noise is None or self.codec is None:
+            return len(self._names)
+        able = 0
+        for ledger in self._ledgers.values():
+            try:
+                ledger.check(_NO_ROUND, noise=self._noise, codec=self.codec)
+            except PolicyRefusedError:
+                continue
+            able += 1
+        return able
+
     def round_sum(
-        self, run_id: bytes, round_number: int, *, model: Model, invited: list[str], meter: Meter
+        self,
+        run_id: bytes,
+        round_number: int,
+        *,
+        model: Model,
+        invited: tuple[str, ...],
+        meter: Meter,
     ) -> RoundSum:
-        """An empty sum for the clients of one round."""
+        """An empty sum for the clients of one round. Nobody is asked yet."""
+        round_id = clear_round_id(run_id, round_number)
         if self.codec is None:
-            return ClearFloatSum(self._dim, meter=meter)
+            return ClearFloatSum(self._dim, round_id=round_id, meter=meter)
         if self._founded is None:
             return ClearIntegerSum(
                 self.codec,
                 noise=self._noise,
                 ledgers=self._ledgers,
-                round_id=clear_round_id(run_id, round_number),
-                min_contributors=self._min_contributors,
+                round_id=round_id,
+                min_contributors=self.min_contributors,
                 meter=meter,
                 num_threads=self._num_threads,
             )
@@ -113,10 +132,11 @@ class Parties:
             run_id=run_id,
             round_number=round_number,
             model_hash=model_hash,
-            invited=tuple(invited),
+            invited=invited,
         )
         return EncryptedSum(
             Aggregator(founded.federation, descriptor, num_threads=self._num_threads),
+            round_id=descriptor.round_id,
             descriptor=descriptor.to_bytes(),
             contributors={name: founded.contributors[name] for name in invited},
             model_hash=model_hash,
@@ -127,7 +147,7 @@ class Parties:
         )
 
 
-def _checked(codec: Codec, dim: int, num_per_round: int) -> Codec:
+def _fitted(codec: Codec, noise: Noise | None, dim: int, num_per_round: int) -> Codec:
     if codec.dim != dim:
         raise InvalidArgumentError(f"the codec is for {codec.dim} values; the model has {dim}")
     if codec.max_addends < num_per_round:
@@ -135,8 +155,53 @@ def _checked(codec: Codec, dim: int, num_per_round: int) -> Codec:
             f"the codec has room for {codec.max_addends} addends, and {num_per_round} clients are "
             f"asked each round; make it with max_addends={num_per_round}"
         )
-    return codec
+    return codec if noise is None else noise.fit(codec)
 
 
-def _in_memory(noise: Noise) -> Callable[[str], Ledger]:
-    return lambda name: Ledger.in_memory(epsilon=noise.epsilon, delta=noise.delta)
+def _fewest(settings: Settings, num_per_round: int, num_clients: int) -> int:
+    """Fewest contributions that are opened."""
+    fewest = 1 if settings.trust == "clear" else 2  # A sum of one hides nothing.
+    why = "an encrypted sum of fewer is not opened"
+    if settings.noise is not None and settings.noise.honest_contributors > fewest:
+        fewest = settings.noise.honest_contributors
+        why = f"the noise counts on {fewest} honest ones in every sum (honest_contributors)"
+    if num_per_round < fewest:
+        raise InvalidArgumentError(
+            f"fraction={settings.fraction:g} of {num_clients} clients asks {num_per_round} each "
+            f"round, and {fewest} are needed: {why}. Give a larger fraction"
+        )
+    wanted = fewest if settings.min_contributors is None else settings.min_contributors
+    if wanted < fewest:
+        raise InvalidArgumentError(f"min_contributors is {wanted}; it is at least {fewest}: {why}")
+    if wanted > num_per_round:
+        raise InvalidArgumentError(
+            f"min_contributors is {wanted}, and fraction={settings.fraction:g} of {num_clients} "
+            f"clients asks {num_per_round} each round: give a larger fraction"
+        )
+    return wanted
+
+
+def _ledgers(
+    names: Sequence[str],
+    noise: Noise | None,
+    codec: Codec | None,
+    ledger_for: Callable[[str], Ledger] | None,
+    num_sent: Mapping[str, int],
+) -> dict[str, Ledger]:
+    """Each client's ledger; those in memory with what a run before the process had sent."""
+    if noise is None or codec is None:
+        return {}
+    if ledger_for is not None:
+        return {
+            name: arguments.instance("what ledger_for returns", ledger_for(name), Ledger)
+            for name in names
+        }
+    ledgers = {}
+    for name in names:
+        ledger = ledgers[name] = Ledger.in_memory(epsilon=noise.epsilon, delta=noise.delta)
+        for i in range(num_sent.get(name, 0)):
+            try:
+                ledger.charge(b"before %d" % i, noise=noise, codec=codec)
+            except BudgetExhaustedError:  # Who was asked last counts as having sent, and had not.
+                break
+    return ledgers

@@ -31,7 +31,7 @@ class Silence:
 
 
 class ProgressBar(Silence):
-    """A bar on the terminal with the time left and the accuracy so far."""
+    """A bar on the terminal or in the notebook, with the time left and the accuracy so far."""
 
     def __init__(self) -> None:
         try:
@@ -61,11 +61,10 @@ class ProgressBar(Silence):
             TaskProgressColumn(),
             TimeRemainingColumn(),
         )
-        # stderr: what a program prints stays clean.
+        # stderr: what a program prints stays clean. Into a file a bar would only write rubbish.
         console = Console(stderr=True)
-        with Progress(
-            *columns, console=console, transient=True, disable=not console.is_terminal
-        ) as self._bar:
+        shown = console.is_terminal or console.is_jupyter
+        with Progress(*columns, console=console, transient=True, disable=not shown) as self._bar:
             self._bar.add_task("training", total=num_steps)
             yield
         self._bar = None

@@ -17,6 +17,7 @@ from veilsum.fedavg.history import Meter
 from veilsum.opened_sum import Sum
 from veilsum.privacy import Ledger, Noise
 from veilsum.secure_sum import Aggregator, Contributor, ShareHolder
+from veilsum.secure_sum.clipping import log_clipping
 
 __all__ = ["ClearFloatSum", "ClearIntegerSum", "EncryptedSum", "RoundSum"]
 
@@ -24,8 +25,17 @@ __all__ = ["ClearFloatSum", "ClearIntegerSum", "EncryptedSum", "RoundSum"]
 class RoundSum(Protocol):
     """The sum of one round."""
 
+    round_id: bytes
+    """What clients' ledgers know the round by."""
+
+    def check(self, name: str) -> None:
+        """Refuse, before the client trains, what ``add`` would refuse whatever it trained."""
+
     def add(self, name: str, delta: NDArray[np.floating], weight: float) -> None:
         """Take one client's update and weight; any error leaves the sum as it was."""
+
+    def clipped(self, name: str) -> float | None:
+        """The part of this client's values that were clipped; None of one that did not send."""
 
     def finish(self) -> Sum:
         """The total of what was added."""
@@ -34,11 +44,19 @@ class RoundSum(Protocol):
 class ClearFloatSum:
     """Ordinary federated averaging: the baseline. The server sees every update."""
 
-    def __init__(self, dim: int, *, meter: Meter) -> None:
+    def __init__(self, dim: int, *, round_id: bytes, meter: Meter) -> None:
+        self.round_id = round_id
         self._total = np.zeros(dim)
         self._weight = 0.0
         self._num_addends = 0
         self._meter = meter
+
+    def check(self, name: str) -> None:
+        """Nothing is refused."""
+
+    def clipped(self, name: str) -> float | None:
+        """Nothing is clipped."""
+        return None
 
     def add(self, name: str, delta: NDArray[np.floating], weight: float) -> None:
         """Add ``weight * delta``."""
@@ -76,26 +94,38 @@ class ClearIntegerSum:
         self._codec = codec
         self._noise = noise
         self._ledgers = ledgers
-        self._round_id = round_id
+        self.round_id = round_id
+        self._clipped: dict[str, float] = {}
         self._min_contributors = min_contributors
         self._meter = meter
         self._num_threads = num_threads
         self._lanes = np.zeros(codec.dim + 1, np.int64)
         self._num_addends = 0
 
+    def check(self, name: str) -> None:
+        """Ask the client's ledger."""
+        if self._noise is not None:
+            self._ledgers[name].check(self.round_id, noise=self._noise, codec=self._codec)
+
+    def clipped(self, name: str) -> float | None:
+        """Of this client."""
+        return self._clipped.get(name)
+
     def add(self, name: str, delta: NDArray[np.floating], weight: float) -> None:
         """Quantise, add noise, charge the client's ledger, add."""
         self._codec.check_num_addends(self._num_addends + 1)
         with self._meter.phase("encrypt"):
-            lanes, _ = self._codec.quantise(
+            lanes, report = self._codec.quantise(
                 delta, weight=weight, noise=self._noise, num_threads=self._num_threads
             )
+            log_clipping(name, report, self._codec)
             if self._noise is not None:
                 ledger = self._ledgers[name]
-                ledger.charge(self._round_id, noise=self._noise, codec=self._codec)
+                ledger.charge(self.round_id, noise=self._noise, codec=self._codec)
         with self._meter.phase("add"):
             self._lanes += lanes
             self._num_addends += 1
+            self._clipped[name] = report.num_clipped / self._codec.dim
         self._meter.traffic("contributions", lanes.nbytes)
 
     def finish(self) -> Sum:
@@ -115,6 +145,7 @@ class EncryptedSum:
         self,
         aggregator: Aggregator,
         *,
+        round_id: bytes,
         descriptor: bytes,
         contributors: dict[str, Contributor],
         model_hash: bytes,
@@ -125,6 +156,8 @@ class EncryptedSum:
     ) -> None:
         """``num_openers``: how many parties get the request for a total; each opens it itself."""
         self._aggregator = aggregator
+        self.round_id = round_id
+        self._clipped: dict[str, float] = {}
         self._descriptor = descriptor
         self._contributors = contributors
         self._model_hash = model_hash
@@ -133,6 +166,14 @@ class EncryptedSum:
         self._meter = meter
         self._num_threads = num_threads
         meter.traffic("broadcast", len(descriptor) * len(contributors))
+
+    def check(self, name: str) -> None:
+        """Ask the client's contributor."""
+        self._contributors[name].before_training(self._descriptor, model_hash=self._model_hash)
+
+    def clipped(self, name: str) -> float | None:
+        """Of this client."""
+        return self._clipped.get(name)
 
     def add(self, name: str, delta: NDArray[np.floating], weight: float) -> None:
         """Let the client make its contribution and the aggregator receive it."""
@@ -147,6 +188,9 @@ class EncryptedSum:
         self._meter.traffic("contributions", len(message))
         with self._meter.phase("add"):
             self._aggregator.receive(message)
+        report = self._contributors[name].last_report
+        if report is not None:
+            self._clipped[name] = report.num_clipped / delta.size
 
     def finish(self) -> Sum:
         """Let the holders of the key open the total."""

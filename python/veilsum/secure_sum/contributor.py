@@ -7,11 +7,13 @@ from contextlib import AbstractContextManager, nullcontext
 from numpy.typing import ArrayLike
 
 from veilsum.ciphertexts import Ciphertexts
+from veilsum.codec import ClipReport
 from veilsum.errors import InvalidArgumentError, KeyMismatchError, PolicyRefusedError
 from veilsum.identity import Identity, Role
 from veilsum.keys import SecretKey
 from veilsum.plaintexts import Plaintexts
 from veilsum.privacy import Ledger
+from veilsum.secure_sum.clipping import log_clipping
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader, proof_context
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
@@ -79,11 +81,17 @@ class Contributor:
         self._ledger = ledger
         self._outbox = outbox
         self._key = secret_key or federation.public_key
+        self._last_report: ClipReport | None = None
 
     @property
     def name(self) -> str:
         """As rounds invite it."""
         return self._identity.name
+
+    @property
+    def last_report(self) -> ClipReport | None:
+        """What clipping did to the contribution that this object made last; for its owner only."""
+        return self._last_report
 
     def contribute(
         self,
@@ -192,13 +200,14 @@ class Contributor:
     ) -> Iterator[bytes]:
         """Make a new contribution, keep it, charge and record it, and hand it out."""
         federation = self._federation
-        plaintexts, _ = federation.codec.encode(
+        plaintexts, report = federation.codec.encode(
             delta,
             modulus=federation.public_key.n,
             weight=weight,
             noise=federation.noise,
             num_threads=num_threads,
         )
+        log_clipping(self.name, report, federation.codec)
         ciphertexts, proofs = self._encrypt(announced.round_id, plaintexts, num_threads, progress)
 
         # Made again for each use rather than kept: it takes a hundredth of the encryption's time.
@@ -227,6 +236,7 @@ class Contributor:
             if self._outbox is not None:
                 self._outbox.drop(header.commitment)
             raise
+        self._last_report = report
         return frames()
 
     def _locked(self) -> AbstractContextManager[None]:
