@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from reference import codec as reference
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("cpp/*.md"), *ROOT.glob("docs/**/*.md")])
@@ -37,3 +38,18 @@ def test_environment_variables_are_on_one_page():
     page = (ROOT / "docs" / "environment.md").read_text()
     assert read <= set(re.findall(r"`(\w+)`", page))
     assert set(re.findall(r"^\| `(VEILSUM_\w+)`", page, re.MULTILINE)) <= read
+
+
+def test_the_bytes_of_weights_are_those_of_the_layout():
+    """The table of docs/weights.md, against the slow count of slots in a plaintext."""
+    text = (ROOT / "docs" / "weights.md").read_text()
+    rows = re.findall(r"^\| ([\d,]+) \| (\d+) \| ([\d.]+) \| ([\d.]+) \|", text, re.MULTILINE)
+    assert len(rows) == 8
+    n = 2**3071 + 1
+    for ratio, weight_bits, *megabytes in rows:
+        assert 2 ** (int(weight_bits) - 1) < int(ratio.replace(",", "")) <= 2 ** int(weight_bits)
+        for num_addends, stated in zip((10, 100), megabytes, strict=True):
+            largest = num_addends * reference.grid_max(16, int(weight_bits))
+            slots = reference.lanes_per_plaintext(largest, n)
+            num_bytes = -(-1_000_001 // slots) * 2 * 384
+            assert abs(num_bytes / 1e6 - float(stated)) <= 0.006 * float(stated)

@@ -46,6 +46,7 @@ PYTHON_ARROWS = {
     "opened_sum": {"errors"},
     "codec": {"clips", "opened_sum", "system"},
     "sizes": {"codec"},
+    "measure": {"arguments"},
     "vector": {"codec", "keys"},
     "noise": {"system"},
     "privacy": {"durable", "noise", "sizes"},
@@ -57,7 +58,7 @@ PYTHON_ARROWS = {
     "cli": {"__init__"},
     "integrations": {"__init__"},
     "__main__": {"cli"},
-    "__init__": {"fedavg", "privacy", "system", "threshold"},
+    "__init__": {"fedavg", "measure", "privacy", "system", "threshold"},
 }
 MAY_IMPORT_CORE = {
     "wire",

@@ -1,4 +1,4 @@
-"""The examples in README.md and in the docstrings of the public modules run."""
+"""The examples of README.md, of some pages of docs/, and of docstrings of public modules run."""
 
 import doctest
 import importlib
@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import veilsum
 
-README = Path(__file__).resolve().parent.parent / "README.md"
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ["README.md", "docs/fedavg.md", "docs/weights.md"]
 PUBLIC_MODULES = ["veilsum"] + [
     f"veilsum.{module.name}"
     for module in pkgutil.iter_modules(veilsum.__path__)
@@ -23,13 +24,14 @@ def python_blocks(text):
         yield text.count("\n", 0, match.start(1)), match[1]
 
 
-def test_readme_examples_run():
-    blocks = list(python_blocks(README.read_text()))
-    assert blocks, "README.md has no ```python example"
-    names = {"__name__": "readme"}
+@pytest.mark.parametrize("page", PAGES)
+def test_examples_of_a_page_run(page, capsys):
+    blocks = list(python_blocks((ROOT / page).read_text()))
+    assert blocks, f"{page} has no ```python example"
+    names = {"__name__": "page"}
     for line, code in blocks:
-        # Empty lines in front make a traceback show the line of README.md.
-        exec(compile("\n" * line + code, str(README), "exec"), names)
+        # Empty lines in front make a traceback show the line of the page.
+        exec(compile("\n" * line + code, page, "exec"), names)
 
 
 @pytest.mark.parametrize("name", PUBLIC_MODULES)

@@ -17,6 +17,7 @@ from veilsum.ciphertexts import Ciphertexts
 from veilsum.errors import *  # noqa: F403
 from veilsum.fedavg import FedAvg
 from veilsum.keys import PublicKey, RandomiserPool, SecretKey, generate_key
+from veilsum.measure import UpdateSizes, measure_updates
 from veilsum.proofs import PlaintextProof
 from veilsum.system import cpu
 from veilsum.vector import Accumulator, Codec, EncryptedVector, Sum
@@ -32,10 +33,12 @@ __all__ = [
     "RandomiserPool",
     "SecretKey",
     "Sum",
+    "UpdateSizes",
     "cpu",
     "errors",
     "fedavg",
     "generate_key",
+    "measure_updates",
     "noise",
     "privacy",
     "secure_sum",

@@ -1,0 +1,113 @@
+"""How large updates are, before anything is agreed: what ``clip`` and ``norm_bound`` come from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from veilsum import arguments
+from veilsum.errors import InvalidArgumentError
+
+__all__ = ["UpdateSizes", "measure_updates"]
+
+_QUANTILES = (0.5, 0.9, 0.99, 0.999, 1.0)
+
+
+@dataclass(frozen=True)
+class UpdateSizes:
+    """What some updates measure, in model units. About the data: not for sending.
+
+    Attributes:
+        dim: number of values of each.
+        num_updates: how many there are.
+        magnitudes: magnitudes of values, by the part of all values that are no larger: 0.5, 0.9,
+            0.99, 0.999 and 1.0.
+        l1_norms: smallest, median and largest L1 norm of an update.
+        l2_norms: the same of L2 norms.
+    """
+
+    dim: int
+    num_updates: int
+    magnitudes: dict[float, float]
+    l1_norms: tuple[float, float, float]
+    l2_norms: tuple[float, float, float]
+
+    @property
+    def suggested_clip(self) -> float:
+        """A clip that cuts one value in a thousand, rounded up to two digits.
+
+        Cut values are lost from the mean; a larger clip makes the grid coarser in proportion.
+        """
+        magnitude = self.magnitudes[0.999]
+        if magnitude == 0:
+            return 0.0
+        unit = 10.0 ** (np.floor(np.log10(magnitude)) - 1)
+        return float(np.ceil(magnitude / unit * (1 - 1e-12)) * unit)
+
+    def __str__(self) -> str:
+        updates = "1 update" if self.num_updates == 1 else f"{self.num_updates} updates"
+        lines = [f"{updates} of {self.dim:,} values", ""]
+        for part, magnitude in self.magnitudes.items():
+            many = "all values" if part == 1 else f"{part:.1%} of values"
+            lines.append(f"{many:>16} are at most {magnitude:.4g}")
+        for name, norms in (("L2", self.l2_norms), ("L1", self.l1_norms)):
+            low, middle, high = (f"{norm:.4g}" for norm in norms)
+            lines.append(f"{name:>13} norm of {low} to {high}, the median is {middle}")
+        lines += [
+            "",
+            f"clip={self.suggested_clip:.2g} cuts one value in a thousand.",
+            f"Noise needs a norm_bound too: {self.l2_norms[1]:.2g} for Gaussian noise (L2) or "
+            f"{self.l1_norms[1]:.2g} for Laplace noise (L1)",
+            "shrinks the longer half of the updates.",
+        ]
+        return "\n".join(lines)
+
+
+def measure_updates(updates: Sequence[ArrayLike | Sequence[ArrayLike]]) -> UpdateSizes:
+    """Measure some updates, such as those of a first training on public or own data.
+
+    Args:
+        updates: each a vector, or a list of the arrays of a model's change.
+
+    Raises:
+        TypeError: no numbers, or masked ones.
+        InvalidArgumentError: no updates, of different lengths, or with NaN or infinity.
+
+    Example:
+        >>> import veilsum as vs
+        >>> vs.measure_updates([[0.5, -0.25, 0.125, 0.0]]).magnitudes[1.0]
+        0.5
+    """
+    vectors = [
+        _flat(i, update)
+        for i, update in enumerate(arguments.instance("updates", updates, (list, tuple)))
+    ]
+    if not vectors or vectors[0].size == 0:
+        raise InvalidArgumentError("there is no update to measure")
+    if len({vector.size for vector in vectors}) > 1:
+        raise InvalidArgumentError("the updates have different numbers of values")
+    magnitudes = np.abs(np.stack(vectors))
+    if not np.isfinite(magnitudes).all():
+        raise InvalidArgumentError("an update has values that are NaN or infinite")
+    # The magnitude at or above the wanted part, so that what is said of it holds.
+    found = np.quantile(magnitudes, _QUANTILES, method="higher")
+    return UpdateSizes(
+        dim=vectors[0].size,
+        num_updates=len(vectors),
+        magnitudes=dict(zip(_QUANTILES, found.tolist(), strict=True)),
+        l1_norms=_spread(magnitudes.sum(axis=1)),
+        l2_norms=_spread(np.linalg.norm(magnitudes, axis=1)),
+    )
+
+
+def _flat(position: int, update: ArrayLike | Sequence[ArrayLike]) -> NDArray[np.float64]:
+    name = f"update {position}"
+    if isinstance(update, (list, tuple)) and any(np.ndim(part) > 0 for part in update):
+        parts = [arguments.floats(name, part).ravel().astype(np.float64) for part in update]
+        return np.concatenate(parts)
+    return arguments.floats(name, update).ravel().astype(np.float64)  # type: ignore[arg-type]
+
+
+def _spread(norms: NDArray[np.float64]) -> tuple[float, float, float]:
+    return float(norms.min()), float(np.median(norms)), float(norms.max())
