@@ -253,6 +253,24 @@ def test_progress_shows_a_bar_and_leaves_stdout_alone(capfd):
     assert capfd.readouterr().out == ""
 
 
+def test_progress_shows_in_a_notebook_and_not_in_a_file(monkeypatch, capfd):
+    console = pytest.importorskip("rich.console")
+    progress = pytest.importorskip("rich.progress")
+    shown = []
+    monkeypatch.setattr(progress.Progress, "start", lambda bar: shown.append(bar.disable))
+    fl.loop(progress=True).run(1)
+    original = console.Console.__init__
+
+    def in_a_notebook(self, **options):
+        original(self, **options)
+        self.is_jupyter = True
+
+    monkeypatch.setattr(console.Console, "__init__", in_a_notebook)
+    fl.loop(progress=True).run(1)
+    assert capfd.readouterr().out == ""
+    assert shown == [True, False]
+
+
 # ---- arguments ----
 
 

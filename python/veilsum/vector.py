@@ -118,8 +118,12 @@ class Codec(LaneCodec):
             noise=noise,
             num_threads=num_threads,
         )
-        options = {"pool": pool, "num_threads": num_threads, "progress": progress}
-        ciphertexts = key.encrypt(plaintexts, **_given(options))
+        if isinstance(key, SecretKey):
+            ciphertexts = key.encrypt(plaintexts, num_threads=num_threads, progress=progress)
+        else:
+            ciphertexts = key.encrypt(
+                plaintexts, pool=pool, num_threads=num_threads, progress=progress
+            )
         return EncryptedVector(ciphertexts, self, report=report)
 
     def decrypt(
@@ -140,8 +144,9 @@ class Codec(LaneCodec):
         if not isinstance(key, SecretKey):
             raise TypeError(f"expected a SecretKey, got {type(key).__name__}")
         _check_same(self, key.public_key, total)
-        options = {"num_threads": num_threads, "progress": progress}
-        plaintexts = key.decrypt_plaintexts(total.ciphertexts, **_given(options))
+        plaintexts = key.decrypt_plaintexts(
+            total.ciphertexts, num_threads=num_threads, progress=progress
+        )
         return self.decode(
             plaintexts, key=key, num_addends=total.num_addends, num_threads=num_threads
         )
@@ -332,6 +337,12 @@ class Accumulator:
                 )
             return self._total
 
+    def __repr__(self) -> str:
+        return (
+            f"<Accumulator: dim {self._codec.dim}, "
+            f"{self._num_addends} of {self._codec.max_addends} addends>"
+        )
+
     def __reduce__(self) -> tuple[Any, ...]:
         total = self.total if self._num_addends else None
         return _unpickle_accumulator, (self._codec, self._public_key, total)
@@ -341,10 +352,6 @@ def _public(key: Key) -> PublicKey:
     if not isinstance(key, (PublicKey, SecretKey)):
         raise TypeError(f"expected a PublicKey or SecretKey, got {type(key).__name__}")
     return key.public_key if isinstance(key, SecretKey) else key
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
 
 
 def _check_same(codec: Codec, key: PublicKey, vector: EncryptedVector) -> None:
