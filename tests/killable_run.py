@@ -84,6 +84,7 @@ def log_what_leaves(folder):
 
 def main(folder, rounds, trust, noise):
     folder = Path(folder)
+    (folder / f"at-work-{os.getpid()}").touch()
     log_what_leaves(folder)
     checkpoint, others = folder / "run", company(folder, trust, noise)
     if checkpoint.exists():

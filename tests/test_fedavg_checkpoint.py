@@ -175,8 +175,10 @@ def change(path, edit):
         lambda facts, arrays: facts["settings"].update(server_lr="x"),
         lambda facts, arrays: facts["settings"].update(more=1),
         lambda facts, arrays: facts["settings"]["codec"].update(value_bits=99),
-        lambda facts, arrays: facts.update(rounds=[{}]),
-        lambda facts, arrays: facts.update(rounds=3),
+        lambda facts, arrays: facts.update(last_round={}),
+        lambda facts, arrays: facts.update(last_round=None),
+        lambda facts, arrays: facts.update(num_rounds=3),
+        lambda facts, arrays: facts.update(num_rounds="x"),
         lambda facts, arrays: facts.update(last_number=None),
         lambda facts, arrays: facts.update(selector={}),
         lambda facts, arrays: facts.update(spending={"x": 1}),
@@ -191,6 +193,24 @@ def test_a_state_that_nobody_wrote_is_refused(run_folder, tmp_path, edit):
     change(copy / "state", edit)
     with pytest.raises(vs.MalformedDataError):
         Checkpoint.open(copy)
+
+
+@pytest.mark.parametrize("text", [b"", b"x\n", b"{}\n", b"[" * 100_000 + b"\n", b"null\n"])
+def test_damaged_records_of_rounds_are_refused(run_folder, tmp_path, text):
+    with pytest.raises(vs.MalformedDataError):
+        open_copy(run_folder, tmp_path, "rounds.jsonl", text)
+
+
+def test_a_record_that_was_cut_off_or_came_too_early_is_written_again(run_folder, tmp_path):
+    good = (run_folder / "rounds.jsonl").read_bytes()
+    assert good.count(b"\n") == 1
+    for more in (b'{"round_nu', good, good * 3):
+        open_copy(run_folder, tmp_path, "rounds.jsonl", good + more)
+        assert (tmp_path / "copy" / "rounds.jsonl").read_bytes() == good
+        loop = vs.FedAvg.resume(tmp_path / "copy", fl.clients())
+        loop.run(2)
+        history = loop.history
+        assert vs.FedAvg.resume(tmp_path / "copy", fl.clients()).history == history
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"null", b'{"number": 1}', b"[" * 100_000])

@@ -12,7 +12,7 @@ import numpy as np
 
 from veilsum import arguments
 from veilsum.arrays_file import read_arrays, write_arrays
-from veilsum.durable import lock_file, new_folder, read_file, write_file
+from veilsum.durable import lock_file, new_folder, read_file, sync, write_file
 from veilsum.errors import MalformedDataError, StoreInUseError
 from veilsum.fedavg.clients import SelectorState
 from veilsum.fedavg.history import History, RoundRecord
@@ -23,10 +23,12 @@ from veilsum.fedavg.state import Attempt, RunState
 __all__ = ["Checkpoint"]
 
 _STATE = "state"
+_ROUNDS = "rounds.jsonl"
 _BEGUN = "begun.json"
 _LOCK = "lock"
 _VERSION = 1
 _MAX_BEGUN_BYTES = 1 << 28
+_MAX_ROUNDS_BYTES = 1 << 36
 
 _IN_THIS_PROCESS: "weakref.WeakValueDictionary[str, Checkpoint]" = weakref.WeakValueDictionary()
 
@@ -34,9 +36,11 @@ _IN_THIS_PROCESS: "weakref.WeakValueDictionary[str, Checkpoint]" = weakref.WeakV
 class Checkpoint:
     """A folder with the settings and the last state of a run, and the round that was begun last.
 
-    It holds no key and no contribution. Each file is replaced whole: whatever stops the process,
-    the folder has the state after the last whole round, and every number that was ever announced.
-    The folder is locked until the object or its process ends.
+    It holds no key and no contribution. The state is replaced whole, and with it the record of the
+    last round; those before it stand in a file that only grows, so that a long run costs no more a
+    round than a short one. Whatever stops the process, the folder has the state after the last
+    whole round, and every number that was ever announced. The folder is locked until the object or
+    its process ends.
     """
 
     def __init__(self, path: str) -> None:
@@ -49,6 +53,9 @@ class Checkpoint:
             before.close()
         busy = f"{path} is in use: another process goes on with this run. Stop it first"
         self._unlock = weakref.finalize(self, os.close, lock_file(self.path / _LOCK, busy=busy))
+        self._num_lines = 0
+        for rest in self.path.glob(".*.part"):  # Of a process that died while it wrote.
+            rest.unlink(missing_ok=True)
         _IN_THIS_PROCESS[place] = self
 
     @classmethod
@@ -86,7 +93,7 @@ class Checkpoint:
                 f"{target} is no checkpoint of a run: there is no file {_STATE} in it"
             )
         checkpoint = cls(target)
-        settings, state = _read_state(checkpoint.path / _STATE)
+        settings, state = checkpoint._read_state()
         attempt = _read_begun(checkpoint.path / _BEGUN)
         if attempt is not None and attempt.number <= state.last_number:
             attempt = None  # It ended, and the state has it.
@@ -108,11 +115,42 @@ class Checkpoint:
     def save(self, settings: Settings, state: RunState) -> None:
         """Have this state, on the disk, in the place of the last one."""
         self._check_open()
+        self._append(state.history.rounds[self._num_lines : -1])
         _write_state(self.path / _STATE, settings, state)
 
     def close(self) -> None:
         """Let others go on with the run."""
         self._unlock()
+
+    def _read_state(self) -> tuple[Settings, RunState]:
+        path = self.path / _ROUNDS
+        data = b""
+        if path.exists():
+            data = read_file(path, max_bytes=_MAX_ROUNDS_BYTES, what="the records of a run")
+        lines = data.splitlines(keepends=True)
+        settings, state = _read_state(self.path / _STATE, lines)
+        self._num_lines = max(0, len(state.history) - 1)
+        # A line that was cut off, or came before its state did, is written again with that.
+        whole = b"".join(lines[: self._num_lines])
+        if data != whole:
+            write_file(path, [whole], overwrite=True)
+        return settings, state
+
+    def _append(self, records: list[RoundRecord]) -> None:
+        """Have the records of rounds that are no more the last on the disk, after those before."""
+        if not records:
+            return
+        lines = [json.dumps(asdict(record)) + "\n" for record in records]
+        path = self.path / _ROUNDS
+        is_new = not path.exists()
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "ab") as file:
+            file.write("".join(lines).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        if is_new:
+            sync(self.path)
+        self._num_lines += len(records)
 
     def _check_open(self) -> None:
         if not self._unlock.alive:
@@ -122,10 +160,12 @@ class Checkpoint:
 
 
 def _write_state(path: Path, settings: Settings, state: RunState) -> None:
+    rounds = state.history.rounds
     facts = {
         "version": _VERSION,
         "settings": settings.to_facts(),
-        "rounds": [asdict(record) for record in state.history.rounds],
+        "num_rounds": len(rounds),
+        "last_round": asdict(rounds[-1]) if rounds else None,
         "interrupted": state.history.interrupted,
         "spending": asdict(state.spending),
         "selector": asdict(state.selector),
@@ -136,7 +176,8 @@ def _write_state(path: Path, settings: Settings, state: RunState) -> None:
     write_arrays(path, facts, {**arrays, "velocity": state.velocity})
 
 
-def _read_state(path: Path) -> tuple[Settings, RunState]:
+def _read_state(path: Path, earlier: list[bytes]) -> tuple[Settings, RunState]:
+    """The state in a file, with the records of the rounds before the last."""
     facts, arrays = read_arrays(path)
     try:
         if facts["version"] != _VERSION:
@@ -148,8 +189,16 @@ def _read_state(path: Path) -> tuple[Settings, RunState]:
         velocity = arrays["velocity"]
         if velocity.shape != (sum(array.size for array in model),) or velocity.dtype != np.float64:
             raise ValueError("its momentum is of another model")
+        num_earlier = max(0, facts["num_rounds"] - 1)
+        if len(earlier) < num_earlier:
+            raise ValueError(f"of {num_earlier} rounds before the last {len(earlier)} are left")
+        rounds = [RoundRecord(**json.loads(line)) for line in earlier[:num_earlier]]
+        if facts["last_round"] is not None:
+            rounds.append(RoundRecord(**facts["last_round"]))
+        if len(rounds) != facts["num_rounds"]:
+            raise ValueError("it has another number of rounds than it says")
         history = History(
-            rounds=[RoundRecord(**record) for record in facts["rounds"]],
+            rounds=rounds,
             interrupted=[int(number) for number in facts["interrupted"]],
             lower_is_better=settings.lower_is_better,
         )
@@ -162,7 +211,7 @@ def _read_state(path: Path) -> tuple[Settings, RunState]:
             last_number=int(facts["last_number"]),
             chosen=None if facts["chosen"] is None else tuple(facts["chosen"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise MalformedDataError(f"{path} is damaged: {error}") from None
 
 
