@@ -20,6 +20,7 @@ OTHER_MODULES = (
     "test_validation_threshold",
     "test_plaintext_proof",
     "test_privacy",
+    "test_privacy_arguments",
     "test_ledger",
     "test_identity",
     "test_federation",

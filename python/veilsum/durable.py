@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from veilsum.errors import LedgerError, MalformedDataError, StoreInUseError
 
@@ -18,11 +19,13 @@ __all__ = [
     "lock_file",
     "make_folder",
     "new_folder",
+    "open_file",
     "read_file",
     "sync",
     "write_file",
 ]
 
+_READ_BYTES = 1 << 16
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
@@ -68,18 +71,35 @@ def read_file(path: str | os.PathLike[str], *, max_bytes: int, what: str) -> byt
         MalformedDataError: it is longer, or is a device, a pipe or a socket, which might never end.
         OSError: it cannot be read.
     """
+    data = bytearray()
+    with open_file(path, what=what) as file:
+        # In pieces: a buffer for ``max_bytes`` would be made for the shortest file.
+        while piece := file.read(_READ_BYTES):
+            data += piece
+            if len(data) > max_bytes:
+                raise MalformedDataError(f"{os.fspath(path)} is too long to be {what}")
+    return bytes(data)
+
+
+def open_file(path: str | os.PathLike[str], *, what: str) -> BinaryIO:
+    """A file to read, which has an end; ``what`` names it in errors, such as "a contribution".
+
+    Raises:
+        MalformedDataError: it is a device, a pipe or a socket, which might never end.
+        OSError: it cannot be read.
+    """
     # Without O_NONBLOCK the opening of a pipe waits for whoever writes into it.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
         if not stat.S_ISREG(mode):
             raise MalformedDataError(f"{os.fspath(path)} is no regular file, so it is not {what}")
-        data = file.read(max_bytes + 1)
-    if len(data) > max_bytes:
-        raise MalformedDataError(f"{os.fspath(path)} is too long to be {what}")
-    return data
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
 
 
 @contextmanager
@@ -176,10 +196,19 @@ class DurableFile:
     writes.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, what: str) -> None:
-        """``what`` names it in errors, such as "ledger". Nothing is opened yet."""
+    def __init__(
+        self, path: str | os.PathLike[str], *, what: str, shown: object | None = None
+    ) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            path: where.
+            what: names it in errors, such as "ledger".
+            shown: stands in errors in the place of ``path``.
+        """
         self.name = os.path.abspath(path)
         self._what = what
+        self._shown = self.name if shown is None else shown
 
     @classmethod
     def create(
@@ -209,7 +238,7 @@ class DurableFile:
         )
         os.close(descriptor)
         try:
-            with cls(temporary, what=what).transaction() as connection:
+            with cls(temporary, what=what, shown=target).transaction() as connection:
                 for statement in filter(str.strip, schema.split(";")):
                     connection.execute(statement)
                 fill(connection)
@@ -245,7 +274,7 @@ class DurableFile:
         # A damaged schema is named in an error message that may be no UTF-8.
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise LedgerError(
-                f"the {self._what} {self.name} cannot be read or written: {error}"
+                f"the {self._what} {self._shown} cannot be read or written: {error}"
             ) from error
 
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 
+from veilsum import arguments
 from veilsum.ciphertexts import Ciphertexts
 from veilsum.errors import (
     InvalidArgumentError,
@@ -40,8 +41,8 @@ class ShareHolder:
         rounds: what it has opened. Not ``in_memory`` where a restart must not forget.
 
     Raises:
-        InvalidArgumentError: an identity that is not on the roster, or in another place than its
-            share.
+        InvalidArgumentError: the identity is not on the roster, or is there in another place than
+            its share.
         KeyMismatchError: the key is not the federation's.
         LedgerError: ``rounds`` is a contributor's.
     """
@@ -54,6 +55,10 @@ class ShareHolder:
         key: KeyShare | SecretKey,
         rounds: RoundLedger,
     ) -> None:
+        arguments.instance("federation", federation, Federation)
+        arguments.instance("identity", identity, Identity)
+        arguments.instance("key", key, (KeyShare, SecretKey))
+        arguments.instance("rounds", rounds, RoundLedger)
         if federation.holder(identity.name) != identity.enrol():
             raise InvalidArgumentError(
                 f"{identity.name} is not among the federation's holders with this signing key"
@@ -77,6 +82,9 @@ class ShareHolder:
         """As on the roster."""
         return self._identity.name
 
+    def __repr__(self) -> str:
+        return f"<ShareHolder: {self.name}, federation {self._federation.hash[:8].hex()}>"
+
     def open(
         self,
         request: BytesLike | Iterable[BytesLike],
@@ -87,7 +95,7 @@ class ShareHolder:
         """Answer a request: the bytes to send back. The same set again is answered again.
 
         Raises:
-            MalformedDataError: not a request.
+            MalformedDataError: ``request`` is not a request.
             PolicyRefusedError: another federation, fewer contributors than agreed, a second run, or
                 another set or total for a round that was opened before.
             ProtocolError: contributors who were not invited or are not on the roster, chunks that
@@ -110,7 +118,9 @@ class ShareHolder:
 
         One chunk of one contribution, and the sum of those before, are in memory at a time.
         """
-        frames = split_frames(request, max_frame_bytes=self._federation.max_frame_bytes)
+        frames = split_frames(
+            request, max_frame_bytes=self._federation.max_frame_bytes, name="request"
+        )
         first = next(frames, None)
         if first is None:
             raise MalformedDataError("the request is empty")
