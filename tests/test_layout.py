@@ -33,6 +33,7 @@ CPP_ARROWS = {
 PYTHON_ARROWS = {
     "errors": set(),
     "arguments": {"errors"},
+    "one_at_a_time": {"errors"},
     "wire": {"errors"},
     "plaintexts": {"errors"},
     "ciphertexts": {"plaintexts", "wire"},
@@ -51,6 +52,7 @@ PYTHON_ARROWS = {
     "secure_sum": {
         "durable",
         "identity",
+        "one_at_a_time",
         "privacy",
         "proofs",
         "threshold",

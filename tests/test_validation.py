@@ -26,6 +26,7 @@ OTHER_MODULES = (
     "test_federation",
     "test_contributor",
     "test_secure_sum",
+    "test_one_at_a_time",
     "test_openings",
     "test_share_holder",
     "test_merkle",

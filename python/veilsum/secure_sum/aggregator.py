@@ -14,6 +14,7 @@ from veilsum.errors import (
     ProtocolError,
     VeilsumError,
 )
+from veilsum.one_at_a_time import OneAtATime
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
@@ -53,7 +54,10 @@ class Aggregator:
     ``FolderStore`` its memory does not grow with the contributors, and a new Aggregator on the same
     store goes on with the round.
 
-    Use it from one thread at a time.
+    Use it from one thread at a time: ``receive``, ``open_requests``, ``receive_opening`` and
+    ``finish`` raise ``ConcurrentUseError`` while another of them runs, and change nothing then. The
+    requests that ``open_requests`` hands out may be read by other threads meanwhile, for as long as
+    the store is there.
 
     Args:
         federation: the agreement.
@@ -92,6 +96,7 @@ class Aggregator:
         self._leaves: dict[str, list[bytes]] = {}
         self._refused: Counter[str] = Counter()
         self._gathering: Gathering | None = None
+        self._one_at_a_time = OneAtATime("the aggregator")
         self._go_on()
 
     @property
@@ -111,6 +116,7 @@ class Aggregator:
             message: what ``contribute`` gave, in one or in many pieces.
 
         Raises:
+            ConcurrentUseError: another call is not done yet.
             MalformedDataError: ``message`` is not a contribution.
             ProtocolError: it is of another round, is from somebody who is not invited or is in the
                 sum already, has chunks that its header does not commit to, or comes after
@@ -120,7 +126,7 @@ class Aggregator:
             KeyMismatchError, InvalidCiphertextError: as ``Ciphertexts.from_bytes``.
             CapacityError: the codec has no room for another addend.
         """
-        with self._counting_refusals():
+        with self._one_at_a_time, self._counting_refusals():
             return self._receive(message)
 
     def open_requests(
@@ -140,6 +146,7 @@ class Aggregator:
                 divided.
 
         Raises:
+            ConcurrentUseError: another call is not done yet.
             ProtocolError: fewer contributions came than the federation opens.
             NotEnoughSharesError: without the missing holders, a chunk cannot be opened.
             InvalidArgumentError: ``max_chunks`` is below 1, or nobody who is ``missing`` holds the
@@ -148,11 +155,12 @@ class Aggregator:
         if max_chunks is not None:
             max_chunks = arguments.count("max_chunks", max_chunks, at_least=1)
         away = self._holders_named(missing)
-        gathering = self._close()
-        return {
-            name: self._request(gathering, chunks and chunks[:max_chunks])
-            for name, chunks in gathering.wanted(away).items()
-        }
+        with self._one_at_a_time:
+            gathering = self._close()
+            return {
+                name: self._request(gathering, chunks and chunks[:max_chunks])
+                for name, chunks in gathering.wanted(away).items()
+            }
 
     def receive_opening(self, message: BytesLike | Iterable[BytesLike]) -> str:
         """Take a holder's answer and return its name.
@@ -161,6 +169,7 @@ class Aggregator:
         that was asked twice, the others are kept too.
 
         Raises:
+            ConcurrentUseError: another call is not done yet.
             MalformedDataError: ``message`` is not an answer, or has lanes that no sum of these
                 contributions has.
             ProtocolError: it answers another request, is from somebody who is no holder, was given
@@ -169,7 +178,7 @@ class Aggregator:
             ProofError: the holder did not compute what it was asked; it names the holder.
             KeyMismatchError, InvalidCiphertextError: as ``PartialDecryption.from_bytes``.
         """
-        with self._counting_refusals():
+        with self._one_at_a_time, self._counting_refusals():
             return self._receive_opening(message)
 
     @property
@@ -183,17 +192,19 @@ class Aggregator:
         """The sum, once enough holders have answered.
 
         Raises:
+            ConcurrentUseError: another call is not done yet.
             ProtocolError: nothing was asked.
             NotEnoughSharesError: answers are missing.
             MalformedDataError: the opened integers are no sum in this codec.
         """
-        gathering = self._asked()
-        return SumResult(
-            sum=gathering.total(),
-            contributors=self.contributors,
-            round_id=self._descriptor.round_id,
-            transcript=gathering.transcript().to_bytes(),
-        )
+        with self._one_at_a_time:
+            gathering = self._asked()
+            return SumResult(
+                sum=gathering.total(),
+                contributors=self.contributors,
+                round_id=self._descriptor.round_id,
+                transcript=gathering.transcript().to_bytes(),
+            )
 
     def __repr__(self) -> str:
         state = "open" if self._gathering is None else "closed"
