@@ -179,6 +179,15 @@ def test_the_noise_is_that_of_veilsum_privacy(place, tmp_path):
     assert told["noise"]["parameter_grid_steps"] == scale
 
 
+def test_where_every_contributor_has_the_key_each_adds_all_of_the_noise(place, tmp_path):
+    folder, _ = place
+    dealt = deal(folder, tmp_path / "dealt", "--epsilon", "2", trust="shared")
+    assert (dealt["noise"]["honest_contributors"], dealt["honest_contributors"]) == (1, 2)
+    out = ("--out", tmp_path / "more", "--passphrase-dir", tmp_path / "words", "--yes")
+    options = (*deal_options(folder, "shared"), *out, "--epsilon", "2")
+    assert "honest_contributors=1" in refused(*options, "--honest", "2")
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -89,7 +89,10 @@ def deal(
     ] = False,
     honest: Annotated[
         int | None,
-        typer.Option(help="Contributors of a sum to be counted on; half with Gaussian noise, 2."),
+        typer.Option(
+            help="Contributors of a sum to be counted on. If left out: half of them with Gaussian "
+            "noise (1 with --trust shared), else 2."
+        ),
     ] = None,
     colluding: Annotated[
         int, typer.Option(help="Contributors that may work with the aggregator.")
@@ -134,7 +137,7 @@ def deal(
             adjacency=adjacency,
             uniform=uniform,
             honest=honest,
-            num_contributors=len(enrolled),
+            half=1 if trust is Trust.shared else max(1, (len(enrolled) + 1) // 2),
         )
         key_holders = read_roster(holders or [])
         terms = Terms(
@@ -198,9 +201,12 @@ def _noise(
     adjacency: Neighbours | None,
     uniform: bool,
     honest: int | None,
-    num_contributors: int,
+    half: int,
 ) -> Noise | None:
-    """The noise in the words of ``veilsum privacy``, which makes the same of them."""
+    """The noise in the words of ``veilsum privacy``, which makes the same of them.
+
+    ``half`` is what Gaussian noise counts on where ``honest`` is left out.
+    """
     if epsilon is None:
         if uniform or any(x is not None for x in (delta, rounds, kind, norm_bound, adjacency)):
             raise InvalidArgumentError("options of noise need --epsilon")
@@ -223,7 +229,7 @@ def _noise(
         delta=1e-6 if delta is None else delta,
         rounds=times,
         norm_bound=bound,
-        honest_contributors=max(1, (num_contributors + 1) // 2) if honest is None else honest,
+        honest_contributors=half if honest is None else honest,
         adjacency=neighbours,
         weighted=not uniform,
     )

@@ -47,7 +47,8 @@ class Federation:
         holders: who holds the key. For a threshold key, all of them in the order of their shares;
             for one secret key, the one authority that has it, or nobody: then every contributor has
             it (``trust`` is ``"shared"``).
-        noise: what every contributor adds, or None for no noise.
+        noise: what every contributor adds, or None for no noise. Where every contributor has the
+            key, Gaussian noise must count on one honest contributor alone.
         honest_contributors: how many contributors of every opened sum the promise counts on, at
             least 2 and at least the noise's: what one of them sent hides among theirs.
         colluding_contributors: how many others may work with the aggregator.
@@ -57,8 +58,8 @@ class Federation:
 
     Raises:
         TypeError: an argument has another type; rosters are tuples or lists.
-        InvalidArgumentError: the noise does not fit the codec, or numbers and rosters contradict
-            each other.
+        InvalidArgumentError: the noise does not fit the codec or the trust, or numbers and rosters
+            contradict each other.
     """
 
     key: PublicKey | ThresholdKey
@@ -313,6 +314,13 @@ class Federation:
             raise InvalidArgumentError(
                 f"honest_contributors is {self.honest_contributors}, and the noise counts on "
                 f"{noise.honest_contributors}; it must be at least as many"
+            )
+        if self.trust == "shared" and noise.honest_contributors > 1:
+            raise InvalidArgumentError(
+                "every contributor has the whole key here (the trust is 'shared'), and can open a "
+                "single contribution, which carries only a share of noise that counts on "
+                f"{noise.honest_contributors} honest contributors. Make the noise with "
+                "honest_contributors=1, take LaplaceNoise, or name holders of the key"
             )
 
     def _check_rosters(self) -> None:
