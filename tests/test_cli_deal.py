@@ -188,6 +188,18 @@ def test_where_every_contributor_has_the_key_each_adds_all_of_the_noise(place, t
     assert "honest_contributors=1" in refused(*options, "--honest", "2")
 
 
+def test_how_many_may_collude_is_always_said(place, tmp_path):
+    folder, _ = place
+    options = [*deal_options(folder), "--out", tmp_path / "dealt", "--yes"]
+    position = options.index("--colluding")
+    result = veilsum(*options[:position], *options[position + 2 :])
+    assert result.exit_code == 2
+    assert "--colluding" in result.stderr
+    assert not (tmp_path / "dealt").exists()
+    dealt = deal(folder, tmp_path / "dealt", "--colluding", "1")
+    assert (dealt["colluding_contributors"], dealt["min_contributors"]) == (1, 3)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -203,6 +215,7 @@ def test_where_every_contributor_has_the_key_each_adds_all_of_the_noise(place, t
         (("--chunk-size", "0"), "chunk_size"),
         (("--honest", "1"), "at least 2"),
         (("--colluding", "2"), "min_contributors is 4"),
+        (("--colluding", "-1"), "colluding_contributors is -1"),
         (("--min-contributors", "1"), "min_contributors is 1"),
         (("--max-addends", "0"), "max_addends"),
         (("--delta", "0.1"), "need --epsilon"),

@@ -48,6 +48,14 @@ def deal(
     ],
     out: Annotated[Path, typer.Option(help="A folder that is not there yet.")],
     dim: Annotated[int, typer.Option(help="Number of values of the model.")],
+    colluding: Annotated[
+        int,
+        typer.Option(
+            help="Contributors that may work with the aggregator: how many of the roster it could "
+            "have brought in, bought or broken into. A sum then has that many more contributors. "
+            "0 only where all of them were enrolled by people who know them."
+        ),
+    ],
     holders: Annotated[
         list[Path] | None,
         typer.Option(help="Enrolments of the share holders, or of the one authority."),
@@ -94,9 +102,6 @@ def deal(
             "noise (1 with --trust shared), else 2."
         ),
     ] = None,
-    colluding: Annotated[
-        int, typer.Option(help="Contributors that may work with the aggregator.")
-    ] = 0,
     min_contributors: Annotated[
         int | None, typer.Option(help="Fewest in a sum; honest and colluding ones if left out.")
     ] = None,
