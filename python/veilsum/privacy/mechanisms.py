@@ -138,7 +138,8 @@ class GaussianNoise(_CalibratedNoise):
     Every contributor adds ``1 / honest_contributors`` of the variance, before encryption. Whoever
     opens the sums learns, over ``rounds`` contributions of one contributor, no more about its data
     than (epsilon, delta) allows, even together with all but ``honest_contributors`` of the
-    contributors of each sum.
+    contributors of each sum. A single contribution carries one share of the noise: with more than
+    one honest contributor the promise holds for sums only, where nothing else can be opened.
 
     Args:
         epsilon: of all ``rounds`` together, positive.
@@ -147,7 +148,7 @@ class GaussianNoise(_CalibratedNoise):
         norm_bound: largest L2 norm of a contribution's values, in model units: longer ones shrink.
         honest_contributors: how many contributors of every sum, the protected one among them, are
             sure to add their noise and not to tell it to the adversary. 1 needs no trust and the
-            most noise.
+            most noise, and is the only choice where every contributor has the key.
         adjacency: ``"zero-out"`` protects a contribution against an encoded zero in its place,
             ``"replace-one"`` against any other contribution, with up to twice the noise.
         weighted: whether the weights are protected too. False needs less noise: every weight must
@@ -236,10 +237,12 @@ class GaussianNoise(_CalibratedNoise):
 
 @dataclass(frozen=True, kw_only=True)
 class LaplaceNoise(_CalibratedNoise):
-    """Discrete Laplace noise for pure epsilon-DP of each contributor's data.
+    """Discrete Laplace noise for epsilon-DP of each contributor's data, with no delta to speak of.
 
     Every contributor adds the whole noise, so nobody else need be trusted: the promise holds
-    against everyone together. The sum of n contributions carries n times the variance.
+    against everyone together, and for a single contribution too. The sum of n contributions carries
+    n times the variance. Samples end where integers do, which costs a delta below 2**-4096
+    (docs/privacy.md, "Laplace noise").
 
     Args:
         epsilon: of all ``rounds`` together, positive.
