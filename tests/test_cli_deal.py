@@ -243,7 +243,7 @@ def test_enrolments_that_are_none_are_refused(place, tmp_path):
     for path, words in (
         (tmp_path / "empty", "there is no .enrolment file"),
         (tmp_path / "rubbish", "rubbish"),
-        (tmp_path / "slash", "makes no file name"),
+        (tmp_path / "slash", "cannot be that of a file"),
         (folder / "ann" / "ann.identity", "secret identity"),
         (folder / "contributors" / "ann.enrolment", "enrolled twice"),
     ):

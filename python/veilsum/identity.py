@@ -42,7 +42,7 @@ def check_name(name: str, parameter: str = "name") -> str:
     """A party's name, which is not empty and has at most 255 bytes of UTF-8.
 
     Raises:
-        TypeError, InvalidArgumentError: it is no such text; they name the ``parameter``.
+        TypeError, InvalidArgumentError: ``name`` is not such a text; they name the ``parameter``.
     """
     arguments.instance(parameter, name, str)
     try:
@@ -109,7 +109,7 @@ class Identity:
         """Read a key that ``save`` wrote.
 
         Raises:
-            PassphraseError: another passphrase, or the file was changed.
+            PassphraseError: the passphrase is another one, or the file was changed.
             MalformedDataError: the file is not an identity file.
             InvalidKeyError: the secret in the file is not that of its public key.
         """
@@ -117,7 +117,9 @@ class Identity:
         secret, public = keyfile.open_sealed(data, passphrase, WireKind.IDENTITY_FILE)
         enrolment = Enrolment.from_bytes(public)
         if len(secret) != _KEY_BYTES:
-            raise MalformedDataError("identity file: the secret has another length than a key")
+            raise MalformedDataError(
+                "the secret in the identity file does not have the length of a key"
+            )
         identity = cls(enrolment.name, Ed25519PrivateKey.from_private_bytes(secret))
         if identity.public_key != enrolment.public_key:
             raise InvalidKeyError("ID1: the secret in the file does not make its public key")
@@ -127,7 +129,9 @@ class Identity:
         return f"<Identity: {self._name}, {self.public_key[:8].hex()}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        raise TypeError("a secret key is not pickled; use save and load")
+        raise TypeError(
+            "an identity has a secret key, which is never pickled or copied; use save and load"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,7 @@ class Enrolment:
     Compare ``fingerprint`` with the party over a channel that both trust.
 
     Raises:
-        InvalidArgumentError: a bad name, or a key of another length than 32 bytes.
+        InvalidArgumentError: the name is bad, or the key does not have 32 bytes.
     """
 
     name: str

@@ -202,8 +202,8 @@ def writable_array(name: str, array: object, dtype: DTypeLike) -> NDArray[Any]:
     """An array that can be written in place, and that is all there is to see of it.
 
     Raises:
-        TypeError: no numpy array, one of another dtype, or a masked one.
-        InvalidArgumentError: it is read-only, or not C-contiguous and aligned.
+        TypeError: ``array`` is not a numpy array, has another dtype, or is masked.
+        InvalidArgumentError: ``array`` is read-only, or not C-contiguous and aligned.
     """
     if not isinstance(array, np.ndarray):
         raise TypeError(f"{name} must be a numpy array, not {type(array).__name__}")

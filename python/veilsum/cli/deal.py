@@ -124,14 +124,17 @@ def deal(
         check_absent(out, *filter(None, [passphrase_dir]))
         if passphrase_dir is not None and out.absolute() in passphrase_dir.absolute().parents:
             raise InvalidArgumentError(
-                "passphrases go another way than the files: not into a folder inside --out"
+                "--passphrase-dir is inside --out; passphrases go another way than the files, so "
+                "name a folder outside of it"
             )
         if passphrase_dir is None and (json_output or not sys.stdout.isatty()):
             raise InvalidArgumentError(
                 "passphrases are shown on a terminal only; write them with --passphrase-dir"
             )
         if json_output and not yes:
-            raise InvalidArgumentError("--json asks no questions: compare, then give --yes")
+            raise InvalidArgumentError(
+                "--json asks no questions: compare the fingerprints first, then give --yes"
+            )
         enrolled = read_roster(contributors)
         agreed = _noise(
             epsilon=epsilon,
@@ -181,13 +184,15 @@ def _policy(
 ) -> Policy | None:
     if trust is Trust.threshold:
         if not holders:
-            raise InvalidArgumentError("a threshold key needs --holders, the share holders")
+            raise InvalidArgumentError(
+                "--trust threshold needs --holders, the enrolments of the share holders"
+            )
         return Policy.choose(len(holders), threshold, max_colluding)
     if threshold is not None or max_colluding is not None:
         raise InvalidArgumentError("--threshold and --max-colluding are for --trust threshold")
     if trust is Trust.authority and len(holders) != 1:
         raise InvalidArgumentError(
-            f"--trust authority has one holder, and {len(holders)} are enrolled"
+            f"--trust authority takes one holder of the key, and {len(holders)} are enrolled"
         )
     if trust is Trust.shared and holders:
         raise InvalidArgumentError(
@@ -214,7 +219,9 @@ def _noise(
     """
     if epsilon is None:
         if uniform or any(x is not None for x in (delta, rounds, kind, norm_bound, adjacency)):
-            raise InvalidArgumentError("options of noise need --epsilon")
+            raise InvalidArgumentError(
+                "the options of noise need --epsilon, without which there is no noise"
+            )
         return None
     bound = 1.0 if norm_bound is None else norm_bound
     neighbours: Adjacency = (adjacency or Neighbours.zero_out).value
@@ -257,7 +264,7 @@ def _codec(
 ) -> Codec:
     if clip is None:
         if noise is None:
-            raise InvalidArgumentError("give --clip, the largest value in an update")
+            raise InvalidArgumentError("--clip is missing: the largest value in an update")
         clip = noise.norm_bound
     codec = Codec(
         dim, clip=clip, value_bits=value_bits, max_addends=max_addends, rounding=rounding.value

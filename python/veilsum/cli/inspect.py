@@ -57,7 +57,7 @@ def inspect(
         pin = None if hash_text is None else parse_hash(hash_text)
         for path in files:
             if not path.exists():
-                raise InvalidArgumentError(f"there is no {path}")
+                raise InvalidArgumentError(f"there is nothing at {path}")
         data = None
         if federation is not None:
             data = read_file(federation, max_bytes=MAX_FEDERATION_BYTES, what="a federation")

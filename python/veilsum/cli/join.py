@@ -60,7 +60,8 @@ def join(
         check_absent(out)
         if (hash_text is None) == (dealer is None):
             raise InvalidArgumentError(
-                "pin the federation: --hash, as the dealer told it (or --dealer, if known)"
+                "pin the federation by one of two: --hash, as the dealer told it, or --dealer, the "
+                "enrolment of a dealer who is known already"
             )
         expected = None if hash_text is None else parse_hash(hash_text)
         known = None if dealer is None else read_enrolment(dealer)
@@ -98,9 +99,10 @@ def _once(identity: Path, federation: Federation) -> Iterator[None]:
         write_file(mark, [])
     except FileExistsError:
         raise PolicyRefusedError(
-            f"this identity has joined a federation with this key already, says {mark}: a second "
-            "folder would not know what the first has answered. A new federation has a new key. "
-            "Only if joining was broken off, and there is no folder, remove the mark"
+            f"the mark {mark} says that this identity has joined a federation with this key "
+            "already. A second folder would not know what the first one has answered; a new "
+            "federation has a new key. Remove the mark only if joining was broken off and there is "
+            "no folder"
         ) from None
     try:
         yield

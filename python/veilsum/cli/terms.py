@@ -119,15 +119,15 @@ class Terms:
         """
         if not _KEY_BITS[0] <= self.key_bits <= _KEY_BITS[1] or self.key_bits % 2:
             raise InvalidArgumentError(
-                f"--bits is {self.key_bits}; even sizes from {_KEY_BITS[0]} to {_KEY_BITS[1]}, "
-                "3072 is usual"
+                f"--bits is {self.key_bits}; it must be an even number from {_KEY_BITS[0]} to "
+                f"{_KEY_BITS[1]}, and 3072 is usual"
             )
         for roster in (self.contributors, self.holders):
             names = [party.name for party in roster]
             doubled = {name for name in names if names.count(name) > 1}
             if doubled:
                 raise InvalidArgumentError(
-                    f"enrolled twice on one roster: {', '.join(sorted(doubled))}"
+                    f"some are enrolled twice on one roster: {', '.join(sorted(doubled))}"
                 )
         keys = [party.public_key for party in self.holders]
         if len(set(keys)) < len(keys):

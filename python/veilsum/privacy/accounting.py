@@ -69,19 +69,22 @@ def pld_epsilon(
 
     Raises:
         MissingExtraError: dp-accounting is not installed.
-        InvalidArgumentError: arguments that do not fit, or too small a delta for the method.
+        InvalidArgumentError: the arguments do not fit together, or delta is too small for the
+            method.
     """
     rounds, delta = _checked(noise, rounds, delta, sampling)
     noise.check_fits(codec)
     if sampling is not None and honest_contributors is not None:
         raise InvalidArgumentError(
-            "sampling counts against whoever sees only results, so everyone's noise does; "
-            "leave honest_contributors out"
+            "with sampling, the adversary sees results only, and everyone's noise counts against "
+            "it; leave honest_contributors out"
         )
     if isinstance(noise, LaplaceNoise):
         return _laplace(noise, codec, rounds, delta, sampling)
     if delta == 0:
-        raise InvalidArgumentError("Gaussian noise has no epsilon at delta = 0")
+        raise InvalidArgumentError(
+            "delta is 0, at which Gaussian noise has no epsilon; give one above 0"
+        )
     if sampling is None:
         pld = load_dp_accounting().pld.privacy_loss_distribution
         cost = noise.round_cost(codec, honest_contributors=honest_contributors)
@@ -108,7 +111,7 @@ def rdp_epsilon(
     """
     rounds, delta = _checked(noise, rounds, delta, sampling)
     if isinstance(noise, LaplaceNoise) or delta == 0:
-        raise InvalidArgumentError("Renyi DP is for Gaussian noise and a delta above 0")
+        raise InvalidArgumentError("Renyi DP is for Gaussian noise, and for a delta above 0")
     noise.check_fits(codec)
     dp = load_dp_accounting()
     if sampling is None:
@@ -139,8 +142,8 @@ def _laplace(
     cost = noise.round_cost(codec)
     if isinstance(sampling, PoissonSampling):
         raise InvalidArgumentError(
-            "nothing is proved about Laplace noise of a number of contributors that varies; "
-            "choose a fixed number each round"
+            "nothing is proved about Laplace noise where the number of contributors varies; take "
+            "FixedSizeSampling"
         )
     if sampling is not None:
         far = cost * distance_to_others(noise, codec)
@@ -194,8 +197,8 @@ def _fourier_loss(rounds: int, delta: float) -> float:
     loss = rounds * _FOURIER_LOSS
     if loss > delta / 100:
         raise InvalidArgumentError(
-            f"delta is {delta:g}; over {rounds} rounds the Fourier transforms behind this method "
-            f"can be trusted down to {100 * loss:.0e}"
+            f"delta is {delta:g}, which is too small for this method: over {rounds} rounds its "
+            f"Fourier transforms can be trusted down to a delta of {100 * loss:.0e}"
         )
     return loss
 

@@ -76,9 +76,9 @@ class Ledger:
         path = arguments.path("path", path)
         if not os.path.exists(path):
             raise LedgerError(
-                f"there is no ledger at {path}. If this data never contributed before, "
-                "make one with Ledger.create; else see docs/operations.md: without its record a "
-                "budget counts as spent"
+                f"there is no ledger at {path}. If these data never contributed before, make one "
+                "with Ledger.create; otherwise see docs/operations.md: a budget whose record is "
+                "lost counts as spent"
             )
         ledger = cls(FileStore(DurableFile(path, what="ledger")))
         ledger.spent  # noqa: B018  Reads every table, so a damaged file is refused here.

@@ -41,7 +41,9 @@ def read_noise(reader: Reader) -> Noise | None:
         raise MalformedDataError("noise: unknown kind, adjacency or weighting")
     adjacency = adjacencies[adjacency_code]
     if kind == _LAPLACE and (delta.hex() != "0x0.0p+0" or honest_contributors != 1):
-        raise MalformedDataError("noise: Laplace noise has no delta and one honest contributor")
+        raise MalformedDataError(
+            "noise: Laplace noise must have a delta of 0 and one honest contributor"
+        )
     try:
         if kind == _LAPLACE:
             return LaplaceNoise(

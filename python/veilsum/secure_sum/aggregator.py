@@ -83,7 +83,7 @@ class Aggregator:
         arguments.instance("store", store, (RoundStore, type(None)))
         thread_count(num_threads)
         if descriptor.federation_hash != federation.hash:
-            raise ProtocolError("the descriptor is not of this federation")
+            raise ProtocolError("the descriptor is of another federation than this aggregator's")
         for name in descriptor.invited:
             if federation.contributor(name) is None:
                 raise ProtocolError(f"{name} is invited, but not on the federation's roster")
@@ -193,7 +193,7 @@ class Aggregator:
 
         Raises:
             ConcurrentUseError: another call is not done yet.
-            ProtocolError: nothing was asked.
+            ProtocolError: nothing was asked of the holders yet.
             NotEnoughSharesError: answers are missing.
             MalformedDataError: the opened integers are no sum in this codec.
         """

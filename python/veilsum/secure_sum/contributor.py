@@ -44,7 +44,7 @@ class Contributor:
         InvalidArgumentError: the identity is not on the roster, there is noise and no ledger, or
             the agreement gives no secret key to contributors and here is one.
         KeyMismatchError: the secret key is not the federation's.
-        LedgerError: ``rounds`` is a holder's.
+        LedgerError: ``rounds`` is the ledger of a holder.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Contributor:
         if secret_key is not None:
             if federation.trust != "shared":
                 raise InvalidArgumentError(
-                    "in this federation others hold the key; a contributor must not"
+                    "in this federation others hold the key; a contributor must not have it"
                 )
             if secret_key.public_key != federation.public_key:
                 raise KeyMismatchError("the secret key is not that of the federation")
@@ -123,8 +123,8 @@ class Contributor:
             PolicyRefusedError: it asks for what the agreement forbids: another federation, another
                 model, another run, a round that is over, a second contribution to a round.
             StoreInUseError: another process or thread works with the outbox.
-            BudgetExhaustedError, LedgerError: what is sent cannot be recorded; nothing was made
-                public.
+            BudgetExhaustedError, LedgerError: the contribution cannot be recorded; nothing was
+                handed out.
             TypeError, InvalidArgumentError: as ``Codec.encrypt``.
         """
         frames = self.contribute_in_frames(

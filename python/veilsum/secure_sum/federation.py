@@ -230,12 +230,12 @@ class Federation:
 
         Raises:
             TypeError: neither is given: a file alone proves nothing.
-            PolicyRefusedError: another federation, or another dealer, than expected.
-            SignatureError: not signed by the dealer whose name is on it.
+            PolicyRefusedError: the federation or its dealer is another one than expected.
+            SignatureError: it is not signed by the dealer whose name is on it.
             MalformedDataError, InvalidKeyError: as ``from_bytes``.
         """
         if expected_hash is None and dealer is None:
-            raise TypeError("pin the federation by expected_hash or by its dealer")
+            raise TypeError("pin the federation: give expected_hash or dealer, or both")
         if expected_hash is not None:
             check_hash("expected_hash", expected_hash)
         arguments.instance("dealer", dealer, (Enrolment, type(None)))
@@ -324,11 +324,12 @@ class Federation:
             )
 
     def _check_rosters(self) -> None:
-        for roster in (self.contributors, self.holders):
+        for parameter in ("contributors", "holders"):
+            roster = getattr(self, parameter)
             names = {party.name for party in roster}
             keys = {party.public_key for party in roster}
             if not len(names) == len(keys) == len(roster):
-                raise InvalidArgumentError("a roster has a name or a signing key twice")
+                raise InvalidArgumentError(f"{parameter} has a name or a signing key twice")
         if isinstance(self.key, ThresholdKey):
             if len(self.holders) != self.key.num_holders:
                 raise InvalidArgumentError(

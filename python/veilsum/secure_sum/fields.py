@@ -58,8 +58,8 @@ def sorted_names(parameter: str, names: Iterable[str]) -> tuple[str, ...]:
     """The names of parties, in order.
 
     Raises:
-        TypeError: no collection of texts; one text is no collection of its letters.
-        InvalidArgumentError: there are none of them or too many, one is there twice, or is no name.
+        TypeError: ``names`` is no collection of texts; one text is no collection of its letters.
+        InvalidArgumentError: there are no names or too many, or one is bad or there twice.
     """
     if isinstance(names, (str, bytes)) or not isinstance(names, Iterable):
         raise TypeError(f"{parameter} must be a list of names, not {type(names).__name__}")

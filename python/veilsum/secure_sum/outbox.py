@@ -40,7 +40,7 @@ class Outbox:
         """Nobody else works with the folder inside.
 
         Raises:
-            StoreInUseError: somebody else does.
+            StoreInUseError: somebody else works with it.
         """
         make_folder(self._folder)
         busy = (

@@ -103,9 +103,10 @@ class PartyFolder:
 
         Raises:
             FileExistsError: there is something at ``path``: what was answered is never forgotten.
-            PolicyRefusedError: another federation, or it does not know the identity.
+            PolicyRefusedError: the federation is another one than was pinned, or does not know the
+                identity.
             SignatureError, MalformedDataError, InvalidKeyError: as ``Federation.from_signed``.
-            InvalidArgumentError, KeyMismatchError: the key is missing, or not this party's.
+            InvalidArgumentError, KeyMismatchError: the key is missing, or is not this party's.
             LedgerError: the privacy ledger to go on with cannot be read, or is for the other kind
                 of noise.
         """
@@ -154,7 +155,7 @@ class PartyFolder:
         """The party as a contributor, which keeps its last contribution to hand it out again.
 
         Raises:
-            PassphraseError: another passphrase, or a file was changed.
+            PassphraseError: the passphrase is another one, or a file was changed.
             LedgerError: a ledger is missing or damaged. It is never made anew.
             InvalidArgumentError: the federation does not have the party in this part.
         """
@@ -278,6 +279,6 @@ def _check_given(
     epsilon_delta = Ledger.open(privacy_ledger).budget
     if (epsilon_delta[1] > 0) != (federation.noise.delta > 0):
         raise LedgerError(
-            "the privacy ledger is for the other kind of noise: with a delta it adds up Gaussian "
-            "noise, without one Laplace noise"
+            f"the privacy ledger {os.fspath(privacy_ledger)} is for the other kind of noise: a "
+            "ledger with a delta adds up Gaussian noise, and one without a delta Laplace noise"
         )

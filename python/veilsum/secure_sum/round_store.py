@@ -102,7 +102,9 @@ class FolderStore:
     def put(self, kind: MessageKind, name: str, frames: Iterable[bytes]) -> None:
         """Keep a message, whole or not at all."""
         if not self._unlock.alive:
-            raise InvalidArgumentError("the store is closed: another one may have its folder")
+            raise InvalidArgumentError(
+                "the store is closed, and another one may have its folder; make a new FolderStore"
+            )
         target = self._path(kind, name)
         self._offsets.pop(target, None)
         write_file(target, _checked(frames), overwrite=True)
@@ -196,8 +198,7 @@ def _name_of(kind: MessageKind, file: Path) -> str:
         return bytes.fromhex(file.stem.removeprefix(f"{kind}-")).decode()
     except ValueError:
         raise MalformedDataError(
-            f"{file} is no file of this store: its name is not of those that a store gives; remove "
-            "it"
+            f"{file} is no file of this store: no store gives such a name. Remove it"
         ) from None
 
 

@@ -44,7 +44,7 @@ class ShareHolder:
         InvalidArgumentError: the identity is not on the roster, or is there in another place than
             its share.
         KeyMismatchError: the key is not the federation's.
-        LedgerError: ``rounds`` is a contributor's.
+        LedgerError: ``rounds`` is the ledger of a contributor.
     """
 
     def __init__(
@@ -96,14 +96,14 @@ class ShareHolder:
 
         Raises:
             MalformedDataError: ``request`` is not a request.
-            PolicyRefusedError: another federation, fewer contributors than agreed, a second run, or
-                another set or total for a round that was opened before.
-            ProtocolError: contributors who were not invited or are not on the roster, chunks that
-                are missing or not those of the signed header, a total that does not fit.
+            PolicyRefusedError: it is for another federation, for fewer contributors than agreed,
+                for a second run, or for another set or total of a round that was opened before.
+            ProtocolError: it has contributors who were not invited or are not on the roster, chunks
+                that are missing or not those of the signed header, or a total that does not fit.
             SignatureError: a contribution is not signed by its contributor.
             ProofError: a contributor did not prove that it knows what its chunk encrypts.
             KeyMismatchError, InvalidCiphertextError: as ``Ciphertexts.from_bytes``.
-            LedgerError: what is opened cannot be recorded. Nothing was opened.
+            LedgerError: that the round is opened cannot be recorded. Nothing was opened.
         """
         return b"".join(self.open_in_frames(request, num_threads=num_threads, progress=progress))
 
@@ -153,7 +153,7 @@ class ShareHolder:
 
     def _check_chunks(self, asked: OpenRequest) -> None:
         if not asked.chunks:
-            raise ProtocolError("no chunk is asked for; a share opens nothing else")
+            raise ProtocolError("no chunk is asked for; a holder of a share opens chunks only")
         if asked.chunks[-1] >= self._federation.num_chunks:
             raise ProtocolError(
                 f"chunk {asked.chunks[-1]} is asked for; there are {self._federation.num_chunks}"
@@ -203,7 +203,9 @@ class ShareHolder:
     def _read_total(self, asked: OpenRequest, frames: Iterator[bytes]) -> EncryptedVector:
         frame = next(frames, None)
         if frame is None or asked.chunks or next(frames, None) is not None:
-            raise MalformedDataError("a request to the holder of the whole key has one total")
+            raise MalformedDataError(
+                "a request to a holder of the whole key must have one total, and no chunks"
+            )
         total = EncryptedVector.from_bytes(frame, self._federation.public_key)
         if total.codec != self._federation.codec:
             raise ProtocolError("the total has another codec than agreed")

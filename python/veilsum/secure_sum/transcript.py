@@ -70,9 +70,10 @@ class Transcript:
         """Check all of it against the pinned federation, without any of the ciphertexts.
 
         Raises:
-            ProtocolError: a broken chain, another federation, contributors or holders who are not
-                on its rosters or were not invited, fewer than it asks for, answers to other sets.
-            SignatureError: a part that is not signed by whom it names.
+            ProtocolError: the chain is broken, the federation is another one, contributors or
+                holders are not on its rosters, were not invited or are too few, or an answer is to
+                another set.
+            SignatureError: a part is not signed by whom it names.
         """
         arguments.instance("federation", federation, Federation)
         parts = _parts(self.descriptor, self.headers, self.receipts)
@@ -137,7 +138,9 @@ class Transcript:
         threshold = federation.key.threshold if isinstance(federation.key, ThresholdKey) else 1
         num_holders = len({receipt.holder for receipt in self.receipts})
         if num_holders < threshold:
-            raise ProtocolError(f"{num_holders} holders answered; it takes {threshold}")
+            raise ProtocolError(
+                f"{num_holders} holders answered; it takes {threshold} to open a sum"
+            )
 
 
 def _parts(
