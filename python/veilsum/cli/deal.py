@@ -35,84 +35,103 @@ class Trust(str, Enum):
 
 
 class Rounding(str, Enum):
-    """Of values to grid steps."""
+    """How values are rounded to grid steps."""
 
     nearest = "nearest"
     stochastic = "stochastic"
 
 
 def deal(
-    identity: Annotated[Path, typer.Option(help="The dealer's own, made by `veilsum enrol`.")],
-    contributors: Annotated[
-        list[Path], typer.Option(help="Enrolment files, or a folder of them; may be repeated.")
+    identity: Annotated[
+        Path, typer.Option(help="The dealer's identity file, made by `veilsum enrol`.")
     ],
-    out: Annotated[Path, typer.Option(help="A folder that is not there yet.")],
+    contributors: Annotated[
+        list[Path],
+        typer.Option(
+            help="Enrolment files of the contributors, or a folder of them; may be repeated."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The folder to make; nothing may be there yet.")],
     dim: Annotated[int, typer.Option(help="Number of values of the model.")],
     colluding: Annotated[
         int,
         typer.Option(
-            help="Contributors that may work with the aggregator: how many of the roster it could "
-            "have brought in, bought or broken into. A sum then has that many more contributors. "
-            "0 only where all of them were enrolled by people who know them."
+            help="How many contributors may work with the aggregator: those of the roster that it "
+            "could have brought in, bought or broken into. A sum then has that many more. Take 0 "
+            "only if you know all of them."
         ),
     ],
     holders: Annotated[
         list[Path] | None,
-        typer.Option(help="Enrolments of the share holders, or of the one authority."),
+        typer.Option(help="Enrolment files of the share holders, or of the one authority."),
     ] = None,
     trust: Annotated[Trust, typer.Option(help="Who can open sums.")] = Trust.threshold,
     threshold: Annotated[
-        int | None, typer.Option(help="Holders that open a sum; as few as is safe if left out.")
+        int | None,
+        typer.Option(help="How many holders open a sum. If left out: as few as is safe."),
     ] = None,
     max_colluding: Annotated[
         int | None,
-        typer.Option(help="Holders that may break their promises; a minority if left out."),
+        typer.Option(help="How many holders may break their promises. If left out: a minority."),
     ] = None,
-    bits: Annotated[int, typer.Option(help="Size of the modulus.")] = 3072,
+    bits: Annotated[int, typer.Option(help="Size of the key's modulus, in bits.")] = 3072,
     clip: Annotated[
-        float | None, typer.Option(help="Largest value in an update; the norm bound if left out.")
+        float | None, typer.Option(help="Largest value in an update. If left out: the norm bound.")
     ] = None,
-    value_bits: Annotated[int, typer.Option(help="Bits of a value.")] = 16,
+    value_bits: Annotated[int, typer.Option(help="Precision of a value, in bits.")] = 16,
     max_addends: Annotated[
-        int | None, typer.Option(help="Contributors in a sum at most; all if left out.")
+        int | None, typer.Option(help="Most contributors in a sum. If left out: all of them.")
     ] = None,
-    rounding: Annotated[Rounding, typer.Option(help="Of values.")] = Rounding.nearest,
-    chunk_size: Annotated[int, typer.Option(help="Ciphertexts in a chunk.")] = 512,
+    rounding: Annotated[Rounding, typer.Option(help="How values are rounded.")] = Rounding.nearest,
+    chunk_size: Annotated[int, typer.Option(help="How many ciphertexts make a chunk.")] = 512,
     epsilon: Annotated[
-        float | None, typer.Option(help="Privacy after all rounds; without it, no noise.")
+        float | None,
+        typer.Option(help="The privacy goal after all rounds. If left out, there is no noise."),
     ] = None,
-    delta: Annotated[float | None, typer.Option(help="Of Gaussian noise; 1e-6.")] = None,
+    delta: Annotated[
+        float | None, typer.Option(help="The goal's delta, for Gaussian noise. If left out: 1e-6.")
+    ] = None,
     rounds: Annotated[
-        int | None, typer.Option(help="Rounds one contributor may take part in; 1.")
+        int | None,
+        typer.Option(help="How many rounds one contributor may take part in. If left out: 1."),
     ] = None,
-    noise: Annotated[Kind | None, typer.Option(help="Kind of noise; gaussian.")] = None,
+    noise: Annotated[
+        Kind | None, typer.Option(help="The kind of noise. If left out: gaussian.")
+    ] = None,
     norm_bound: Annotated[
-        float | None, typer.Option(help="Longest update: L2 norm (Laplace: L1); 1.0.")
+        float | None,
+        typer.Option(
+            help="Longest update: its L2 norm, or L1 with Laplace noise. If left out: 1.0."
+        ),
     ] = None,
     adjacency: Annotated[
-        Neighbours | None, typer.Option(help="What noise protects against; zero-out.")
+        Neighbours | None,
+        typer.Option(help="What the noise protects against. If left out: zero-out."),
     ] = None,
     uniform: Annotated[
-        bool, typer.Option("--uniform", help="All weights are 1: they need no noise.")
+        bool, typer.Option("--uniform", help="All weights are 1, so that they need no noise.")
     ] = False,
     honest: Annotated[
         int | None,
         typer.Option(
-            help="Contributors of a sum to be counted on. If left out: half of them with Gaussian "
-            "noise (1 with --trust shared), else 2."
+            help="How many contributors of a sum are counted on. If left out: half of them with "
+            "Gaussian noise (1 with --trust shared), else 2."
         ),
     ] = None,
     min_contributors: Annotated[
-        int | None, typer.Option(help="Fewest in a sum; honest and colluding ones if left out.")
+        int | None,
+        typer.Option(help="Fewest contributors in a sum. If left out: --honest plus --colluding."),
     ] = None,
     passphrase_file: Annotated[
-        Path | None, typer.Option(help="Holds the passphrase of the dealer's identity.")
+        Path | None, typer.Option(help="A file with the passphrase of the dealer's identity.")
     ] = None,
     passphrase_dir: Annotated[
         Path | None,
-        typer.Option(help="A new folder for the passphrases; shown once if left out."),
+        typer.Option(help="A new folder for the passphrases. If left out, they are shown once."),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Fingerprints were compared: go on.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Ask nothing: the fingerprints were compared.")
+    ] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Deal a federation: its key, shares for the holders, and one file that all parties pin.
@@ -170,13 +189,14 @@ def deal(
         ).check()
         passphrase = known_passphrase("the dealer's identity", passphrase_file)
         dealer = Identity.load(identity, passphrase=passphrase)
-        if not yes:
-            _confirm(terms, dealer.enrol())
+    if not yes:
+        _confirm(terms, dealer.enrol())
+    with one_line("deal"):
         dealt = deal_federation(terms, dealer, out=out, passphrase_dir=passphrase_dir)
-        if json_output:
-            typer.echo(json.dumps(_as_json(terms, dealt), indent=2))
-        else:
-            _report(dealt, out, passphrase_dir)
+    if json_output:
+        typer.echo(json.dumps(_as_json(terms, dealt), indent=2))
+    else:
+        _report(dealt, out, passphrase_dir)
 
 
 def _policy(

@@ -45,7 +45,11 @@ def size(num_bytes: float) -> str:
 
 @contextmanager
 def one_line(command: str) -> Iterator[None]:
-    """What is wrong in one line, and exit code 2."""
+    """What is wrong in one line, and exit code 2.
+
+    What a command prints comes after it: an output that cannot be written is another matter, which
+    ``main`` ends.
+    """
     try:
         yield
     except (VeilsumError, OSError) as error:
