@@ -107,10 +107,11 @@ class Ledger:
     def remaining(self) -> float:
         """The epsilon that is left: the budget's less what was spent.
 
-        Under Gaussian noise epsilons do not add up, so it may buy more rounds than it seems to;
-        ``check`` tells of the next one.
+        It is 0 where less than a millionth of the budget is left, as rounding leaves it. Under
+        Gaussian noise epsilons do not add up, so it may buy more rounds than it seems to; ``check``
+        tells of the next one.
         """
-        return max(0.0, self.budget[0] - self.spent.epsilon)
+        return _left(self.budget[0], self.spent.epsilon)
 
     def has(self, round_id: bytes) -> bool:
         """Whether a contribution to this round was charged."""
@@ -172,13 +173,11 @@ class Ledger:
             costs = book.costs()
             before, after = (_epsilon(math.fsum(c), delta) for c in (costs, [*costs, cost]))
             if after > epsilon:
-                # What calibration leaves by rounding to the safe side is nothing to speak of.
-                left = epsilon - before if epsilon - before > 1e-6 * epsilon else 0.0
                 raise BudgetExhaustedError(
                     f"a contribution would bring the privacy spent from epsilon {before:.4g} to "
                     f"{after:.4g}. The budget of the ledger {self._store.name} is epsilon "
-                    f"{epsilon:.4g} at delta {delta:g}, of which {left:.4g} is left after "
-                    f"{len(costs)} contributions. Nothing was charged"
+                    f"{epsilon:.4g} at delta {delta:g}, of which {_left(epsilon, before):.4g} "
+                    f"is left after {len(costs)} contributions. Nothing was charged"
                 )
             if commitment is not None:
                 book.add(round_id, commitment, cost)
@@ -201,6 +200,11 @@ class Ledger:
 
 def _epsilon(cost: float, delta: float) -> float:
     return gaussian_epsilon(math.sqrt(cost), delta) if delta > 0 else cost
+
+
+def _left(budget: float, spent: float) -> float:
+    # What calibration leaves by rounding to the safe side is nothing to speak of.
+    return budget - spent if budget - spent > 1e-6 * budget else 0.0
 
 
 def _budget(epsilon: float, delta: float) -> tuple[float, float]:
