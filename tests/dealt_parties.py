@@ -70,6 +70,7 @@ def deal_options(folder, trust="threshold"):
         *("deal", "--identity", folder / "dealer" / "dealer.identity"),
         *("--contributors", folder / "contributors", *holders[trust], "--trust", trust),
         *("--dim", "40", "--clip", "1", "--bits", "2048", "--chunk-size", "2"),
+        *("--colluding", "0"),
     )
 
 

@@ -2,6 +2,7 @@
 
 import math
 
+import mpmath
 import numpy as np
 
 
@@ -59,3 +60,11 @@ def composed(p, num_times):
     for _ in range(num_times - 1):
         joint = np.outer(joint, p).ravel()
     return joint
+
+
+def exact_delta(mu, epsilon):
+    """Of mu-Gaussian DP, in sixty digits."""
+    with mpmath.workdps(60):
+        mu, epsilon = mpmath.mpf(mu), mpmath.mpf(epsilon)
+        first = mpmath.ncdf(mu / 2 - epsilon / mu)
+        return first - mpmath.exp(epsilon) * mpmath.ncdf(-mu / 2 - epsilon / mu)

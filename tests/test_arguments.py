@@ -67,6 +67,10 @@ def test_bounds_are_open_or_closed_as_they_are_called():
             arguments.real("x", 1, **bounds)
     with pytest.raises(vs.InvalidArgumentError, match="at least 0 and below 1"):
         arguments.real("delta", -1, at_least=0, below=1)
+    with pytest.raises(
+        vs.InvalidArgumentError, match="epsilon is inf; it must be finite and above"
+    ):
+        arguments.real("epsilon", math.inf, above=0)
 
 
 @pytest.mark.parametrize("value", [3, np.int8(3), np.uint64(3), np.array(3)], ids=repr)
@@ -115,15 +119,20 @@ def test_paths_are_texts_and_no_numbers_of_open_files():
     for value in (1, True, None, b"a", 1.0, ["a"]):
         with pytest.raises(TypeError, match="path must be a path"):
             arguments.path("path", value)
-    for value in ("", "a\0b"):
+    for value in ("", "a\0b", "a\ud800b"):
         with pytest.raises(vs.InvalidArgumentError, match="is no path"):
             arguments.path("path", value)
 
 
 def test_instances_are_named_by_their_class():
     assert arguments.instance("codec", 1, (int, str)) == 1
-    with pytest.raises(TypeError, match="codec must be a int or str, not None"):
-        arguments.instance("codec", None, (int, str))
+    for kinds, words in (
+        ((int, str), "codec must be an int or str, not None"),
+        (Path, "codec must be a Path, not None"),
+        ((bytes, bytearray), "codec must be bytes or bytearray, not None"),
+    ):
+        with pytest.raises(TypeError, match=words):
+            arguments.instance("codec", None, kinds)
 
 
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f4", ">f8", "i1", "u8", ">i4"])

@@ -179,6 +179,27 @@ def test_the_noise_is_that_of_veilsum_privacy(place, tmp_path):
     assert told["noise"]["parameter_grid_steps"] == scale
 
 
+def test_where_every_contributor_has_the_key_each_adds_all_of_the_noise(place, tmp_path):
+    folder, _ = place
+    dealt = deal(folder, tmp_path / "dealt", "--epsilon", "2", trust="shared")
+    assert (dealt["noise"]["honest_contributors"], dealt["honest_contributors"]) == (1, 2)
+    out = ("--out", tmp_path / "more", "--passphrase-dir", tmp_path / "words", "--yes")
+    options = (*deal_options(folder, "shared"), *out, "--epsilon", "2")
+    assert "honest_contributors=1" in refused(*options, "--honest", "2")
+
+
+def test_how_many_may_collude_is_always_said(place, tmp_path):
+    folder, _ = place
+    options = [*deal_options(folder), "--out", tmp_path / "dealt", "--yes"]
+    position = options.index("--colluding")
+    result = veilsum(*options[:position], *options[position + 2 :])
+    assert result.exit_code == 2
+    assert "--colluding" in result.stderr
+    assert not (tmp_path / "dealt").exists()
+    dealt = deal(folder, tmp_path / "dealt", "--colluding", "1")
+    assert (dealt["colluding_contributors"], dealt["min_contributors"]) == (1, 3)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -194,6 +215,7 @@ def test_the_noise_is_that_of_veilsum_privacy(place, tmp_path):
         (("--chunk-size", "0"), "chunk_size"),
         (("--honest", "1"), "at least 2"),
         (("--colluding", "2"), "min_contributors is 4"),
+        (("--colluding", "-1"), "colluding_contributors is -1"),
         (("--min-contributors", "1"), "min_contributors is 1"),
         (("--max-addends", "0"), "max_addends"),
         (("--delta", "0.1"), "need --epsilon"),
@@ -221,7 +243,7 @@ def test_enrolments_that_are_none_are_refused(place, tmp_path):
     for path, words in (
         (tmp_path / "empty", "there is no .enrolment file"),
         (tmp_path / "rubbish", "rubbish"),
-        (tmp_path / "slash", "makes no file name"),
+        (tmp_path / "slash", "cannot be that of a file"),
         (folder / "ann" / "ann.identity", "secret identity"),
         (folder / "contributors" / "ann.enrolment", "enrolled twice"),
     ):

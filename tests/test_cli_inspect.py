@@ -267,6 +267,9 @@ def test_a_folder_tells_what_was_answered_and_spent(place, tmp_path):
     assert seen["spent"] == {"epsilon": pytest.approx(9.0), "contributions": 1}
     seen = look(place / "ann-folder" / "privacy.sqlite")
     assert (seen["kind"], seen["budget"]["epsilon"]) == ("privacy ledger", 9.0)
+    assert seen["remaining"] == {"epsilon": 0.0}
+    assert "epsilon 9, delta 0" in (printed := veilsum("inspect", place / "ann-folder").stdout)
+    assert printed.split("remaining")[1].split()[:2] == ["epsilon", "0"]
     seen = look(place / "holder-1-folder" / "holder-rounds.sqlite")
     assert seen["kind"] == "round ledger"
     assert [row["last_round"] for row in seen["federations"]] == [7]

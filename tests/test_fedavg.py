@@ -292,7 +292,7 @@ def test_progress_shows_in_a_notebook_and_not_in_a_file(monkeypatch, capfd):
             {"trust": "threshold", "fraction": 0.1},
             r"fraction=0\.1 of 10 clients asks 1.*larger fraction",
         ),
-        ({"trust": "authority", "key": (None, [])}, "one secret key"),
+        ({"trust": "authority", "key": fl.loop_key("threshold")}, "one secret key"),
         ({"local_epochs": 0}, "local_epochs"),
         ({"max_samples": 0}, "max_samples"),
         ({"noise": noisy("gaussian")}, "weighting='uniform'"),

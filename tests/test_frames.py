@@ -119,3 +119,21 @@ def test_only_the_frame_that_is_read_is_in_memory():
 def test_only_bytes_are_split(wrong):
     with pytest.raises(TypeError):
         split(wrong)
+
+
+@pytest.mark.parametrize("cut", [1, 8, 40])
+def test_views_of_other_items_are_read_as_their_bytes(cut):
+    data = STREAM + bytes(-len(STREAM) % 8)
+    whole = frame(bytes(len(data) - FRAME_BYTES))
+    items = memoryview(whole).cast("Q")
+    assert split(items, 10**6) == [whole]
+    assert split([items[:cut], items[cut:]], 10**6) == [whole]
+    assert split(memoryview(bytes(2 * len(whole)))[::2][:0]) == []
+
+
+@pytest.mark.parametrize("wrong", ["text", None, 3, object()], ids=repr)
+def test_what_is_no_bytes_is_named(wrong):
+    with pytest.raises(TypeError, match="message must be bytes or pieces of bytes"):
+        list(split_frames(wrong, max_frame_bytes=LIMIT, name="message"))
+    with pytest.raises(TypeError, match="each piece of message must be bytes"):
+        list(split_frames([FRAMES[0], wrong], max_frame_bytes=LIMIT, name="message"))

@@ -116,7 +116,7 @@ def test_asking_whether_a_charge_would_do_records_nothing(ledger):
 def test_each_kind_of_noise_has_its_own_ledger(ledger):
     with pytest.raises(vs.InvalidArgumentError, match="delta = 0"):
         charge(ledger, 1, LAPLACE)
-    with pytest.raises(vs.InvalidArgumentError, match="delta is 0"):
+    with pytest.raises(vs.InvalidArgumentError, match="delta of 0"):
         charge(Ledger.in_memory(epsilon=1.0), 1, GAUSSIAN)
     assert ledger.spent.num_contributions == 0
 

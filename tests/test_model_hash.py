@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import veilsum as vs
 from veilsum.secure_sum import hash_model
 
 VALUES = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -44,5 +45,24 @@ def test_a_model_has_numbers(wrong):
 @pytest.mark.skipif(np.finfo(np.longdouble).nmant == 52, reason="long double is double here")
 def test_numbers_with_padding_are_refused(dtype):
     # Equal values may have unequal padding, which would make equal models look different.
-    with pytest.raises(TypeError, match="numbers"):
-        hash_model([np.ones(2, dtype)])
+    with pytest.raises(TypeError, match=r"arrays\[1\] is of (float|complex).*convert"):
+        hash_model([VALUES, np.ones(2, dtype)])
+
+
+@pytest.mark.parametrize("mask", [False, True])
+def test_what_a_mask_hides_is_no_part_of_a_model(mask):
+    with pytest.raises(TypeError, match=r"arrays\[0\] is a masked array"):
+        hash_model([np.ma.masked_array(VALUES, mask=mask)])
+
+
+@pytest.mark.parametrize(
+    "wrong", [VALUES, {"a": VALUES}, {1.0}, iter([VALUES]), None, 3, "text", b"bytes"], ids=repr
+)
+def test_a_model_is_a_list_of_arrays(wrong):
+    with pytest.raises(TypeError, match="arrays must be a list of arrays"):
+        hash_model(wrong)
+
+
+def test_lists_that_form_no_array_are_refused():
+    with pytest.raises(vs.InvalidArgumentError, match=r"arrays\[1\] must form an array"):
+        hash_model([VALUES, [[1.0], [1.0, 2.0]]])

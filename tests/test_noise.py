@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 from veilsum import noise
+from veilsum.arguments import text_of
 from veilsum.errors import InvalidArgumentError
 
 DRAW = [noise.discrete_gaussian, noise.discrete_laplace]
@@ -35,6 +36,36 @@ def test_draw_gives_the_shape_asked_for(draw, size, shape):
 
 
 @pytest.mark.parametrize("draw", DRAW)
+@pytest.mark.parametrize(
+    "size", [2**63, 2**62, (2**31, 2**31), (0, 2**62, 2**62), (1,) * 65, 10**30], ids=text_of
+)
+def test_draw_refuses_sizes_that_no_array_has_in_its_own_words(draw, size):
+    with pytest.raises((InvalidArgumentError, MemoryError), match=r"size|allocate"):
+        draw(3.0, size)
+
+
+@pytest.mark.parametrize("draw", DRAW)
+@pytest.mark.parametrize("dtype", ["no dtype", "", None, 3, [[]], {1: 2}, {1}, object()], ids=repr)
+def test_draw_refuses_what_is_no_dtype(draw, dtype):
+    with pytest.raises(TypeError, match="dtype must be int64 or int32"):
+        draw(3.0, 1, dtype=dtype)
+
+
+@pytest.mark.parametrize("mask", [False, [False, True]])
+def test_noise_never_changes_what_a_mask_hides(mask):
+    masked = np.ma.masked_array(np.zeros(2, np.int64), mask=mask)
+    for call in (
+        lambda: noise.discrete_gaussian(3.0, out=masked),
+        lambda: noise.discrete_laplace(3.0, out=masked),
+        lambda: noise.add_discrete_gaussian(masked, 3.0),
+        lambda: noise.add_discrete_laplace(masked, 3.0),
+    ):
+        with pytest.raises(TypeError, match="masked array"):
+            call()
+    assert not masked.data.any()
+
+
+@pytest.mark.parametrize("draw", DRAW)
 @pytest.mark.parametrize("dtype", [np.int32, np.int64])
 def test_draw_fills_all_of_out_and_returns_it(draw, dtype):
     out = np.zeros((300, 1001), dtype=dtype)
@@ -53,27 +84,29 @@ def test_draw_accepts_every_real_number_type(draw):
 
 @pytest.mark.parametrize("draw", DRAW)
 @pytest.mark.parametrize(
-    "scale", [0.2999, 0, -1.0, 2.0**40 * (1 + 2**-52), 10**400, float("nan"), float("inf")]
+    "scale",
+    [0.2999, 0, -1.0, 2.0**40 * (1 + 2**-52), 10**400, float("nan"), float("inf")],
+    ids=text_of,
 )
 def test_draw_refuses_a_scale_outside_its_range(draw, scale):
-    with pytest.raises(InvalidArgumentError, match=r"\[0\.3, 2\*\*40\]"):
+    with pytest.raises(InvalidArgumentError, match=r"at least 0\.3 and at most"):
         draw(scale, 10)
 
 
 @pytest.mark.parametrize("draw", DRAW)
 @pytest.mark.parametrize("scale", ["3", None, 1j, True, np.array([3.0]), b"3"])
 def test_draw_refuses_a_scale_of_the_wrong_type(draw, scale):
-    with pytest.raises(TypeError, match="must be a real number"):
+    with pytest.raises(TypeError, match="must be a number"):
         draw(scale, 10)
 
 
 @pytest.mark.parametrize("draw", DRAW)
 def test_draw_refuses_bad_sizes(draw):
     for size in (-1, (3, -2)):
-        with pytest.raises(InvalidArgumentError, match="negative"):
+        with pytest.raises(InvalidArgumentError, match="size is -"):
             draw(3.0, size)
-    for size in (2.0, "3", (1.5,), [2, 3]):
-        with pytest.raises(TypeError):
+    for size in (2.0, "3", (1.5,), [2, 3], True, (True,)):
+        with pytest.raises(TypeError, match="size must be an int"):
             draw(3.0, size)
     with pytest.raises(TypeError, match="size is required"):
         draw(3.0)
@@ -141,7 +174,7 @@ def test_add_refuses_before_it_changes_anything(add):
     add(largest, 2.0**40)
     assert abs(largest[0] - 2**62) < 2**47
     values = np.zeros(10, dtype=np.int64)
-    with pytest.raises(InvalidArgumentError, match=r"\[0\.3, 2\*\*40\]"):
+    with pytest.raises(InvalidArgumentError, match=r"at least 0\.3 and at most"):
         add(values, 0.1)
     with pytest.raises(InvalidArgumentError, match="C-contiguous"):
         add(values[::2], 3.0)

@@ -162,5 +162,5 @@ def test_requests_ask_for_no_more_chunks_than_was_said():
     assert asked > 5
     expected = parties.quantised_sum(state.federation.codec, [0.5] * 3)
     parties.assert_sums(state.aggregator.finish(), expected)
-    with pytest.raises(vs.InvalidArgumentError, match="one at least"):
+    with pytest.raises(vs.InvalidArgumentError, match="max_chunks is 0; it must be at least 1"):
         state.aggregator.open_requests(max_chunks=0)

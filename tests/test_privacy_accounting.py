@@ -6,6 +6,7 @@ import math
 import mpmath
 import numpy as np
 import pytest
+from exact_privacy import exact_delta
 from veilsum import Codec
 from veilsum.privacy import (
     GaussianNoise,
@@ -23,13 +24,6 @@ EPSILONS = [1e-3, 0.1, 0.5, 1.0, 3.0, 8.0, 30.0, 200.0]
 DELTAS = [1e-2, 1e-5, 1e-9, 1e-15]
 GRID = list(itertools.product(EPSILONS, DELTAS))
 ROUNDS = [1, 7, 1000]
-
-
-def exact_delta(mu, epsilon):
-    with mpmath.workdps(60):
-        mu, epsilon = mpmath.mpf(mu), mpmath.mpf(epsilon)
-        first = mpmath.ncdf(mu / 2 - epsilon / mu)
-        return first - mpmath.exp(epsilon) * mpmath.ncdf(-mu / 2 - epsilon / mu)
 
 
 # ---- the curve of Gaussian DP ----

@@ -279,7 +279,7 @@ def test_what_is_not_proved_is_refused():
     laplace = LaplaceNoise(epsilon=1.0, rounds=1, norm_bound=1.0)
     for call, message in [
         (lambda: pld_epsilon(noise, codec, sampling=sampling, honest_contributors=1), "leave"),
-        (lambda: pld_epsilon(noise, codec, delta=0.0), "delta = 0"),
+        (lambda: pld_epsilon(noise, codec, delta=0.0), "delta is 0"),
         (lambda: pld_epsilon(noise, codec, delta=1.0), "delta"),
         (lambda: pld_epsilon(noise, codec, delta=1e-14, sampling=sampling), "trusted"),
         (lambda: pld_epsilon(noise, codec, rounds=0), "rounds"),

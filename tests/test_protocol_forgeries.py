@@ -59,7 +59,7 @@ def test_contributors_and_holders_keep_to_the_pinned_federation(change):
     settings = {"noise": NOISE, "codec": NOISY_CODEC}
     changes = {
         "noise": {"noise": WEAK_NOISE, "codec": WEAK_NOISE.fit(NOISY_CODEC)},
-        "key": {"key": vs.generate_key(2048).public_key, "holders": ()},
+        "key": {"key": vs.generate_key(2048).public_key, "holders": parties.roster("eve")},
         "sybil": {"contributors": parties.roster(*NAMES, "sybil")},
         "fewest": {"min_contributors": 2},
         "codec": {"codec": NOISE.fit(dataclasses.replace(NOISY_CODEC, clip=9.0))},

@@ -65,6 +65,28 @@ def test_a_new_aggregator_goes_on_at_every_step(trust, tmp_path):
     vs.secure_sum.Transcript.from_bytes(result.transcript).verify(state.federation)
 
 
+def test_what_was_kept_and_not_added_before_the_round_closed_is_no_part_of_it(
+    tmp_path, monkeypatch
+):
+    state = RestartedRound(parties.federation("threshold", toy=(5, 4), **TOY), tmp_path / "round")
+    for name in NAMES[:2]:
+        state.aggregator.receive(state.contribution(name))
+    with monkeypatch.context() as patch:
+        patch.setattr(vs.Accumulator, "add", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            state.aggregator.receive(state.contribution("cyd"))
+    assert len(state.store.names("contribution")) == 3
+    requests = state.requests()
+    state.restart()
+    assert state.aggregator.contributors == NAMES[:2]
+    assert state.requests() == requests
+    parties.assert_sums(state.finish(), parties.quantised_sum(SMALL, [0.5] * 2))
+
+
+def interrupted(*arguments):
+    raise KeyboardInterrupt
+
+
 def test_an_aggregator_that_dies_while_receiving_has_nothing_of_it(tmp_path):
     state = RestartedRound(parties.federation(), tmp_path / "round")
     frames = parties.frames_of(state.contribution("ada"))

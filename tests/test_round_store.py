@@ -1,5 +1,6 @@
 """Where an aggregator keeps messages: whole or not at all, and nowhere else."""
 
+import os
 import stat
 import subprocess
 import sys
@@ -154,3 +155,71 @@ def test_a_name_has_room_in_a_file_name(tmp_path):
         with pytest.raises(vs.InvalidArgumentError, match="100 bytes"):
             store.put("contribution", name, FRAMES)
     assert store.names("contribution") == []
+
+
+@rule("RS4")
+@pytest.mark.parametrize("kind", ["../evil", "/tmp/evil", "", "*", "contribution/..", "CLOSED"])
+def test_a_kind_is_one_of_few_words_and_leads_nowhere(store, tmp_path, kind):
+    for call in (
+        lambda: store.put(kind, "ada", FRAMES),
+        lambda: store.frames(kind, "ada"),
+        lambda: store.frame(kind, "ada", 0),
+        lambda: store.names(kind),
+    ):
+        with pytest.raises(vs.InvalidArgumentError, match="kind is"):
+            call()
+    assert {path.name for path in tmp_path.rglob("*")} <= {"round", "lock"}
+
+
+def test_a_message_that_is_not_there_is_an_error_with_its_name(store):
+    for call in (store.frames, lambda kind, name: store.frame(kind, name, 0)):
+        with pytest.raises(vs.InvalidArgumentError, match="no contribution under the name 'ada'"):
+            call("contribution", "ada")
+    store.put("contribution", "ada", FRAMES)
+    with pytest.raises(IndexError, match="index is 4; the message has 4 frames"):
+        store.frame("contribution", "ada", 4)
+    for wrong in (-1, True, "0", None):
+        with pytest.raises((TypeError, vs.InvalidArgumentError), match="index"):
+            store.frame("contribution", "ada", wrong)
+
+
+def test_frames_are_bytes_and_what_is_wrong_keeps_nothing(store):
+    for wrong in (b"bytes", "text", None, 3, ["text"], [FRAMES[0], None], [bytearray(FRAMES[0])]):
+        with pytest.raises(TypeError, match="frames"):
+            store.put("contribution", "ada", wrong)
+    assert store.names("contribution") == []
+
+
+def test_strange_files_in_the_folder_are_errors_and_no_wait(tmp_path):
+    store = FolderStore(tmp_path / "round")
+    store.put("contribution", "ada", FRAMES)
+    (message,) = (tmp_path / "round").glob("*.veil")
+    message.unlink()
+    os.mkfifo(message)
+    for call in (
+        lambda: list(store.frames("contribution", "ada")),
+        lambda: store.frame("contribution", "ada", 0),
+    ):
+        with pytest.raises(vs.MalformedDataError, match="no regular file"):
+            call()
+    message.unlink()
+    message.mkdir()
+    with pytest.raises(IsADirectoryError):
+        store.frame("contribution", "ada", 0)
+    message.rmdir()
+    message.symlink_to(tmp_path / "nothing")
+    with pytest.raises(FileNotFoundError):
+        store.frame("contribution", "ada", 0)
+    (tmp_path / "round" / "contribution-xyz.veil").touch()
+    with pytest.raises(vs.MalformedDataError, match=r"contribution-xyz\.veil is no file of this"):
+        store.names("contribution")
+
+
+def test_stores_say_what_they_are(tmp_path):
+    store = FolderStore(tmp_path / "round")
+    assert repr(store) == f"<FolderStore: {tmp_path / 'round'}>"
+    store.close()
+    assert repr(store) == f"<FolderStore: {tmp_path / 'round'}, closed>"
+    memory = MemoryStore()
+    memory.put("closed", "round", FRAMES)
+    assert repr(memory) == "<MemoryStore: 1 messages>"

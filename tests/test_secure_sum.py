@@ -72,7 +72,8 @@ def test_the_key_of_threshold_holders_is_the_one_that_was_shared():
 
 @pytest.mark.parametrize("trust", TRUSTS)
 def test_noise_is_in_the_sum(trust):
-    agreed = parties.federation(trust, noise=NOISE, codec=NOISY_CODEC)
+    noise = dataclasses.replace(NOISE, honest_contributors=1 if trust == "shared" else 2)
+    agreed = parties.federation(trust, noise=noise, codec=noise.fit(NOISY_CODEC))
     state = Round(agreed, names=())
     for name in NAMES[:2]:
         ledger = Ledger.in_memory(epsilon=4.0, delta=1e-6)

@@ -134,14 +134,20 @@ def train(
     return Result(name, task, trust, noise, expected, loop.history)
 
 
-def gaussian(task: Task, epsilon: float, *, delta: float, norm_bound: float) -> vs.privacy.Noise:
-    """Gaussian noise for a task of which half of each round's clients are trusted to be honest."""
+def gaussian(
+    task: Task, epsilon: float, *, delta: float, norm_bound: float, trust: vs.fedavg.Trust
+) -> vs.privacy.Noise:
+    """Gaussian noise for a task of which half of each round's clients are trusted to be honest.
+
+    Where every client has the key, each of them could open a single contribution: nobody but its
+    own client is trusted then.
+    """
     return vs.privacy.GaussianNoise(
         epsilon=epsilon,
         delta=delta,
         rounds=task.rounds_per_client,
         norm_bound=norm_bound,
-        honest_contributors=max(1, task.num_per_round // 2),
+        honest_contributors=1 if trust == "shared" else max(1, task.num_per_round // 2),
         weighted=False,
     )
 

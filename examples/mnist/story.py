@@ -75,7 +75,8 @@ class Story:
         # Without momentum, which would carry the noise on and diverge.
         large = shortened(self._large(two_digits=False), NUM_HOPELESS_ROUNDS)
         large = replace(large, momentum=0.0)
-        make = partial(gaussian, delta=DELTA, norm_bound=GAUSSIAN_NORM)
+        trust = self._settings.trust
+        make = partial(gaussian, delta=DELTA, norm_bound=GAUSSIAN_NORM, trust=trust)
         hopeless = self._train("2NN mixed, Gaussian, clear", large, noise=make(large, epsilon))
         assert hopeless.forecast is not None
         self.remarks.append(

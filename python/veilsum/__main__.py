@@ -1,5 +1,6 @@
 """Entry point of the command ``veilsum``; also ``python -m veilsum``."""
 
+import os
 import sys
 
 from veilsum.errors import VeilsumError
@@ -8,15 +9,41 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line, or say which extra brings what it needs."""
+    """Run the command line, or say which extra brings what it needs.
+
+    Output that cannot be written, as to a full disk, is exit code 1 and one line; where the reader
+    of a pipe is gone, nobody is told.
+    """
     try:
         from veilsum.cli import app
     except ModuleNotFoundError as error:
         sys.exit(f"veilsum: the command line needs {error.name}: pip install 'veilsum[cli]'")
     try:
-        app()
+        try:
+            app()
+        finally:
+            _flush()
     except VeilsumError as error:
         sys.exit(f"veilsum: {error}")
+    except BrokenPipeError:
+        _drop_output()
+        sys.exit(1)
+    except OSError as error:
+        _drop_output()
+        sys.exit(f"veilsum: the output cannot be written: {error.strerror or error}")
+
+
+def _flush() -> None:
+    if sys.stdout is not None:  # None where it was closed before the start.
+        sys.stdout.flush()
+
+
+def _drop_output() -> None:
+    """Let what is left of the output go nowhere: Python writes it once more when it ends."""
+    if sys.stdout is not None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 if __name__ == "__main__":

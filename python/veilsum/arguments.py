@@ -75,9 +75,8 @@ def real(
             )
             if bound is not None
         ]
-        raise InvalidArgumentError(
-            f"{name} is {found:g}; it must be {' and '.join(parts) or 'a finite number'}"
-        )
+        wanted = parts if math.isfinite(found) else ["finite", *parts]
+        raise InvalidArgumentError(f"{name} is {found:g}; it must be {' and '.join(wanted)}")
     return found
 
 
@@ -125,7 +124,7 @@ def path(name: str, value: object) -> str:
     found = os.fspath(value)
     if not isinstance(found, str):
         raise TypeError(f"{name} must be a path of type str, not {_type_name(found)}")
-    if not found or "\0" in found:
+    if not found or "\0" in found or not _is_encodable(found):
         raise InvalidArgumentError(f"{name} is {text_of(found)}, which is no path")
     return found
 
@@ -137,7 +136,7 @@ def instance(name: str, value: object, kind: type[T] | tuple[type[T], ...]) -> T
         wanted = " or ".join(
             "None" if wanted is type(None) else wanted.__name__ for wanted in kinds
         )
-        raise TypeError(f"{name} must be a {wanted}, not {_type_name(value)}")
+        raise TypeError(f"{name} must be {_article(wanted)}{wanted}, not {_type_name(value)}")
     return value
 
 
@@ -195,6 +194,20 @@ def text_of(value: object) -> str:
         return f"an int of {value.bit_length()} bits"
     shown = repr(value)
     return shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}..."
+
+
+def _is_encodable(path: str) -> bool:
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _article(noun: str) -> str:
+    if noun.startswith(("bytes", "None")):
+        return ""
+    return "an " if noun[0] in "AEIOUaeiou" else "a "
 
 
 def _type_name(value: object) -> str:

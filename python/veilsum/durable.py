@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from veilsum.errors import LedgerError, MalformedDataError, StoreInUseError
 
@@ -18,11 +19,13 @@ __all__ = [
     "lock_file",
     "make_folder",
     "new_folder",
+    "open_file",
     "read_file",
     "sync",
     "write_file",
 ]
 
+_READ_BYTES = 1 << 16
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
@@ -66,28 +69,46 @@ def read_file(
 ) -> bytes:
     """A whole file of at most ``max_bytes``; ``what`` names it in errors, such as "a key file".
 
-    ``may_be_pipe``: wait for whoever writes into a pipe, as a shell's ``<(...)`` makes one.
+    Args:
+        path: where.
+        max_bytes: the most that such a file has.
+        what: names it in errors.
+        may_be_pipe: wait for whoever writes into a pipe, as a shell's ``<(...)`` makes one.
 
     Raises:
         MalformedDataError: it is longer, or is a device, a pipe or a socket, which might never end.
         OSError: it cannot be read.
     """
+    data = bytearray()
+    with open_file(path, what=what, may_be_pipe=may_be_pipe) as file:
+        # In pieces: a buffer for ``max_bytes`` would be made for the shortest file.
+        while piece := file.read(_READ_BYTES):
+            data += piece
+            if len(data) > max_bytes:
+                raise MalformedDataError(f"{os.fspath(path)} is too long to be {what}")
+    return bytes(data)
+
+
+def open_file(path: str | os.PathLike[str], *, what: str, may_be_pipe: bool = False) -> BinaryIO:
+    """A file to read, which has an end; ``what`` names it in errors, such as "a contribution".
+
+    Raises:
+        MalformedDataError: it is a device, a pipe or a socket, which might never end.
+        OSError: it cannot be read.
+    """
     # Without O_NONBLOCK the opening of a pipe waits for whoever writes into it.
     waits = 0 if may_be_pipe else os.O_NONBLOCK
     descriptor = os.open(path, os.O_RDONLY | waits | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        about = os.fstat(descriptor)
-        mode = about.st_mode
+    try:
+        mode = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
         if not stat.S_ISREG(mode) and not (may_be_pipe and stat.S_ISFIFO(mode)):
             raise MalformedDataError(f"{os.fspath(path)} is no regular file, so it is not {what}")
-        # One more than there was, for a file that grows; a large limit reserves no memory.
-        size = about.st_size if stat.S_ISREG(mode) else max_bytes
-        data = file.read(min(size, max_bytes) + 1)
-    if len(data) > max_bytes:
-        raise MalformedDataError(f"{os.fspath(path)} is too long to be {what}")
-    return data
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
 
 
 @contextmanager
@@ -184,10 +205,19 @@ class DurableFile:
     writes.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, what: str) -> None:
-        """``what`` names it in errors, such as "ledger". Nothing is opened yet."""
+    def __init__(
+        self, path: str | os.PathLike[str], *, what: str, shown: object | None = None
+    ) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            path: where.
+            what: names it in errors, such as "ledger".
+            shown: stands in errors in the place of ``path``.
+        """
         self.name = os.path.abspath(path)
         self._what = what
+        self._shown = self.name if shown is None else shown
 
     @classmethod
     def create(
@@ -217,7 +247,7 @@ class DurableFile:
         )
         os.close(descriptor)
         try:
-            with cls(temporary, what=what).transaction() as connection:
+            with cls(temporary, what=what, shown=target).transaction() as connection:
                 for statement in filter(str.strip, schema.split(";")):
                     connection.execute(statement)
                 fill(connection)
@@ -253,7 +283,7 @@ class DurableFile:
         # A damaged schema is named in an error message that may be no UTF-8.
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise LedgerError(
-                f"the {self._what} {self.name} cannot be read or written: {error}"
+                f"the {self._what} {self._shown} cannot be read or written: {error}"
             ) from error
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from veilsum import keyfile
+from veilsum import arguments, keyfile
 from veilsum.errors import InvalidArgumentError, InvalidKeyError, MalformedDataError, SignatureError
 from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes
 
@@ -38,16 +38,23 @@ class Role(IntEnum):
     DEALER = 3
 
 
-def check_name(name: str) -> str:
-    """A party's name: not empty, and at most 255 bytes of UTF-8; else InvalidArgumentError."""
-    if not isinstance(name, str):
-        raise TypeError(f"a name is a str, not {type(name).__name__}")
+def check_name(name: str, parameter: str = "name") -> str:
+    """A party's name, which is not empty and has at most 255 bytes of UTF-8.
+
+    Raises:
+        TypeError, InvalidArgumentError: ``name`` is not such a text; they name the ``parameter``.
+    """
+    arguments.instance(parameter, name, str)
     try:
         encoded = name.encode()
     except UnicodeEncodeError:
-        raise InvalidArgumentError("a name has characters that UTF-8 cannot encode") from None
+        raise InvalidArgumentError(
+            f"{parameter} is {arguments.text_of(name)}, which UTF-8 cannot encode"
+        ) from None
     if not 1 <= len(encoded) <= _MAX_NAME_BYTES:
-        raise InvalidArgumentError(f"a name has 1 to {_MAX_NAME_BYTES} bytes, not {len(encoded)}")
+        raise InvalidArgumentError(
+            f"{parameter} has {len(encoded)} bytes; the name of a party has 1 to {_MAX_NAME_BYTES}"
+        )
     return name
 
 
@@ -59,7 +66,7 @@ class Identity:
     def __init__(self, name: str, key: Ed25519PrivateKey) -> None:
         """Not for callers: use ``generate`` or ``load``."""
         self._name = check_name(name)
-        self._key = key
+        self._key = arguments.instance("key", key, Ed25519PrivateKey)
 
     @classmethod
     def generate(cls, name: str) -> "Identity":
@@ -90,7 +97,7 @@ class Identity:
         """Write the key to a file that only the passphrase opens.
 
         Raises:
-            InvalidArgumentError: an empty passphrase.
+            InvalidArgumentError: the passphrase is empty.
             FileExistsError: there is a file already, and ``overwrite`` is False.
         """
         secret, public = self._key.private_bytes_raw(), self.enrol().to_bytes()
@@ -102,15 +109,17 @@ class Identity:
         """Read a key that ``save`` wrote.
 
         Raises:
-            PassphraseError: another passphrase, or the file was changed.
-            MalformedDataError: not an identity file.
+            PassphraseError: the passphrase is another one, or the file was changed.
+            MalformedDataError: the file is not an identity file.
             InvalidKeyError: the secret in the file is not that of its public key.
         """
         data = keyfile.read(path, WireKind.IDENTITY_FILE)
         secret, public = keyfile.open_sealed(data, passphrase, WireKind.IDENTITY_FILE)
         enrolment = Enrolment.from_bytes(public)
         if len(secret) != _KEY_BYTES:
-            raise MalformedDataError("identity file: the secret has another length than a key")
+            raise MalformedDataError(
+                "the secret in the identity file does not have the length of a key"
+            )
         identity = cls(enrolment.name, Ed25519PrivateKey.from_private_bytes(secret))
         if identity.public_key != enrolment.public_key:
             raise InvalidKeyError("ID1: the secret in the file does not make its public key")
@@ -120,7 +129,9 @@ class Identity:
         return f"<Identity: {self._name}, {self.public_key[:8].hex()}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        raise TypeError("a secret key is not pickled; use save and load")
+        raise TypeError(
+            "an identity has a secret key, which is never pickled or copied; use save and load"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +141,7 @@ class Enrolment:
     Compare ``fingerprint`` with the party over a channel that both trust.
 
     Raises:
-        InvalidArgumentError: a bad name, or a key of another length than 32 bytes.
+        InvalidArgumentError: the name is bad, or the key does not have 32 bytes.
     """
 
     name: str
@@ -138,10 +149,12 @@ class Enrolment:
 
     def __post_init__(self) -> None:
         check_name(self.name)
-        if not isinstance(self.public_key, bytes):
-            raise TypeError("a public signing key is bytes")
+        arguments.instance("public_key", self.public_key, bytes)
         if len(self.public_key) != _KEY_BYTES:
-            raise InvalidArgumentError("a public signing key is 32 bytes")
+            raise InvalidArgumentError(
+                f"public_key has {len(self.public_key)} bytes; a public signing key has "
+                f"{_KEY_BYTES} bytes"
+            )
 
     @property
     def fingerprint(self) -> str:
@@ -159,12 +172,16 @@ class Enrolment:
 
     @staticmethod
     def from_bytes(data: BytesLike) -> "Enrolment":
-        """Read an enrolment; MalformedDataError if it is none."""
+        """Read what ``to_bytes`` wrote.
+
+        Raises:
+            MalformedDataError: the bytes are not those of an enrolment.
+        """
         reader = Reader(as_bytes(data), WireKind.ENROLMENT, _VERSION)
         try:
             name = check_name(reader.bytes(reader.u8()).decode())
         except (UnicodeDecodeError, InvalidArgumentError):
-            raise MalformedDataError("a name is 1 to 255 bytes of UTF-8") from None
+            raise MalformedDataError("the name of a party is not 1 to 255 bytes of UTF-8") from None
         public_key = reader.bytes(_KEY_BYTES)
         reader.finish()
         return Enrolment(name, public_key)
@@ -177,6 +194,8 @@ def verify(
     party: Enrolment, signature: bytes, kind: WireKind, role: Role, round_id: bytes, payload: bytes
 ) -> None:
     """SignatureError unless ``party`` signed ``payload`` in this place."""
+    arguments.instance("party", party, Enrolment)
+    arguments.instance("signature", signature, bytes)
     statement = _statement(kind, role, party.name, round_id, payload)
     try:
         Ed25519PublicKey.from_public_bytes(party.public_key).verify(signature, statement)
@@ -188,8 +207,11 @@ def verify(
 
 
 def _statement(kind: WireKind, role: Role, name: str, round_id: bytes, payload: bytes) -> bytes:
-    if len(round_id) != _HASH_BYTES:
-        raise InvalidArgumentError("a hash is 32 bytes")
+    arguments.instance("kind", kind, WireKind)
+    arguments.instance("role", role, Role)
+    arguments.instance("payload", payload, bytes)
+    if len(arguments.instance("round_id", round_id, bytes)) != _HASH_BYTES:
+        raise InvalidArgumentError(f"round_id has {len(round_id)} bytes; a hash has 32 bytes")
     encoded = name.encode()
     place = bytes([kind, role, len(encoded)]) + encoded
     return _LABEL + place + round_id + hashlib.sha256(payload).digest()

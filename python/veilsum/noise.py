@@ -9,15 +9,13 @@ Differential Privacy", 2020, https://arxiv.org/abs/2004.00010. How much noise a 
 is not decided here.
 """
 
-import math
-import operator
 from collections.abc import Callable
 from typing import Any, SupportsIndex, TypeAlias, TypeVar, overload
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from veilsum import _core
+from veilsum import _core, arguments
 from veilsum.errors import InvalidArgumentError
 from veilsum.system import thread_count
 
@@ -81,10 +79,12 @@ def discrete_gaussian(
 
     Raises:
         TypeError: ``sigma`` is not a real number, or ``size``, ``dtype``, ``out`` or
-            ``num_threads`` has the wrong type; ``out`` has another dtype than ``dtype``.
+            ``num_threads`` has the wrong type; ``out`` is masked, or has another dtype than
+            ``dtype``.
         InvalidArgumentError: ``sigma`` is outside its range or too large for int32, NaN or
-            infinite; a size is negative; ``out`` has another shape than ``size``, is read-only or
-            not C-contiguous.
+            infinite; a size is negative or larger than any array; ``out`` has another shape than
+            ``size``, is read-only or not C-contiguous.
+        MemoryError: there is no room for an array of this size.
         EntropyError: the operating system gave no randomness. ``out`` may be partly written.
 
     Example:
@@ -140,10 +140,12 @@ def discrete_laplace(
 
     Raises:
         TypeError: ``scale`` is not a real number, or ``size``, ``dtype``, ``out`` or
-            ``num_threads`` has the wrong type; ``out`` has another dtype than ``dtype``.
+            ``num_threads`` has the wrong type; ``out`` is masked, or has another dtype than
+            ``dtype``.
         InvalidArgumentError: ``scale`` is outside its range or too large for int32, NaN or
-            infinite; a size is negative; ``out`` has another shape than ``size``, is read-only or
-            not C-contiguous.
+            infinite; a size is negative or larger than any array; ``out`` has another shape than
+            ``size``, is read-only or not C-contiguous.
+        MemoryError: there is no room for an array of this size.
         EntropyError: the operating system gave no randomness. ``out`` may be partly written.
 
     Example:
@@ -165,7 +167,8 @@ def add_discrete_gaussian(
         num_threads: 1 to 1024; the default is ``VEILSUM_NUM_THREADS`` or every processor.
 
     Raises:
-        TypeError: ``values`` is not an int64 array, or another argument has the wrong type.
+        TypeError: ``values`` is not an int64 array or is masked, or another argument has the wrong
+            type.
         InvalidArgumentError: ``sigma`` is outside its range; ``values`` is read-only or not
             C-contiguous, or a value is so large that the sum could overflow. Nothing is changed.
         EntropyError: the operating system gave no randomness. Some values may lack noise: discard
@@ -185,13 +188,37 @@ def add_discrete_laplace(
         num_threads: 1 to 1024; the default is ``VEILSUM_NUM_THREADS`` or every processor.
 
     Raises:
-        TypeError: ``values`` is not an int64 array, or another argument has the wrong type.
+        TypeError: ``values`` is not an int64 array or is masked, or another argument has the wrong
+            type.
         InvalidArgumentError: ``scale`` is outside its range; ``values`` is read-only or not
             C-contiguous, or a value is so large that the sum could overflow. Nothing is changed.
         EntropyError: the operating system gave no randomness. Some values may lack noise: discard
             them. The same holds after an interrupt.
     """
     _add(_core.add_discrete_laplace, "scale", scale, values, num_threads)
+
+
+def writable_array(name: str, array: object, dtype: DTypeLike) -> NDArray[Any]:
+    """An array that can be written in place, and that is all there is to see of it.
+
+    Raises:
+        TypeError: ``array`` is not a numpy array, has another dtype, or is masked.
+        InvalidArgumentError: ``array`` is read-only, or not C-contiguous and aligned.
+    """
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"{name} must be a numpy array, not {type(array).__name__}")
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} is a masked array, and the values under its mask would change too: pass "
+            f"{name}.data, or {name}.filled(value)"
+        )
+    if array.dtype != dtype:
+        raise TypeError(f"{name} has dtype {array.dtype}, not {np.dtype(dtype)}")
+    if not array.flags.writeable:
+        raise InvalidArgumentError(f"{name} is read-only")
+    if not (array.flags.c_contiguous and array.flags.aligned):
+        raise InvalidArgumentError(f"{name} is not C-contiguous and aligned; pass a copy")
+    return array
 
 
 def _draw(
@@ -203,17 +230,15 @@ def _draw(
     out: NDArray[Any] | None,
     num_threads: int | None,
 ) -> NDArray[Any]:
-    scale = _checked_scale(name, scale)
+    scale = arguments.real(name, scale, at_least=MIN_SCALE, at_most=MAX_SCALE)
     threads = thread_count(num_threads)
-    wanted = np.dtype(dtype)
-    if wanted not in (np.dtype(np.int64), np.dtype(np.int32)):
-        raise TypeError(f"dtype must be int64 or int32, not {wanted}")
+    wanted = _integer_dtype(dtype)
     if out is None:
         if size is None:
             raise TypeError("size is required unless out is given")
-        out = np.empty(_shape(size), dtype=wanted)
+        out = _new_array(_shape(size), wanted)
     else:
-        _check_writable("out", out, wanted)
+        out = writable_array("out", out, wanted)
         if size is not None and _shape(size) != out.shape:
             raise InvalidArgumentError(f"size is {size}, but out has shape {out.shape}")
     fill(out, scale, threads)
@@ -227,40 +252,30 @@ def _add(
     values: NDArray[np.int64],
     num_threads: int | None,
 ) -> None:
-    scale = _checked_scale(name, scale)
-    threads = thread_count(num_threads)
-    _check_writable("values", values, np.dtype(np.int64))
-    add(values, scale, threads)
+    scale = arguments.real(name, scale, at_least=MIN_SCALE, at_most=MAX_SCALE)
+    add(writable_array("values", values, np.int64), scale, thread_count(num_threads))
 
 
-def _checked_scale(name: str, scale: object) -> float:
-    if isinstance(scale, bool) or not isinstance(scale, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name} must be a real number, not {type(scale).__name__}")
+def _integer_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     try:
-        value = float(scale)
-    except OverflowError:  # An int beyond every float.
-        value = math.inf
-    if not MIN_SCALE <= value <= MAX_SCALE:  # NaN fails too.
-        raise InvalidArgumentError(f"{name} must be in [0.3, 2**40], not {value}")
-    return value
+        wanted = np.dtype(dtype)
+    except (TypeError, ValueError, SyntaxError):  # What numpy raises depends on what it is.
+        raise TypeError(f"dtype must be int64 or int32, not {arguments.text_of(dtype)}") from None
+    if wanted not in (np.dtype(np.int64), np.dtype(np.int32)):
+        raise TypeError(f"dtype must be int64 or int32, not {wanted}")
+    return wanted
 
 
 def _shape(size: Size) -> tuple[int, ...]:
     if isinstance(size, tuple):
-        shape = tuple(operator.index(length) for length in size)
-    else:
-        shape = (operator.index(size),)
-    if any(length < 0 for length in shape):
-        raise InvalidArgumentError(f"size must not be negative, not {size}")
-    return shape
+        return tuple(arguments.count("each length in size", length) for length in size)
+    return (arguments.count("size", size),)
 
 
-def _check_writable(name: str, array: object, dtype: np.dtype[Any]) -> None:
-    if not isinstance(array, np.ndarray):
-        raise TypeError(f"{name} must be a numpy array, not {type(array).__name__}")
-    if array.dtype != dtype:
-        raise TypeError(f"{name} has dtype {array.dtype}, not {dtype}")
-    if not array.flags.writeable:
-        raise InvalidArgumentError(f"{name} is read-only")
-    if not (array.flags.c_contiguous and array.flags.aligned):
-        raise InvalidArgumentError(f"{name} is not C-contiguous and aligned; pass a copy")
+def _new_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    try:
+        return np.empty(shape, dtype)
+    except ValueError:  # More bytes than addresses, or more dimensions than numpy has.
+        raise InvalidArgumentError(
+            f"size is {arguments.text_of(shape)}, which no array of {dtype} can have"
+        ) from None

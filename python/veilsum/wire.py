@@ -28,10 +28,15 @@ FRAME_BYTES = 16
 _VERSION_AT = 5
 
 
-def as_bytes(data: BytesLike) -> bytes:
-    """``data`` as immutable bytes; TypeError for anything but bytes, bytearray and memoryview."""
+def as_bytes(data: BytesLike, name: str = "data") -> bytes:
+    """``data`` as immutable bytes; TypeError for anything but bytes, bytearray and memoryview.
+
+    Args:
+        data: any of these.
+        name: the parameter that the error names.
+    """
     if not isinstance(data, (bytes, bytearray, memoryview)):
-        raise TypeError(f"expected bytes, got {type(data).__name__}")
+        raise TypeError(f"{name} must be bytes, not {type(data).__name__}")
     return bytes(data)
 
 
@@ -45,19 +50,26 @@ def version_of(message: bytes, *, oldest: int, newest: int) -> int:
     return stated if oldest <= stated <= newest else newest
 
 
-def split_frames(data: BytesLike | Iterable[BytesLike], *, max_frame_bytes: int) -> Iterator[bytes]:
+def split_frames(
+    data: BytesLike | Iterable[BytesLike], *, max_frame_bytes: int, name: str = "data"
+) -> Iterator[bytes]:
     """The framed messages that follow one another in ``data``, one at a time.
 
     ``data`` may come in pieces of any size, as from a socket; no more than one frame and one piece
     are held at a time, whatever lengths are announced.
 
+    Args:
+        data: bytes, or pieces of them.
+        max_frame_bytes: the longest message that may come.
+        name: the parameter that errors name.
+
     Raises:
+        TypeError: ``data`` is neither bytes nor pieces of bytes.
         MalformedDataError: no frame where one should begin, one longer than ``max_frame_bytes``,
             or an end within one.
     """
-    pieces = [data] if isinstance(data, (bytes, bytearray, memoryview)) else data
     pending = bytearray()
-    for piece in pieces:
+    for piece in _pieces(data, name):
         view = memoryview(piece)
         while len(view) > 0:
             if len(pending) < FRAME_BYTES:
@@ -71,6 +83,21 @@ def split_frames(data: BytesLike | Iterable[BytesLike], *, max_frame_bytes: int)
                 pending.clear()
     if pending:
         raise MalformedDataError("the message ends too early")
+
+
+def _pieces(data: object, name: str) -> Iterator[BytesLike]:
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        data = [data]
+    elif isinstance(data, str) or not isinstance(data, Iterable):
+        raise TypeError(f"{name} must be bytes or pieces of bytes, not {type(data).__name__}")
+    for piece in data:
+        if isinstance(piece, memoryview):
+            # As bytes: a view of other items has the length of their number.
+            yield piece.cast("B") if piece.nbytes and piece.c_contiguous else bytes(piece)
+        elif isinstance(piece, (bytes, bytearray)):
+            yield piece
+        else:
+            raise TypeError(f"each piece of {name} must be bytes, not {type(piece).__name__}")
 
 
 def _move(pending: bytearray, view: memoryview, size: int) -> memoryview:

@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -26,22 +28,32 @@ _EXTRAS = {
     "accounting": ("dp_accounting",),
 }
 
+# Narrower tables of options are cut; plain text is wrapped.
+_NARROWEST_TABLE = 72
+
 app = typer.Typer(
     name="veilsum",
     help="Fast, safe private sums for federated learning.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="rich" if shutil.get_terminal_size().columns >= _NARROWEST_TABLE else None,
 )
+
+
+def _summary(command: Callable[..., None]) -> str:
+    """The first line of its help: a list of commands cuts what it was not given to show."""
+    return (command.__doc__ or "").split("\n", maxsplit=1)[0]
 
 
 # The demo declares its options itself; here they only pass through, --help among them.
 @app.command(
+    short_help="Train MNIST by federated averaging.",
     context_settings={
         "allow_extra_args": True,
         "ignore_unknown_options": True,
         "help_option_names": [],
-    }
+    },
 )
 def demo(context: typer.Context) -> None:
     """Train MNIST by federated averaging: plain, encrypted, and with privacy noise."""
@@ -61,11 +73,6 @@ def demo(context: typer.Context) -> None:
     raise typer.Exit(subprocess.run(command, env=environment).returncode)
 
 
-for command in (privacy, keygen, enrol, deal, join, inspect):
-    app.command()(command)
-
-
-@app.command()
 def doctor(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
     """Show what veilsum runs on: processor, kernel, threads, optional packages."""
     found: dict[str, Any] = {"version": veilsum.__version__, **veilsum.cpu()}
@@ -77,3 +84,7 @@ def doctor(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) ->
     else:
         for name, value in found.items():
             typer.echo(f"{name:14} {value}")
+
+
+for command in (privacy, keygen, enrol, deal, join, inspect, doctor):
+    app.command(short_help=_summary(command))(command)

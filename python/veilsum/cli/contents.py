@@ -52,7 +52,7 @@ def look_at(path: Path, agreed: Agreed, contents: Contents) -> None:
     if agreed.federation is not None and agreed.pin is None and kind not in _AGREEMENTS:
         contents.unchecked.append(_UNPINNED)
     if next(frames, None) is not None:
-        raise MalformedDataError("more messages follow the first one")
+        raise MalformedDataError("more messages follow, where one belongs")
     contents.facts["file_sha256"] = frames.digest.hexdigest()
 
 
@@ -60,7 +60,9 @@ def _kind_of(head: bytes) -> WireKind:
     try:
         return wire_kind(head)
     except MalformedDataError as error:
-        raise MalformedDataError(f"no file of veilsum, or of a newer one: {error}") from error
+        raise MalformedDataError(
+            f"this is not a file that this version of veilsum reads: {error}"
+        ) from error
 
 
 class _Frames(Iterator[bytes]):

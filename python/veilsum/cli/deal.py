@@ -35,76 +35,103 @@ class Trust(str, Enum):
 
 
 class Rounding(str, Enum):
-    """Of values to grid steps."""
+    """How values are rounded to grid steps."""
 
     nearest = "nearest"
     stochastic = "stochastic"
 
 
 def deal(
-    identity: Annotated[Path, typer.Option(help="The dealer's own, made by `veilsum enrol`.")],
-    contributors: Annotated[
-        list[Path], typer.Option(help="Enrolment files, or a folder of them; may be repeated.")
+    identity: Annotated[
+        Path, typer.Option(help="The dealer's identity file, made by `veilsum enrol`.")
     ],
-    out: Annotated[Path, typer.Option(help="A folder that is not there yet.")],
+    contributors: Annotated[
+        list[Path],
+        typer.Option(
+            help="Enrolment files of the contributors, or a folder of them; may be repeated."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The folder to make; nothing may be there yet.")],
     dim: Annotated[int, typer.Option(help="Number of values of the model.")],
+    colluding: Annotated[
+        int,
+        typer.Option(
+            help="How many contributors may work with the aggregator: those of the roster that it "
+            "could have brought in, bought or broken into. A sum then has that many more. Take 0 "
+            "only if you know all of them."
+        ),
+    ],
     holders: Annotated[
         list[Path] | None,
-        typer.Option(help="Enrolments of the share holders, or of the one authority."),
+        typer.Option(help="Enrolment files of the share holders, or of the one authority."),
     ] = None,
     trust: Annotated[Trust, typer.Option(help="Who can open sums.")] = Trust.threshold,
     threshold: Annotated[
-        int | None, typer.Option(help="Holders that open a sum; as few as is safe if left out.")
+        int | None,
+        typer.Option(help="How many holders open a sum. If left out: as few as is safe."),
     ] = None,
     max_colluding: Annotated[
         int | None,
-        typer.Option(help="Holders that may break their promises; a minority if left out."),
+        typer.Option(help="How many holders may break their promises. If left out: a minority."),
     ] = None,
-    bits: Annotated[int, typer.Option(help="Size of the modulus.")] = 3072,
+    bits: Annotated[int, typer.Option(help="Size of the key's modulus, in bits.")] = 3072,
     clip: Annotated[
-        float | None, typer.Option(help="Largest value in an update; the norm bound if left out.")
+        float | None, typer.Option(help="Largest value in an update. If left out: the norm bound.")
     ] = None,
-    value_bits: Annotated[int, typer.Option(help="Bits of a value.")] = 16,
+    value_bits: Annotated[int, typer.Option(help="Precision of a value, in bits.")] = 16,
     max_addends: Annotated[
-        int | None, typer.Option(help="Contributors in a sum at most; all if left out.")
+        int | None, typer.Option(help="Most contributors in a sum. If left out: all of them.")
     ] = None,
-    rounding: Annotated[Rounding, typer.Option(help="Of values.")] = Rounding.nearest,
-    chunk_size: Annotated[int, typer.Option(help="Ciphertexts in a chunk.")] = 512,
+    rounding: Annotated[Rounding, typer.Option(help="How values are rounded.")] = Rounding.nearest,
+    chunk_size: Annotated[int, typer.Option(help="How many ciphertexts make a chunk.")] = 512,
     epsilon: Annotated[
-        float | None, typer.Option(help="Privacy after all rounds; without it, no noise.")
+        float | None,
+        typer.Option(help="The privacy goal after all rounds. If left out, there is no noise."),
     ] = None,
-    delta: Annotated[float | None, typer.Option(help="Of Gaussian noise; 1e-6.")] = None,
+    delta: Annotated[
+        float | None, typer.Option(help="The goal's delta, for Gaussian noise. If left out: 1e-6.")
+    ] = None,
     rounds: Annotated[
-        int | None, typer.Option(help="Rounds one contributor may take part in; 1.")
+        int | None,
+        typer.Option(help="How many rounds one contributor may take part in. If left out: 1."),
     ] = None,
-    noise: Annotated[Kind | None, typer.Option(help="Kind of noise; gaussian.")] = None,
+    noise: Annotated[
+        Kind | None, typer.Option(help="The kind of noise. If left out: gaussian.")
+    ] = None,
     norm_bound: Annotated[
-        float | None, typer.Option(help="Longest update: L2 norm (Laplace: L1); 1.0.")
+        float | None,
+        typer.Option(
+            help="Longest update: its L2 norm, or L1 with Laplace noise. If left out: 1.0."
+        ),
     ] = None,
     adjacency: Annotated[
-        Neighbours | None, typer.Option(help="What noise protects against; zero-out.")
+        Neighbours | None,
+        typer.Option(help="What the noise protects against. If left out: zero-out."),
     ] = None,
     uniform: Annotated[
-        bool, typer.Option("--uniform", help="All weights are 1: they need no noise.")
+        bool, typer.Option("--uniform", help="All weights are 1, so that they need no noise.")
     ] = False,
     honest: Annotated[
         int | None,
-        typer.Option(help="Contributors of a sum to be counted on; half with Gaussian noise, 2."),
+        typer.Option(
+            help="How many contributors of a sum are counted on. If left out: half of them with "
+            "Gaussian noise (1 with --trust shared), else 2."
+        ),
     ] = None,
-    colluding: Annotated[
-        int, typer.Option(help="Contributors that may work with the aggregator.")
-    ] = 0,
     min_contributors: Annotated[
-        int | None, typer.Option(help="Fewest in a sum; honest and colluding ones if left out.")
+        int | None,
+        typer.Option(help="Fewest contributors in a sum. If left out: --honest plus --colluding."),
     ] = None,
     passphrase_file: Annotated[
-        Path | None, typer.Option(help="Holds the passphrase of the dealer's identity.")
+        Path | None, typer.Option(help="A file with the passphrase of the dealer's identity.")
     ] = None,
     passphrase_dir: Annotated[
         Path | None,
-        typer.Option(help="A new folder for the passphrases; shown once if left out."),
+        typer.Option(help="A new folder for the passphrases. If left out, they are shown once."),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Fingerprints were compared: go on.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Ask nothing: the fingerprints were compared.")
+    ] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Deal a federation: its key, shares for the holders, and one file that all parties pin.
@@ -116,14 +143,17 @@ def deal(
         check_absent(out, *filter(None, [passphrase_dir]))
         if passphrase_dir is not None and out.absolute() in passphrase_dir.absolute().parents:
             raise InvalidArgumentError(
-                "passphrases go another way than the files: not into a folder inside --out"
+                "--passphrase-dir is inside --out; passphrases go another way than the files, so "
+                "name a folder outside of it"
             )
         if passphrase_dir is None and (json_output or not sys.stdout.isatty()):
             raise InvalidArgumentError(
                 "passphrases are shown on a terminal only; write them with --passphrase-dir"
             )
         if json_output and not yes:
-            raise InvalidArgumentError("--json asks no questions: compare, then give --yes")
+            raise InvalidArgumentError(
+                "--json asks no questions: compare the fingerprints first, then give --yes"
+            )
         enrolled = read_roster(contributors)
         agreed = _noise(
             epsilon=epsilon,
@@ -134,7 +164,7 @@ def deal(
             adjacency=adjacency,
             uniform=uniform,
             honest=honest,
-            num_contributors=len(enrolled),
+            half=1 if trust is Trust.shared else max(1, (len(enrolled) + 1) // 2),
         )
         key_holders = read_roster(holders or [])
         terms = Terms(
@@ -159,13 +189,14 @@ def deal(
         ).check()
         passphrase = known_passphrase("the dealer's identity", passphrase_file)
         dealer = Identity.load(identity, passphrase=passphrase)
-        if not yes:
-            _confirm(terms, dealer.enrol())
+    if not yes:
+        _confirm(terms, dealer.enrol())
+    with one_line("deal"):
         dealt = deal_federation(terms, dealer, out=out, passphrase_dir=passphrase_dir)
-        if json_output:
-            typer.echo(json.dumps(_as_json(terms, dealt), indent=2))
-        else:
-            _report(dealt, out, passphrase_dir)
+    if json_output:
+        typer.echo(json.dumps(_as_json(terms, dealt), indent=2))
+    else:
+        _report(dealt, out, passphrase_dir)
 
 
 def _policy(
@@ -173,13 +204,15 @@ def _policy(
 ) -> Policy | None:
     if trust is Trust.threshold:
         if not holders:
-            raise InvalidArgumentError("a threshold key needs --holders, the share holders")
+            raise InvalidArgumentError(
+                "--trust threshold needs --holders, the enrolments of the share holders"
+            )
         return Policy.choose(len(holders), threshold, max_colluding)
     if threshold is not None or max_colluding is not None:
         raise InvalidArgumentError("--threshold and --max-colluding are for --trust threshold")
     if trust is Trust.authority and len(holders) != 1:
         raise InvalidArgumentError(
-            f"--trust authority has one holder, and {len(holders)} are enrolled"
+            f"--trust authority takes one holder of the key, and {len(holders)} are enrolled"
         )
     if trust is Trust.shared and holders:
         raise InvalidArgumentError(
@@ -198,12 +231,17 @@ def _noise(
     adjacency: Neighbours | None,
     uniform: bool,
     honest: int | None,
-    num_contributors: int,
+    half: int,
 ) -> Noise | None:
-    """The noise in the words of ``veilsum privacy``, which makes the same of them."""
+    """The noise in the words of ``veilsum privacy``, which makes the same of them.
+
+    ``half`` is what Gaussian noise counts on where ``honest`` is left out.
+    """
     if epsilon is None:
         if uniform or any(x is not None for x in (delta, rounds, kind, norm_bound, adjacency)):
-            raise InvalidArgumentError("options of noise need --epsilon")
+            raise InvalidArgumentError(
+                "the options of noise need --epsilon, without which there is no noise"
+            )
         return None
     bound = 1.0 if norm_bound is None else norm_bound
     neighbours: Adjacency = (adjacency or Neighbours.zero_out).value
@@ -223,7 +261,7 @@ def _noise(
         delta=1e-6 if delta is None else delta,
         rounds=times,
         norm_bound=bound,
-        honest_contributors=max(1, (num_contributors + 1) // 2) if honest is None else honest,
+        honest_contributors=half if honest is None else honest,
         adjacency=neighbours,
         weighted=not uniform,
     )
@@ -246,7 +284,7 @@ def _codec(
 ) -> Codec:
     if clip is None:
         if noise is None:
-            raise InvalidArgumentError("give --clip, the largest value in an update")
+            raise InvalidArgumentError("--clip is missing: the largest value in an update")
         clip = noise.norm_bound
     codec = Codec(
         dim, clip=clip, value_bits=value_bits, max_addends=max_addends, rounding=rounding.value

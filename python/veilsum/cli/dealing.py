@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,18 +51,21 @@ def deal_federation(
     federation = terms.federation(key)
     files = {name: _secret_file(name, secret) for name, secret in secrets.items()}
     passphrases = {name: make_passphrase() for name in secrets}
-    with new_folder(out) as folder:
-        signed = federation.signed_by(dealer)
-        write_file(folder / _FEDERATION, [signed], private=False)
-        while secrets:
-            name, secret = secrets.popitem()
-            secret.save(folder / files[name], passphrase=passphrases[name])
-            del secret
-        if passphrase_dir is not None:
-            with new_folder(passphrase_dir) as private:
-                for name, passphrase in passphrases.items():
-                    path = private / f"{file_name(name)}.passphrase"
-                    write_file(path, [f"{passphrase}\n".encode()])
+    with ExitStack() as undo:
+        with new_folder(out) as folder:
+            signed = federation.signed_by(dealer)
+            write_file(folder / _FEDERATION, [signed], private=False)
+            while secrets:
+                name, secret = secrets.popitem()
+                secret.save(folder / files[name], passphrase=passphrases[name])
+                del secret
+            if passphrase_dir is not None:
+                with new_folder(passphrase_dir) as private:
+                    for name, passphrase in passphrases.items():
+                        path = private / f"{file_name(name)}.passphrase"
+                        write_file(path, [f"{passphrase}\n".encode()])
+                undo.callback(shutil.rmtree, passphrase_dir)
+        undo.pop_all()
     return Dealt(federation, _FEDERATION, files, passphrases)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -18,13 +19,13 @@ __all__ = ["enrol"]
 
 
 def enrol(
-    name: Annotated[str, typer.Argument(help="Of the party, as all others will see it.")],
+    name: Annotated[str, typer.Argument(help="The party's name, as all others will see it.")],
     out: Annotated[Path, typer.Option(help="A folder that only the party can read.")],
     passphrase_file: Annotated[
         Path | None,
         typer.Option(
-            help="Holds the passphrase; else the file that VEILSUM_PASSPHRASE_FILE names; else "
-            "it is asked for."
+            help="A file with the passphrase. If left out: the one that VEILSUM_PASSPHRASE_FILE "
+            "names; without that it is asked for."
         ),
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -40,19 +41,22 @@ def enrol(
         passphrase = new_passphrase("the identity", passphrase_file)
         out.mkdir(mode=0o700, parents=True, exist_ok=True)
         identity = Identity.generate(name)
-        identity.save(identity_path, passphrase=passphrase)
         enrolment = identity.enrol()
-        write_file(enrolment_path, [enrolment.to_bytes()], private=False)
-        if json_output:
-            found = {
-                "name": name,
-                "identity": str(identity_path),
-                "enrolment": str(enrolment_path),
-                "fingerprint": enrolment.fingerprint,
-            }
-            typer.echo(json.dumps(found, indent=2))
-            return
-        typer.echo(f"identity     {identity_path}  (secret: it stays here, as its passphrase does)")
-        typer.echo(f"enrolment    {enrolment_path}  (public: send it to the dealer)")
-        typer.echo(f"fingerprint  {grouped(enrolment.fingerprint)}")
-        typer.echo("\nWhen the dealer calls, read the fingerprint out. Do not send it.")
+        with ExitStack() as undo:
+            identity.save(identity_path, passphrase=passphrase)
+            undo.callback(identity_path.unlink)
+            write_file(enrolment_path, [enrolment.to_bytes()], private=False)
+            undo.pop_all()
+    if json_output:
+        found = {
+            "name": name,
+            "identity": str(identity_path),
+            "enrolment": str(enrolment_path),
+            "fingerprint": enrolment.fingerprint,
+        }
+        typer.echo(json.dumps(found, indent=2))
+        return
+    typer.echo(f"identity     {identity_path}  (secret: it stays here, as its passphrase does)")
+    typer.echo(f"enrolment    {enrolment_path}  (public: send it to the dealer)")
+    typer.echo(f"fingerprint  {grouped(enrolment.fingerprint)}")
+    typer.echo("\nWhen the dealer calls, read the fingerprint out. Do not send it.")

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from veilsum.cli.layout import print_pairs, print_table
 from veilsum.cli.words import grouped, printable, size
 
 __all__ = ["Facts", "print_facts"]
@@ -25,12 +24,9 @@ _MOST_ROWS = 100
 def print_facts(console: Console, facts: Facts) -> None:
     """Short values beside their names, then the tables."""
     plain = {key: value for key, value in facts.items() if not _is_table(value)}
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold", no_wrap=True)
-    grid.add_column(overflow="fold")
-    for key, value in plain.items():
-        grid.add_row(key.replace("_", " "), _cell(key, value))
-    console.print(grid)
+    print_pairs(
+        console, ((key.replace("_", " "), _cell(key, value)) for key, value in plain.items())
+    )
     for key, value in facts.items():
         if _is_table(value):
             _print_table(console, key, value)
@@ -38,12 +34,11 @@ def print_facts(console: Console, facts: Facts) -> None:
 
 def _print_table(console: Console, key: str, rows: list[dict[str, Any]]) -> None:
     console.print(f"\n[bold]{escape(key.replace('_', ' '))}[/] ({len(rows):,})")
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in rows[0]:
-        table.add_column(name.replace("_", " "), overflow="fold")
-    for row in rows[:_MOST_ROWS]:
-        table.add_row(*(_cell(name, value) for name, value in row.items()))
-    console.print(table)
+    print_table(
+        console,
+        [name.replace("_", " ") for name in rows[0]],
+        [[_cell(name, value) for name, value in row.items()] for row in rows[:_MOST_ROWS]],
+    )
     if len(rows) > _MOST_ROWS:
         console.print(f"... and {len(rows) - _MOST_ROWS:,} more; --json has all")
 

@@ -26,12 +26,12 @@ _MAX_ENROLMENT_BYTES = 1 << 12
 
 
 def file_name(name: str) -> str:
-    """A party's name, if files can be named by it; else InvalidArgumentError."""
+    """A party's name; InvalidArgumentError if no file can be named by it."""
     check_name(name)
     if not name.isprintable() or name[0] in ".-" or "/" in name or name != name.strip():
         raise InvalidArgumentError(
-            f"the name {name!r} makes no file name: no slash, no control character, no space "
-            "around it, no dot or dash in front"
+            f"the name {name!r} cannot be that of a file: it must have no slash and no control "
+            "character, no space at either end, and no dot or dash in front"
         )
     if len(name.encode()) > _MAX_NAME_BYTES:
         raise InvalidArgumentError(f"the name {name!r} is longer than {_MAX_NAME_BYTES} bytes")
@@ -51,7 +51,7 @@ def read_enrolment(path: Path) -> Enrolment:
     try:
         if wire_kind(data) is WireKind.IDENTITY_FILE:
             raise MalformedDataError(
-                "this is a party's secret identity; it wants the public .enrolment beside it"
+                "this is a party's secret identity; give the public .enrolment file beside it"
             )
         return Enrolment.from_bytes(data)
     except MalformedDataError as error:

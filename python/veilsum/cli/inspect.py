@@ -42,10 +42,10 @@ class _Seen:
 def inspect(
     files: Annotated[list[Path], typer.Argument(help="Any files of veilsum, or parties' folders.")],
     federation: Annotated[
-        Path | None, typer.Option(help="The dealer's file: verify messages against it.")
+        Path | None, typer.Option(help="The dealer's file, against which messages are verified.")
     ] = None,
     hash_text: Annotated[
-        str | None, typer.Option("--hash", help="Of the federation, to pin it.")
+        str | None, typer.Option("--hash", help="The hash of the federation, which pins it.")
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -57,7 +57,7 @@ def inspect(
         pin = None if hash_text is None else parse_hash(hash_text)
         for path in files:
             if not path.exists():
-                raise InvalidArgumentError(f"there is no {path}")
+                raise InvalidArgumentError(f"there is nothing at {path}")
         data = None
         if federation is not None:
             data = read_file(federation, max_bytes=MAX_FEDERATION_BYTES, what="a federation")

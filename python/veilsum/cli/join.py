@@ -17,6 +17,7 @@ from veilsum.durable import read_file, write_file
 from veilsum.errors import InvalidArgumentError, MalformedDataError, PolicyRefusedError
 from veilsum.identity import Enrolment, Identity, Role
 from veilsum.keys import SecretKey
+from veilsum.privacy import Ledger
 from veilsum.secure_sum import Federation, KeyShare, PartyFolder
 from veilsum.wire import WireKind, wire_kind
 
@@ -28,10 +29,15 @@ _MAX_SECRET_BYTES = 1 << 19
 
 def join(
     federation: Annotated[Path, typer.Argument(help="The dealer's file for all parties.")],
-    identity: Annotated[Path, typer.Option(help="The party's own, made by `veilsum enrol`.")],
-    out: Annotated[Path, typer.Option(help="The party's folder, which is not there yet.")],
+    identity: Annotated[
+        Path, typer.Option(help="The party's identity file, made by `veilsum enrol`.")
+    ],
+    out: Annotated[
+        Path, typer.Option(help="The party's folder to make; nothing may be there yet.")
+    ],
     hash_text: Annotated[
-        str | None, typer.Option("--hash", help="Of the federation, as the dealer told it.")
+        str | None,
+        typer.Option("--hash", help="The hash of the federation, as the dealer told it."),
     ] = None,
     dealer: Annotated[
         Path | None,
@@ -42,13 +48,15 @@ def join(
     ] = None,
     privacy_ledger: Annotated[
         Path | None,
-        typer.Option(help="Go on with this record of privacy spent, as data did that were used."),
+        typer.Option(
+            help="Go on with this ledger: the data have contributed before, and spent from it."
+        ),
     ] = None,
     passphrase_file: Annotated[
-        Path | None, typer.Option(help="Holds the passphrase of the party's identity.")
+        Path | None, typer.Option(help="A file with the passphrase of the party's identity.")
     ] = None,
     share_passphrase_file: Annotated[
-        Path | None, typer.Option(help="Holds the passphrase that the dealer gave.")
+        Path | None, typer.Option(help="A file with the passphrase that the dealer gave.")
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -60,7 +68,8 @@ def join(
         check_absent(out)
         if (hash_text is None) == (dealer is None):
             raise InvalidArgumentError(
-                "pin the federation: --hash, as the dealer told it (or --dealer, if known)"
+                "pin the federation by one of two: --hash, as the dealer told it, or --dealer, the "
+                "enrolment of a dealer who is known already"
             )
         expected = None if hash_text is None else parse_hash(hash_text)
         known = None if dealer is None else read_enrolment(dealer)
@@ -80,10 +89,11 @@ def join(
                 key=key,
                 privacy_ledger=privacy_ledger,
             )
-        if json_output:
-            typer.echo(json.dumps(_as_json(party), indent=2))
-        else:
-            _report(party, Federation.dealer_named_in(signed), has_share=share is not None)
+        ledger = party.privacy_ledger
+    if json_output:
+        typer.echo(json.dumps(_as_json(party, ledger), indent=2))
+    else:
+        _report(party, ledger, Federation.dealer_named_in(signed), has_share=share is not None)
 
 
 @contextmanager
@@ -98,9 +108,10 @@ def _once(identity: Path, federation: Federation) -> Iterator[None]:
         write_file(mark, [])
     except FileExistsError:
         raise PolicyRefusedError(
-            f"this identity has joined a federation with this key already, says {mark}: a second "
-            "folder would not know what the first has answered. A new federation has a new key. "
-            "Only if joining was broken off, and there is no folder, remove the mark"
+            f"the mark {mark} says that this identity has joined a federation with this key "
+            "already. A second folder would not know what the first one has answered; a new "
+            "federation has a new key. Remove the mark only if joining was broken off and there is "
+            "no folder"
         ) from None
     try:
         yield
@@ -119,13 +130,14 @@ def _load(path: Path, passphrase_file: Path | None) -> KeyShare | SecretKey:
     return SecretKey.load(path, passphrase=passphrase)
 
 
-def _report(party: PartyFolder, dealer: Enrolment, *, has_share: bool) -> None:
+def _report(
+    party: PartyFolder, ledger: Ledger | None, dealer: Enrolment, *, has_share: bool
+) -> None:
     roles = " and ".join(role.name.lower() for role in party.roles)
     typer.echo(f"party        {printable(party.enrolment.name)}, {roles}")
     typer.echo(f"federation   {grouped(party.federation.hash.hex())}")
     typer.echo(f"dealt by     {printable(dealer.name)}, {grouped(dealer.fingerprint)}")
     typer.echo(f"folder       {party.path}")
-    ledger = party.privacy_ledger
     if ledger is not None:
         epsilon, delta = ledger.budget
         spent = ledger.spent
@@ -144,8 +156,7 @@ def _report(party: PartyFolder, dealer: Enrolment, *, has_share: bool) -> None:
         typer.echo(f"  - In Python: PartyFolder({str(party.path)!r}).{maker}(passphrase=...)")
 
 
-def _as_json(party: PartyFolder) -> dict[str, Any]:
-    ledger = party.privacy_ledger
+def _as_json(party: PartyFolder, ledger: Ledger | None) -> dict[str, Any]:
     return {
         "name": party.enrolment.name,
         "roles": [role.name.lower() for role in party.roles],

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from veilsum.cli.files import check_absent, file_name
 from veilsum.cli.passphrases import new_passphrase
@@ -29,14 +30,18 @@ def make_key(key_bits: int, *, safe_primes: bool) -> SecretKey:
 
 
 def keygen(
-    name: Annotated[str, typer.Argument(help="Names the files NAME.key and NAME.public.")],
-    out: Annotated[Path, typer.Option(help="The folder for them.")] = Path(),
-    bits: Annotated[int, typer.Option(help="Size of the modulus.")] = 3072,
+    name: Annotated[str, typer.Argument(help="The files are NAME.key and NAME.public.")],
+    out: Annotated[Path, typer.Option(help="The folder for these files.")] = Path(),
+    bits: Annotated[int, typer.Option(help="Size of the key's modulus, in bits.")] = 3072,
     safe_primes: Annotated[
-        bool, typer.Option("--safe-primes", help="As keys to be shared need; takes longer.")
+        bool,
+        typer.Option(
+            "--safe-primes",
+            help="Take safe primes, which a key to be shared needs; it takes longer.",
+        ),
     ] = False,
     passphrase_file: Annotated[
-        Path | None, typer.Option(help="Holds the passphrase; asked for if left out.")
+        Path | None, typer.Option(help="A file with the passphrase. If left out, it is asked for.")
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -52,26 +57,30 @@ def keygen(
         passphrase = new_passphrase("the secret key", passphrase_file)
         key = make_key(bits, safe_primes=safe_primes)
         out.mkdir(mode=0o700, parents=True, exist_ok=True)
-        key.save(secret_path, passphrase=passphrase)
-        write_file(public_path, [key.public_key.to_bytes()], private=False)
-        fingerprint = key.public_key.fingerprint.hex()
+        with ExitStack() as undo:
+            key.save(secret_path, passphrase=passphrase)
+            undo.callback(secret_path.unlink)
+            write_file(public_path, [key.public_key.to_bytes()], private=False)
+            undo.pop_all()
+    fingerprint = key.public_key.fingerprint.hex()
+    if json_output:
         found = {
             "secret_key": str(secret_path),
             "public_key": str(public_path),
             "key_bits": key.public_key.key_bits,
             "fingerprint": fingerprint,
         }
-        if json_output:
-            typer.echo(json.dumps(found, indent=2))
-            return
-        typer.echo(f"secret key   {secret_path}  (opens everything; keep it, and its passphrase)")
-        typer.echo(f"public key   {public_path}  (for everybody who encrypts)")
-        typer.echo(f"fingerprint  {grouped(fingerprint)}")
+        typer.echo(json.dumps(found, indent=2))
+        return
+    typer.echo(f"secret key   {secret_path}  (opens everything; keep it, and its passphrase)")
+    typer.echo(f"public key   {public_path}  (for everybody who encrypts)")
+    typer.echo(f"fingerprint  {grouped(fingerprint)}")
 
 
 @contextmanager
 def _clock(words: str) -> Iterator[None]:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    text = TextColumn("{task.description}", table_column=Column(overflow="fold"))
+    columns = (SpinnerColumn(), text, TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         progress.add_task(words, total=None)
         yield

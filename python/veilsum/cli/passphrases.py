@@ -24,7 +24,7 @@ def new_passphrase(what: str, file: Path | None) -> bytes:
     """A passphrase for a new file: from a file, or asked for twice.
 
     Raises:
-        InvalidArgumentError: too short to keep a file that may be copied.
+        InvalidArgumentError: it is too short to keep a file that may be copied.
     """
     passphrase = _from_file(file)
     if passphrase is None:
@@ -35,7 +35,7 @@ def new_passphrase(what: str, file: Path | None) -> bytes:
     if len(passphrase) < _FEWEST_BYTES:
         raise InvalidArgumentError(
             f"the passphrase has {len(passphrase)} bytes; whoever copies the file can try many, so "
-            f"take {_FEWEST_BYTES} at least, such as five words"
+            f"it must have at least {_FEWEST_BYTES}, such as five words"
         )
     return passphrase
 

@@ -87,18 +87,21 @@ def plan(goal: Goal, *, sampled: bool = True) -> Plan:
     """All figures; ``sampled=False`` leaves out the one that takes a while.
 
     Raises:
-        InvalidArgumentError: a goal that makes no sense or cannot be met.
+        InvalidArgumentError: the goal makes no sense or cannot be met.
     """
     if not 0 < goal.fraction <= 1:
-        raise InvalidArgumentError(f"the fraction is {goal.fraction}; it must lie in (0, 1]")
+        raise InvalidArgumentError(
+            f"--fraction is {goal.fraction}; it must be above 0 and at most 1"
+        )
     if not 1 <= goal.honest <= goal.contributors:
         raise InvalidArgumentError(
-            f"{goal.honest} honest of {goal.contributors} contributors: at least 1 and at most "
-            "all of them"
+            f"--honest is {goal.honest}; it must be at least 1 and at most the "
+            f"{goal.contributors} contributors of a sum"
         )
     if not 1024 <= goal.key_bits <= 16384:
         raise InvalidArgumentError(
-            f"a key of {goal.key_bits} bits; 2048 and more are secure, 3072 is the default"
+            f"--key-bits is {goal.key_bits}; it must be at least 1024 and at most 16384. 2048 and "
+            "more are secure, and 3072 is the default"
         )
     noise = _noise(goal)
     codec = noise.fit(

@@ -40,7 +40,8 @@ def plot_plan(chosen: Plan, path: Path) -> None:
 
     Raises:
         MissingExtraError: matplotlib is not installed.
-        OSError, InvalidArgumentError: the file cannot be written, or has a name of no known kind.
+        OSError, InvalidArgumentError: the file cannot be written, or has an ending that matplotlib
+            does not know.
     """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -53,7 +54,7 @@ def plot_plan(chosen: Plan, path: Path) -> None:
     figure = Figure(figsize=(7, 4.4), layout="constrained")
     canvas = FigureCanvasAgg(figure)
     if path.suffix.lstrip(".") not in canvas.get_supported_filetypes():
-        raise InvalidArgumentError(f"a plot named {path.name}: give it a name that ends in .png")
+        raise InvalidArgumentError(f"--plot is {path.name}; its name must end in .png")
     axes = figure.add_subplot()
     for (label, points), colour in zip(curves(goal).items(), _COLOURS, strict=False):
         epsilons, errors = zip(*points, strict=True)

@@ -13,20 +13,21 @@ from rich.console import Console
 from veilsum.cli.plan import Goal, plan, trust_levels
 from veilsum.cli.plot import plot_plan
 from veilsum.cli.report import as_json, print_plan
-from veilsum.errors import InvalidArgumentError, VeilsumError
+from veilsum.cli.words import one_line
+from veilsum.errors import InvalidArgumentError
 
 __all__ = ["privacy"]
 
 
 class Kind(str, Enum):
-    """Of noise."""
+    """The kind of noise."""
 
     gaussian = "gaussian"
     laplace = "laplace"
 
 
 class Neighbours(str, Enum):
-    """What is protected: adjacency."""
+    """What is protected."""
 
     zero_out = "zero-out"
     replace_one = "replace-one"
@@ -34,39 +35,48 @@ class Neighbours(str, Enum):
 
 def privacy(
     dim: Annotated[int, typer.Option(help="Number of values of the model.")],
-    contributors: Annotated[int, typer.Option(help="Contributors in each sum.")],
-    epsilon: Annotated[float, typer.Option(help="The goal, after all rounds.")],
-    delta: Annotated[float, typer.Option(help="The goal's delta (Gaussian).")] = 1e-6,
-    rounds: Annotated[int, typer.Option(help="Rounds one contributor may take part in.")] = 1,
-    noise: Annotated[Kind, typer.Option(help="Kind of noise.")] = Kind.gaussian,
+    contributors: Annotated[int, typer.Option(help="How many contributors are in each sum.")],
+    epsilon: Annotated[float, typer.Option(help="The goal after all rounds.")],
+    delta: Annotated[float, typer.Option(help="The goal's delta, for Gaussian noise.")] = 1e-6,
+    rounds: Annotated[
+        int, typer.Option(help="How many rounds one contributor may take part in.")
+    ] = 1,
+    noise: Annotated[Kind, typer.Option(help="The kind of noise.")] = Kind.gaussian,
     norm_bound: Annotated[
-        float, typer.Option(help="Longest update: L2 norm (Laplace: L1), model units.")
+        float,
+        typer.Option(help="Longest update: its L2 norm, or L1 with Laplace noise, in model units."),
     ] = 1.0,
     clip: Annotated[
-        float | None, typer.Option(help="Largest value in an update; the norm bound if left out.")
+        float | None, typer.Option(help="Largest value in an update. If left out: the norm bound.")
     ] = None,
     honest: Annotated[
         int | None,
-        typer.Option(help="Contributors of a sum sure to add their noise; half if left out."),
+        typer.Option(
+            help="How many contributors of a sum are sure to add their noise. If left out: half."
+        ),
     ] = None,
     fraction: Annotated[
-        float, typer.Option(help="Of all contributors, chosen at random for each round.")
+        float,
+        typer.Option(help="Which part of all contributors is chosen at random for each round."),
     ] = 1.0,
     adjacency: Annotated[
-        Neighbours, typer.Option(help="Protect against no data, or against any other data.")
+        Neighbours,
+        typer.Option(
+            help="Protect against no data in the place of a contributor's, or any other data."
+        ),
     ] = Neighbours.zero_out,
     uniform: Annotated[
-        bool, typer.Option("--uniform", help="All weights are 1: they need no noise.")
+        bool, typer.Option("--uniform", help="All weights are 1, so that they need no noise.")
     ] = False,
-    value_bits: Annotated[int, typer.Option(help="Bits of a value.")] = 16,
-    key_bits: Annotated[int, typer.Option(help="Bits of the key.")] = 3072,
+    value_bits: Annotated[int, typer.Option(help="Precision of a value, in bits.")] = 16,
+    key_bits: Annotated[int, typer.Option(help="Size of the key's modulus, in bits.")] = 3072,
     plot: Annotated[
         Path | None, typer.Option(help="Also plot epsilon against error into this file.")
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what a privacy goal costs: noise, signal to noise, bytes, and against whom it holds."""
-    try:
+    with one_line("privacy"):
         goal = Goal(
             dim=dim,
             contributors=contributors,
@@ -84,16 +94,14 @@ def privacy(
             key_bits=key_bits,
         )
         found, levels = plan(goal), trust_levels(goal)
-        if json_output:
-            typer.echo(json.dumps(as_json(found, levels), indent=2))
-        else:
-            print_plan(Console(highlight=False), found, levels)
         if plot is not None:
             plot_plan(found, plot)
-            typer.echo(f"Written: {plot}", err=json_output)
-    except (VeilsumError, OSError) as error:
-        typer.echo(f"veilsum privacy: {error}", err=True)
-        raise typer.Exit(2) from None
+    if json_output:
+        typer.echo(json.dumps(as_json(found, levels), indent=2))
+    else:
+        print_plan(Console(highlight=False), found, levels)
+    if plot is not None:
+        typer.echo(f"Written: {plot}", err=json_output)
 
 
 def _honest(honest: int | None, contributors: int, noise: Kind) -> int:

@@ -55,4 +55,5 @@ def _privacy_facts(ledger: Ledger) -> dict[str, Any]:
     return {
         "budget": {"epsilon": epsilon, "delta": delta},
         "spent": {"epsilon": spent.epsilon, "contributions": spent.num_contributions},
+        "remaining": {"epsilon": ledger.remaining},
     }

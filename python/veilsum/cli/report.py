@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 import veilsum
+from veilsum.cli.layout import print_pairs, print_table
 from veilsum.cli.plan import Plan, meaning
 
 __all__ = ["as_json", "print_plan"]
@@ -31,10 +30,7 @@ def print_plan(console: Console, plan: Plan, levels: Sequence[Plan]) -> None:
         f"weights {'hidden' if goal.weighted else 'all 1'}, {goal.adjacency}[/]\n"
     )
     name = "sigma" if goal.noise == "gaussian" else "scale"
-    figures = Table.grid(padding=(0, 2))
-    figures.add_column(style="bold", no_wrap=True)
-    figures.add_column()
-    for row in (
+    figures = (
         (
             "each contributor adds",
             f"{name} {_steps(plan.parameter)} grid steps; {plan.deviation_model:.3g} model units "
@@ -59,9 +55,8 @@ def print_plan(console: Console, plan: Plan, levels: Sequence[Plan]) -> None:
             "a lane overflows",
             f"with a chance below 2^{math.log2(expected.overflow_probability):.0f} a sum",
         ),
-    ):
-        figures.add_row(*row)
-    console.print(figures)
+    )
+    print_pairs(console, figures)
     console.print(f"\n[bold]Epsilon[/] after {_rounds(goal.rounds)}, against")
     _print_epsilons(console, plan)
     _print_levels(console, plan, levels)
@@ -69,9 +64,7 @@ def print_plan(console: Console, plan: Plan, levels: Sequence[Plan]) -> None:
 
 def _print_epsilons(console: Console, plan: Plan) -> None:
     goal, expected = plan.goal, plan.expected
-    epsilons = Table.grid(padding=(0, 2))
-    epsilons.add_column(justify="right", min_width=8)
-    epsilons.add_column()
+    epsilons: list[tuple[str, str]] = []
     others = goal.contributors - goal.honest
     if goal.noise == "laplace":
         colluding = "the server and all other contributors together"
@@ -79,19 +72,21 @@ def _print_epsilons(console: Console, plan: Plan) -> None:
         colluding = f"the server and {others:,} contributors (all but {goal.honest:,} honest ones)"
     else:
         colluding = "the server and nobody else: all contributors are taken to be honest"
-    epsilons.add_row(f"{expected.epsilon_colluding:.4g}", colluding)
-    epsilons.add_row(f"{expected.epsilon_honest_server:.4g}", "whoever sees results only")
+    epsilons.append((f"{expected.epsilon_colluding:.4g}", colluding))
+    epsilons.append((f"{expected.epsilon_honest_server:.4g}", "whoever sees results only"))
     sampled = expected.epsilon_honest_server_sampled
     if sampled is not None:
-        epsilons.add_row(
-            f"{sampled:.4g}",
-            "whoever sees results only, and not who took part "
-            f"({goal.contributors:,} of {goal.population:,} at random)",
+        epsilons.append(
+            (
+                f"{sampled:.4g}",
+                "whoever sees results only, and not who took part "
+                f"({goal.contributors:,} of {goal.population:,} at random)",
+            )
         )
     elif goal.population > goal.contributors:
         why = escape(plan.why_not_sampled or "")
-        epsilons.add_row("?", f"whoever sees results only, and not who took part: {why}")
-    console.print(epsilons)
+        epsilons.append(("?", f"whoever sees results only, and not who took part: {why}"))
+    print_pairs(console, [(f"{epsilon:>8}", words) for epsilon, words in epsilons], right=True)
 
 
 def _print_levels(console: Console, plan: Plan, levels: Sequence[Plan]) -> None:
@@ -102,23 +97,20 @@ def _print_levels(console: Console, plan: Plan, levels: Sequence[Plan]) -> None:
         )
         return
     console.print(f"\n[bold]Trust[/]: the noise for the same epsilon {plan.goal.epsilon:g} if")
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("honest", justify="right")
-    table.add_column("you trust")
-    for header in ("sigma", "signal to\nnoise", "sent", "epsilon:\ncollude", "results\nonly"):
-        table.add_column(header, justify="right")
-    for level in levels:
-        honest = level.goal.honest
-        table.add_row(
-            f"{honest:,}",
-            _trusted(honest, level.goal.contributors),
+    numbers = ("honest", "sigma", "signal to\nnoise", "sent", "epsilon:\ncollude", "results\nonly")
+    rows = [
+        (
+            f"{level.goal.honest:,}",
+            _trusted(level.goal.honest, level.goal.contributors),
             _steps(level.parameter),
             f"{level.expected.signal_to_noise:.3g}",
             _size(level.num_bytes),
             f"{level.expected.epsilon_colluding:.4g}",
             f"{level.expected.epsilon_honest_server:.4g}",
         )
-    console.print(table)
+        for level in levels
+    ]
+    print_table(console, (numbers[0], "you trust", *numbers[1:]), rows, right=numbers)
 
 
 def as_json(plan: Plan, levels: Sequence[Plan]) -> dict[str, Any]:

@@ -20,6 +20,8 @@ __all__ = ["Policy", "Terms", "roster_facts", "terms_facts"]
 
 _MAX_HOLDERS = 64
 _KEY_BITS = (2048, 16384)
+# On no roster: the names that are dealt to have no control characters.
+_SOMEBODY = Enrolment("\0", bytes(32))
 
 
 @dataclass(frozen=True)
@@ -117,23 +119,24 @@ class Terms:
         """
         if not _KEY_BITS[0] <= self.key_bits <= _KEY_BITS[1] or self.key_bits % 2:
             raise InvalidArgumentError(
-                f"--bits is {self.key_bits}; even sizes from {_KEY_BITS[0]} to {_KEY_BITS[1]}, "
-                "3072 is usual"
+                f"--bits is {self.key_bits}; it must be an even number from {_KEY_BITS[0]} to "
+                f"{_KEY_BITS[1]}, and 3072 is usual"
             )
         for roster in (self.contributors, self.holders):
             names = [party.name for party in roster]
             doubled = {name for name in names if names.count(name) > 1}
             if doubled:
                 raise InvalidArgumentError(
-                    f"enrolled twice on one roster: {', '.join(sorted(doubled))}"
+                    f"some are enrolled twice on one roster: {', '.join(sorted(doubled))}"
                 )
         keys = [party.public_key for party in self.holders]
         if len(set(keys)) < len(keys):
             raise InvalidArgumentError("two holders have the same signing key")
-        # Stands in for the key to come, which takes a while; its holders were looked at above.
+        # Stand in for the key to come, which takes a while, and for the holders of its shares, who
+        # were looked at above.
         stand_in = PublicKey.from_modulus(2 ** (self.key_bits - 1) + 1)
-        alone = self.holders if self.trust == "authority" else ()
-        found = replace(self, holders=alone).federation(stand_in)
+        holders = self.holders if self.policy is None else (_SOMEBODY,)
+        found = replace(self, holders=holders).federation(stand_in)
         return replace(self, min_contributors=found.min_contributors)
 
 

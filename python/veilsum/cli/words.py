@@ -24,11 +24,12 @@ def grouped(digits: str) -> str:
 
 
 def parse_hash(text: str) -> bytes:
-    """A SHA-256 as ``grouped`` or otherwise written; InvalidArgumentError if it is none."""
+    """A SHA-256 as ``grouped`` or otherwise written; InvalidArgumentError for any other text."""
     digits = re.sub(r"[\s:-]", "", text)
     if not re.fullmatch(r"[0-9a-fA-F]{64}", digits):
         raise InvalidArgumentError(
-            f"{printable(text)!r} is no hash: it has 64 hexadecimal digits, spaces do not matter"
+            f"{printable(text)!r} is no hash: a hash has 64 hexadecimal digits; spaces between "
+            "them do not matter"
         )
     return bytes.fromhex(digits)
 
@@ -44,7 +45,11 @@ def size(num_bytes: float) -> str:
 
 @contextmanager
 def one_line(command: str) -> Iterator[None]:
-    """What is wrong in one line, and exit code 2."""
+    """What is wrong in one line, and exit code 2.
+
+    What a command prints comes after it: an output that cannot be written is another matter, which
+    ``main`` ends.
+    """
     try:
         yield
     except (VeilsumError, OSError) as error:

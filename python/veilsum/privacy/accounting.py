@@ -10,8 +10,8 @@ What is claimed and why: docs/privacy.md, "Amplification by sampling".
 """
 
 import math
-import operator
 
+from veilsum import arguments
 from veilsum.codec import LaneCodec
 from veilsum.errors import InvalidArgumentError, MissingExtraError
 from veilsum.privacy.gaussian_dp import gaussian_epsilon
@@ -69,20 +69,22 @@ def pld_epsilon(
 
     Raises:
         MissingExtraError: dp-accounting is not installed.
-        InvalidArgumentError: arguments that do not fit, or too small a delta for the method.
+        InvalidArgumentError: the arguments do not fit together, or delta is too small for the
+            method.
     """
-    rounds = noise.rounds if rounds is None else _positive("rounds", rounds)
-    delta = noise.delta if delta is None else _probability(delta)
+    rounds, delta = _checked(noise, rounds, delta, sampling)
     noise.check_fits(codec)
     if sampling is not None and honest_contributors is not None:
         raise InvalidArgumentError(
-            "sampling counts against whoever sees only results, so everyone's noise does; "
-            "leave honest_contributors out"
+            "with sampling, the adversary sees results only, and everyone's noise counts against "
+            "it; leave honest_contributors out"
         )
     if isinstance(noise, LaplaceNoise):
         return _laplace(noise, codec, rounds, delta, sampling)
     if delta == 0:
-        raise InvalidArgumentError("Gaussian noise has no epsilon at delta = 0")
+        raise InvalidArgumentError(
+            "delta is 0, at which Gaussian noise has no epsilon; give one above 0"
+        )
     if sampling is None:
         pld = load_dp_accounting().pld.privacy_loss_distribution
         cost = noise.round_cost(codec, honest_contributors=honest_contributors)
@@ -107,10 +109,9 @@ def rdp_epsilon(
     That is accounted for by the theorem of Wang, Balle and Kasiviswanathan (2018,
     https://arxiv.org/abs/1808.00087) on replacing one record: the zero of zero-out replaces one.
     """
-    rounds = noise.rounds if rounds is None else _positive("rounds", rounds)
-    delta = noise.delta if delta is None else _probability(delta)
+    rounds, delta = _checked(noise, rounds, delta, sampling)
     if isinstance(noise, LaplaceNoise) or delta == 0:
-        raise InvalidArgumentError("Renyi DP is for Gaussian noise and a delta above 0")
+        raise InvalidArgumentError("Renyi DP is for Gaussian noise, and for a delta above 0")
     noise.check_fits(codec)
     dp = load_dp_accounting()
     if sampling is None:
@@ -141,8 +142,8 @@ def _laplace(
     cost = noise.round_cost(codec)
     if isinstance(sampling, PoissonSampling):
         raise InvalidArgumentError(
-            "nothing is proved about Laplace noise of a number of contributors that varies; "
-            "choose a fixed number each round"
+            "nothing is proved about Laplace noise where the number of contributors varies; take "
+            "FixedSizeSampling"
         )
     if sampling is not None:
         far = cost * distance_to_others(noise, codec)
@@ -152,13 +153,14 @@ def _laplace(
         return pure
     # Whatever is epsilon-DP is dominated by randomised response (Kairouz, Oh and Viswanath 2015),
     # in any number of dimensions. Its losses are +-epsilon: a grid of that interval is exact.
+    left = delta - _fourier_loss(rounds, delta)
     dp = load_dp_accounting()
     loss = dp.pld.privacy_loss_distribution.from_privacy_parameters(
         dp.pld.common.DifferentialPrivacyParameters(cost, 0.0),
         value_discretization_interval=cost,
     )
     composed = loss.self_compose(rounds, delta * _TAIL)
-    return min(pure, _up(composed.get_epsilon_for_delta(delta - _fourier_loss(rounds, delta))))
+    return min(pure, _up(composed.get_epsilon_for_delta(left)))
 
 
 def _log_amplified(epsilon: float, probability: float) -> float:
@@ -195,8 +197,8 @@ def _fourier_loss(rounds: int, delta: float) -> float:
     loss = rounds * _FOURIER_LOSS
     if loss > delta / 100:
         raise InvalidArgumentError(
-            f"delta is {delta:g}; over {rounds} rounds the Fourier transforms behind this method "
-            f"can be trusted down to {100 * loss:.0e}"
+            f"delta is {delta:g}, which is too small for this method: over {rounds} rounds its "
+            f"Fourier transforms can be trusted down to a delta of {100 * loss:.0e}"
         )
     return loss
 
@@ -204,17 +206,17 @@ def _fourier_loss(rounds: int, delta: float) -> float:
 # ---- small things ----
 
 
+def _checked(
+    noise: Noise, rounds: int | None, delta: float | None, sampling: Sampling | None
+) -> tuple[int, float]:
+    """The rounds and the delta to account for, once all arguments are what they must be."""
+    arguments.instance("noise", noise, (GaussianNoise, LaplaceNoise))
+    arguments.instance("sampling", sampling, (FixedSizeSampling, PoissonSampling, type(None)))
+    return (
+        noise.rounds if rounds is None else arguments.count("rounds", rounds, at_least=1),
+        noise.delta if delta is None else arguments.real("delta", delta, at_least=0, below=1),
+    )
+
+
 def _up(epsilon: float) -> float:
     return float(epsilon) * (1 + _SAFETY)
-
-
-def _positive(name: str, value: int) -> int:
-    if isinstance(value, bool) or operator.index(value) < 1:
-        raise InvalidArgumentError(f"{name} is {value}; it must be an int of at least 1")
-    return operator.index(value)
-
-
-def _probability(delta: float) -> float:
-    if not 0 <= delta < 1:
-        raise InvalidArgumentError(f"delta is {delta}; it must lie in [0, 1)")
-    return float(delta)

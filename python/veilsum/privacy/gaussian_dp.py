@@ -13,6 +13,8 @@ Privacy", 2019, https://arxiv.org/abs/1905.02383, Corollaries 2.13 and 3.3.
 import math
 from collections.abc import Callable
 
+from veilsum import arguments
+
 __all__ = ["gaussian_delta", "gaussian_epsilon", "gaussian_mu"]
 
 # Bisections end after the 53 bits of a double and the exponents of any sensible argument.
@@ -23,30 +25,68 @@ _SAFETY = 1e-9
 
 
 def gaussian_delta(mu: float, epsilon: float) -> float:
-    """The least delta for which mu-GDP implies (epsilon, delta)-DP."""
-    if mu == 0:
-        return 0.0
-    log_first = _log_normal_cdf(mu / 2 - epsilon / mu)
-    log_second = epsilon + _log_normal_cdf(-mu / 2 - epsilon / mu)
-    return max(0.0, -math.exp(log_first) * math.expm1(min(0.0, log_second - log_first)))
+    """The least delta for which mu-GDP implies (epsilon, delta)-DP.
+
+    Args:
+        mu: at least 0, which is perfect privacy.
+        epsilon: at least 0.
+
+    Raises:
+        InvalidArgumentError: an argument is outside its range; NaN and infinity always are.
+    """
+    mu = arguments.real("mu", mu, at_least=0)
+    return math.exp(_log_delta(mu, arguments.real("epsilon", epsilon, at_least=0)))
 
 
 def gaussian_epsilon(mu: float, delta: float) -> float:
-    """An upper bound, tight to nine digits, of the epsilon of mu-GDP at ``0 < delta < 1``."""
-    if gaussian_delta(mu, 0.0) <= delta:
+    """An upper bound, tight to nine digits, of the epsilon of mu-GDP at this delta.
+
+    Args:
+        mu: at least 0, which is perfect privacy.
+        delta: above 0 and below 1.
+
+    Returns:
+        Epsilon; infinite if no float is as large.
+
+    Raises:
+        InvalidArgumentError: an argument is outside its range; NaN and infinity always are.
+    """
+    mu = arguments.real("mu", mu, at_least=0)
+    delta = arguments.real("delta", delta, above=0, below=1)
+    log_delta = math.log(delta)
+    if _log_delta(mu, 0.0) <= log_delta:
         return 0.0
     # The bound of zero-concentrated DP with rho = mu^2 / 2 (Bun and Steinke 2016) holds.
-    enough = mu * mu / 2 + mu * math.sqrt(2 * math.log(1 / delta))
-    return _boundary(enough, 0.0, lambda e: gaussian_delta(mu, e) <= delta) * (1 + _SAFETY)
+    enough = mu * mu / 2 + mu * math.sqrt(-2 * log_delta)
+    return _boundary(enough, 0.0, lambda e: _log_delta(mu, e) <= log_delta) * (1 + _SAFETY)
 
 
 def gaussian_mu(epsilon: float, delta: float) -> float:
-    """The largest mu, up to nine digits and from below, whose epsilon at delta is ``epsilon``."""
-    target = epsilon * (1 - 2 * _SAFETY)
+    """The largest mu, up to nine digits and from below, whose epsilon at delta is ``epsilon``.
+
+    Args:
+        epsilon: at least 0.
+        delta: above 0 and below 1.
+
+    Raises:
+        InvalidArgumentError: an argument is outside its range; NaN and infinity always are.
+    """
+    target = arguments.real("epsilon", epsilon, at_least=0) * (1 - 2 * _SAFETY)
+    log_delta = math.log(arguments.real("delta", delta, above=0, below=1))
     low, high = 0.0, 1.0
-    while gaussian_delta(high, target) <= delta:
+    while _log_delta(high, target) <= log_delta:
         low, high = high, 2 * high
-    return _boundary(low, high, lambda mu: gaussian_delta(mu, target) <= delta)
+    return _boundary(low, high, lambda mu: _log_delta(mu, target) <= log_delta)
+
+
+def _log_delta(mu: float, epsilon: float) -> float:
+    """The logarithm of delta: delta itself may be below the smallest float."""
+    if mu == 0:
+        return -math.inf
+    log_first = _log_normal_cdf(mu / 2 - epsilon / mu)
+    log_second = epsilon + _log_normal_cdf(-mu / 2 - epsilon / mu)
+    left = -math.expm1(min(0.0, log_second - log_first))
+    return log_first + math.log(left) if left > 0 else -math.inf
 
 
 def _boundary(inside: float, outside: float, holds: Callable[[float], bool]) -> float:

@@ -43,6 +43,7 @@ class Ledger:
 
     def __init__(self, store: "FileStore | MemoryStore") -> None:
         """Not for callers: use ``create``, ``open`` or ``in_memory``."""
+        arguments.instance("store", store, (FileStore, MemoryStore))
         self._store = store
 
     @classmethod
@@ -58,7 +59,7 @@ class Ledger:
 
         Raises:
             FileExistsError: there is something already: a budget is not given twice.
-            InvalidArgumentError: a budget outside its range.
+            InvalidArgumentError: the budget is outside its range.
         """
         epsilon, delta = _budget(epsilon, delta)
         return cls(FileStore.create(arguments.path("path", path), epsilon=epsilon, delta=delta))
@@ -68,15 +69,15 @@ class Ledger:
         """Go on with a ledger that was made before.
 
         Raises:
-            LedgerError: there is none, or the file is no ledger. A missing ledger is never made
-                anew: that would forget what was spent.
+            LedgerError: there is no ledger at ``path``, or the file is another thing. A missing
+                ledger is never made anew: that would forget what was spent.
         """
         path = arguments.path("path", path)
         if not os.path.exists(path):
             raise LedgerError(
-                f"there is no ledger at {path}. If this data never contributed before, "
-                "make one with Ledger.create; else see docs/operations.md: without its record a "
-                "budget counts as spent"
+                f"there is no ledger at {path}. If these data never contributed before, make one "
+                "with Ledger.create; otherwise see docs/operations.md: a budget whose record is "
+                "lost counts as spent"
             )
         ledger = cls(FileStore.open(path))
         ledger.spent  # noqa: B018  Reads every table, so a damaged file is refused here.
@@ -105,10 +106,11 @@ class Ledger:
     def remaining(self) -> float:
         """The epsilon that is left: the budget's less what was spent.
 
-        Under Gaussian noise epsilons do not add up, so it may buy more rounds than it seems to;
-        ``check`` tells of the next one.
+        It is 0 where less than a millionth of the budget is left, as rounding leaves it. Under
+        Gaussian noise epsilons do not add up, so it may buy more rounds than it seems to; ``check``
+        tells of the next one.
         """
-        return max(0.0, self.budget[0] - self.spent.epsilon)
+        return _left(self.budget[0], self.spent.epsilon)
 
     def has(self, round_id: bytes) -> bool:
         """Whether a contribution to this round was charged."""
@@ -116,7 +118,7 @@ class Ledger:
 
     def commitment(self, round_id: bytes) -> bytes | None:
         """What was charged in this round, as ``charge`` was told; None if nothing was."""
-        round_id = as_bytes(round_id)
+        round_id = as_bytes(round_id, "round_id")
         with self._store.transaction() as book:
             return book.commitment(round_id)
 
@@ -143,38 +145,53 @@ class Ledger:
             PolicyRefusedError: something else was charged in this round, by whomever: two
                 contributions of the same data in one sum would tell more than both their costs.
             BudgetExhaustedError: the contribution would cost more than is left.
-            InvalidArgumentError: noise of the other kind than the ledger's, or a misfit codec.
+            InvalidArgumentError: the noise is of the other kind than the ledger's, or does not fit
+                the codec.
             LedgerError: the file cannot be read or written.
         """
-        self._charge(round_id, noise, codec, commitment=as_bytes(commitment))
+        self._charge(round_id, noise, codec, commitment=as_bytes(commitment, "commitment"))
 
     def _charge(
         self, round_id: bytes, noise: Noise, codec: LaneCodec, *, commitment: bytes | None
     ) -> None:
         """Charge the contribution, or see whether one could be where it has no name yet."""
-        round_id = as_bytes(round_id)
+        round_id = as_bytes(round_id, "round_id")
         arguments.instance("noise", noise, (GaussianNoise, LaplaceNoise)).check_fits(codec)
         cost = noise.round_cost(codec)
         with self._store.transaction() as book:
             epsilon, delta = book.budget()
-            _check_kind(noise, delta)
+            self._check_kind(noise, delta)
             charged = book.commitment(round_id)
             if charged is not None:
                 if charged and charged == commitment:
                     return
                 raise PolicyRefusedError(
-                    "the ledger has a contribution to this round; a second one is never sent"
+                    f"the ledger {self._store.name} has a contribution to this round; a second one "
+                    "is never sent"
                 )
             costs = book.costs()
             before, after = (_epsilon(math.fsum(c), delta) for c in (costs, [*costs, cost]))
             if after > epsilon:
                 raise BudgetExhaustedError(
                     f"a contribution would bring the privacy spent from epsilon {before:.4g} to "
-                    f"{after:.4g}; the budget is {epsilon:.4g} at delta {delta:g}, after "
-                    f"{len(costs)} contributions. Nothing was sent"
+                    f"{after:.4g}. The budget of the ledger {self._store.name} is epsilon "
+                    f"{epsilon:.4g} at delta {delta:g}, of which {_left(epsilon, before):.4g} "
+                    f"is left after {len(costs)} contributions. Nothing was charged"
                 )
             if commitment is not None:
                 book.add(round_id, commitment, cost)
+
+    def _check_kind(self, noise: Noise, delta: float) -> None:
+        if isinstance(noise, GaussianNoise) and delta == 0:
+            raise InvalidArgumentError(
+                f"the ledger {self._store.name} has a delta of 0, which Gaussian noise cannot "
+                "keep; make a ledger with a delta"
+            )
+        if isinstance(noise, LaplaceNoise) and delta > 0:
+            raise InvalidArgumentError(
+                f"the ledger {self._store.name} adds up Gaussian noise; keep Laplace noise in one "
+                "with delta = 0"
+            )
 
     def __repr__(self) -> str:
         return f"<Ledger: {self._store.name}>"
@@ -184,19 +201,13 @@ def _epsilon(cost: float, delta: float) -> float:
     return gaussian_epsilon(math.sqrt(cost), delta) if delta > 0 else cost
 
 
+def _left(budget: float, spent: float) -> float:
+    # What calibration leaves by rounding to the safe side is nothing to speak of.
+    return budget - spent if budget - spent > 1e-6 * budget else 0.0
+
+
 def _budget(epsilon: float, delta: float) -> tuple[float, float]:
     return (
         arguments.real("epsilon", epsilon, above=0),
         arguments.real("delta", delta, at_least=0, below=1),
     )
-
-
-def _check_kind(noise: Noise, delta: float) -> None:
-    if isinstance(noise, GaussianNoise) and delta == 0:
-        raise InvalidArgumentError(
-            "the ledger's delta is 0, which Gaussian noise cannot keep; make a ledger with a delta"
-        )
-    if isinstance(noise, LaplaceNoise) and delta > 0:
-        raise InvalidArgumentError(
-            "the ledger adds up Gaussian noise; keep Laplace noise in one with delta = 0"
-        )

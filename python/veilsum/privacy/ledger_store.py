@@ -90,30 +90,31 @@ class FileStore:
     def transaction(self) -> Iterator["_FileBook"]:
         """All of it or nothing, and on the disk at the end. No other process comes between."""
         with self._file.transaction() as connection:
-            yield _FileBook(connection)
+            yield _FileBook(connection, self.name)
 
 
 class _FileBook:
     """The tables, inside a transaction."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, name: str) -> None:
         self.connection = connection
+        self._name = name
 
     def budget(self) -> tuple[float, float]:
         """The (epsilon, delta) that may be spent."""
         rows = self.connection.execute("SELECT version, epsilon, delta FROM budget").fetchall()
         if len(rows) != 1 or rows[0][0] != _VERSION:
-            raise LedgerError("not a ledger that this veilsum reads")
+            raise LedgerError(f"{self._name} is not a ledger that this veilsum reads")
         epsilon, delta = rows[0][1:]
         if not (_is_real(epsilon, math.inf) and epsilon > 0 and _is_real(delta, 1)):
-            raise LedgerError("the ledger is damaged: its budget is not one that a ledger has")
+            raise self._damaged("its budget is not one that a ledger has")
         return epsilon, delta
 
     def costs(self) -> list[float]:
         """What each charge cost."""
         costs = [cost for (cost,) in self.connection.execute("SELECT cost FROM charges")]
         if not all(_is_real(cost, _MAX_COST) for cost in costs):
-            raise LedgerError("the ledger is damaged: a charge in it has no valid cost")
+            raise self._damaged("a charge in it has no valid cost")
         return costs
 
     def commitment(self, round_id: bytes) -> bytes | None:
@@ -123,7 +124,7 @@ class _FileBook:
         if row is None:
             return None
         if not isinstance(row[0], bytes):
-            raise LedgerError("the ledger is damaged: a charge in it names no contribution")
+            raise self._damaged("a charge in it names no contribution")
         return row[0]
 
     def add(self, round_id: bytes, commitment: bytes, cost: float) -> None:
@@ -132,6 +133,9 @@ class _FileBook:
         columns = "round_id, commitment, cost, charged_at"
         values = (round_id, commitment, cost, now)
         self.connection.execute(f"INSERT INTO charges ({columns}) VALUES (?, ?, ?, ?)", values)
+
+    def _damaged(self, why: str) -> LedgerError:
+        return LedgerError(f"the ledger {self._name} is damaged: {why}")
 
 
 def _is_real(value: object, bound: float) -> bool:

@@ -4,16 +4,15 @@ The arguments behind every formula are in docs/privacy.md.
 """
 
 import math
-import operator
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, get_args
+from typing import ClassVar, Literal, TypeAlias, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from veilsum import noise
+from veilsum import arguments, noise
 from veilsum.codec import LaneCodec, NormName
 from veilsum.errors import InvalidArgumentError
 from veilsum.privacy.gaussian_dp import gaussian_epsilon, gaussian_mu
@@ -49,11 +48,13 @@ class _CalibratedNoise(ABC):
             InvalidArgumentError: lanes would need more than 62 bits, or the noise would be wider
                 than the sampler's 2**40 grid steps; lower ``value_bits``.
         """
+        arguments.instance("codec", codec, LaneCodec)
         bounded = replace(codec, norm=self.norm, norm_bound=self.norm_bound, noise_bound=0)
         return replace(bounded, noise_bound=self._head_room(bounded))
 
     def check_fits(self, codec: LaneCodec) -> None:
         """InvalidArgumentError unless ``codec`` has the norm bound and room that ``fit`` gives."""
+        arguments.instance("codec", codec, LaneCodec)
         if codec.norm != self.norm or codec.norm_bound != self.norm_bound:
             raise InvalidArgumentError(
                 f"the noise is for an {self.norm} norm of at most {self.norm_bound}, the codec has "
@@ -70,13 +71,21 @@ class _CalibratedNoise(ABC):
 
         Unweighted noise leaves the weight lane alone, which must then stand for a weight of 1.
 
+        Args:
+            lanes: int64, shape ``(dim + 1,)``, C-contiguous and writable.
+            codec: fitted to this noise.
+
         Raises:
-            InvalidArgumentError: a codec that does not fit, other lanes than the codec's, or an
-                unweighted contribution whose weight is not 1.
+            TypeError: ``lanes`` is not an array of int64, or is masked.
+            InvalidArgumentError: the codec does not fit, the lanes are not as many as the codec's,
+                or the noise is unweighted and the contribution's weight is not 1.
         """
         self.check_fits(codec)
+        lanes = noise.writable_array("lanes", lanes, np.int64)
         if lanes.shape != (codec.dim + 1,):
-            raise InvalidArgumentError(f"expected {codec.dim + 1} lanes, got shape {lanes.shape}")
+            raise InvalidArgumentError(
+                f"lanes has the shape {lanes.shape}; this codec has {codec.dim + 1} lanes"
+            )
         if not self.weighted and lanes[-1] != codec.weight_scale:
             raise InvalidArgumentError(
                 "this noise does not hide weights, so every weight must be 1; "
@@ -86,6 +95,7 @@ class _CalibratedNoise(ABC):
 
     def sensitivity(self, codec: LaneCodec) -> float:
         """How far one contributor's data can move the integer sum, in grid steps of this norm."""
+        arguments.instance("codec", codec, LaneCodec)
         bound, weight = codec.lattice_norm_bound, codec.weight_scale
         if codec.norm != self.norm or bound is None:
             raise InvalidArgumentError(
@@ -110,19 +120,15 @@ class _CalibratedNoise(ABC):
 
     def _normalise(self, *, reals: tuple[str, ...], counts: tuple[str, ...]) -> None:
         """Check the fields and turn numpy's numbers into Python's."""
-        for name in reals:
-            value = _real(name, getattr(self, name))
-            if not 0 < value < math.inf:
-                raise InvalidArgumentError(f"{name} is {value}; it must be positive and finite")
-            object.__setattr__(self, name, value)
+        found: dict[str, object] = {
+            name: arguments.real(name, getattr(self, name), above=0) for name in reals
+        }
         for name in counts:
-            object.__setattr__(self, name, _count(name, getattr(self, name)))
-        if self.adjacency not in get_args(Adjacency):
-            raise InvalidArgumentError(
-                f"adjacency is {self.adjacency!r}; it must be 'zero-out' or 'replace-one'"
-            )
-        if not isinstance(self.weighted, bool):
-            raise TypeError(f"weighted must be a bool, not {type(self.weighted).__name__}")
+            found[name] = arguments.count(name, getattr(self, name), at_least=1)
+        found["adjacency"] = arguments.choice("adjacency", self.adjacency, get_args(Adjacency))
+        found["weighted"] = arguments.flag("weighted", self.weighted)
+        for name, value in found.items():
+            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +138,8 @@ class GaussianNoise(_CalibratedNoise):
     Every contributor adds ``1 / honest_contributors`` of the variance, before encryption. Whoever
     opens the sums learns, over ``rounds`` contributions of one contributor, no more about its data
     than (epsilon, delta) allows, even together with all but ``honest_contributors`` of the
-    contributors of each sum.
+    contributors of each sum. A single contribution carries one share of the noise: with more than
+    one honest contributor the promise holds for sums only, where nothing else can be opened.
 
     Args:
         epsilon: of all ``rounds`` together, positive.
@@ -141,14 +148,14 @@ class GaussianNoise(_CalibratedNoise):
         norm_bound: largest L2 norm of a contribution's values, in model units: longer ones shrink.
         honest_contributors: how many contributors of every sum, the protected one among them, are
             sure to add their noise and not to tell it to the adversary. 1 needs no trust and the
-            most noise.
+            most noise, and is the only choice where every contributor has the key.
         adjacency: ``"zero-out"`` protects a contribution against an encoded zero in its place,
             ``"replace-one"`` against any other contribution, with up to twice the noise.
         weighted: whether the weights are protected too. False needs less noise: every weight must
             then be 1.
 
     Raises:
-        InvalidArgumentError: an argument outside its range.
+        InvalidArgumentError: an argument is outside its range.
 
     Example:
         >>> import veilsum as vs
@@ -171,15 +178,17 @@ class GaussianNoise(_CalibratedNoise):
     weighted: bool = True
 
     def __post_init__(self) -> None:
+        if arguments.real("delta", self.delta, at_least=0, below=1) == 0:
+            raise InvalidArgumentError(
+                "delta is 0; Gaussian noise needs one above 0 and below 1. LaplaceNoise has none"
+            )
         self._normalise(
             reals=("epsilon", "delta", "norm_bound"), counts=("rounds", "honest_contributors")
         )
-        if not self.delta < 1:
-            raise InvalidArgumentError(f"delta is {self.delta}; it must lie in (0, 1)")
 
     def sigma(self, codec: LaneCodec) -> float:
         """The parameter of one contributor's noise, in grid steps; at least 4."""
-        return _gaussian_sigma(self, codec)
+        return _gaussian_sigma(self, arguments.instance("codec", codec, LaneCodec))
 
     def standard_deviation(self, codec: LaneCodec) -> float:
         """Of one contributor's noise, in grid steps."""
@@ -200,7 +209,7 @@ class GaussianNoise(_CalibratedNoise):
 
     def epsilon_of(self, cost: float) -> float:
         """The epsilon, at this delta, of contributions whose costs sum to ``cost``."""
-        return gaussian_epsilon(math.sqrt(cost), self.delta)
+        return gaussian_epsilon(math.sqrt(_checked_cost(cost)), self.delta)
 
     def zcdp(self, codec: LaneCodec, *, honest_contributors: int | None = None) -> float:
         """Rho of one contribution in zero-concentrated DP, for use with other accountants."""
@@ -215,7 +224,7 @@ class GaussianNoise(_CalibratedNoise):
     def _honest(self, honest_contributors: int | None) -> int:
         if honest_contributors is None:
             return self.honest_contributors
-        return _count("honest_contributors", honest_contributors)
+        return arguments.count("honest_contributors", honest_contributors, at_least=1)
 
     def _head_room(self, codec: LaneCodec) -> int:
         return gaussian_head_room(
@@ -228,10 +237,12 @@ class GaussianNoise(_CalibratedNoise):
 
 @dataclass(frozen=True, kw_only=True)
 class LaplaceNoise(_CalibratedNoise):
-    """Discrete Laplace noise for pure epsilon-DP of each contributor's data.
+    """Discrete Laplace noise for epsilon-DP of each contributor's data, with no delta to speak of.
 
     Every contributor adds the whole noise, so nobody else need be trusted: the promise holds
-    against everyone together. The sum of n contributions carries n times the variance.
+    against everyone together, and for a single contribution too. The sum of n contributions carries
+    n times the variance. Samples end where integers do, which costs a delta below 2**-4096
+    (docs/privacy.md, "Laplace noise").
 
     Args:
         epsilon: of all ``rounds`` together, positive.
@@ -241,7 +252,7 @@ class LaplaceNoise(_CalibratedNoise):
         weighted: as for ``GaussianNoise``.
 
     Raises:
-        InvalidArgumentError: an argument outside its range.
+        InvalidArgumentError: an argument is outside its range.
     """
 
     norm: ClassVar[NormName] = "l1"
@@ -272,11 +283,13 @@ class LaplaceNoise(_CalibratedNoise):
 
         Others' noise is no help in the worst case, so ``honest_contributors`` changes nothing.
         """
+        if honest_contributors is not None:
+            arguments.count("honest_contributors", honest_contributors, at_least=1)
         return self.sensitivity(codec) / self.scale(codec)
 
     def epsilon_of(self, cost: float) -> float:
         """The epsilon of contributions whose costs sum to ``cost``: the same number."""
-        return cost
+        return _checked_cost(cost)
 
     def _head_room(self, codec: LaneCodec) -> int:
         return _laplace_head_room(self, codec)
@@ -291,7 +304,9 @@ Noise: TypeAlias = GaussianNoise | LaplaceNoise
 @lru_cache(maxsize=256)
 def _gaussian_sigma(goal: GaussianNoise, codec: LaneCodec) -> float:
     mu = gaussian_mu(goal.epsilon, goal.delta)
-    variance = (goal.sensitivity(codec) / mu) ** 2 * goal.rounds + _ROUNDING_VARIANCE
+    # Of a goal so strict that no float says how strict, no noise is wide enough.
+    ratio = goal.sensitivity(codec) / mu if mu > 0 else math.inf
+    variance = ratio * ratio * goal.rounds + _ROUNDING_VARIANCE
     sigma = math.sqrt(variance / goal.honest_contributors) * _UP
     return _check_scale(max(sigma, _MIN_SIGMA))
 
@@ -307,21 +322,11 @@ def _laplace_head_room(goal: LaplaceNoise, codec: LaneCodec) -> int:
 def _check_scale(scale: float) -> float:
     if scale > noise.MAX_SCALE:
         raise InvalidArgumentError(
-            f"the noise would be {scale:.3g} grid steps wide, more than 2**40; "
-            "make the codec with fewer value_bits"
+            f"the noise would be {scale:.3g} grid steps wide, more than 2**40; make the codec with "
+            "fewer value_bits, or the noise with a larger epsilon or fewer rounds"
         )
     return scale
 
 
-def _real(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name} must be a number, not {type(value).__name__}")
-    return float(value)
-
-
-def _count(name: str, value: Any) -> int:
-    if isinstance(value, bool):
-        raise TypeError(f"{name} must be an int, not bool")
-    if not 1 <= operator.index(value) < 2**63:
-        raise InvalidArgumentError(f"{name} is {value}; it must be at least 1")
-    return operator.index(value)
+def _checked_cost(cost: float) -> float:
+    return arguments.real("cost", cost, at_least=0)

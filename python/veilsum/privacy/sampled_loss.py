@@ -33,7 +33,7 @@ def load_dp_accounting() -> Any:
     """The package dp_accounting, at the first call that needs it.
 
     Raises:
-        MissingExtraError: it is not installed.
+        MissingExtraError: the package is not installed.
     """
     try:
         import dp_accounting

@@ -1,9 +1,9 @@
 """How contributors are chosen, where the choice itself is secret from whoever sees the results."""
 
-import operator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from veilsum import arguments
 from veilsum.errors import InvalidArgumentError
 
 __all__ = ["FixedSizeSampling", "PoissonSampling", "Sampling"]
@@ -17,19 +17,18 @@ class FixedSizeSampling:
     ``FedAvg`` does with a ``fraction`` below 1 and ``selection="random"``.
 
     Raises:
-        InvalidArgumentError: a sample that is empty or larger than the population.
+        InvalidArgumentError: the sample is empty or larger than the population.
     """
 
     population: int
     sample_size: int
 
     def __post_init__(self) -> None:
-        for name in ("population", "sample_size"):
-            object.__setattr__(self, name, operator.index(getattr(self, name)))
-        if not 1 <= self.sample_size <= self.population:
+        _read_counts(self, "population", "sample_size")
+        if self.sample_size > self.population:
             raise InvalidArgumentError(
-                f"a sample of {self.sample_size} out of {self.population} contributors: it must "
-                "have at least 1 and at most all of them"
+                f"sample_size is {self.sample_size}; it must be at most the population of "
+                f"{self.population}"
             )
 
     @property
@@ -45,7 +44,7 @@ class PoissonSampling:
     Rounds of fewer than ``min_contributors`` are not opened. How many take part need not be secret.
 
     Raises:
-        InvalidArgumentError: a number outside its range.
+        InvalidArgumentError: a number is outside its range.
     """
 
     population: int
@@ -53,15 +52,20 @@ class PoissonSampling:
     min_contributors: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("population", "min_contributors"):
-            object.__setattr__(self, name, operator.index(getattr(self, name)))
-        if not 1 <= self.min_contributors <= self.population:
+        _read_counts(self, "population", "min_contributors")
+        if self.min_contributors > self.population:
             raise InvalidArgumentError(
-                f"min_contributors is {self.min_contributors}; it must be at least 1 and at most "
-                f"the population of {self.population}"
+                f"min_contributors is {self.min_contributors}; it must be at most the population "
+                f"of {self.population}"
             )
-        if not 0 < self.probability <= 1:
-            raise InvalidArgumentError(f"probability is {self.probability}; it must lie in (0, 1]")
+        probability = arguments.real("probability", self.probability, above=0, at_most=1)
+        object.__setattr__(self, "probability", probability)
 
 
 Sampling: TypeAlias = FixedSizeSampling | PoissonSampling
+
+
+def _read_counts(sampling: Sampling, *names: str) -> None:
+    for name in names:
+        number = arguments.count(name, getattr(sampling, name), at_least=1)
+        object.__setattr__(sampling, name, number)

@@ -1,5 +1,6 @@
 """The noise agreement on the wire: docs/wire-format.md, section "Noise"."""
 
+from veilsum import arguments
 from veilsum.errors import InvalidArgumentError, MalformedDataError
 from veilsum.privacy.mechanisms import Adjacency, GaussianNoise, LaplaceNoise, Noise
 from veilsum.wire import Reader, Writer
@@ -12,6 +13,8 @@ _ADJACENCIES: dict[Adjacency, int] = {"zero-out": 0, "replace-one": 1}
 
 def write_noise(writer: Writer, noise: Noise | None) -> None:
     """Write the kind, and for noise all that it was made from."""
+    arguments.instance("writer", writer, Writer)
+    arguments.instance("noise", noise, (GaussianNoise, LaplaceNoise, type(None)))
     if noise is None:
         writer.u8(_NONE)
         return
@@ -27,7 +30,7 @@ def write_noise(writer: Writer, noise: Noise | None) -> None:
 
 def read_noise(reader: Reader) -> Noise | None:
     """Read what ``write_noise`` wrote; MalformedDataError if no noise is like that."""
-    kind = reader.u8()
+    kind = arguments.instance("reader", reader, Reader).u8()
     if kind == _NONE:
         return None
     epsilon, delta, rounds = reader.f64(), reader.f64(), reader.u64()
@@ -38,7 +41,9 @@ def read_noise(reader: Reader) -> Noise | None:
         raise MalformedDataError("noise: unknown kind, adjacency or weighting")
     adjacency = adjacencies[adjacency_code]
     if kind == _LAPLACE and (delta.hex() != "0x0.0p+0" or honest_contributors != 1):
-        raise MalformedDataError("noise: Laplace noise has no delta and one honest contributor")
+        raise MalformedDataError(
+            "noise: Laplace noise must have a delta of 0 and one honest contributor"
+        )
     try:
         if kind == _LAPLACE:
             return LaplaceNoise(

@@ -10,6 +10,8 @@ Distributed Discrete Gaussian Mechanism", 2021, https://arxiv.org/abs/2102.06387
 
 import math
 
+from veilsum import arguments
+
 __all__ = ["sum_distance", "zcdp_epsilon", "zcdp_of_sum"]
 
 
@@ -17,12 +19,21 @@ def sum_distance(sigma: float, num_terms: int) -> float:
     """How far a sum of discrete Gaussians is from a discrete Gaussian, per coordinate.
 
     An upper bound of abs(log P(z) - log Q(z)) over all integers z, for P the sum of ``num_terms``
-    independent discrete Gaussians of parameter ``sigma >= 1/2`` and Q the discrete Gaussian of
-    parameter ``sigma * sqrt(num_terms)``.
+    independent discrete Gaussians of parameter ``sigma`` and Q the discrete Gaussian of parameter
+    ``sigma * sqrt(num_terms)``.
+
+    Args:
+        sigma: at least 1/2, in grid steps.
+        num_terms: at least 1.
+
+    Raises:
+        InvalidArgumentError: an argument is outside its range; NaN and infinity always are.
     """
+    sigma = arguments.real("sigma", sigma, at_least=0.5)
+    num_terms = arguments.count("num_terms", num_terms, at_least=1)
     # k / (k + 1) grows with k, so from k = 2 on all terms are below that of 2/3.
-    first = math.exp(-(math.pi**2) * sigma**2)
-    others = math.exp(-(math.pi**2) * sigma**2 * 4 / 3)
+    exponent = math.pi**2 * sigma * sigma
+    first, others = math.exp(-exponent), math.exp(-exponent * 4 / 3)
     return 10 * (min(num_terms - 1, 1) * first + max(num_terms - 2, 0) * others)
 
 
@@ -31,21 +42,43 @@ def zcdp_of_sum(sigma: float, num_terms: int, *, sensitivity: float, num_lanes: 
 
     Args:
         sigma: parameter of each, at least 1/2, in grid steps.
-        num_terms: how many independent ones are in the sum and unknown to the adversary.
-        sensitivity: L2 sensitivity of the integer vector, in grid steps.
-        num_lanes: its length.
+        num_terms: how many independent ones are in the sum and unknown to the adversary; at
+            least 1.
+        sensitivity: L2 sensitivity of the integer vector, in grid steps; at least 0.
+        num_lanes: its length, at least 1.
+
+    Returns:
+        Rho; infinite if no float is as large.
+
+    Raises:
+        InvalidArgumentError: an argument is outside its range; NaN and infinity always are.
     """
-    ratio = sensitivity / (math.sqrt(num_terms) * sigma)
     tau = sum_distance(sigma, num_terms)
+    sensitivity = arguments.real("sensitivity", sensitivity, at_least=0)
+    num_lanes = arguments.count("num_lanes", num_lanes, at_least=1)
+    ratio = sensitivity / (math.sqrt(num_terms) * float(sigma))
     epsilon = min(
-        math.sqrt(ratio**2 + tau * num_lanes / 2),
+        math.sqrt(ratio * ratio + tau * num_lanes / 2),
         ratio + tau * math.sqrt(num_lanes),
     )
-    return epsilon**2 / 2
+    return epsilon * epsilon / 2
 
 
 def zcdp_epsilon(rho: float, delta: float) -> float:
-    """An epsilon for which rho-zCDP implies (epsilon, delta)-DP, ``0 < delta < 1``."""
+    """An epsilon for which rho-zCDP implies (epsilon, delta)-DP.
+
+    Args:
+        rho: at least 0, which is perfect privacy.
+        delta: above 0 and below 1.
+
+    Returns:
+        Epsilon; infinite if no float is as large.
+
+    Raises:
+        InvalidArgumentError: an argument is outside its range; NaN and infinity always are.
+    """
+    rho = arguments.real("rho", rho, at_least=0)
+    delta = arguments.real("delta", delta, above=0, below=1)
     if rho == 0:
         return 0.0
 
@@ -55,7 +88,7 @@ def zcdp_epsilon(rho: float, delta: float) -> float:
         alpha = 1 + excess
         return (
             alpha * rho
-            + (math.log(1 / delta) - math.log(alpha)) / excess
+            + (-math.log(delta) - math.log(alpha)) / excess
             - math.log1p(1 / excess)  # log(1 - 1/alpha)
         )
 

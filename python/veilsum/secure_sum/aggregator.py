@@ -3,8 +3,10 @@
 import hashlib
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from veilsum import arguments
 from veilsum.ciphertexts import Ciphertexts
 from veilsum.errors import (
     InvalidArgumentError,
@@ -12,6 +14,7 @@ from veilsum.errors import (
     ProtocolError,
     VeilsumError,
 )
+from veilsum.one_at_a_time import OneAtATime
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
@@ -20,6 +23,7 @@ from veilsum.secure_sum.merkle import leaf_hash, merkle_paths, merkle_root
 from veilsum.secure_sum.opening import ChunkRequest, OpenRequest
 from veilsum.secure_sum.received import check_in_round, read_chunk
 from veilsum.secure_sum.round_store import MemoryStore, RoundStore
+from veilsum.system import thread_count
 from veilsum.vector import Accumulator, EncryptedVector, Sum
 from veilsum.wire import BytesLike, split_frames
 
@@ -28,7 +32,7 @@ __all__ = ["Aggregator", "SumResult"]
 
 @dataclass(frozen=True)
 class SumResult:
-    """An opened sum.
+    """A sum that was opened.
 
     Attributes:
         sum: the decoded sum of weighted changes, and of weights.
@@ -48,12 +52,17 @@ class Aggregator:
 
     It keeps one running sum, and what it was sent in its store, for the holders; with a
     ``FolderStore`` its memory does not grow with the contributors, and a new Aggregator on the same
-    store goes on with the round. Use it from one thread at a time.
+    store goes on with the round.
+
+    Use it from one thread at a time: ``receive``, ``open_requests``, ``receive_opening`` and
+    ``finish`` raise ``ConcurrentUseError`` while another of them runs, and change nothing then. The
+    requests that ``open_requests`` hands out may be read by other threads meanwhile, for as long as
+    the store is there.
 
     Args:
         federation: the agreement.
         descriptor: the round.
-        store: where messages are kept; in memory if None.
+        store: where messages are kept, or None to keep them in memory.
         num_threads: for checking, adding and combining.
 
     Raises:
@@ -69,8 +78,12 @@ class Aggregator:
         store: RoundStore | None = None,
         num_threads: int | None = None,
     ) -> None:
+        arguments.instance("federation", federation, Federation)
+        arguments.instance("descriptor", descriptor, RoundDescriptor)
+        arguments.instance("store", store, (RoundStore, type(None)))
+        thread_count(num_threads)
         if descriptor.federation_hash != federation.hash:
-            raise ProtocolError("the descriptor is not of this federation")
+            raise ProtocolError("the descriptor is of another federation than this aggregator's")
         for name in descriptor.invited:
             if federation.contributor(name) is None:
                 raise ProtocolError(f"{name} is invited, but not on the federation's roster")
@@ -83,6 +96,7 @@ class Aggregator:
         self._leaves: dict[str, list[bytes]] = {}
         self._refused: Counter[str] = Counter()
         self._gathering: Gathering | None = None
+        self._one_at_a_time = OneAtATime("the aggregator")
         self._go_on()
 
     @property
@@ -102,19 +116,18 @@ class Aggregator:
             message: what ``contribute`` gave, in one or in many pieces.
 
         Raises:
-            MalformedDataError: not a contribution.
-            ProtocolError: of another round, of somebody who is not invited or is in the sum
-                already, chunks that its header does not commit to, or after ``open_requests``.
-            SignatureError: not signed by its contributor.
+            ConcurrentUseError: another call is not done yet.
+            MalformedDataError: ``message`` is not a contribution.
+            ProtocolError: it is of another round, is from somebody who is not invited or is in the
+                sum already, has chunks that its header does not commit to, or comes after
+                ``open_requests``.
+            SignatureError: it is not signed by its contributor.
             ProofError: the contributor did not prove that it knows what it encrypted.
             KeyMismatchError, InvalidCiphertextError: as ``Ciphertexts.from_bytes``.
             CapacityError: the codec has no room for another addend.
         """
-        try:
+        with self._one_at_a_time, self._counting_refusals():
             return self._receive(message)
-        except VeilsumError as error:
-            self._refused[type(error).__name__] += 1
-            raise
 
     def open_requests(
         self, *, missing: Collection[str] = (), max_chunks: int | None = None
@@ -129,20 +142,25 @@ class Aggregator:
         Args:
             missing: names of holders that do not answer.
             max_chunks: most chunks in one request, for transports that bound a message; ask again
-                for the rest. All if None. A total, for who has the whole key, is not divided.
+                for the rest. None for all of them. A total, for who has the whole key, is not
+                divided.
 
         Raises:
-            ProtocolError: fewer contributions than the federation opens.
+            ConcurrentUseError: another call is not done yet.
+            ProtocolError: fewer contributions came than the federation opens.
             NotEnoughSharesError: without the missing holders, a chunk cannot be opened.
-            InvalidArgumentError: ``max_chunks`` is below 1.
+            InvalidArgumentError: ``max_chunks`` is below 1, or nobody who is ``missing`` holds the
+                key.
         """
-        if max_chunks is not None and max_chunks < 1:
-            raise InvalidArgumentError(f"max_chunks is {max_chunks}; a request has one at least")
-        gathering = self._close()
-        return {
-            name: self._request(gathering, chunks and chunks[:max_chunks])
-            for name, chunks in gathering.wanted(frozenset(missing)).items()
-        }
+        if max_chunks is not None:
+            max_chunks = arguments.count("max_chunks", max_chunks, at_least=1)
+        away = self._holders_named(missing)
+        with self._one_at_a_time:
+            gathering = self._close()
+            return {
+                name: self._request(gathering, chunks and chunks[:max_chunks])
+                for name, chunks in gathering.wanted(away).items()
+            }
 
     def receive_opening(self, message: BytesLike | Iterable[BytesLike]) -> str:
         """Take a holder's answer and return its name.
@@ -151,35 +169,17 @@ class Aggregator:
         that was asked twice, the others are kept too.
 
         Raises:
-            MalformedDataError: not an answer, or lanes that no sum of these contributions has.
-            ProtocolError: the answer to another request, by somebody who is no holder, given
+            ConcurrentUseError: another call is not done yet.
+            MalformedDataError: ``message`` is not an answer, or has lanes that no sum of these
+                contributions has.
+            ProtocolError: it answers another request, is from somebody who is no holder, was given
                 before, or nothing was asked.
-            SignatureError: not signed by its holder.
+            SignatureError: it is not signed by its holder.
             ProofError: the holder did not compute what it was asked; it names the holder.
             KeyMismatchError, InvalidCiphertextError: as ``PartialDecryption.from_bytes``.
         """
-        try:
-            if self._gathering is None:
-                raise ProtocolError("the opening of a round comes after open_requests")
-            name, num_repeated = "", 0
-            frames = split_frames(message, max_frame_bytes=self._federation.max_frame_bytes)
-            for frame in frames:
-                number = self._gathering.num_answers
-                name, is_news = self._gathering.take(frame)
-                if is_news:
-                    self._store.put("opening", f"{number:09d}", [frame])
-                    continue
-                num_repeated += 1
-                if num_repeated > self._federation.num_chunks:
-                    break
-            if not name:
-                raise MalformedDataError("the answer is empty")
-            if num_repeated > 0:
-                raise ProtocolError(f"{name} has answered already, in {num_repeated} of the frames")
-            return name
-        except VeilsumError as error:
-            self._refused[type(error).__name__] += 1
-            raise
+        with self._one_at_a_time, self._counting_refusals():
+            return self._receive_opening(message)
 
     @property
     def num_missing_chunks(self) -> int:
@@ -192,24 +192,79 @@ class Aggregator:
         """The sum, once enough holders have answered.
 
         Raises:
-            ProtocolError: nothing was asked.
+            ConcurrentUseError: another call is not done yet.
+            ProtocolError: nothing was asked of the holders yet.
             NotEnoughSharesError: answers are missing.
             MalformedDataError: the opened integers are no sum in this codec.
         """
-        if self._gathering is None:
-            raise ProtocolError("the opening of a round comes after open_requests")
-        return SumResult(
-            sum=self._gathering.total(),
-            contributors=self.contributors,
-            round_id=self._descriptor.round_id,
-            transcript=self._gathering.transcript().to_bytes(),
+        with self._one_at_a_time:
+            gathering = self._asked()
+            return SumResult(
+                sum=gathering.total(),
+                contributors=self.contributors,
+                round_id=self._descriptor.round_id,
+                transcript=gathering.transcript().to_bytes(),
+            )
+
+    def __repr__(self) -> str:
+        state = "open" if self._gathering is None else "closed"
+        return (
+            f"<Aggregator: round {self._descriptor.round_number} of federation "
+            f"{self._federation.hash[:8].hex()}, {state}, {len(self._headers)} contributions, "
+            f"{self.num_missing_chunks} of {self._federation.num_chunks} chunks to be opened>"
         )
 
+    @contextmanager
+    def _counting_refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except VeilsumError as error:
+            self._refused[type(error).__name__] += 1
+            raise
+
     def _receive(self, message: BytesLike | Iterable[BytesLike]) -> str:
-        frames = split_frames(message, max_frame_bytes=self._federation.max_frame_bytes)
         return self._take(
-            frames, lambda name, checked: self._store.put("contribution", _place(name), checked)
+            self._frames_of(message),
+            lambda name, checked: self._store.put("contribution", _place(name), checked),
         )
+
+    def _receive_opening(self, message: BytesLike | Iterable[BytesLike]) -> str:
+        gathering = self._asked()
+        name, num_repeated = "", 0
+        for frame in self._frames_of(message):
+            number = gathering.num_answers
+            name, is_news = gathering.take(frame)
+            if is_news:
+                self._store.put("opening", f"{number:09d}", [frame])
+                continue
+            num_repeated += 1
+            if num_repeated > self._federation.num_chunks:
+                break
+        if not name:
+            raise MalformedDataError("the answer is empty")
+        if num_repeated > 0:
+            raise ProtocolError(f"{name} has answered already, in {num_repeated} of the frames")
+        return name
+
+    def _frames_of(self, message: BytesLike | Iterable[BytesLike]) -> Iterator[bytes]:
+        limit = self._federation.max_frame_bytes
+        return split_frames(message, max_frame_bytes=limit, name="message")
+
+    def _asked(self) -> Gathering:
+        """What gathers the answers, once holders were asked."""
+        if self._gathering is None:
+            raise ProtocolError("nothing was asked of the holders yet: call open_requests first")
+        return self._gathering
+
+    def _holders_named(self, missing: Collection[str]) -> frozenset[str]:
+        if isinstance(missing, (str, bytes)) or not isinstance(missing, Collection):
+            raise TypeError(f"missing must be a list of names, not {type(missing).__name__}")
+        for name in missing:
+            if self._federation.holder(arguments.instance("each of missing", name, str)) is None:
+                raise InvalidArgumentError(
+                    f"missing has {arguments.text_of(name)}, who is no holder of the federation"
+                )
+        return frozenset(missing)
 
     def _take(self, frames: Iterator[bytes], keep: Callable[[str, Iterator[bytes]], object]) -> str:
         """Check a contribution while ``keep`` reads it, and add it if all of it is well."""
@@ -302,11 +357,19 @@ class Aggregator:
             self._store.put("descriptor", "round", [self._descriptor.to_bytes()])
         if next(self._store.frames("descriptor", "round"), b"") != self._descriptor.to_bytes():
             raise ProtocolError("the store is of another round")
-        for place in self._store.names("contribution"):
-            frames = self._store.frames("contribution", place)
-            self._take(frames, lambda _, checked: deque(checked, maxlen=0))  # It is kept already.
+        closed = b""
+        places = self._store.names("contribution")
         if self._store.names("closed"):
             closed = next(self._store.frames("closed", "round"), b"")
+            # One that was kept and not added, as by a call that was interrupted, is not in the sum.
+            counted = {
+                _place(header.contributor) for header in OpenRequest.from_bytes(closed).headers
+            }
+            places = [place for place in places if place in counted]
+        for place in places:
+            frames = self._store.frames("contribution", place)
+            self._take(frames, lambda _, checked: deque(checked, maxlen=0))  # It is kept already.
+        if closed:
             if closed != self._request_header(()).to_bytes():
                 raise ProtocolError("the store has other contributions than when it was closed")
             self._gather()

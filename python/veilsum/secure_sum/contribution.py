@@ -5,13 +5,20 @@ alone by whoever opens it.
 """
 
 import hashlib
-import operator
 from dataclasses import dataclass
 from functools import cached_property
 
+from veilsum import arguments
 from veilsum.errors import InvalidArgumentError, MalformedDataError
 from veilsum.identity import Enrolment, Identity, Role, check_name, verify
-from veilsum.secure_sum.fields import HASH_BYTES, check_hash, read_name, write_name
+from veilsum.secure_sum.fields import (
+    HASH_BYTES,
+    MAX_U32,
+    check_hash,
+    check_signature,
+    read_name,
+    write_name,
+)
 from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes
 
 __all__ = ["Chunk", "ContributionHeader", "proof_context", "set_hash"]
@@ -42,20 +49,22 @@ class ContributionHeader:
     signature: bytes
 
     def __post_init__(self) -> None:
-        check_hash(self.round_id)
-        check_hash(self.root)
-        check_name(self.contributor)
-        object.__setattr__(self, "num_chunks", operator.index(self.num_chunks))
-        if not isinstance(self.signature, bytes):
-            raise TypeError(f"a signature is bytes, not {type(self.signature).__name__}")
-        if not 1 <= self.num_chunks < 2**32 or len(self.signature) != _SIGNATURE_BYTES:
-            raise InvalidArgumentError("a contribution has chunks and a signature of 64 bytes")
+        check_hash("round_id", self.round_id)
+        check_hash("root", self.root)
+        check_signature("signature", self.signature)
+        check_name(self.contributor, "contributor")
+        num_chunks = arguments.count("num_chunks", self.num_chunks, at_least=1, at_most=MAX_U32)
+        object.__setattr__(self, "num_chunks", num_chunks)
 
     @classmethod
     def signed(
         cls, identity: Identity, *, round_id: bytes, num_chunks: int, root: bytes
     ) -> "ContributionHeader":
         """A header with its signature."""
+        arguments.instance("identity", identity, Identity)
+        check_hash("round_id", round_id)
+        check_hash("root", root)
+        num_chunks = arguments.count("num_chunks", num_chunks, at_least=1, at_most=MAX_U32)
         payload = _payload(num_chunks, root)
         return cls(
             round_id=round_id,
@@ -96,7 +105,11 @@ class ContributionHeader:
 
     @staticmethod
     def from_bytes(data: BytesLike) -> "ContributionHeader":
-        """Read a header, its signature unchecked; MalformedDataError if it is none."""
+        """Read what ``to_bytes`` wrote; the signature is not checked.
+
+        Raises:
+            MalformedDataError: the bytes are not those of a header.
+        """
         reader = Reader(as_bytes(data), WireKind.CONTRIBUTION, _HEADER_VERSION)
         round_id, contributor = reader.bytes(HASH_BYTES), read_name(reader)
         num_chunks, root = reader.u32(), reader.bytes(HASH_BYTES)
@@ -129,6 +142,11 @@ class Chunk:
     ciphertexts: bytes
     proof: bytes = b""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "index", arguments.count("index", self.index, at_most=MAX_U32))
+        arguments.instance("ciphertexts", self.ciphertexts, bytes)
+        arguments.instance("proof", self.proof, bytes)
+
     def to_bytes(self) -> bytes:
         """The wire form (docs/wire-format.md, section 16)."""
         writer = Writer(WireKind.CHUNK, _CHUNK_VERSION)
@@ -140,7 +158,11 @@ class Chunk:
 
     @staticmethod
     def from_bytes(data: BytesLike) -> "Chunk":
-        """Read a chunk, ciphertexts and proof left unread; MalformedDataError if it is none."""
+        """Read what ``to_bytes`` wrote; ciphertexts and proof are not looked at.
+
+        Raises:
+            MalformedDataError: the bytes are not those of a chunk.
+        """
         reader = Reader(as_bytes(data), WireKind.CHUNK, _CHUNK_VERSION)
         index = reader.u32()
         ciphertexts = reader.bytes(reader.u64())

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from numpy.typing import ArrayLike
 
+from veilsum import arguments
 from veilsum.ciphertexts import Ciphertexts
 from veilsum.codec import ClipReport
 from veilsum.errors import InvalidArgumentError, KeyMismatchError, PolicyRefusedError
@@ -22,7 +23,7 @@ from veilsum.secure_sum.merkle import leaf_hash, merkle_root
 from veilsum.secure_sum.outbox import Outbox
 from veilsum.secure_sum.round_ledger import RoundLedger, RunName
 from veilsum.vector import Progress
-from veilsum.wire import BytesLike
+from veilsum.wire import BytesLike, as_bytes
 
 __all__ = ["Contributor"]
 
@@ -42,10 +43,10 @@ class Contributor:
             Several processes may share it and the ledgers; one makes a contribution at a time.
 
     Raises:
-        InvalidArgumentError: an identity that is not on the roster, noise without a ledger, or a
-            secret key that the agreement does not give to contributors.
+        InvalidArgumentError: the identity is not on the roster, there is noise and no ledger, or
+            the agreement gives no secret key to contributors and here is one.
         KeyMismatchError: the secret key is not the federation's.
-        LedgerError: ``rounds`` is a holder's.
+        LedgerError: ``rounds`` is the ledger of a holder.
     """
 
     def __init__(
@@ -58,6 +59,12 @@ class Contributor:
         secret_key: SecretKey | None = None,
         outbox: Outbox | None = None,
     ) -> None:
+        arguments.instance("federation", federation, Federation)
+        arguments.instance("identity", identity, Identity)
+        arguments.instance("rounds", rounds, RoundLedger)
+        arguments.instance("ledger", ledger, (Ledger, type(None)))
+        arguments.instance("secret_key", secret_key, (SecretKey, type(None)))
+        arguments.instance("outbox", outbox, (Outbox, type(None)))
         if federation.contributor(identity.name) != identity.enrol():
             raise InvalidArgumentError(
                 f"{identity.name} is not on the federation's roster with this signing key"
@@ -71,7 +78,7 @@ class Contributor:
         if secret_key is not None:
             if federation.trust != "shared":
                 raise InvalidArgumentError(
-                    "in this federation others hold the key; a contributor must not"
+                    "in this federation others hold the key; a contributor must not have it"
                 )
             if secret_key.public_key != federation.public_key:
                 raise KeyMismatchError("the secret key is not that of the federation")
@@ -92,6 +99,9 @@ class Contributor:
     def last_report(self) -> ClipReport | None:
         """What clipping did to the contribution that this object made last; for its owner only."""
         return self._last_report
+
+    def __repr__(self) -> str:
+        return f"<Contributor: {self.name}, federation {self._federation.hash[:8].hex()}>"
 
     def contribute(
         self,
@@ -117,12 +127,12 @@ class Contributor:
             progress: as for ``Codec.encrypt``.
 
         Raises:
-            MalformedDataError: the descriptor is not one.
+            MalformedDataError: ``descriptor`` is not a descriptor.
             PolicyRefusedError: it asks for what the agreement forbids: another federation, another
                 model, another run, a round that is over, a second contribution to a round.
             StoreInUseError: another process or thread works with the outbox.
-            BudgetExhaustedError, LedgerError: what is sent cannot be recorded; nothing was made
-                public.
+            BudgetExhaustedError, LedgerError: the contribution cannot be recorded; nothing was
+                handed out.
             TypeError, InvalidArgumentError: as ``Codec.encrypt``.
         """
         frames = self.contribute_in_frames(
@@ -148,8 +158,8 @@ class Contributor:
             MalformedDataError, PolicyRefusedError, BudgetExhaustedError, LedgerError: as
                 ``contribute``. Nothing is charged or recorded.
         """
-        announced = RoundDescriptor.from_bytes(descriptor)
-        check_hash(model_hash)
+        announced = RoundDescriptor.from_bytes(as_bytes(descriptor, "descriptor"))
+        check_hash("model_hash", model_hash)
         self._check_policy(announced, model_hash)
         with self._locked():
             made_before = self._made_before(announced)
@@ -178,8 +188,8 @@ class Contributor:
 
         All checks and charges are done when this returns; all that is left to do is to send.
         """
-        announced = RoundDescriptor.from_bytes(descriptor)
-        check_hash(model_hash)
+        announced = RoundDescriptor.from_bytes(as_bytes(descriptor, "descriptor"))
+        check_hash("model_hash", model_hash)
         self._check_policy(announced, model_hash)
         with self._locked():
             made_before = self._made_before(announced)

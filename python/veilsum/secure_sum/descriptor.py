@@ -1,10 +1,10 @@
 """The announcement of a round."""
 
 import hashlib
-import operator
 from dataclasses import dataclass
 from functools import cached_property
 
+from veilsum import arguments
 from veilsum.errors import InvalidArgumentError, MalformedDataError
 from veilsum.secure_sum.fields import (
     HASH_BYTES,
@@ -33,7 +33,8 @@ class RoundDescriptor:
         invited: names of contributors, in any order; kept sorted.
 
     Raises:
-        InvalidArgumentError: wrong lengths, no round, bad or repeated names.
+        InvalidArgumentError: a hash or the run id has another length, the round number is below 1,
+            or a name is bad or repeated.
     """
 
     federation_hash: bytes
@@ -43,16 +44,16 @@ class RoundDescriptor:
     invited: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        check_hash(self.federation_hash)
-        check_hash(self.model_hash)
-        object.__setattr__(self, "round_number", operator.index(self.round_number))
-        if not isinstance(self.run_id, bytes):
-            raise TypeError(f"a run_id is bytes, not {type(self.run_id).__name__}")
-        if len(self.run_id) != _RUN_ID_BYTES:
-            raise InvalidArgumentError("a run_id is 16 bytes")
-        if not 1 <= self.round_number < 2**63:
-            raise InvalidArgumentError(f"round_number is {self.round_number}; rounds count from 1")
-        object.__setattr__(self, "invited", sorted_names(self.invited))
+        check_hash("federation_hash", self.federation_hash)
+        check_hash("model_hash", self.model_hash)
+        if len(arguments.instance("run_id", self.run_id, bytes)) != _RUN_ID_BYTES:
+            raise InvalidArgumentError(
+                f"run_id has {len(self.run_id)} bytes; it must have {_RUN_ID_BYTES}, such as "
+                f"secrets.token_bytes({_RUN_ID_BYTES})"
+            )
+        round_number = arguments.count("round_number", self.round_number, at_least=1)
+        object.__setattr__(self, "round_number", round_number)
+        object.__setattr__(self, "invited", sorted_names("invited", self.invited))
 
     @cached_property
     def round_id(self) -> bytes:
@@ -71,7 +72,11 @@ class RoundDescriptor:
 
     @staticmethod
     def from_bytes(data: BytesLike) -> "RoundDescriptor":
-        """Read a descriptor; MalformedDataError if it is none."""
+        """Read what ``to_bytes`` wrote.
+
+        Raises:
+            MalformedDataError: the bytes are not those of a descriptor.
+        """
         reader = Reader(as_bytes(data), WireKind.ROUND_DESCRIPTOR, _WIRE_VERSION)
         federation_hash, run_id = reader.bytes(HASH_BYTES), reader.bytes(_RUN_ID_BYTES)
         round_number, model_hash = reader.u64(), reader.bytes(HASH_BYTES)

@@ -1,16 +1,22 @@
 """The agreement of all parties: everyone has it before the first round, not from the aggregator."""
 
 import hashlib
-import operator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from veilsum import arguments
 from veilsum.errors import InvalidArgumentError, MalformedDataError, PolicyRefusedError
 from veilsum.identity import Enrolment, Identity, Role, verify
 from veilsum.keys import PublicKey
 from veilsum.privacy import GaussianNoise, LaplaceNoise, Noise, read_noise, write_noise
-from veilsum.secure_sum.fields import HASH_BYTES, read_roster, write_roster
+from veilsum.secure_sum.fields import (
+    HASH_BYTES,
+    check_hash,
+    read_roster,
+    tuple_of,
+    write_roster,
+)
 from veilsum.threshold import ThresholdKey
 from veilsum.vector import Codec
 from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes, version_of
@@ -42,7 +48,8 @@ class Federation:
         holders: who holds the key. For a threshold key, all of them in the order of their shares;
             for one secret key, the one authority that has it, or nobody: then every contributor has
             it (``trust`` is ``"shared"``).
-        noise: what every contributor adds; None for none.
+        noise: what every contributor adds, or None for no noise. Where every contributor has the
+            key, Gaussian noise must count on one honest contributor alone.
         honest_contributors: how many contributors of every opened sum the promise counts on, at
             least 2 and at least the noise's: what one of them sent hides among theirs.
         colluding_contributors: how many others may work with the aggregator.
@@ -51,8 +58,9 @@ class Federation:
         chunk_size: ciphertexts a chunk, 1 to 4096: what a proof covers and a holder opens at once.
 
     Raises:
-        InvalidArgumentError: noise that does not fit the codec, or numbers and rosters that
-            contradict.
+        TypeError: an argument has another type; rosters are tuples or lists.
+        InvalidArgumentError: the noise does not fit the codec or the trust, or numbers and rosters
+            contradict each other.
     """
 
     key: PublicKey | ThresholdKey
@@ -67,16 +75,12 @@ class Federation:
 
     def __post_init__(self) -> None:
         self._check_types()
-        for name in ("honest_contributors", "colluding_contributors", "chunk_size"):
-            object.__setattr__(self, name, operator.index(getattr(self, name)))
         fewest = self.honest_contributors + self.colluding_contributors
-        wanted = fewest if self.min_contributors is None else operator.index(self.min_contributors)
+        wanted = fewest if self.min_contributors is None else self.min_contributors
         object.__setattr__(self, "min_contributors", wanted)
-        ordered = tuple(sorted(self.contributors, key=lambda party: party.name))
-        object.__setattr__(self, "contributors", ordered)
-        object.__setattr__(self, "holders", tuple(self.holders))
         self._check_numbers(fewest, wanted)
         self._check_rosters()
+        self._check_noise()
 
     @property
     def trust(self) -> KeyTrust:
@@ -108,6 +112,7 @@ class Federation:
 
     def chunk_range(self, index: int) -> range:
         """Which ciphertexts of a vector make chunk ``index``."""
+        index = arguments.count("index", index, at_most=self.num_chunks - 1)
         begin = index * self.chunk_size
         return range(begin, min(begin + self.chunk_size, self.num_ciphertexts))
 
@@ -116,8 +121,9 @@ class Federation:
 
         For ``Aggregator.open_requests(max_chunks=...)``.
         """
-        everyones = self.chunk_size * self._element_bytes * max(1, num_contributors)
-        return max(1, num_bytes // everyones)
+        most = arguments.count("num_bytes", num_bytes)
+        parts = max(1, arguments.count("num_contributors", num_contributors))
+        return max(1, most // (self.chunk_size * self._element_bytes * parts))
 
     @property
     def max_frame_bytes(self) -> int:
@@ -136,11 +142,13 @@ class Federation:
         return 2 * (-(-self.public_key.key_bits // 8))
 
     def contributor(self, name: str) -> Enrolment | None:
-        """The contributor of this name; None if there is none."""
+        """The contributor of this name; None if nobody on the roster has it."""
+        arguments.instance("name", name, str)
         return self._contributors.get(name)
 
     def holder(self, name: str) -> Enrolment | None:
         """Who may open under this name; None if nobody. Where the key is shared, a contributor."""
+        arguments.instance("name", name, str)
         return self._holders.get(name)
 
     @cached_property
@@ -169,8 +177,8 @@ class Federation:
         """Read an agreement; compare its ``hash`` with the other parties'.
 
         Raises:
-            MalformedDataError: not the wire format, or an agreement that cannot be.
-            InvalidKeyError: a key that breaks a rule of docs/validation.md.
+            MalformedDataError: the bytes are not those of an agreement, or of one that cannot be.
+            InvalidKeyError: the key breaks a rule of docs/validation.md.
         """
         message = as_bytes(data)
         version = version_of(message, oldest=_VERSION, newest=_VERSION_SEGMENTS)
@@ -209,6 +217,7 @@ class Federation:
 
     def signed_by(self, dealer: Identity) -> bytes:
         """The file that a dealer gives to all parties: the agreement, signed."""
+        arguments.instance("dealer", dealer, Identity)
         body = self.to_bytes()
         writer = Writer(WireKind.SIGNED_FEDERATION, _SIGNED_VERSION)
         enrolment = dealer.enrol().to_bytes()
@@ -226,12 +235,15 @@ class Federation:
 
         Raises:
             TypeError: neither is given: a file alone proves nothing.
-            PolicyRefusedError: another federation, or another dealer, than expected.
-            SignatureError: not signed by the dealer whose name is on it.
+            PolicyRefusedError: the federation or its dealer is another one than expected.
+            SignatureError: it is not signed by the dealer whose name is on it.
             MalformedDataError, InvalidKeyError: as ``from_bytes``.
         """
         if expected_hash is None and dealer is None:
-            raise TypeError("pin the federation by expected_hash or by its dealer")
+            raise TypeError("pin the federation: give expected_hash or dealer, or both")
+        if expected_hash is not None:
+            check_hash("expected_hash", expected_hash)
+        arguments.instance("dealer", dealer, (Enrolment, type(None)))
         signer, signature, body = _split_signed(data)
         if dealer is not None and signer != dealer:
             raise PolicyRefusedError("the federation was dealt by somebody else than expected")
@@ -249,6 +261,13 @@ class Federation:
         """Who a dealer's file says has dealt it. Nothing is checked: anybody can write any name."""
         return _split_signed(data)[0]
 
+    def __repr__(self) -> str:
+        return (
+            f"<Federation {self.hash[:8].hex()}: {self.trust}, {len(self.contributors)} "
+            f"contributors, {len(self.holders)} holders, {self.codec.dim} values, "
+            f"{'no noise' if self.noise is None else type(self.noise).__name__}>"
+        )
+
     @cached_property
     def _contributors(self) -> dict[str, Enrolment]:
         return {party.name: party for party in self.contributors}
@@ -258,27 +277,30 @@ class Federation:
         return {party.name: party for party in self.holders or self.contributors}
 
     def _check_types(self) -> None:
-        parts: list[tuple[str, object, tuple[type, ...]]] = [
-            ("key", self.key, (PublicKey, ThresholdKey)),
-            ("codec", self.codec, (Codec,)),
-            ("noise", self.noise, (GaussianNoise, LaplaceNoise, type(None))),
-        ]
-        parts += [("contributor", party, (Enrolment,)) for party in self.contributors]
-        parts += [("holder", party, (Enrolment,)) for party in self.holders]
-        for name, value, types in parts:
-            if not isinstance(value, types):
-                expected = " or ".join(kind.__name__ for kind in types)
-                raise TypeError(f"{name}: expected {expected}, got {type(value).__name__}")
+        """That every field is of its type; sequences become tuples, numpy's integers Python's."""
+        arguments.instance("key", self.key, (PublicKey, ThresholdKey))
+        arguments.instance("codec", self.codec, Codec)
+        arguments.instance("noise", self.noise, (GaussianNoise, LaplaceNoise, type(None)))
+        contributors = tuple_of("contributors", self.contributors, Enrolment)
+        found: dict[str, object] = {
+            "contributors": tuple(sorted(contributors, key=lambda party: party.name)),
+            "holders": tuple_of("holders", self.holders, Enrolment),
+        }
+        for name in ("honest_contributors", "colluding_contributors"):
+            found[name] = arguments.count(name, getattr(self, name))
+        if self.min_contributors is not None:
+            name = "min_contributors"
+            found[name] = arguments.count(name, self.min_contributors, at_least=1)
+        name = "chunk_size"
+        found[name] = arguments.count(name, self.chunk_size, at_least=1, at_most=_MAX_CHUNK)
+        for name, value in found.items():
+            object.__setattr__(self, name, value)
 
     def _check_numbers(self, fewest: int, wanted: int) -> None:
-        needed_by_noise = 1
-        if self.noise is not None:
-            self.noise.check_fits(self.codec)
-            needed_by_noise = self.noise.honest_contributors
-        if self.honest_contributors < max(2, needed_by_noise) or self.colluding_contributors < 0:
+        if self.honest_contributors < 2:
             raise InvalidArgumentError(
-                f"honest_contributors is {self.honest_contributors}; a sum hides one contribution "
-                f"among others, so it must be at least 2, and the noise counts on {needed_by_noise}"
+                f"honest_contributors is {self.honest_contributors}; it must be at least 2, since "
+                "a sum hides one contribution among others"
             )
         if not fewest <= wanted <= min(self.codec.max_addends, len(self.contributors)):
             raise InvalidArgumentError(
@@ -287,15 +309,32 @@ class Federation:
                 f"max_addends, {self.codec.max_addends}, and the {len(self.contributors)} "
                 "contributors on the roster"
             )
-        if not 1 <= self.chunk_size <= _MAX_CHUNK:
-            raise InvalidArgumentError(f"chunk_size is {self.chunk_size}; it is 1 to {_MAX_CHUNK}")
+
+    def _check_noise(self) -> None:
+        noise = self.noise
+        if noise is None:
+            return
+        noise.check_fits(self.codec)
+        if self.honest_contributors < noise.honest_contributors:
+            raise InvalidArgumentError(
+                f"honest_contributors is {self.honest_contributors}, and the noise counts on "
+                f"{noise.honest_contributors}; it must be at least as many"
+            )
+        if self.trust == "shared" and noise.honest_contributors > 1:
+            raise InvalidArgumentError(
+                "every contributor has the whole key here (the trust is 'shared'), and can open a "
+                "single contribution, which carries only a share of noise that counts on "
+                f"{noise.honest_contributors} honest contributors. Make the noise with "
+                "honest_contributors=1, take LaplaceNoise, or name holders of the key"
+            )
 
     def _check_rosters(self) -> None:
-        for roster in (self.contributors, self.holders):
+        for parameter in ("contributors", "holders"):
+            roster = getattr(self, parameter)
             names = {party.name for party in roster}
             keys = {party.public_key for party in roster}
             if not len(names) == len(keys) == len(roster):
-                raise InvalidArgumentError("a roster has a name or a signing key twice")
+                raise InvalidArgumentError(f"{parameter} has a name or a signing key twice")
         if isinstance(self.key, ThresholdKey):
             if len(self.holders) != self.key.num_holders:
                 raise InvalidArgumentError(

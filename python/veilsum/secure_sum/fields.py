@@ -1,8 +1,10 @@
 """Parts that several messages have: hashes, lists of names, rosters."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import TypeVar
 
+from veilsum import arguments
 from veilsum.errors import InvalidArgumentError, MalformedDataError
 from veilsum.identity import Enrolment, check_name
 from veilsum.wire import Reader, Writer
@@ -10,11 +12,14 @@ from veilsum.wire import Reader, Writer
 __all__ = [
     "HASH_BYTES",
     "MAX_NAMES",
+    "MAX_U32",
     "check_hash",
+    "check_signature",
     "read_name",
     "read_names",
     "read_roster",
     "sorted_names",
+    "tuple_of",
     "write_name",
     "write_names",
     "write_roster",
@@ -22,21 +27,45 @@ __all__ = [
 
 HASH_BYTES = 32
 MAX_NAMES = 1 << 20
+MAX_U32 = (1 << 32) - 1
+_SIGNATURE_BYTES = 64
+
+T = TypeVar("T")
 
 
-def check_hash(value: bytes) -> None:
+def check_hash(parameter: str, value: bytes) -> None:
     """TypeError unless it is bytes, InvalidArgumentError unless as many as of a SHA-256."""
-    if not isinstance(value, bytes):
-        raise TypeError(f"a hash is bytes, not {type(value).__name__}")
-    if len(value) != HASH_BYTES:
-        raise InvalidArgumentError("a hash is 32 bytes")
+    _check_bytes(parameter, value, HASH_BYTES, "a SHA-256")
 
 
-def sorted_names(names: Iterable[str]) -> tuple[str, ...]:
-    """The names in order; InvalidArgumentError if there is none, or one twice."""
-    ordered = tuple(sorted(map(check_name, names)))
+def check_signature(parameter: str, value: bytes) -> None:
+    """TypeError unless it is bytes, InvalidArgumentError unless as many as of a signature."""
+    _check_bytes(parameter, value, _SIGNATURE_BYTES, "an Ed25519 signature")
+
+
+def tuple_of(parameter: str, values: Sequence[T], kind: type[T]) -> tuple[T, ...]:
+    """A tuple or a list of this kind, as a tuple. What has no order, or is read once, is refused.
+
+    Raises:
+        TypeError: ``values`` or one of them has another type.
+    """
+    if isinstance(values, (str, bytes)) or not isinstance(values, Sequence):
+        raise TypeError(f"{parameter} must be a tuple or a list, not {type(values).__name__}")
+    return tuple(arguments.instance(f"each of {parameter}", value, kind) for value in values)
+
+
+def sorted_names(parameter: str, names: Iterable[str]) -> tuple[str, ...]:
+    """The names of parties, in order.
+
+    Raises:
+        TypeError: ``names`` is no collection of texts; one text is no collection of its letters.
+        InvalidArgumentError: there are no names or too many, or one is bad or there twice.
+    """
+    if isinstance(names, (str, bytes)) or not isinstance(names, Iterable):
+        raise TypeError(f"{parameter} must be a list of names, not {type(names).__name__}")
+    ordered = tuple(sorted(check_name(name, f"each of {parameter}") for name in names))
     if not 1 <= len(ordered) <= MAX_NAMES or len(set(ordered)) < len(ordered):
-        raise InvalidArgumentError("a list of names has 1 to 2**20 of them, each once")
+        raise InvalidArgumentError(f"{parameter} must have 1 to 2**20 names, each of them once")
     return ordered
 
 
@@ -52,7 +81,7 @@ def read_name(reader: Reader) -> str:
     try:
         return check_name(reader.bytes(reader.u8()).decode())
     except (UnicodeDecodeError, InvalidArgumentError):
-        raise MalformedDataError("a name is 1 to 255 bytes of UTF-8") from None
+        raise MalformedDataError("the name of a party is not 1 to 255 bytes of UTF-8") from None
 
 
 def write_names(writer: Writer, names: tuple[str, ...]) -> None:
@@ -90,3 +119,8 @@ def _read_count(reader: Reader, fewest: int) -> int:
     if not fewest <= count <= min(MAX_NAMES, reader.remaining() // 2):
         raise MalformedDataError("a list of names is empty or longer than its message")
     return count
+
+
+def _check_bytes(parameter: str, value: bytes, size: int, what: str) -> None:
+    if len(arguments.instance(parameter, value, bytes)) != size:
+        raise InvalidArgumentError(f"{parameter} has {len(value)} bytes; {what} has {size} bytes")

@@ -79,7 +79,7 @@ class Gathering:
         holders = federation.holders or federation.contributors
         names = [holder.name for holder in holders if holder.name not in missing]
         if not names:
-            raise NotEnoughSharesError("whoever holds the key is missing")
+            raise NotEnoughSharesError("everybody who holds the key is missing")
         return dict.fromkeys(names)
 
     def take(self, frame: bytes) -> tuple[str, bool]:
@@ -170,8 +170,8 @@ def plan_shards(
         lacking = threshold - len(done)
         if lacking > len(able):
             raise NotEnoughSharesError(
-                f"chunk {index} wants {lacking} more holders, and {len(able)} are there; "
-                f"{threshold} of {len(holders)} must answer"
+                f"chunk {index} needs the answers of {lacking} more holders, and {len(able)} can "
+                f"be asked; {threshold} of {len(holders)} must answer"
             )
         for name in able[: max(0, lacking)]:
             shards.setdefault(name, []).append(index)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from veilsum import arguments
+
 __all__ = ["hash_model"]
 
 _PADDED = (np.longdouble, np.clongdouble)
@@ -18,13 +20,21 @@ def hash_model(arrays: Sequence[ArrayLike]) -> bytes:
     its values do, and so does the order of the arrays.
 
     Raises:
-        TypeError: an array is not of bools, integers, floats or complex numbers; or is of
-            long doubles, whose padding has no fixed value.
+        TypeError: ``arrays`` is no list of arrays, but one array or a dictionary; an array is
+            masked, is not of bools, integers, floats or complex numbers, or is of long doubles,
+            whose padding has no fixed value.
+        InvalidArgumentError: a list in it forms no array.
     """
+    if isinstance(arrays, (str, bytes)) or not isinstance(arrays, Sequence):
+        raise TypeError(f"arrays must be a list of arrays, not {type(arrays).__name__}")
     digest = hashlib.sha256(b"veilsum/model/1" + len(arrays).to_bytes(8, "little"))
-    for array in map(np.asarray, arrays):
-        if array.dtype.kind not in "biufc" or array.dtype.type in _PADDED:
-            raise TypeError(f"a model has arrays of numbers, not of {array.dtype}")
+    for position, given in enumerate(arrays):
+        array = arguments.numeric_array(f"arrays[{position}]", given)
+        if array.dtype.type in _PADDED:
+            raise TypeError(
+                f"arrays[{position}] is of {array.dtype}, whose bytes have no fixed value; convert "
+                "it to float64 or complex128"
+            )
         little = np.asarray(array, array.dtype.newbyteorder("<"), order="C")
         # Lengths go first, so no two lists of arrays give the same bytes.
         name = little.dtype.str.encode()

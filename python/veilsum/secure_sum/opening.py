@@ -6,11 +6,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
+from veilsum import arguments
 from veilsum.errors import InvalidArgumentError, MalformedDataError
 from veilsum.identity import Enrolment, Identity, Role, check_name, verify
 from veilsum.secure_sum.contribution import ContributionHeader, set_hash
 from veilsum.secure_sum.descriptor import RoundDescriptor
-from veilsum.secure_sum.fields import HASH_BYTES, check_hash, read_name, write_name
+from veilsum.secure_sum.fields import (
+    HASH_BYTES,
+    MAX_U32,
+    check_hash,
+    check_signature,
+    read_name,
+    tuple_of,
+    write_name,
+)
 from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes
 
 __all__ = ["ChunkRequest", "OpenRequest", "Opening", "Receipt", "opening_context"]
@@ -41,11 +50,21 @@ class OpenRequest:
     chunks: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        names = [header.contributor for header in self.headers]
+        arguments.instance("descriptor", self.descriptor, RoundDescriptor)
+        headers = tuple_of("headers", self.headers, ContributionHeader)
+        object.__setattr__(self, "headers", headers)
+        names = [header.contributor for header in headers]
         if not names or names != sorted(set(names)):
-            raise InvalidArgumentError("contributions are sorted by contributor, each once")
-        if list(self.chunks) != sorted(set(self.chunks)):
-            raise InvalidArgumentError("chunks are in order, each once")
+            raise InvalidArgumentError(
+                "headers must be sorted by contributor, with each of them once and at least one"
+            )
+        chunks = tuple(
+            arguments.count("each of chunks", index, at_most=MAX_U32)
+            for index in tuple_of("chunks", self.chunks, object)
+        )
+        object.__setattr__(self, "chunks", chunks)
+        if list(chunks) != sorted(set(chunks)):
+            raise InvalidArgumentError("chunks must grow, with each of them once")
 
     @cached_property
     def set_hash(self) -> bytes:
@@ -66,7 +85,11 @@ class OpenRequest:
 
     @staticmethod
     def from_bytes(data: BytesLike) -> "OpenRequest":
-        """Read a request, signatures unchecked; MalformedDataError if it is none."""
+        """Read what ``to_bytes`` wrote; signatures are not checked.
+
+        Raises:
+            MalformedDataError: the bytes are not those of a request.
+        """
         reader = Reader(as_bytes(data), WireKind.OPEN_REQUEST, _REQUEST_VERSION)
         descriptor = RoundDescriptor.from_bytes(_read_frame(reader))
         headers = [ContributionHeader.from_bytes(_read_frame(reader)) for _ in _count(reader, 128)]
@@ -92,6 +115,16 @@ class ChunkRequest:
     path: tuple[bytes, ...]
     chunk: bytes
 
+    def __post_init__(self) -> None:
+        position = arguments.count("contribution", self.contribution, at_most=MAX_U32)
+        object.__setattr__(self, "contribution", position)
+        object.__setattr__(self, "path", tuple_of("path", self.path, bytes))
+        if len(self.path) > _MAX_PATH or any(len(node) != HASH_BYTES for node in self.path):
+            raise InvalidArgumentError(
+                f"path must have at most {_MAX_PATH} hashes of {HASH_BYTES} bytes"
+            )
+        arguments.instance("chunk", self.chunk, bytes)
+
     def to_bytes(self) -> bytes:
         """The wire form (docs/wire-format.md, section 17)."""
         writer = Writer(WireKind.CHUNK_REQUEST, _CHUNK_REQUEST_VERSION)
@@ -104,7 +137,11 @@ class ChunkRequest:
 
     @staticmethod
     def from_bytes(data: BytesLike) -> "ChunkRequest":
-        """Read one; MalformedDataError if it is none."""
+        """Read what ``to_bytes`` wrote; the chunk is not looked at.
+
+        Raises:
+            MalformedDataError: the bytes are not those of a chunk request.
+        """
         reader = Reader(as_bytes(data), WireKind.CHUNK_REQUEST, _CHUNK_REQUEST_VERSION)
         contribution, num_nodes = reader.u32(), reader.u8()
         if num_nodes > _MAX_PATH:
@@ -135,17 +172,20 @@ class Opening:
     signature: bytes
 
     def __post_init__(self) -> None:
-        check_hash(self.round_id)
-        check_hash(self.set_hash)
-        check_name(self.holder)
-        if len(self.signature) != _SIGNATURE_BYTES:
-            raise InvalidArgumentError("a signature is 64 bytes")
+        check_hash("round_id", self.round_id)
+        check_hash("set_hash", self.set_hash)
+        check_name(self.holder, "holder")
+        arguments.instance("body", self.body, bytes)
+        check_signature("signature", self.signature)
 
     @classmethod
     def signed(
         cls, identity: Identity, *, round_id: bytes, set_hash: bytes, body: bytes
     ) -> "Opening":
         """An answer with its signature."""
+        arguments.instance("identity", identity, Identity)
+        check_hash("set_hash", set_hash)
+        arguments.instance("body", body, bytes)
         return cls(
             round_id=round_id,
             set_hash=set_hash,
@@ -185,7 +225,11 @@ class Opening:
 
     @staticmethod
     def from_bytes(data: BytesLike) -> "Opening":
-        """Read an answer, signature and body unchecked; MalformedDataError if it is none."""
+        """Read what ``to_bytes`` wrote; signature and body are not checked.
+
+        Raises:
+            MalformedDataError: the bytes are not those of an answer.
+        """
         reader = Reader(as_bytes(data), WireKind.OPENING, _OPENING_VERSION)
         round_id, hash_of_set = reader.bytes(HASH_BYTES), reader.bytes(HASH_BYTES)
         holder, signature = read_name(reader), reader.bytes(_SIGNATURE_BYTES)
@@ -209,6 +253,13 @@ class Receipt:
     signature: bytes
 
     LEAST_BYTES: ClassVar[int] = 3 * HASH_BYTES + _SIGNATURE_BYTES + 2
+
+    def __post_init__(self) -> None:
+        check_hash("round_id", self.round_id)
+        check_hash("set_hash", self.set_hash)
+        check_name(self.holder, "holder")
+        check_hash("body_hash", self.body_hash)
+        check_signature("signature", self.signature)
 
     def verify(self, holder: Enrolment) -> None:
         """SignatureError unless it is signed by this holder."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from veilsum import arguments
-from veilsum.durable import lock_file, make_folder, write_file
+from veilsum.durable import lock_file, make_folder, open_file, write_file
 from veilsum.errors import MalformedDataError
 from veilsum.secure_sum.contribution import ContributionHeader
 from veilsum.secure_sum.merkle import leaf_hash, merkle_root
@@ -40,7 +40,7 @@ class Outbox:
         """Nobody else works with the folder inside.
 
         Raises:
-            StoreInUseError: somebody else does.
+            StoreInUseError: somebody else works with it.
         """
         make_folder(self._folder)
         busy = (
@@ -55,15 +55,16 @@ class Outbox:
 
     def keep(self, header: ContributionHeader, frames: Iterable[bytes]) -> None:
         """Have a contribution on the disk, whole, beside those before. Nothing is handed out."""
+        arguments.instance("header", header, ContributionHeader)
         write_file(self._path(header.commitment), frames, overwrite=True)
 
     def find(self, commitment: bytes) -> tuple[ContributionHeader, Iterator[bytes]] | None:
-        """The contribution of this commitment, if it is here and undamaged: header, all frames.
+        """The contribution of this commitment, if it is here and undamaged: its header and frames.
 
         The frames stay readable when the file is removed.
         """
         try:
-            file = open(self._path(commitment), "rb")
+            file = open_file(self._path(commitment), what="a contribution")
         except FileNotFoundError:
             return None
         header = _checked(file, commitment)
@@ -84,7 +85,11 @@ class Outbox:
             if path.suffix in (".veil", ".part") and path != kept:
                 path.unlink(missing_ok=True)
 
+    def __repr__(self) -> str:
+        return f"<Outbox: {self._folder}>"
+
     def _path(self, commitment: bytes) -> Path:
+        arguments.instance("commitment", commitment, bytes)
         return self._folder / f"{commitment.hex()}.veil"
 
 

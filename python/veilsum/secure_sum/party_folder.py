@@ -4,8 +4,8 @@ import json
 import os
 from pathlib import Path
 
-from veilsum import keyfile
-from veilsum.durable import new_folder
+from veilsum import arguments, keyfile
+from veilsum.durable import new_folder, read_file
 from veilsum.errors import (
     InvalidArgumentError,
     LedgerError,
@@ -36,6 +36,7 @@ _OUTBOX = "outbox"
 _ROUNDS = {Role.CONTRIBUTOR: "contributor-rounds.sqlite", Role.HOLDER: "holder-rounds.sqlite"}
 _VERSION = 1
 _MAX_ABOUT_BYTES = 1 << 16
+_MAX_FEDERATION_BYTES = 1 << 28
 
 
 class PartyFolder:
@@ -58,14 +59,16 @@ class PartyFolder:
         roles: in which parts the federation knows the party.
 
     Raises:
-        MalformedDataError: no party's folder.
+        MalformedDataError: the folder is not a party's.
         PolicyRefusedError: its federation is another one than was pinned.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = Path(arguments.path("path", path))
         pin, self._privacy_ledger = _read_about(self.path / _ABOUT)
-        signed = (self.path / _FEDERATION).read_bytes()
+        signed = read_file(
+            self.path / _FEDERATION, max_bytes=_MAX_FEDERATION_BYTES, what="a federation"
+        )
         self.federation = Federation.from_signed(signed, expected_hash=pin)
         sealed = keyfile.read(self.path / _IDENTITY, WireKind.IDENTITY_FILE)
         public = keyfile.public_part(sealed, WireKind.IDENTITY_FILE)
@@ -96,22 +99,29 @@ class PartyFolder:
             dealer: pins it by its dealer instead.
             key: what this party holds of the key: a share, the whole key, or nothing.
             privacy_ledger: the ledger to go on with, of a contributor whose data contributed
-                before. A new one with the federation's budget if None.
+                before. None for a new one with the federation's budget.
 
         Raises:
             FileExistsError: there is something at ``path``: what was answered is never forgotten.
-            PolicyRefusedError: another federation, or it does not know the identity.
+            PolicyRefusedError: the federation is another one than was pinned, or does not know the
+                identity.
             SignatureError, MalformedDataError, InvalidKeyError: as ``Federation.from_signed``.
-            InvalidArgumentError, KeyMismatchError: the key is missing, or not this party's.
-            LedgerError: the privacy ledger to go on with is none.
+            InvalidArgumentError, KeyMismatchError: the key is missing, or is not this party's.
+            LedgerError: the privacy ledger to go on with cannot be read, or is for the other kind
+                of noise.
         """
-        federation = Federation.from_signed(
-            signed_federation, expected_hash=expected_hash, dealer=dealer
-        )
+        path = arguments.path("path", path)
+        signed = as_bytes(signed_federation, "signed_federation")
+        arguments.instance("identity", identity, Identity)
+        arguments.instance("passphrase", passphrase, (str, bytes))
+        arguments.instance("key", key, (KeyShare, SecretKey, type(None)))
+        if privacy_ledger is not None:
+            privacy_ledger = arguments.path("privacy_ledger", privacy_ledger)
+        federation = Federation.from_signed(signed, expected_hash=expected_hash, dealer=dealer)
         roles = _roles(federation, identity.enrol())
         _check_given(federation, roles, key, privacy_ledger)
         with new_folder(path) as staged:
-            (staged / _FEDERATION).write_bytes(as_bytes(signed_federation))
+            (staged / _FEDERATION).write_bytes(signed)
             identity.save(staged / _IDENTITY, passphrase=passphrase)
             if key is not None:
                 name = _SHARE if isinstance(key, KeyShare) else _KEY
@@ -145,10 +155,11 @@ class PartyFolder:
         """The party as a contributor, which keeps its last contribution to hand it out again.
 
         Raises:
-            PassphraseError: another passphrase, or a file was changed.
+            PassphraseError: the passphrase is another one, or a file was changed.
             LedgerError: a ledger is missing or damaged. It is never made anew.
-            InvalidArgumentError: it is none.
+            InvalidArgumentError: the federation does not have the party in this part.
         """
+        self._check_role(Role.CONTRIBUTOR)
         secret_key = None
         if self.federation.trust == "shared":
             secret_key = SecretKey.load(self.path / _KEY, passphrase=passphrase)
@@ -156,15 +167,17 @@ class PartyFolder:
 
     def share_holder(self, *, passphrase: str | bytes) -> ShareHolder:
         """The party as a holder of the key or of a share; errors as ``contributor``."""
+        self._check_role(Role.HOLDER)
         key = self._key(passphrase)
         return self._share_holder(self.identity(passphrase=passphrase), key)
 
     def rounds(self, role: Role) -> RoundLedger | None:
-        """What the party has answered in this part; None if it has not got this part.
+        """What the party has answered in this part; None if the federation does not know it there.
 
         Raises:
             LedgerError: the ledger is missing or damaged.
         """
+        arguments.instance("role", role, Role)
         return RoundLedger.open(self.path / _ROUNDS[role]) if role in self.roles else None
 
     @property
@@ -180,6 +193,13 @@ class PartyFolder:
 
     def __repr__(self) -> str:
         return f"<PartyFolder: {self.path}, federation {self.federation.hash[:8].hex()}>"
+
+    def _check_role(self, role: Role) -> None:
+        if role not in self.roles:
+            what = "contributor" if role is Role.CONTRIBUTOR else "holder of the key"
+            raise InvalidArgumentError(
+                f"{self.enrolment.name} is no {what} in the federation of {self.path}"
+            )
 
     def _key(self, passphrase: str | bytes) -> KeyShare | SecretKey:
         if self.federation.trust == "threshold":
@@ -204,12 +224,13 @@ class PartyFolder:
 def _read_about(path: Path) -> tuple[bytes, str]:
     """The federation's hash, and where the privacy ledger is."""
     try:
-        with open(path, "rb") as file:
-            about = json.loads(file.read(_MAX_ABOUT_BYTES))
+        about = json.loads(
+            read_file(path, max_bytes=_MAX_ABOUT_BYTES, what="the description of a party's folder")
+        )
         if (about["veilsum"], about["version"]) != ("party", _VERSION):
             raise ValueError
         pin, ledger = bytes.fromhex(about["federation"]), about["privacy_ledger"]
-        if len(pin) != HASH_BYTES or not isinstance(ledger, str):
+        if len(pin) != HASH_BYTES or not isinstance(ledger, str) or "\0" in ledger:
             raise ValueError
     except (FileNotFoundError, NotADirectoryError):
         raise MalformedDataError(
@@ -258,6 +279,6 @@ def _check_given(
     epsilon_delta = Ledger.open(privacy_ledger).budget
     if (epsilon_delta[1] > 0) != (federation.noise.delta > 0):
         raise LedgerError(
-            "the privacy ledger is for the other kind of noise: with a delta it adds up Gaussian "
-            "noise, without one Laplace noise"
+            f"the privacy ledger {os.fspath(privacy_ledger)} is for the other kind of noise: a "
+            "ledger with a delta adds up Gaussian noise, and one without a delta Laplace noise"
         )

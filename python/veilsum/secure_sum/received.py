@@ -23,7 +23,7 @@ def check_header(federation: Federation, header: ContributionHeader) -> None:
     """That a contribution is of somebody on the roster, in the agreed codec, and signed.
 
     Raises:
-        ProtocolError, SignatureError: it is not.
+        ProtocolError, SignatureError: the contribution is not like that.
     """
     name = header.contributor
     contributor = federation.contributor(name)
@@ -40,7 +40,7 @@ def check_in_round(
     """``check_header``, and that the contribution is to this round, which invites its maker.
 
     Raises:
-        ProtocolError, SignatureError: it is not.
+        ProtocolError, SignatureError: the contribution is not like that.
     """
     name = header.contributor
     if header.round_id != descriptor.round_id:
@@ -54,14 +54,14 @@ def check_set(federation: Federation, request: OpenRequest) -> None:
     """That a request is for enough contributions, and each is one to its round.
 
     Raises:
-        PolicyRefusedError: fewer than the federation opens.
-        CapacityError: more than the codec has room for.
+        PolicyRefusedError: the set has fewer contributions than the federation opens.
+        CapacityError: it has more than the codec has room for.
         ProtocolError, SignatureError: as ``check_in_round``.
     """
     if len(request.headers) < federation.fewest:
         raise PolicyRefusedError(
-            f"a sum of {len(request.headers)} is asked for; the federation opens none of "
-            f"fewer than {federation.fewest}"
+            f"a sum of {len(request.headers)} contributions is asked for; the federation opens no "
+            f"sum of fewer than {federation.fewest}"
         )
     federation.codec.check_num_addends(len(request.headers))
     for header in request.headers:
@@ -82,8 +82,8 @@ def requested_chunk(
     """Chunk ``index`` of the contribution at ``position`` of a request, under its signed root.
 
     Raises:
-        MalformedDataError: not a chunk request.
-        ProtocolError: nothing follows, or another chunk than was signed.
+        MalformedDataError: ``frame`` is not a chunk request.
+        ProtocolError: there is no frame, or it has another chunk than was signed.
     """
     if frame is None:
         raise ProtocolError("fewer chunks follow than the request announces")
@@ -105,8 +105,8 @@ def read_chunk(
     """The ciphertexts of chunk ``index``, checked, with their proof where the key is shared out.
 
     Raises:
-        ProtocolError: another chunk, or not as many ciphertexts as it must have.
-        ProofError: names the contributor whose proof does not hold.
+        ProtocolError: it is another chunk, or does not have as many ciphertexts as it must.
+        ProofError: the proof does not hold; the error names the contributor.
         MalformedDataError, KeyMismatchError, InvalidCiphertextError: as
             ``Ciphertexts.from_bytes`` and ``PlaintextProof.from_bytes``.
     """
@@ -121,7 +121,7 @@ def read_chunk(
         )
     if federation.trust != "threshold":
         if chunk.proof:
-            raise ProtocolError(f"{name} sent a proof where none belongs")
+            raise ProtocolError(f"{name} sent a proof; in this federation chunks have no proofs")
         return ciphertexts
     proof = PlaintextProof.from_bytes(chunk.proof, federation.public_key)
     if (proof.first, len(proof), proof.chunk) != (places.start, wanted, federation.chunk_size):

@@ -13,6 +13,7 @@ from veilsum.errors import LedgerError, PolicyRefusedError
 from veilsum.identity import Role
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
+from veilsum.wire import as_bytes
 
 __all__ = ["RoundLedger", "RunName"]
 
@@ -24,8 +25,6 @@ _SCHEMA = """
     );
 """
 _VERSION = 2
-
-_DAMAGED = "the round ledger is damaged: a record in it is not what was written"
 
 _Answers = dict[int, bytes]
 
@@ -43,6 +42,8 @@ class RunName(NamedTuple):
     @classmethod
     def of(cls, federation: Federation, descriptor: RoundDescriptor) -> "RunName":
         """That of a round, as it is announced to a party of this federation."""
+        arguments.instance("federation", federation, Federation)
+        arguments.instance("descriptor", descriptor, RoundDescriptor)
         return cls(federation.public_key.fingerprint, federation.hash, descriptor.run_id)
 
 
@@ -63,6 +64,8 @@ class RoundLedger:
 
     def __init__(self, store: "_File | _Memory", role: Role | None) -> None:
         """Not for callers: use ``create``, ``open`` or ``in_memory``."""
+        arguments.instance("store", store, (_File, _Memory))
+        arguments.instance("role", role, (Role, type(None)))
         self._store = store
         self._role = role
 
@@ -85,8 +88,8 @@ class RoundLedger:
         """Go on with a ledger that was made before.
 
         Raises:
-            LedgerError: there is none, or the file is no ledger. A missing ledger is never made
-                anew: that would forget what was answered.
+            LedgerError: there is no ledger at ``path``, or the file is another thing. A missing
+                ledger is never made anew: that would forget what was answered.
         """
         path = arguments.path("path", path)
         file = DurableFile(path, what="round ledger")
@@ -99,8 +102,8 @@ class RoundLedger:
             about = connection.execute("SELECT * FROM about").fetchall()
             roles = [role for role in Role if about == [(_VERSION, role.value)]]
             if not roles:
-                raise LedgerError(f"{file.name} is no round ledger that this veilsum reads")
-            _FileBook(connection).rows()
+                raise LedgerError(f"{file.name} is not a round ledger that this veilsum reads")
+            _FileBook(connection, file.name).rows()
         return cls(_File(file), roles[0])
 
     @classmethod
@@ -110,14 +113,16 @@ class RoundLedger:
 
     def check_role(self, role: Role) -> None:
         """LedgerError if this is the record of a party in the other role."""
+        arguments.instance("role", role, Role)
         if self._role is not None and self._role is not role:
             raise LedgerError(
-                f"this is the round ledger of a {self._role.name.lower()}; a {role.name.lower()} "
-                "has its own, which knows what it has answered"
+                f"{self._store.name} is the round ledger of a {_words(self._role)}; a "
+                f"{_words(role)} has its own, which knows what it has answered"
             )
 
     def answered(self, key_fingerprint: bytes) -> dict[int, bytes]:
         """What was answered under this key, by round."""
+        key_fingerprint = as_bytes(key_fingerprint, "key_fingerprint")
         with self._store.transaction() as book:
             return _answers(book.rows(), key_fingerprint)
 
@@ -137,14 +142,26 @@ class RoundLedger:
     ) -> None:
         """Record, durably, that ``answer`` is this party's to the round; an error records nothing.
 
-        The same answer again is no news. ``check`` may refuse, given what was answered before; no
-        other record comes between.
+        The same answer again changes nothing.
+
+        Args:
+            run: of which the round is.
+            round_number: at least 1.
+            answer: what stands for the answer, such as its hash.
+            check: may refuse by an error, given what was answered before under this key; no other
+                record comes between.
 
         Raises:
             PolicyRefusedError: another answer was given to the round, or rounds of another
                 federation or run were answered under this key: a new run takes a new key.
             LedgerError: the file cannot be read or written.
         """
+        for name, part in zip(
+            RunName._fields, arguments.instance("run", run, RunName), strict=True
+        ):
+            arguments.instance(f"run.{name}", part, bytes)
+        round_number = arguments.count("round_number", round_number, at_least=1)
+        arguments.instance("answer", answer, bytes)
         with self._store.transaction() as book:
             rows = book.rows()
             for row in rows:
@@ -159,6 +176,14 @@ class RoundLedger:
                     f"round {round_number} was answered before, and differently: a round has one "
                     "answer"
                 )
+
+    def __repr__(self) -> str:
+        role = "either role" if self._role is None else f"a {_words(self._role)}"
+        return f"<RoundLedger: {self._store.name}, of {role}>"
+
+
+def _words(role: Role) -> str:
+    return "share holder" if role is Role.HOLDER else role.name.lower()
 
 
 def _answers(rows: list[_Row], key: bytes) -> _Answers:
@@ -180,6 +205,8 @@ def _check_run(before: RunName, now: RunName) -> None:
 
 class _Memory:
     """Rows that end with the process; their own book, under a lock."""
+
+    name = "in memory"
 
     def __init__(self) -> None:
         self._rows: list[_Row] = []
@@ -203,37 +230,41 @@ class _File:
 
     def __init__(self, file: DurableFile) -> None:
         self._file = file
+        self.name = file.name
 
     @contextmanager
     def transaction(self) -> Iterator["_FileBook"]:
         """All of it or nothing, and on the disk at the end. No other process comes between."""
         with self._file.transaction() as connection:
-            yield _FileBook(connection)
+            yield _FileBook(connection, self.name)
 
 
 class _FileBook:
     """The table, inside a transaction."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, name: str) -> None:
         self._connection = connection
+        self._name = name
 
     def rows(self) -> list[_Row]:
         rows = self._connection.execute("SELECT key, federation, run, round, answer FROM rounds")
-        return _checked([_Row(RunName(*run), number, answer) for *run, number, answer in rows])
+        found = [_Row(RunName(*run), number, answer) for *run, number, answer in rows]
+        if mistake := _mistake(found):
+            raise LedgerError(f"the round ledger {self._name} is damaged: {mistake}")
+        return found
 
     def add(self, row: _Row) -> None:
         values = (*row.run, row.round_number, row.answer)
         self._connection.execute("INSERT INTO rounds VALUES (?, ?, ?, ?, ?)", values)
 
 
-def _checked(rows: list[_Row]) -> list[_Row]:
-    """The rows, if they are what was written: SQLite keeps anything in any column."""
+def _mistake(rows: list[_Row]) -> str | None:
+    """What shows that rows are not those that were written: SQLite keeps anything in any column."""
     runs = dict[bytes, RunName]()
     for run, number, answer in rows:
-        if not all(isinstance(value, bytes) for value in (*run, answer)):
-            raise LedgerError(_DAMAGED)
-        if not isinstance(number, int):
-            raise LedgerError(_DAMAGED)
+        is_whole = all(isinstance(value, bytes) for value in (*run, answer))
+        if not is_whole or not isinstance(number, int):
+            return "a record in it is not what was written"
         if runs.setdefault(run.key, run) != run:
-            raise LedgerError("the round ledger is damaged: it has two runs of one key")
-    return rows
+            return "it has two runs of one key"
+    return None

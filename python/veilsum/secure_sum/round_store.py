@@ -9,29 +9,33 @@ import weakref
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, NoReturn, Protocol, TypeAlias, get_args, runtime_checkable
 
 from veilsum import arguments
-from veilsum.durable import lock_file, make_folder, write_file
+from veilsum.durable import lock_file, make_folder, open_file, write_file
 from veilsum.errors import InvalidArgumentError, MalformedDataError
 from veilsum.wire import FRAME_BYTES, wire_size
 
-__all__ = ["FolderStore", "MemoryStore", "RoundStore"]
+__all__ = ["FolderStore", "MemoryStore", "MessageKind", "RoundStore"]
+
+MessageKind: TypeAlias = Literal["descriptor", "contribution", "closed", "opening"]
+"""Of what a round's messages are: its announcement, contributions, the closing, answers."""
 
 
+@runtime_checkable
 class RoundStore(Protocol):
     """Messages by kind and name."""
 
-    def put(self, kind: str, name: str, frames: Iterable[bytes]) -> None:
+    def put(self, kind: MessageKind, name: str, frames: Iterable[bytes]) -> None:
         """Keep a message of frames, whole or not at all; an error in ``frames`` keeps nothing."""
 
-    def frames(self, kind: str, name: str) -> Iterator[bytes]:
+    def frames(self, kind: MessageKind, name: str) -> Iterator[bytes]:
         """The message's frames again."""
 
-    def frame(self, kind: str, name: str, index: int) -> bytes:
+    def frame(self, kind: MessageKind, name: str, index: int) -> bytes:
         """One of them."""
 
-    def names(self, kind: str) -> list[str]:
+    def names(self, kind: MessageKind) -> list[str]:
         """Whose messages of this kind there are, sorted."""
 
 
@@ -39,23 +43,35 @@ class MemoryStore:
     """For simulations: everything ends with the process."""
 
     def __init__(self) -> None:
-        self._messages: dict[tuple[str, str], list[bytes]] = {}
+        self._messages: dict[tuple[MessageKind, str], list[bytes]] = {}
 
-    def put(self, kind: str, name: str, frames: Iterable[bytes]) -> None:
+    def put(self, kind: MessageKind, name: str, frames: Iterable[bytes]) -> None:
         """Keep a message, whole or not at all."""
-        self._messages[kind, name] = list(frames)
+        _check_place(kind, name)
+        self._messages[kind, name] = list(_checked(frames))
 
-    def frames(self, kind: str, name: str) -> Iterator[bytes]:
-        """The message's frames again."""
-        return iter(self._messages[kind, name])
+    def frames(self, kind: MessageKind, name: str) -> Iterator[bytes]:
+        """The message's frames again; InvalidArgumentError if there is no such message."""
+        return iter(self._message(kind, name))
 
-    def frame(self, kind: str, name: str, index: int) -> bytes:
-        """One of them."""
-        return self._messages[kind, name][index]
+    def frame(self, kind: MessageKind, name: str, index: int) -> bytes:
+        """One of them; IndexError if the message has fewer."""
+        message = self._message(kind, name)
+        return message[_position(index, len(message))]
 
-    def names(self, kind: str) -> list[str]:
+    def names(self, kind: MessageKind) -> list[str]:
         """Whose messages of this kind there are, sorted."""
+        _check_place(kind)
         return sorted(name for found, name in self._messages if found == kind)
+
+    def __repr__(self) -> str:
+        return f"<MemoryStore: {len(self._messages)} messages>"
+
+    def _message(self, kind: MessageKind, name: str) -> list[bytes]:
+        _check_place(kind, name)
+        if (kind, name) not in self._messages:
+            _refuse_absent(kind, name)
+        return self._messages[kind, name]
 
 
 class FolderStore:
@@ -83,37 +99,43 @@ class FolderStore:
         for rest in self._folder.glob("*.part"):  # Of a process that died within ``put``.
             rest.unlink(missing_ok=True)
 
-    def put(self, kind: str, name: str, frames: Iterable[bytes]) -> None:
+    def put(self, kind: MessageKind, name: str, frames: Iterable[bytes]) -> None:
         """Keep a message, whole or not at all."""
         if not self._unlock.alive:
-            raise InvalidArgumentError("the store is closed: another one may have its folder")
+            raise InvalidArgumentError(
+                "the store is closed, and another one may have its folder; make a new FolderStore"
+            )
         target = self._path(kind, name)
         self._offsets.pop(target, None)
-        write_file(target, frames, overwrite=True)
+        write_file(target, _checked(frames), overwrite=True)
 
-    def frames(self, kind: str, name: str) -> Iterator[bytes]:
-        """The message's frames again."""
-        path = self._path(kind, name)
-        offsets = _frame_offsets(path)
-        with open(path, "rb") as file:
-            for begin, end in pairwise(offsets):
-                yield file.read(end - begin)
+    def frames(self, kind: MessageKind, name: str) -> Iterator[bytes]:
+        """The message's frames again.
 
-    def frame(self, kind: str, name: str, index: int) -> bytes:
-        """One of them."""
-        path = self._path(kind, name)
+        Raises:
+            InvalidArgumentError: there is no such message.
+            MalformedDataError: the file was changed.
+        """
+        path = self._found(kind, name)
+        return _frames_in(path, _frame_offsets(path))
+
+    def frame(self, kind: MessageKind, name: str, index: int) -> bytes:
+        """One of them; IndexError if the message has fewer. Other errors as ``frames``."""
+        path = self._found(kind, name)
         if path not in self._offsets:
             self._offsets[path] = _frame_offsets(path)
-        begin, end = self._offsets[path][index : index + 2]
-        with open(path, "rb") as file:
-            file.seek(begin)
-            return file.read(end - begin)
+        offsets = self._offsets[path]
+        first = _position(index, len(offsets) - 1)
+        return next(_frames_in(path, offsets[first : first + 2]))
 
-    def names(self, kind: str) -> list[str]:
-        """Whose messages of this kind there are, sorted."""
-        files = self._folder.glob(f"{kind}-*.veil")
-        stems = (file.stem.removeprefix(f"{kind}-") for file in files)
-        return sorted(bytes.fromhex(stem).decode() for stem in stems)
+    def names(self, kind: MessageKind) -> list[str]:
+        """Whose messages of this kind there are, sorted.
+
+        Raises:
+            MalformedDataError: a file of that kind has a name that no store gave it.
+        """
+        _check_place(kind)
+        return sorted(_name_of(kind, file) for file in self._folder.glob(f"{kind}-*.veil"))
 
     def clear(self) -> None:
         """Remove the folder: the round is over."""
@@ -124,19 +146,75 @@ class FolderStore:
         """Let another store have the folder. Nothing can be put any more."""
         self._unlock()
 
-    def _path(self, kind: str, name: str) -> Path:
+    def __repr__(self) -> str:
+        return f"<FolderStore: {self._folder}{'' if self._unlock.alive else ', closed'}>"
+
+    def _found(self, kind: MessageKind, name: str) -> Path:
+        path = self._path(kind, name)
+        if not os.path.lexists(path):
+            _refuse_absent(kind, name)
+        return path
+
+    def _path(self, kind: MessageKind, name: str) -> Path:
+        _check_place(kind, name)
         encoded = name.encode().hex()
         if len(encoded) > 200:
             raise InvalidArgumentError(
-                f"the name {name} is too long for a file; a folder store takes 100 bytes"
+                f"name is {arguments.text_of(name)}, which is too long for a file name; a folder "
+                "store takes names of 100 bytes"
             )
         return self._folder / f"{kind}-{encoded}.veil"
 
 
+def _check_place(kind: MessageKind, name: str = "") -> None:
+    """That these are what messages are kept under: a kind is part of a file's name."""
+    arguments.choice("kind", kind, get_args(MessageKind))
+    try:
+        arguments.instance("name", name, str).encode()
+    except UnicodeEncodeError:
+        raise InvalidArgumentError(
+            f"name is {arguments.text_of(name)}, which UTF-8 cannot encode"
+        ) from None
+
+
+def _checked(frames: object) -> Iterator[bytes]:
+    if isinstance(frames, (str, bytes)) or not isinstance(frames, Iterable):
+        raise TypeError(f"frames must be a list of bytes, not {type(frames).__name__}")
+    return (arguments.instance("each of frames", frame, bytes) for frame in frames)
+
+
+def _position(index: int, count: int) -> int:
+    if (found := arguments.count("index", index)) >= count:
+        raise IndexError(f"index is {found}; the message has {count} frames")
+    return found
+
+
+def _refuse_absent(kind: MessageKind, name: str) -> NoReturn:
+    raise InvalidArgumentError(f"the store has no {kind} under the name {arguments.text_of(name)}")
+
+
+def _name_of(kind: MessageKind, file: Path) -> str:
+    try:
+        return bytes.fromhex(file.stem.removeprefix(f"{kind}-")).decode()
+    except ValueError:
+        raise MalformedDataError(
+            f"{file} is no file of this store: no store gives such a name. Remove it"
+        ) from None
+
+
+def _frames_in(path: Path, offsets: list[int]) -> Iterator[bytes]:
+    """The frames between these places of a file, one at a time."""
+    with open_file(path, what="a message") as file:
+        file.seek(offsets[0])
+        for begin, end in pairwise(offsets):
+            yield file.read(end - begin)
+
+
 def _frame_offsets(path: Path) -> list[int]:
     """Where each frame begins, and where the last one ends; MalformedDataError if it does not."""
-    offsets, size = [0], path.stat().st_size
-    with open(path, "rb") as file:
+    offsets = [0]
+    with open_file(path, what="a message") as file:
+        size = os.fstat(file.fileno()).st_size
         while offsets[-1] < size:
             file.seek(offsets[-1])
             offsets.append(offsets[-1] + wire_size(file.read(FRAME_BYTES)))

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 
+from veilsum import arguments
 from veilsum.ciphertexts import Ciphertexts
 from veilsum.errors import (
     InvalidArgumentError,
@@ -40,10 +41,10 @@ class ShareHolder:
         rounds: what it has opened. Not ``in_memory`` where a restart must not forget.
 
     Raises:
-        InvalidArgumentError: an identity that is not on the roster, or in another place than its
-            share.
+        InvalidArgumentError: the identity is not on the roster, or is there in another place than
+            its share.
         KeyMismatchError: the key is not the federation's.
-        LedgerError: ``rounds`` is a contributor's.
+        LedgerError: ``rounds`` is the ledger of a contributor.
     """
 
     def __init__(
@@ -54,6 +55,10 @@ class ShareHolder:
         key: KeyShare | SecretKey,
         rounds: RoundLedger,
     ) -> None:
+        arguments.instance("federation", federation, Federation)
+        arguments.instance("identity", identity, Identity)
+        arguments.instance("key", key, (KeyShare, SecretKey))
+        arguments.instance("rounds", rounds, RoundLedger)
         if federation.holder(identity.name) != identity.enrol():
             raise InvalidArgumentError(
                 f"{identity.name} is not among the federation's holders with this signing key"
@@ -77,6 +82,9 @@ class ShareHolder:
         """As on the roster."""
         return self._identity.name
 
+    def __repr__(self) -> str:
+        return f"<ShareHolder: {self.name}, federation {self._federation.hash[:8].hex()}>"
+
     def open(
         self,
         request: BytesLike | Iterable[BytesLike],
@@ -87,15 +95,15 @@ class ShareHolder:
         """Answer a request: the bytes to send back. The same set again is answered again.
 
         Raises:
-            MalformedDataError: not a request.
-            PolicyRefusedError: another federation, fewer contributors than agreed, a second run, or
-                another set or total for a round that was opened before.
-            ProtocolError: contributors who were not invited or are not on the roster, chunks that
-                are missing or not those of the signed header, a total that does not fit.
+            MalformedDataError: ``request`` is not a request.
+            PolicyRefusedError: it is for another federation, for fewer contributors than agreed,
+                for a second run, or for another set or total of a round that was opened before.
+            ProtocolError: it has contributors who were not invited or are not on the roster, chunks
+                that are missing or not those of the signed header, or a total that does not fit.
             SignatureError: a contribution is not signed by its contributor.
             ProofError: a contributor did not prove that it knows what its chunk encrypts.
             KeyMismatchError, InvalidCiphertextError: as ``Ciphertexts.from_bytes``.
-            LedgerError: what is opened cannot be recorded. Nothing was opened.
+            LedgerError: that the round is opened cannot be recorded. Nothing was opened.
         """
         return b"".join(self.open_in_frames(request, num_threads=num_threads, progress=progress))
 
@@ -110,7 +118,9 @@ class ShareHolder:
 
         One chunk of one contribution, and the sum of those before, are in memory at a time.
         """
-        frames = split_frames(request, max_frame_bytes=self._federation.max_frame_bytes)
+        frames = split_frames(
+            request, max_frame_bytes=self._federation.max_frame_bytes, name="request"
+        )
         first = next(frames, None)
         if first is None:
             raise MalformedDataError("the request is empty")
@@ -143,7 +153,7 @@ class ShareHolder:
 
     def _check_chunks(self, asked: OpenRequest) -> None:
         if not asked.chunks:
-            raise ProtocolError("no chunk is asked for; a share opens nothing else")
+            raise ProtocolError("no chunk is asked for; a holder of a share opens chunks only")
         if asked.chunks[-1] >= self._federation.num_chunks:
             raise ProtocolError(
                 f"chunk {asked.chunks[-1]} is asked for; there are {self._federation.num_chunks}"
@@ -193,7 +203,9 @@ class ShareHolder:
     def _read_total(self, asked: OpenRequest, frames: Iterator[bytes]) -> EncryptedVector:
         frame = next(frames, None)
         if frame is None or asked.chunks or next(frames, None) is not None:
-            raise MalformedDataError("a request to the holder of the whole key has one total")
+            raise MalformedDataError(
+                "a request to a holder of the whole key must have one total, and no chunks"
+            )
         total = EncryptedVector.from_bytes(frame, self._federation.public_key)
         if total.codec != self._federation.codec:
             raise ProtocolError("the total has another codec than agreed")

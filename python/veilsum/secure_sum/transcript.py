@@ -4,11 +4,12 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from veilsum.errors import MalformedDataError, ProtocolError
+from veilsum import arguments
+from veilsum.errors import InvalidArgumentError, MalformedDataError, ProtocolError
 from veilsum.secure_sum.contribution import ContributionHeader, set_hash
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
-from veilsum.secure_sum.fields import HASH_BYTES
+from veilsum.secure_sum.fields import HASH_BYTES, check_hash, tuple_of
 from veilsum.secure_sum.opening import Receipt
 from veilsum.secure_sum.received import check_answer, check_in_round
 from veilsum.threshold import ThresholdKey
@@ -36,6 +37,16 @@ class Transcript:
     receipts: tuple[Receipt, ...]
     chain: tuple[bytes, ...]
 
+    def __post_init__(self) -> None:
+        arguments.instance("descriptor", self.descriptor, RoundDescriptor)
+        object.__setattr__(self, "headers", tuple_of("headers", self.headers, ContributionHeader))
+        object.__setattr__(self, "receipts", tuple_of("receipts", self.receipts, Receipt))
+        object.__setattr__(self, "chain", tuple_of("chain", self.chain, bytes))
+        for link in self.chain:
+            check_hash("each of chain", link)
+        if not self.chain:
+            raise InvalidArgumentError("chain is empty; a transcript has a hash for its round")
+
     @classmethod
     def of(
         cls,
@@ -44,8 +55,11 @@ class Transcript:
         receipts: Sequence[Receipt],
     ) -> "Transcript":
         """The transcript of these, with its chain."""
+        arguments.instance("descriptor", descriptor, RoundDescriptor)
+        headers = tuple_of("headers", headers, ContributionHeader)
+        receipts = tuple_of("receipts", receipts, Receipt)
         parts = _parts(descriptor, headers, receipts)
-        return cls(descriptor, tuple(headers), tuple(receipts), tuple(_chain(parts)))
+        return cls(descriptor, headers, receipts, tuple(_chain(parts)))
 
     @property
     def head(self) -> bytes:
@@ -56,12 +70,12 @@ class Transcript:
         """Check all of it against the pinned federation, without any of the ciphertexts.
 
         Raises:
-            ProtocolError: a broken chain, another federation, contributors or holders who are not
-                on its rosters or were not invited, fewer than it asks for, answers to other sets.
-            SignatureError: a part that is not signed by whom it names.
+            ProtocolError: the chain is broken, the federation is another one, contributors or
+                holders are not on its rosters, were not invited or are too few, or an answer is to
+                another set.
+            SignatureError: a part is not signed by whom it names.
         """
-        if not isinstance(federation, Federation):
-            raise TypeError(f"expected a Federation, got {type(federation).__name__}")
+        arguments.instance("federation", federation, Federation)
         parts = _parts(self.descriptor, self.headers, self.receipts)
         if list(self.chain) != _chain(parts):
             raise ProtocolError("the transcript's chain of hashes is broken")
@@ -86,7 +100,11 @@ class Transcript:
 
     @staticmethod
     def from_bytes(data: BytesLike) -> "Transcript":
-        """Read a transcript, unchecked; MalformedDataError if it is none."""
+        """Read what ``to_bytes`` wrote; ``verify`` checks it.
+
+        Raises:
+            MalformedDataError: the bytes are not those of a transcript.
+        """
         reader = Reader(as_bytes(data), WireKind.TRANSCRIPT, _VERSION)
         descriptor = RoundDescriptor.from_bytes(reader.bytes(reader.u64()))
         headers = []
@@ -120,7 +138,9 @@ class Transcript:
         threshold = federation.key.threshold if isinstance(federation.key, ThresholdKey) else 1
         num_holders = len({receipt.holder for receipt in self.receipts})
         if num_holders < threshold:
-            raise ProtocolError(f"{num_holders} holders answered; it takes {threshold}")
+            raise ProtocolError(
+                f"{num_holders} holders answered; it takes {threshold} to open a sum"
+            )
 
 
 def _parts(
