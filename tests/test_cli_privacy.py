@@ -79,7 +79,15 @@ def test_the_page_shows_what_the_command_prints():
 
 def test_json_has_every_figure_and_only_these():
     found = figures("--rounds", "20", "--fraction", "0.1", "--honest", "30", "--uniform")
-    assert set(found) == {"veilsum", "settings", "noise", "ciphertexts", "epsilon", "trust"}
+    assert set(found) == {
+        "veilsum",
+        "settings",
+        "noise",
+        "ciphertexts",
+        "weights",
+        "epsilon",
+        "trust",
+    }
     assert set(found["noise"]) == {
         "parameter_grid_steps",
         "standard_deviation_grid_steps",
@@ -94,7 +102,13 @@ def test_json_has_every_figure_and_only_these():
         "lanes_per_ciphertext",
         "num_ciphertexts",
         "num_bytes",
+        "num_bytes_for_weights",
         "overflow_probability",
+    }
+    assert found["weights"] == {
+        "noise_of_weight": 0.0,
+        "no_mean_probability": 0.0,
+        "noise_for_weights": 1.0,
     }
     assert set(found["epsilon"]) == {"colluding", "honest_server", "honest_server_sampled"}
     assert found["settings"]["population"] == 1000
@@ -118,7 +132,7 @@ def test_the_figures_are_those_of_the_library(kind):
     codec = noise.fit(vs.Codec(5000, clip=0.5, value_bits=16, max_addends=40))
     assert found.parameter == (noise.sigma if kind == "gaussian" else noise.scale)(codec)
     assert found.deviation_model == noise.standard_deviation(codec) / codec.scale
-    assert found.expected == vs.privacy.forecast(noise, codec, num_contributors=40)
+    assert found.expected == vs.privacy.forecast(noise, codec, num_contributors=40, key_bits=2048)
     key = known_key(2048).secret.public_key
     assert found.num_ciphertexts - 1 <= codec.num_ciphertexts(key) <= found.num_ciphertexts
     assert codec.lanes_per_ciphertext(key) - found.lanes_per_ciphertext in (0, 1)

@@ -18,6 +18,7 @@ from veilsum.cli.enrol import enrol
 from veilsum.cli.inspect import inspect
 from veilsum.cli.join import join
 from veilsum.cli.keygen import keygen
+from veilsum.cli.measure import measure
 from veilsum.cli.privacy import privacy
 
 __all__ = ["app"]
@@ -86,5 +87,5 @@ def doctor(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) ->
             typer.echo(f"{name:14} {value}")
 
 
-for command in (privacy, keygen, enrol, deal, join, inspect, doctor):
+for command in (privacy, measure, keygen, enrol, deal, join, inspect, doctor):
     app.command(short_help=_summary(command))(command)

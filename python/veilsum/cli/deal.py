@@ -76,9 +76,20 @@ def deal(
     ] = None,
     bits: Annotated[int, typer.Option(help="Size of the key's modulus, in bits.")] = 3072,
     clip: Annotated[
-        float | None, typer.Option(help="Largest value in an update. If left out: the norm bound.")
+        float | None,
+        typer.Option(
+            help="Largest value in an update; larger ones are cut. `veilsum measure` helps to "
+            "choose. If left out: the norm bound."
+        ),
     ] = None,
     value_bits: Annotated[int, typer.Option(help="Precision of a value, in bits.")] = 16,
+    weight_spread: Annotated[
+        float,
+        typer.Option(
+            help="Largest weight over the smallest, such as the most samples of a contributor over "
+            "the fewest. 1 if all weigh alike; each doubling costs a bit of every value."
+        ),
+    ] = 1.0,
     max_addends: Annotated[
         int | None, typer.Option(help="Most contributors in a sum. If left out: all of them.")
     ] = None,
@@ -178,6 +189,7 @@ def deal(
                 clip,
                 dim,
                 value_bits,
+                weight_spread,
                 len(enrolled) if max_addends is None else max_addends,
                 rounding,
             ),
@@ -279,16 +291,23 @@ def _codec(
     clip: float | None,
     dim: int,
     value_bits: int,
+    weight_spread: float,
     max_addends: int,
     rounding: Rounding,
 ) -> Codec:
     if clip is None:
         if noise is None:
-            raise InvalidArgumentError("--clip is missing: the largest value in an update")
+            raise InvalidArgumentError(
+                "--clip is missing: the largest value in an update. `veilsum measure` tells how "
+                "large those of a first training are"
+            )
         clip = noise.norm_bound
     codec = Codec(
         dim, clip=clip, value_bits=value_bits, max_addends=max_addends, rounding=rounding.value
     )
+    if noise is not None and not noise.weighted and weight_spread != 1:
+        raise InvalidArgumentError("--uniform makes all weights 1: leave --weight-spread out")
+    codec = codec.for_weight_spread(weight_spread)
     return codec if noise is None else noise.fit(codec)
 
 

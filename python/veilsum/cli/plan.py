@@ -28,6 +28,7 @@ class Goal:
     """What the command was asked.
 
     ``norm_bound`` is of the noise's own norm, L2 or L1; ``delta`` is for Gaussian noise alone.
+    ``weight_spread`` is the largest weight over the smallest; weights have this mean.
     """
 
     dim: int
@@ -44,6 +45,8 @@ class Goal:
     weighted: bool
     value_bits: int
     key_bits: int
+    weight_spread: float = 1.0
+    mean_weight: float = 1.0
 
     @property
     def population(self) -> int:
@@ -103,21 +106,23 @@ def plan(goal: Goal, *, sampled: bool = True) -> Plan:
             f"--key-bits is {goal.key_bits}; it must be at least 1024 and at most 16384. 2048 and "
             "more are secure, and 3072 is the default"
         )
-    noise = _noise(goal)
-    codec = noise.fit(
-        LaneCodec(
-            goal.dim,
-            clip=goal.clip,
-            value_bits=goal.value_bits,
-            max_addends=goal.contributors,
+    if not goal.weighted and (goal.weight_spread, goal.mean_weight) != (1, 1):
+        raise InvalidArgumentError(
+            "--uniform makes all weights 1: leave --weight-spread and --mean-weight out"
         )
+    noise = _noise(goal)
+    plain = LaneCodec(
+        goal.dim, clip=goal.clip, value_bits=goal.value_bits, max_addends=goal.contributors
     )
+    codec = noise.fit(plain.for_weight_spread(goal.weight_spread))
     wanted = sampled and goal.population > goal.contributors
     expected = forecast(
         noise,
         codec,
         num_contributors=goal.contributors,
         population=goal.population if wanted else None,
+        mean_weight=goal.mean_weight,
+        key_bits=goal.key_bits,
     )
     parameter = noise.sigma(codec) if isinstance(noise, GaussianNoise) else noise.scale(codec)
     deviation = noise.standard_deviation(codec)

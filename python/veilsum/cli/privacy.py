@@ -68,6 +68,12 @@ def privacy(
     uniform: Annotated[
         bool, typer.Option("--uniform", help="All weights are 1, so that they need no noise.")
     ] = False,
+    weight_spread: Annotated[
+        float, typer.Option(help="Largest weight over the smallest; 1 if all weigh alike.")
+    ] = 1.0,
+    mean_weight: Annotated[
+        float, typer.Option(help="Mean of the weights, where the largest is 1.")
+    ] = 1.0,
     value_bits: Annotated[int, typer.Option(help="Precision of a value, in bits.")] = 16,
     key_bits: Annotated[int, typer.Option(help="Size of the key's modulus, in bits.")] = 3072,
     plot: Annotated[
@@ -92,6 +98,8 @@ def privacy(
             weighted=not uniform,
             value_bits=value_bits,
             key_bits=key_bits,
+            weight_spread=weight_spread,
+            mean_weight=mean_weight,
         )
         found, levels = plan(goal), trust_levels(goal)
         if plot is not None:

@@ -51,6 +51,7 @@ def print_plan(console: Console, plan: Plan, levels: Sequence[Plan]) -> None:
             f"{plan.num_ciphertexts:,} ciphertext{'s' if plan.num_ciphertexts > 1 else ''}, "
             f"{_size(plan.num_bytes)} a round",
         ),
+        *_weights(plan),
         (
             "a lane overflows",
             f"with a chance below 2^{math.log2(expected.overflow_probability):.0f} a sum",
@@ -60,6 +61,21 @@ def print_plan(console: Console, plan: Plan, levels: Sequence[Plan]) -> None:
     console.print(f"\n[bold]Epsilon[/] after {_rounds(goal.rounds)}, against")
     _print_epsilons(console, plan)
     _print_levels(console, plan, levels)
+
+
+def _weights(plan: Plan) -> list[tuple[str, str]]:
+    """What it costs to hide weights, if they are hidden."""
+    expected = plan.expected
+    if not plan.goal.weighted:
+        return []
+    words = (
+        f"noise is {expected.noise_for_weights - 1:.1%} larger than with --uniform; the total "
+        f"weight is off by {expected.noise_of_weight:.1%}, and {expected.no_mean_probability:.1%} "
+        "of the sums have no mean for it"
+    )
+    if expected.num_bytes_for_weights:
+        words += f"; {_size(expected.num_bytes_for_weights)} are for weights that differ"
+    return [("hidden weights", words)]
 
 
 def _print_epsilons(console: Console, plan: Plan) -> None:
@@ -144,7 +160,13 @@ def _figures(plan: Plan) -> dict[str, Any]:
             "lanes_per_ciphertext": plan.lanes_per_ciphertext,
             "num_ciphertexts": plan.num_ciphertexts,
             "num_bytes": plan.num_bytes,
+            "num_bytes_for_weights": expected.num_bytes_for_weights,
             "overflow_probability": expected.overflow_probability,
+        },
+        "weights": {
+            "noise_of_weight": expected.noise_of_weight,
+            "no_mean_probability": expected.no_mean_probability,
+            "noise_for_weights": expected.noise_for_weights,
         },
         "epsilon": {
             "colluding": expected.epsilon_colluding,

@@ -10,7 +10,7 @@ from veilsum.cli.facts import Facts
 from veilsum.errors import InvalidArgumentError
 from veilsum.identity import Enrolment
 from veilsum.keys import PublicKey
-from veilsum.privacy import GaussianNoise, Noise
+from veilsum.privacy import GaussianNoise, Noise, forecast
 from veilsum.secure_sum import Federation, ThresholdKey
 from veilsum.secure_sum.federation import KeyTrust
 from veilsum.sizes import contribution_size
@@ -153,6 +153,7 @@ def terms_facts(terms: Terms) -> dict[str, Any]:
         "dim": codec.dim,
         "clip": codec.clip,
         "value_bits": codec.value_bits,
+        "weight_bits": codec.weight_bits,
         "rounding": codec.rounding,
         "max_addends": codec.max_addends,
         "chunk_size": terms.chunk_size,
@@ -164,6 +165,12 @@ def terms_facts(terms: Terms) -> dict[str, Any]:
     size = contribution_size(codec, terms.key_bits)
     facts["ciphertexts_of_a_contribution"] = size.num_ciphertexts
     facts["bytes_a_contributor_sends"] = size.num_bytes
+    if terms.noise is not None and terms.noise.weighted:
+        # Of a sum of all: with fewer contributors it is more.
+        number = min(len(terms.contributors), codec.max_addends)
+        found = forecast(terms.noise, codec, num_contributors=number, key_bits=terms.key_bits)
+        facts["noise_of_the_total_weight"] = f"{found.noise_of_weight:.1%}"
+        facts["rounds_without_a_mean"] = f"{found.no_mean_probability:.1%}"
     if policy is not None:
         # Of each contribution, as holders share the work.
         facts["bytes_a_holder_receives"] = math.ceil(

@@ -1,0 +1,78 @@
+"""``veilsum measure``, and what deal and privacy say of clips and weights."""
+
+import numpy as np
+import pytest
+import veilsum as vs
+from dealt_parties import done, refused, veilsum
+
+
+@pytest.fixture
+def models(tmp_path):
+    """A model before training, and after it at two contributors."""
+    rng = np.random.default_rng(4)
+    start = {"w": rng.normal(size=(30, 20)), "b": np.zeros(20, np.float32), "steps": np.array([7])}
+    paths = [tmp_path / "before.npz", tmp_path / "a.npz", tmp_path / "b.npz"]
+    np.savez(paths[0], **start)
+    updates = []
+    for path in paths[1:]:
+        update = [rng.normal(size=(30, 20)) * 0.01, rng.normal(size=20) * 0.02]
+        trained = {"w": start["w"] + update[0], "b": start["b"] + update[1], "steps": np.array([9])}
+        np.savez(path, **trained)
+        updates.append(update)
+    return paths, updates
+
+
+def test_measure_tells_the_sizes_of_updates(models):
+    paths, updates = models
+    expected = vs.measure_updates(updates)
+    found = done("measure", *paths)
+    assert (found["dim"], found["num_updates"]) == (620, 2)
+    assert found["suggested_clip"] == pytest.approx(expected.suggested_clip)
+    assert found["l2_norms"] == pytest.approx(expected.l2_norms)
+    assert "cuts one value in a thousand" in veilsum("measure", *paths).stdout
+
+
+def test_measure_reads_single_arrays(tmp_path):
+    for name, value in (("x", 0.0), ("y", 0.5)):
+        np.save(tmp_path / f"{name}.npy", np.full(10, value))
+    found = done("measure", tmp_path / "x.npy", tmp_path / "y.npy")
+    assert found["magnitudes"]["1.0"] == 0.5
+
+
+def test_measure_refuses_what_it_cannot_compare(models, tmp_path):
+    (before, after, _), _ = models
+    np.savez(tmp_path / "other.npz", w=np.zeros(3))
+    assert "other names or shapes" in refused("measure", before, tmp_path / "other.npz")
+    np.savez(tmp_path / "counts.npz", n=np.arange(3))
+    assert "no array of floats" in refused("measure", before, tmp_path / "counts.npz")
+    np.savez(tmp_path / "objects.npz", w=np.array([None]))
+    assert "plain arrays" in refused("measure", before, tmp_path / "objects.npz")
+    for data in (b"", b"PK\x03\x04", after.read_bytes()[:200], b"\x93NUMPY"):
+        (tmp_path / "damaged.npz").write_bytes(data)
+        assert "damaged.npz" in refused("measure", before, tmp_path / "damaged.npz")
+    assert "missing" in refused("measure", before, tmp_path / "missing.npz")
+
+
+def test_privacy_says_what_hidden_weights_cost():
+    options = (
+        "privacy",
+        "--dim",
+        "1000",
+        "--contributors",
+        "20",
+        "--epsilon",
+        "4",
+        "--clip",
+        "0.1",
+    )
+    shown = veilsum(*options, "--weight-spread", "100", "--mean-weight", "0.5").stdout
+    assert "hidden weights" in shown
+    assert "have no mean" in " ".join(shown.split())
+    found = done(*options, "--weight-spread", "100")
+    plain = done(*options)
+    assert found["ciphertexts"]["lane_bits"] == plain["ciphertexts"]["lane_bits"] + 7
+    assert found["ciphertexts"]["num_bytes_for_weights"] > 0
+    assert 0 < found["weights"]["no_mean_probability"] <= 1
+    assert "hidden weights" not in veilsum(*options, "--uniform").stdout
+    assert "--uniform" in refused(*options, "--uniform", "--weight-spread", "100")
+    assert "spread" in refused(*options, "--weight-spread", "0.5")
