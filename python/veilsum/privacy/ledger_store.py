@@ -90,7 +90,12 @@ class _FileBook:
 
     def budget(self) -> tuple[float, float]:
         """The (epsilon, delta) that may be spent."""
-        rows = self.connection.execute("SELECT version, epsilon, delta FROM budget").fetchall()
+        try:
+            rows = self.connection.execute("SELECT version, epsilon, delta FROM budget").fetchall()
+        except sqlite3.OperationalError as error:
+            if "no such" not in str(error):
+                raise
+            rows = []  # Another database, or an empty file.
         if len(rows) != 1 or rows[0][0] != _VERSION:
             raise LedgerError(f"{self._name} is not a ledger that this veilsum reads")
         epsilon, delta = rows[0][1:]
