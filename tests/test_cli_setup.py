@@ -1,5 +1,7 @@
 """``veilsum keygen``, ``enrol`` and ``join``: what they write, and what they refuse."""
 
+import os
+
 import pytest
 import veilsum as vs
 from dealt_parties import (
@@ -96,6 +98,19 @@ def test_enrol_takes_the_passphrase_from_a_file(tmp_path, monkeypatch):
         )
     monkeypatch.setenv("VEILSUM_PASSPHRASE_FILE", str(tmp_path / "nowhere"))
     assert "nowhere" in refused("enrol", "bob", "--out", tmp_path)
+
+
+def test_the_passphrase_may_come_through_a_pipe_so_that_no_file_has_it(tmp_path):
+    """As a shell makes one of ``--passphrase-file <(pass show veilsum)``."""
+    reading, writing = os.pipe()
+    os.write(writing, b"through a pipe of the shell\n")
+    os.close(writing)
+    try:
+        done("enrol", "ann", "--out", tmp_path, "--passphrase-file", f"/dev/fd/{reading}")
+    finally:
+        os.close(reading)
+    passphrase = b"through a pipe of the shell"
+    assert Identity.load(tmp_path / "ann.identity", passphrase=passphrase).name == "ann"
 
 
 def test_enrol_never_overwrites(tmp_path):

@@ -167,10 +167,36 @@ def test_samplings_take_numpy_numbers_and_no_others():
 
 
 def test_the_second_opinion_is_refused_where_it_would_take_for_ever():
+    pytest.importorskip("dp_accounting")
     noise = LaplaceNoise(**LAPLACE)
     codec = noise.fit(CODEC)
     with pytest.raises(vs.InvalidArgumentError, match="can be trusted down to"):
         privacy.pld_epsilon(noise, codec, rounds=2**62, delta=1e-6)
+    with pytest.raises(vs.InvalidArgumentError, match="at most 4194304 rounds"):
+        privacy.pld_epsilon(noise, codec, rounds=2**30, delta=0.1)
+    assert privacy.pld_epsilon(noise, codec, rounds=2**30) == pytest.approx(8 / 3 * 2**30)
+    gaussian = GaussianNoise(**GAUSSIAN)
+    fitted = gaussian.fit(CODEC)
+    with pytest.raises(vs.InvalidArgumentError, match=r"too large for this method; noise\.epsilon"):
+        privacy.pld_epsilon(gaussian, fitted, rounds=2**62)
+    everybody = PoissonSampling(population=2**62, probability=0.5)
+    with pytest.raises(vs.InvalidArgumentError, match="at most 256"):
+        privacy.pld_epsilon(gaussian, fitted, sampling=everybody)
+
+
+def test_samples_of_enormous_populations_are_no_nan():
+    pytest.importorskip("dp_accounting")
+    noise = GaussianNoise(**GAUSSIAN)
+    codec = noise.fit(CODEC)
+    whole = privacy.pld_epsilon(noise, codec, rounds=1)
+    for population in (10**6, 10**12, 2**62):
+        sampling = FixedSizeSampling(population=population, sample_size=2)
+        found = privacy.pld_epsilon(noise, codec, rounds=1, delta=1e-9, sampling=sampling)
+        assert 0 <= found < whole
+    with pytest.raises(vs.InvalidArgumentError, match="try pld_epsilon"):
+        privacy.rdp_epsilon(
+            noise, codec, sampling=FixedSizeSampling(population=2**62, sample_size=2**61)
+        )
 
 
 @pytest.mark.parametrize(

@@ -66,9 +66,9 @@ def test_records_tell_where_they_are(tmp_path, monkeypatch):
     )
     assert shown(RoundLedger.in_memory()) == "<RoundLedger: in memory, of either role>"
     assert shown(vs.privacy.Ledger.in_memory(epsilon=1)) == "<Ledger: in memory>"
-    assert shown(FolderStore("round")) == "<FolderStore: round>"
+    assert repr(FolderStore("round")) == f"<FolderStore: {tmp_path / 'round'}>"
     assert shown(MemoryStore()) == "<MemoryStore: 0 messages>"
-    assert shown(Outbox("outbox")) == "<Outbox: outbox>"
+    assert repr(Outbox("outbox")) == f"<Outbox: {tmp_path / 'outbox'}>"
 
 
 def test_no_repr_of_a_party_shows_its_secrets(agreed, tmp_path, cheap_key_files, monkeypatch):

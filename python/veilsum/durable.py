@@ -48,9 +48,7 @@ def write_file(
         FileExistsError: there is something already, and ``overwrite`` is False.
     """
     target = Path(os.path.realpath(path)) if overwrite else Path(path)
-    descriptor, temporary = tempfile.mkstemp(
-        dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".part"
-    )
+    descriptor, temporary = _temporary(target)
     try:
         with os.fdopen(descriptor, "wb") as file:
             if not private:
@@ -170,6 +168,16 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def _temporary(target: Path) -> tuple[int, str]:
+    """A new file beside the one that it will become: its descriptor and path."""
+    try:
+        return tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".part")
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            errno.ENOENT, "there is no such folder", os.fspath(target.parent)
+        ) from None
+
+
 def _put(temporary: str, target: Path, *, overwrite: bool) -> None:
     """Give a file that is on the disk its name."""
     if overwrite:
@@ -242,9 +250,7 @@ class DurableFile:
         """
         target = Path(path)
         _check_absent(target)
-        descriptor, temporary = tempfile.mkstemp(
-            dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".part"
-        )
+        descriptor, temporary = _temporary(target)
         os.close(descriptor)
         try:
             with cls(temporary, what=what, shown=target).transaction() as connection:

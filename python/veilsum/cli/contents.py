@@ -11,6 +11,7 @@ from veilsum.cli.findings import Agreed, Contents
 from veilsum.cli.messages import MESSAGES
 from veilsum.cli.records import look_at_folder, look_at_ledger
 from veilsum.cli.terms import Terms, roster_facts, terms_facts
+from veilsum.durable import open_file
 from veilsum.errors import MalformedDataError, PolicyRefusedError
 from veilsum.identity import Enrolment
 from veilsum.keys import PublicKey
@@ -35,7 +36,7 @@ def look_at(path: Path, agreed: Agreed, contents: Contents) -> None:
     if path.is_dir():
         look_at_folder(path, contents)
         return
-    with open(path, "rb") as file:
+    with open_file(path, what="a file of veilsum") as file:
         head = file.read(FRAME_BYTES)
     if head == _SQLITE:
         look_at_ledger(path, contents)
@@ -76,7 +77,7 @@ class _Frames(Iterator[bytes]):
         return next(self._frames)
 
     def _pieces(self, path: Path) -> Iterator[bytes]:
-        with open(path, "rb") as file:
+        with open_file(path, what="a file of veilsum") as file:
             while piece := file.read(_PIECE_BYTES):
                 self.digest.update(piece)
                 yield piece

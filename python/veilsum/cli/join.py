@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -103,7 +104,8 @@ def _once(identity: Path, federation: Federation) -> Iterator[None]:
     It is for the key, not the federation: two agreements on one key would open two sums of a round.
     """
     key = federation.public_key.fingerprint[:8].hex()
-    mark = identity.with_name(f"{identity.name}.joined-{key}")
+    file = Path(os.path.realpath(identity))  # By whatever links it was reached.
+    mark = file.with_name(f"{file.name}.joined-{key}")
     try:
         write_file(mark, [])
     except FileExistsError:

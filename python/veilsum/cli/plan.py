@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from veilsum import arguments
 from veilsum.codec import LaneCodec
 from veilsum.errors import InvalidArgumentError
 from veilsum.privacy import (
@@ -98,13 +99,13 @@ def plan(goal: Goal, *, sampled: bool = True) -> Plan:
         )
     if not 1 <= goal.honest <= goal.contributors:
         raise InvalidArgumentError(
-            f"--honest is {goal.honest}; it must be at least 1 and at most the "
+            f"--honest is {arguments.text_of(goal.honest)}; it must be at least 1 and at most the "
             f"{goal.contributors} contributors of a sum"
         )
     if not 1024 <= goal.key_bits <= 16384:
         raise InvalidArgumentError(
-            f"--key-bits is {goal.key_bits}; it must be at least 1024 and at most 16384. 2048 and "
-            "more are secure, and 3072 is the default"
+            f"--key-bits is {arguments.text_of(goal.key_bits)}; it must be at least 1024 and at "
+            "most 16384. 2048 and more are secure, and 3072 is the default"
         )
     if not goal.weighted and (goal.weight_spread, goal.mean_weight) != (1, 1):
         raise InvalidArgumentError(

@@ -32,6 +32,9 @@ _SAFETY = 1e-9
 _TAIL = 1e-4
 # A Fourier transform loses up to a few units of 2^-53 of the total probability a composition.
 _FOURIER_LOSS = 2.0**-50
+# Beyond these a composition takes many seconds, or more memory than there is.
+_MOST_MU = 2000.0
+_MOST_LAPLACE_ROUNDS = 2**22
 
 
 def accounting_available() -> bool:
@@ -89,6 +92,11 @@ def pld_epsilon(
         pld = load_dp_accounting().pld.privacy_loss_distribution
         cost = noise.round_cost(codec, honest_contributors=honest_contributors)
         mu = math.sqrt(rounds * cost)  # also the standard deviation of the loss
+        if mu > _MOST_MU:
+            raise InvalidArgumentError(
+                f"over {rounds} rounds epsilon is about {mu * mu / 2:.3g}, which is too large for "
+                "this method; noise.epsilon_of takes any"
+            )
         loss = pld.from_gaussian_mechanism(1 / mu, value_discretization_interval=mu / 1000)
         return _up(loss.get_epsilon_for_delta(delta))
     return _sampled_gaussian(noise, codec, rounds, delta, sampling)
@@ -129,8 +137,13 @@ def rdp_epsilon(
     event = dp.SampledWithoutReplacementDpEvent(
         sampling.population, sampling.sample_size, dp.GaussianDpEvent(1 / far)
     )
-    accountant.compose(event, rounds)
-    return _up(accountant.get_epsilon(delta))
+    try:
+        accountant.compose(event, rounds)
+        return _up(accountant.get_epsilon(delta))
+    except (ValueError, OverflowError) as error:
+        raise InvalidArgumentError(
+            f"dp-accounting cannot compute Renyi DP of {sampling} ({error}); try pld_epsilon"
+        ) from error
 
 
 # ---- Laplace noise ----
@@ -154,6 +167,11 @@ def _laplace(
     # Whatever is epsilon-DP is dominated by randomised response (Kairouz, Oh and Viswanath 2015),
     # in any number of dimensions. Its losses are +-epsilon: a grid of that interval is exact.
     left = delta - _fourier_loss(rounds, delta)
+    if rounds > _MOST_LAPLACE_ROUNDS:
+        raise InvalidArgumentError(
+            f"rounds is {rounds}; with a delta above 0 at most {_MOST_LAPLACE_ROUNDS} rounds of "
+            "Laplace noise are composed"
+        )
     dp = load_dp_accounting()
     loss = dp.pld.privacy_loss_distribution.from_privacy_parameters(
         dp.pld.common.DifferentialPrivacyParameters(cost, 0.0),

@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from veilsum.durable import DurableFile
 from veilsum.errors import LedgerError
@@ -79,11 +80,12 @@ class FileStore:
         """A file that was made before; one of version 1 gets the names of contributions."""
         store = cls(DurableFile(path, what="ledger"))
         with store._file.transaction() as connection:
-            if connection.execute("SELECT version FROM budget").fetchall() == [(1,)]:
+            if [version for version, *_ in _budget_rows(connection)] == [1]:
                 connection.execute(
                     "ALTER TABLE charges ADD COLUMN commitment BLOB NOT NULL DEFAULT x''"
                 )
                 connection.execute("UPDATE budget SET version = ?", (_VERSION,))
+            _FileBook(connection, store.name).budget()  # An error leaves the file as it was.
         return store
 
     @contextmanager
@@ -102,7 +104,7 @@ class _FileBook:
 
     def budget(self) -> tuple[float, float]:
         """The (epsilon, delta) that may be spent."""
-        rows = self.connection.execute("SELECT version, epsilon, delta FROM budget").fetchall()
+        rows = _budget_rows(self.connection)
         if len(rows) != 1 or rows[0][0] != _VERSION:
             raise LedgerError(f"{self._name} is not a ledger that this veilsum reads")
         epsilon, delta = rows[0][1:]
@@ -136,6 +138,16 @@ class _FileBook:
 
     def _damaged(self, why: str) -> LedgerError:
         return LedgerError(f"the ledger {self._name} is damaged: {why}")
+
+
+def _budget_rows(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+    """The rows of the budget: none in another database, or in an empty file."""
+    try:
+        return connection.execute("SELECT version, epsilon, delta FROM budget").fetchall()
+    except sqlite3.OperationalError as error:
+        if "no such" not in str(error):
+            raise
+        return []
 
 
 def _is_real(value: object, bound: float) -> bool:

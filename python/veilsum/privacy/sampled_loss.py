@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veilsum.codec import LaneCodec
-from veilsum.errors import MissingExtraError
+from veilsum.errors import InvalidArgumentError, MissingExtraError
 from veilsum.privacy.mechanisms import GaussianNoise, Noise
 from veilsum.privacy.sampling import FixedSizeSampling, Sampling
 
@@ -27,6 +27,8 @@ _Curve: TypeAlias = Callable[[_Reals], _Reals]
 _SAFETY = 1e-6
 _LEAST_MU = 1e-6
 _MIN_POINTS, _MAX_POINTS = 2**12, 2**18
+# Some sixteen times as many sizes of a Poisson sample are likely, at some milliseconds each.
+_MOST_SPREAD = 256
 
 
 def load_dp_accounting() -> Any:
@@ -94,8 +96,9 @@ def _amplified(epsilons: _Reals, near: float, far: float, probability: float) ->
     Theorem 2): with alpha = e^epsilon, alpha' = 1 + (alpha - 1) / q and beta = alpha / alpha',
     delta = q * [(1 - beta) * delta'(far) + beta * delta'(near)] at log alpha'.
     """
-    # epsilon + log((1 - (1 - q) e^-epsilon) / q) = log alpha', with no overflow
-    known = epsilons + np.log1p(-(1 - probability) * np.exp(-epsilons)) - math.log(probability)
+    # epsilon + log((1 - (1 - q) e^-epsilon) / q) = log alpha', with no overflow and exact at any q
+    known = epsilons - math.log(probability)
+    known += np.log(probability - (1 - probability) * np.expm1(-epsilons))
     beta = np.exp(epsilons - known)
     mixed = (1 - beta) * _gaussian_deltas(far, known) + beta * _gaussian_deltas(near, known)
     return np.asarray(probability * mixed)
@@ -160,6 +163,13 @@ def _sizes(sampling: Sampling, tail: float) -> list[tuple[float, int]]:
         return [(1.0, sampling.sample_size)]
     from scipy.stats import binom
 
+    spread = math.sqrt(sampling.population * sampling.probability * (1 - sampling.probability))
+    if spread > _MOST_SPREAD:
+        raise InvalidArgumentError(
+            f"the numbers of contributors that PoissonSampling gives have a standard deviation of "
+            f"{spread:.0f}; this method looks at each of them, and takes at most {_MOST_SPREAD}. "
+            "FixedSizeSampling of about as many has no such limit"
+        )
     law = binom(sampling.population, sampling.probability)
     low = max(int(law.ppf(tail / 4)), sampling.min_contributors)
     high = max(int(law.isf(tail / 4)), low)

@@ -33,7 +33,7 @@ class Outbox:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._folder = Path(arguments.path("path", path))
+        self._folder = Path(os.path.abspath(arguments.path("path", path)))
 
     @contextmanager
     def locked(self) -> Iterator[None]:

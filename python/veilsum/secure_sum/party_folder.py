@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from veilsum import arguments, keyfile
@@ -65,14 +67,17 @@ class PartyFolder:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(arguments.path("path", path))
-        pin, self._privacy_ledger = _read_about(self.path / _ABOUT)
-        signed = read_file(
-            self.path / _FEDERATION, max_bytes=_MAX_FEDERATION_BYTES, what="a federation"
-        )
-        self.federation = Federation.from_signed(signed, expected_hash=pin)
-        sealed = keyfile.read(self.path / _IDENTITY, WireKind.IDENTITY_FILE)
-        public = keyfile.public_part(sealed, WireKind.IDENTITY_FILE)
-        self.enrolment = Enrolment.from_bytes(public)
+        self._folder = Path(os.path.abspath(path))  # Of the working directory as it is now.
+        pin, self._privacy_ledger = _read_about(self._folder / _ABOUT)
+        file = self._folder / _FEDERATION
+        with _named(file):
+            signed = read_file(file, max_bytes=_MAX_FEDERATION_BYTES, what="a federation")
+            self.federation = Federation.from_signed(signed, expected_hash=pin)
+        file = self._folder / _IDENTITY
+        with _named(file):
+            sealed = keyfile.read(file, WireKind.IDENTITY_FILE)
+            public = keyfile.public_part(sealed, WireKind.IDENTITY_FILE)
+            self.enrolment = Enrolment.from_bytes(public)
         self.roles = _roles(self.federation, self.enrolment)
 
     @classmethod
@@ -149,7 +154,7 @@ class PartyFolder:
 
     def identity(self, *, passphrase: str | bytes) -> Identity:
         """The party's name and signing key; errors as ``Identity.load``."""
-        return Identity.load(self.path / _IDENTITY, passphrase=passphrase)
+        return Identity.load(self._folder / _IDENTITY, passphrase=passphrase)
 
     def contributor(self, *, passphrase: str | bytes) -> Contributor:
         """The party as a contributor, which keeps its last contribution to hand it out again.
@@ -162,7 +167,7 @@ class PartyFolder:
         self._check_role(Role.CONTRIBUTOR)
         secret_key = None
         if self.federation.trust == "shared":
-            secret_key = SecretKey.load(self.path / _KEY, passphrase=passphrase)
+            secret_key = SecretKey.load(self._folder / _KEY, passphrase=passphrase)
         return self._contributor(self.identity(passphrase=passphrase), secret_key)
 
     def share_holder(self, *, passphrase: str | bytes) -> ShareHolder:
@@ -178,7 +183,7 @@ class PartyFolder:
             LedgerError: the ledger is missing or damaged.
         """
         arguments.instance("role", role, Role)
-        return RoundLedger.open(self.path / _ROUNDS[role]) if role in self.roles else None
+        return RoundLedger.open(self._folder / _ROUNDS[role]) if role in self.roles else None
 
     @property
     def privacy_ledger(self) -> Ledger | None:
@@ -189,7 +194,7 @@ class PartyFolder:
         """
         if self.federation.noise is None or Role.CONTRIBUTOR not in self.roles:
             return None
-        return Ledger.open(self.path / self._privacy_ledger)
+        return Ledger.open(self._folder / self._privacy_ledger)
 
     def __repr__(self) -> str:
         return f"<PartyFolder: {self.path}, federation {self.federation.hash[:8].hex()}>"
@@ -203,22 +208,33 @@ class PartyFolder:
 
     def _key(self, passphrase: str | bytes) -> KeyShare | SecretKey:
         if self.federation.trust == "threshold":
-            return KeyShare.load(self.path / _SHARE, passphrase=passphrase)
-        return SecretKey.load(self.path / _KEY, passphrase=passphrase)
+            return KeyShare.load(self._folder / _SHARE, passphrase=passphrase)
+        return SecretKey.load(self._folder / _KEY, passphrase=passphrase)
 
     def _contributor(self, identity: Identity, secret_key: SecretKey | None) -> Contributor:
         return Contributor(
             self.federation,
             identity,
-            rounds=RoundLedger.open(self.path / _ROUNDS[Role.CONTRIBUTOR]),
+            rounds=RoundLedger.open(self._folder / _ROUNDS[Role.CONTRIBUTOR]),
             ledger=self.privacy_ledger,
-            outbox=Outbox(self.path / _OUTBOX),
+            outbox=Outbox(self._folder / _OUTBOX),
             secret_key=secret_key,
         )
 
     def _share_holder(self, identity: Identity, key: KeyShare | SecretKey) -> ShareHolder:
-        rounds = RoundLedger.open(self.path / _ROUNDS[Role.HOLDER])
+        rounds = RoundLedger.open(self._folder / _ROUNDS[Role.HOLDER])
         return ShareHolder(self.federation, identity, key=key, rounds=rounds)
+
+
+@contextmanager
+def _named(file: Path) -> Iterator[None]:
+    """Errors about what is in a file say in which."""
+    try:
+        yield
+    except MalformedDataError as error:
+        if str(file) in str(error):
+            raise
+        raise MalformedDataError(f"{file}: {error}") from error
 
 
 def _read_about(path: Path) -> tuple[bytes, str]:

@@ -99,7 +99,7 @@ class RoundLedger:
                 "what it has answered: retire its share or signing key (docs/operations.md)"
             )
         with file.transaction() as connection:
-            about = connection.execute("SELECT * FROM about").fetchall()
+            about = _about(connection)
             roles = [role for role in Role if about == [(_VERSION, role.value)]]
             if not roles:
                 raise LedgerError(f"{file.name} is not a round ledger that this veilsum reads")
@@ -180,6 +180,16 @@ class RoundLedger:
     def __repr__(self) -> str:
         role = "either role" if self._role is None else f"a {_words(self._role)}"
         return f"<RoundLedger: {self._store.name}, of {role}>"
+
+
+def _about(connection: sqlite3.Connection) -> list[tuple[int, int]]:
+    """Version and role; nothing of another database, or of an empty file."""
+    try:
+        return connection.execute("SELECT * FROM about").fetchall()
+    except sqlite3.OperationalError as error:
+        if "no such" not in str(error):
+            raise
+        return []
 
 
 def _words(role: Role) -> str:

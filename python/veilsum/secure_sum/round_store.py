@@ -88,7 +88,7 @@ class FolderStore:
         Raises:
             StoreInUseError: another store has it open.
         """
-        self._folder = Path(arguments.path("path", path))
+        self._folder = Path(os.path.abspath(arguments.path("path", path)))
         make_folder(self._folder)
         busy = (
             f"{self._folder} is in use: one aggregator at a time goes on with a round. Stop the "
