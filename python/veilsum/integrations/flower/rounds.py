@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from veilsum.errors import ProtocolError, VeilsumError
 from veilsum.fedavg.history import Meter
 from veilsum.integrations.flower.opening import metered
-from veilsum.integrations.flower.records import model_hash, unpack
+from veilsum.integrations.flower.records import error_of, is_spent, model_hash, sender, unpack
 from veilsum.integrations.flower.run_state import RunState
 from veilsum.secure_sum import Aggregator, Federation, FolderStore, RoundDescriptor
 
 __all__ = ["Round", "SumRecord"]
 
 _log = logging.getLogger("flwr.veilsum")  # shown beside Flower's own
+
+_SPENT = "BudgetExhaustedError: the privacy that its party agreed on is spent"
 
 
 @dataclass(frozen=True)
@@ -110,16 +112,22 @@ class Round:
         self.waiting = set() if is_closed else set(self.descriptor.invited) - contributed
         self._begun = time.perf_counter()
 
-    def receive(self, replies: Iterable[Message], *, asked: Iterable[int]) -> dict[int, str]:
-        """Add what came; why other nodes are not in the sum."""
+    def receive(
+        self, replies: Iterable[Message], *, asked: Mapping[int, Message]
+    ) -> tuple[dict[int, str], set[int]]:
+        """Add what came; why other nodes are not in the sum, and which can contribute no more."""
         failures = dict.fromkeys(asked, "no reply")
+        spent = set[int]()
         self.meter.seconds["train"] = time.perf_counter() - self._begun
         with self.meter.phase("add"):
             for reply in replies:
-                node = reply.metadata.src_node_id
+                node = sender(reply, asked)
                 try:
                     if reply.has_error():
-                        failures[node] = reply.error.reason
+                        failures[node] = error_of(reply)
+                    elif is_spent(reply.content):
+                        failures[node] = _SPENT
+                        spent.add(node)
                     else:
                         frames = metered(unpack(reply.content), self.meter, "contributions")
                         self.aggregator.receive(frames)
@@ -128,7 +136,7 @@ class Round:
                     failures[node] = f"{type(error).__name__}: {error}"
         for node, why in failures.items():
             _log.warning("round %d: node %d is left out: %s", self.number, node, why)
-        return failures
+        return failures, spent
 
     def close(self) -> None:
         """Let others have the round's folder."""

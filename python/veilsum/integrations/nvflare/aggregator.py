@@ -148,12 +148,13 @@ class SecureAggregator(ModelAggregator):
                 )
                 params = announced.layout.shifted(opened.sum.mean())
             except VeilsumError as error:
-                run.drop(announced.number)
+                run.erase(announced.number)
                 self._abandon(error)
                 params = announced.layout.model
             else:
                 self._num_abandoned = 0
                 run.keep_transcript(announced.number, opened.transcript)
+                run.erase(announced.number)
                 self.info(
                     f"round {announced.number} is open: {len(opened.contributors)} contributions"
                 )
