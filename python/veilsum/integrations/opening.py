@@ -14,6 +14,7 @@ __all__ = ["Holders", "await_holders", "open_sum"]
 
 _FIRST_PAUSE_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 30.0
+_LONGEST_PAUSE_BEFORE_SECONDS = 5.0  # To ask who is there costs less than an opening.
 _STEP_SECONDS = 1.0  # So often a pause looks whether it is stopped.
 
 
@@ -52,7 +53,7 @@ def await_holders(
     Raises:
         NotEnoughSharesError: too few are there in time, or it was ``stopped``.
     """
-    patience = _Patience(wait_seconds, stopped)
+    patience = _Patience(wait_seconds, stopped, longest=_LONGEST_PAUSE_BEFORE_SECONDS)
     while True:
         missing = _names(federation) - set(holders.present(_names(federation)))
         if len(_names(federation)) - len(missing) >= _num_needed(federation):
@@ -154,9 +155,16 @@ def _lack(federation: Federation, missing: Collection[str]) -> str:
 class _Patience:
     """How long to go on without an answer of use."""
 
-    def __init__(self, seconds: float, stopped: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        stopped: Callable[[], bool],
+        *,
+        longest: float = _LONGEST_PAUSE_SECONDS,
+    ) -> None:
         self._seconds = arguments.real("wait_seconds", seconds, at_least=0)
         self._stopped = stopped
+        self._longest = longest
         self.renew()
 
     def renew(self) -> None:
@@ -178,7 +186,7 @@ class _Patience:
         if now >= self._end:
             return False
         until = min(now + self._pause_seconds, self._end)
-        self._pause_seconds = min(2 * self._pause_seconds, _LONGEST_PAUSE_SECONDS)
+        self._pause_seconds = min(2 * self._pause_seconds, self._longest)
         while not self._stopped():
             left = until - time.monotonic()
             if left <= 0:

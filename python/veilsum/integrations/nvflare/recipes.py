@@ -34,10 +34,6 @@ def add_party_filter(
         num_threads: of encryption.
         tasks: whose results are encrypted.
     """
-    # Otherwise NVFlare copies the source files of a filter, and of what they import, into the job.
-    job = getattr(recipe, "_job", None)
-    if job is not None:
-        job.set_app_packages([*job.job.app_packages, "veilsum"])
     recipe.add_client_output_filter(
         PartyFilter(
             party,
