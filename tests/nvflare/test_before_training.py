@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from deal import CODEC, SITES
+from digits_jobs import EXAMPLE, run_job
 from flare_world import (
     WEIGHTS,
     ServerProcess,
@@ -109,6 +110,20 @@ def test_the_server_hears_of_a_budget_only_that_it_is_spent(noisy):
     assert answer["DXO"] == {"kind": "WEIGHT_DIFF", "data": {SPENT: True}, "meta": {}}
     assert set(answer) == {"__headers__", "DXO"}
     assert any("BudgetExhaustedError: a contribution would bring" in line for line in sites[0].log)
+
+
+@pytest.mark.slow
+def test_a_whole_job_ends_when_budgets_are_spent_and_has_trained_for_them_only(noisy, tmp_path):
+    text = (EXAMPLE / "train.py").read_text()
+    begin = "        weights = trained("
+    counts = f'        open({str(tmp_path / "trained")!r}, "a").write("once\\n")\n'
+    (tmp_path / "train.py").write_text(text.replace(begin, counts + begin))
+    job = run_job(noisy, options=[tmp_path / "train.py"], may_fail=True)
+    assert job.has_failed
+    assert "RunEndedError: the run ends: 4 of 4 contributors have spent the privacy" in job.log
+    assert len((tmp_path / "trained").read_text().splitlines()) == len(SITES) * NOISE.rounds
+    sent = [m for m in job.messages if m["site"] and "/DXO/data/veilsum_spent" in m["keys"]]
+    assert sorted(message["site"] for message in sent) == SITES
 
 
 def says_spent(site):

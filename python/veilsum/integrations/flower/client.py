@@ -18,7 +18,7 @@ from veilsum.errors import (
 from veilsum.identity import Role
 from veilsum.integrations.federation_file import shown
 from veilsum.integrations.flower.node_log import show_in_node_log
-from veilsum.integrations.flower.party import PartyOf, configured_party
+from veilsum.integrations.flower.party import Party, PartyOf, configured_party
 from veilsum.integrations.flower.records import (
     ENROL,
     OPEN,
@@ -113,7 +113,7 @@ class SecureMod:
         if category == "evaluate":
             return self._evaluate(message, context, call_next)
         if kind == f"query.{ENROL}":
-            folder = PartyFolder(self._party(context).folder)
+            folder = PartyFolder(self._party_of(context).folder)
             _check_federation(folder, federation_in(message.content))
             return Message(pack([folder.enrolment.to_bytes()]), reply_to=message)
         if kind == f"query.{OPEN}":
@@ -123,7 +123,7 @@ class SecureMod:
     def _train(self, message: Message, context: Context, call_next: AppCall) -> Message:
         descriptor = take_announcement(message.content)
         received = named_arrays(message.content)
-        layout, party = ModelVector(received), self._party(context)
+        layout, party = ModelVector(received), self._party_of(context)
         folder = PartyFolder(party.folder)
         self._check_agreed(folder, layout, descriptor)
         contributor = folder.contributor(passphrase=party.passphrase)
@@ -163,8 +163,11 @@ class SecureMod:
         )
         return Message(RecordDict({"metrics": metrics}), reply_to=message)
 
+    def _party_of(self, context: Context) -> Party:
+        return arguments.instance("what party returns", self._party(context), Party)
+
     def _open(self, message: Message, context: Context) -> Message:
-        party = self._party(context)
+        party = self._party_of(context)
         folder = PartyFolder(party.folder)
         if Role.HOLDER not in folder.roles:
             raise PolicyRefusedError(f"{folder.enrolment.name} holds no share of the key")
