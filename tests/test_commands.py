@@ -113,7 +113,10 @@ def test_list_of_programs_has_none_of_a_package_that_is_not_always_there():
     files = {os.path.realpath(line) for line in listing.splitlines() if "bin/" in line}
     here = {name: shutil.which(name, path="/usr/bin:/bin:/usr/sbin:/sbin") for name in BARE}
     others = {name for name, path in here.items() if path and os.path.realpath(path) not in files}
-    assert others == set()
+    # Of several packages that have a program, as awk, this machine may have chosen another.
+    chosen = {name for name in others if os.path.islink(here[name])}
+    chosen = {name for name in chosen if os.readlink(here[name]).startswith("/etc/alternatives/")}
+    assert others - chosen == set()
 
 
 # ---- what is found ----

@@ -1,6 +1,7 @@
 """What the adapters of all frameworks share, and what they say where their framework is missing."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -13,8 +14,10 @@ from veilsum.errors import (
     PassphraseError,
     PolicyRefusedError,
     ProtocolError,
+    RunEndedError,
 )
 from veilsum.identity import Identity
+from veilsum.integrations.budgets import Budgets
 from veilsum.integrations.federation_file import parse_hash, read_federation
 from veilsum.integrations.run_folder import RunFolder
 from veilsum.integrations.site_party import read_passphrase, site_path
@@ -240,3 +243,38 @@ def test_files_that_are_no_passphrase_are_refused(tmp_path, data):
     file.write_bytes(data)
     with pytest.raises(PassphraseError, match="one line"):
         read_passphrase(str(file), "site-1")
+
+
+# ---- whose budget is spent ----
+
+
+def names_in(error):
+    return re.search(r"\((.*)\)", str(error))[1].split(", ")
+
+
+def test_run_ends_when_too_few_are_left_that_may_contribute():
+    agreed = federation(min_contributors=3)
+    everybody = [party.name for party in agreed.contributors]
+    budgets = Budgets(agreed)
+    budgets.told(everybody[0])
+    budgets.told("nobody on the roster")
+    budgets.check()
+    budgets.told(everybody[1])
+    with pytest.raises(RunEndedError, match=r"2 of 4 contributors.*; 2 are left") as caught:
+        budgets.check(history=["the rounds"])
+    assert names_in(caught.value) == everybody[:2]
+    assert caught.value.history == ["the rounds"]
+    budgets.contributed(everybody[:1])
+    budgets.check()
+    assert budgets.spent == {everybody[1]}
+
+
+def test_what_was_said_in_the_place_of_a_party_is_void_when_it_is_reached_elsewhere():
+    agreed = federation(min_contributors=3)
+    ada, bob, cyd, _ = (party.name for party in agreed.contributors)
+    budgets = Budgets(agreed)
+    for name, place in ((ada, 1), (bob, 2), (cyd, 3)):
+        budgets.told(name, by=place)
+    budgets.reached_at({ada: 1, bob: 7})  # One moved, one is gone.
+    assert budgets.spent == {ada}
+    budgets.check()

@@ -21,6 +21,7 @@ from flwr.app import Error, Message, RecordDict
 from flwr.serverapp.strategy import FedAvg
 from veilsum.errors import NotEnoughSharesError, RunEndedError
 from veilsum.integrations import opening
+from veilsum.integrations.flower import nodes
 from veilsum.integrations.flower.records import spent
 from veilsum.privacy import GaussianNoise
 from veilsum.secure_sum import PartyFolder
@@ -172,6 +173,30 @@ def test_a_stranger_that_says_so_for_others_counts_for_nothing(tmp_path):
     secure, result = start(tmp_path, grid, num_rounds=1)
     assert secure._budgets.spent == frozenset()
     assert_same(result.arrays, model_of_the_loop(1))
+
+
+def test_one_node_after_another_with_other_names_ends_no_run(tmp_path, monkeypatch):
+    """Enrolments are public: a node that joins anew each round says of another party each time."""
+    federation_of(tmp_path)
+    grid = grid_of(client_app(tmp_path))
+    monkeypatch.setattr(nodes, "_RETRY_SECONDS", 0)
+    secure = strategy(tmp_path, few())
+    liar = 1  # Of two nodes with one name, the lower number is believed.
+
+    def intercept(message):
+        node, number = message.metadata.dst_node_id, secure._round and secure._round.number
+        if node == liar + (number or 0) - 1 and message.metadata.message_type == "train":
+            grid.nodes.pop(node)  # It leaves, and comes again as another.
+            grid.nodes[node + 1] = (client_app(tmp_path), {"partition-id": number % 4})
+            return Message(spent(), reply_to=message)
+        if node not in (100, 103) and message.metadata.message_type == "train":
+            return "lost" if number == 4 else None
+        return "lost" if node == 100 and number == 4 else None
+
+    grid.nodes[liar] = (client_app(tmp_path), {"partition-id": 0})
+    grid.intercept = intercept
+    secure.start(grid, initial_record(), num_rounds=4)
+    assert [len(record.contributors) for record in secure.history] == [3, 3, 3, 0]
 
 
 def test_what_was_made_before_is_sent_again_and_nothing_is_trained(tmp_path):

@@ -1,6 +1,6 @@
 """Which contributors can send no more, and when a run ends for it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from veilsum.errors import RunEndedError
@@ -12,9 +12,10 @@ __all__ = ["Budgets"]
 class Budgets:
     """Keeps who has said that its privacy budget is spent, and has not contributed since.
 
-    What a party says counts for that party alone, and only while nothing of it is in a sum. So to
-    end a run takes as many parties as could have stopped it before, by sending nothing. It is kept
-    for one job of the server's: whoever starts again asks again.
+    What is said counts for one party, while nothing of that party is in a sum, and while whoever
+    said it is still where the party is reached. So to end a run takes as many parties, all at once,
+    as could have stopped it before by sending nothing. It is kept for one job of the server's:
+    whoever starts again asks again.
 
     Args:
         federation: says who may contribute, and how many a sum takes.
@@ -22,21 +23,29 @@ class Budgets:
 
     def __init__(self, federation: Federation) -> None:
         self._federation = federation
-        self._spent = set[str]()
+        self._spent = dict[str, object]()  # By name: who said it.
 
     @property
     def spent(self) -> frozenset[str]:
         """The names of those whose budget is spent."""
         return frozenset(self._spent)
 
-    def told(self, name: str) -> None:
-        """A contributor says that its budget is spent."""
+    def told(self, name: str, *, by: object = None) -> None:
+        """A contributor says that its budget is spent; ``by``: where it is reached."""
         if self._federation.contributor(name) is not None:
-            self._spent.add(name)
+            self._spent[name] = by
 
     def contributed(self, names: Iterable[str]) -> None:
         """These have contributed, whatever was said before."""
-        self._spent.difference_update(names)
+        for name in names:
+            self._spent.pop(name, None)
+
+    def reached_at(self, places: Mapping[str, object]) -> None:
+        """Where contributors are reached now: what others have said in their place is void.
+
+        Else one node after another, each with the name of another party, could end a run alone.
+        """
+        self._spent = {name: by for name, by in self._spent.items() if places.get(name) == by}
 
     def check(self, history: Any = None) -> None:
         """To be called when a round was not opened.

@@ -209,7 +209,7 @@ class SecureStrategy(Strategy):
         # The federation's number cannot stand for it: that is never given twice, whatever becomes
         # of the model. In ``veilsum.FedAvg`` one number is both: its run ends with its process.
         offset = done.num_done
-        if offset >= num_rounds > 0:
+        if offset >= max(num_rounds, 1):
             _log.warning(
                 "all %d rounds of this run are done, and no more is asked for: nothing is trained. "
                 "To go on, ask for more rounds: their number counts those of all starts together. "
@@ -245,6 +245,8 @@ class SecureStrategy(Strategy):
     ) -> Iterable[Message]:
         """The wrapped strategy's messages, with the announcement of the round."""
         self._grid, done = grid, self._checkpoint()
+        self._nodes.update(grid, timeout=self._timeout)
+        self._budgets.reached_at(self._nodes.contributors())
         messages = list(
             self._strategy.configure_train(
                 done.num_done + 1, arrays, config, self._view(grid, without=self._budgets.spent)
@@ -289,10 +291,13 @@ class SecureStrategy(Strategy):
             raise ProtocolError("no round was announced, so there is no sum")
         current, self._round = self._round, None
         meter, aggregator = current.meter, current.aggregator
-        parties = {node: name for name, node in self._nodes.contributors().items()}
         failures, spent = current.receive(replies, asked=self._asked)
-        for node in spent & parties.keys():
-            self._budgets.told(parties[node])
+        self._nodes.update(self._grid, timeout=self._timeout)
+        places = self._nodes.contributors()
+        for name, node in places.items():
+            if node in spent:
+                self._budgets.told(name, by=node)
+        self._budgets.reached_at(places)
         self._budgets.contributed(aggregator.contributors)
         holders = self._holders(meter)
         abandoned: str | None = None

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from nvflare.recipe.spec import Recipe
 
+from veilsum import arguments
 from veilsum.integrations.nvflare.party_filter import PartyFilter
 
 __all__ = ["add_party_filter"]
@@ -43,5 +44,5 @@ def add_party_filter(
             leave_out=leave_out,
             num_threads=num_threads,
         ),
-        tasks=list(tasks),
+        tasks=arguments.names("tasks", tasks),
     )
