@@ -181,21 +181,29 @@ def test_one_node_after_another_with_other_names_ends_no_run(tmp_path, monkeypat
     grid = grid_of(client_app(tmp_path))
     monkeypatch.setattr(nodes, "_RETRY_SECONDS", 0)
     secure = strategy(tmp_path, few())
-    liar = 1  # Of two nodes with one name, the lower number is believed.
 
     def intercept(message):
-        node, number = message.metadata.dst_node_id, secure._round and secure._round.number
-        if node == liar + (number or 0) - 1 and message.metadata.message_type == "train":
-            grid.nodes.pop(node)  # It leaves, and comes again as another.
-            grid.nodes[node + 1] = (client_app(tmp_path), {"partition-id": number % 4})
+        node, kind = message.metadata.dst_node_id, message.metadata.message_type
+        if kind == "train" and node < 100:
+            said.append(node)
             return Message(spent(), reply_to=message)
-        if node not in (100, 103) and message.metadata.message_type == "train":
-            return "lost" if number == 4 else None
-        return "lost" if node == 100 and number == 4 else None
+        return "lost" if kind == "train" and secure._round.number == 4 else None
 
-    grid.nodes[liar] = (client_app(tmp_path), {"partition-id": 0})
+    send = grid.send_and_receive
+
+    def leaves_after_an_opening(messages, **options):
+        replies = send(messages, **options)
+        if any(m.metadata.message_type == "query.veilsum_open" for m in messages):
+            grid.nodes.pop(said[-1], None)
+            grid.nodes[said[-1] + 1] = (client_app(tmp_path), {"partition-id": said[-1] % 4})
+        return replies
+
+    said, grid.send_and_receive = [], leaves_after_an_opening
+    # Of two nodes with one name, the lower number is believed.
+    grid.nodes[1] = (client_app(tmp_path), {"partition-id": 0})
     grid.intercept = intercept
     secure.start(grid, initial_record(), num_rounds=4)
+    assert said == [1, 2, 3, 4]
     assert [len(record.contributors) for record in secure.history] == [3, 3, 3, 0]
 
 
