@@ -195,3 +195,19 @@ def test_ragged_lists_are_refused():
 def test_no_message_grows_with_what_was_given():
     assert len(arguments.text_of("x" * 10_000)) < 80
     assert arguments.text_of(1 << 20_000) == "an int of 20001 bits"
+
+
+@pytest.mark.parametrize(
+    "value", [["a", "b"], ("a", "b"), {"a": 1, "b": 2}, {"a": 0, "b": 0}.keys()]
+)
+def test_collections_of_words_become_lists(value):
+    assert arguments.names("x", value) == ["a", "b"]
+    assert arguments.names("x", ()) == []
+
+
+@pytest.mark.parametrize(
+    "value", ["ab", b"ab", None, 3, ["a", 1], [b"a"], [None], iter(["a"]), np.array(3)]
+)
+def test_what_is_no_collection_of_words_is_a_type_error_with_the_name(value):
+    with pytest.raises(TypeError, match="leave_out must be a list of str"):
+        arguments.names("leave_out", value)

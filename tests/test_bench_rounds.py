@@ -319,3 +319,13 @@ def test_documents_take_their_tables_from_the_results(results, tmp_path):
 def test_documents_show_what_was_measured(path: Path):
     text = path.read_text(encoding="utf-8")
     assert filled(text) == text, "./run bench --documents writes the tables anew"
+
+
+def test_a_table_of_all_methods_has_those_without_a_key_and_those_with_one(results, tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps(results.to_dict()))
+    place = "<!-- table a.json methods{} -->\nold\n<!-- end of table -->"
+    for bits, num_rows in (("", 3), (f" {KEY_BITS}", 3), (" 0", 1), (" 2048", 1)):
+        lines = filled(place.format(bits), tmp_path).splitlines()
+        assert len([line for line in lines if line.startswith("|")]) == 2 + num_rows, bits
+    with pytest.raises(ValueError, match="name it after its kind"):
+        filled(place.format("").replace("methods", "phases"), tmp_path)

@@ -1,13 +1,24 @@
 """What the adapters of all frameworks share, and what they say where their framework is missing."""
 
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 from known_keys import known_key
 from protocol_parties import federation
-from veilsum.errors import InvalidArgumentError, MalformedDataError, PassphraseError, ProtocolError
+from veilsum.errors import (
+    InvalidArgumentError,
+    MalformedDataError,
+    PassphraseError,
+    PolicyRefusedError,
+    ProtocolError,
+    RunEndedError,
+)
+from veilsum.identity import Identity
+from veilsum.integrations.budgets import Budgets
+from veilsum.integrations.federation_file import parse_hash, read_federation
 from veilsum.integrations.run_folder import RunFolder
 from veilsum.integrations.site_party import read_passphrase, site_path
 
@@ -31,6 +42,7 @@ def test_rounds_have_growing_numbers_across_restarts(tmp_path):
     first = RunFolder(tmp_path / "run", agreed)
     assert [first.new_round()[0] for _ in range(2)] == [1, 2]
     first.keep_transcript(2, b"what was signed")
+    first.erase(2)
     second = RunFolder(tmp_path / "run", agreed)
     assert second.run_id == first.run_id
     assert second.new_round()[0] == 3
@@ -63,7 +75,9 @@ def test_folder_of_another_federation_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [None, "", "{}", '{"veilsum": "party", "version": 1}', "[" * 999]
+    "content",
+    [None, "", "{}", '{"veilsum": "party", "version": 1}', "[" * 999, "[" * 60_000, " " * 70_000],
+    ids=["missing", "empty", "no fields", "a party", "nested", "deep", "long"],
 )
 def test_folder_that_is_none_is_refused(tmp_path, content):
     folder = tmp_path / "run"
@@ -79,9 +93,48 @@ def test_round_that_is_dropped_keeps_its_number_and_nothing_else(tmp_path):
     run = RunFolder(tmp_path / "run", federation())
     number, store = run.new_round()
     store.put("contribution", "x", [known_key(2048).public.to_bytes()])
-    run.drop(number)
+    run.erase(number)
     assert list((tmp_path / "run" / "round-000001").iterdir()) == []
     assert run.new_round()[0] == 2
+
+
+def round_with_ciphertexts(run):
+    number, store = run.new_round()
+    store.put("contribution", "x", [known_key(2048).public.to_bytes()])
+    return number, store
+
+
+def files_of(run):
+    return sorted(
+        path.relative_to(run.path).as_posix() for path in run.path.rglob("*") if path.is_file()
+    )
+
+
+def test_ciphertexts_of_an_aggregator_that_died_are_erased_and_numbers_stay_taken(tmp_path):
+    agreed = federation()
+    died = RunFolder(tmp_path / "run", agreed)
+    for _ in range(3):
+        round_with_ciphertexts(died)[1].close()  # As the end of its process does.
+    died.keep_transcript(2, b"what was signed")  # It died before it erased the round.
+    (died.path / "round-000003" / ".contribution.abc.part").write_bytes(b"half of it")
+    run = RunFolder(tmp_path / "run", agreed)
+    run.erase_ended()
+    assert files_of(run) == ["round-000002.transcript", "run.json"]
+    assert run.new_round()[0] == 4
+
+
+def test_rounds_that_are_not_over_are_not_erased(tmp_path):
+    run = RunFolder(tmp_path / "run", federation())
+    stores = [round_with_ciphertexts(run)[1] for _ in range(3)]
+    for store in stores[:2]:
+        store.close()
+    run.erase_ended(up_to=1)
+    assert list((run.path / "round-000001").iterdir()) == []
+    assert stores[1].names("contribution") == ["x"]
+    run.erase_ended()  # Somebody is at work on the third.
+    assert list((run.path / "round-000002").iterdir()) == []
+    assert stores[2].names("contribution") == ["x"]
+    run.begun_after(1)[1].put("opening", "x", [known_key(2048).public.to_bytes()])
 
 
 def test_round_that_was_begun_is_found_again_by_its_number(tmp_path):
@@ -92,6 +145,7 @@ def test_round_that_was_begun_is_found_again_by_its_number(tmp_path):
     for number in (999_999, 1_000_000):  # By number: the second name sorts before the first.
         (tmp_path / "run" / f"round-{number}").mkdir()
     run.keep_transcript(2, b"what was signed")
+    run.erase(2)
     begun = {after: run.begun_after(after) for after in (0, 1, 3, 999_999)}
     assert {after: number for after, (number, _) in begun.items()} == {
         0: 1,
@@ -102,6 +156,57 @@ def test_round_that_was_begun_is_found_again_by_its_number(tmp_path):
     assert run.begun_after(1_000_000) is None
     begun[1][1].put("opening", "x", [known_key(2048).public.to_bytes()])
     assert list((tmp_path / "run" / "round-000003").iterdir())
+
+
+def test_what_is_no_path_is_refused():
+    for path in (3, b"run", None):
+        with pytest.raises(TypeError, match="store must be a path"):
+            RunFolder(path, federation())
+        with pytest.raises(TypeError, match="must be a path"):
+            site_path(path, "site-1")
+    with pytest.raises(InvalidArgumentError, match="store is"):
+        RunFolder("", federation())
+
+
+def test_a_description_that_never_ends_is_refused(tmp_path):
+    RunFolder(tmp_path / "run", federation())
+    (tmp_path / "run" / "run.json").unlink()
+    os.mkfifo(tmp_path / "run" / "run.json")
+    with pytest.raises(MalformedDataError, match=r"run\.json is missing or damaged"):
+        RunFolder(tmp_path / "run", federation())
+
+
+# ---- the dealer's file ----
+
+
+def test_federation_file_is_read_and_pinned(tmp_path):
+    agreed = federation()
+    file = tmp_path / "federation.veil"
+    file.write_bytes(agreed.signed_by(Identity.generate("dealer")))
+    for text in (agreed.hash.hex(), f"sha256:{agreed.hash.hex().upper()}", f" {agreed.hash.hex()}"):
+        pin = parse_hash(text)
+        assert read_federation(file, expected_hash=pin).hash == agreed.hash
+    assert read_federation(str(file), expected_hash=None).hash == agreed.hash
+    with pytest.raises(PolicyRefusedError):
+        read_federation(file, expected_hash=bytes(32))
+
+
+@pytest.mark.parametrize("text", ["", "abc", "0" * 63, "g" * 64, "sha1:" + "0" * 64])
+def test_what_is_no_hash_is_refused(text):
+    with pytest.raises(InvalidArgumentError, match="64 hexadecimal digits"):
+        parse_hash(text)
+
+
+def test_what_is_no_federation_file_is_refused(tmp_path):
+    with pytest.raises(TypeError, match="federation_hash must be a str"):
+        parse_hash(bytes(32))
+    with pytest.raises(TypeError, match="federation must be a path"):
+        read_federation(1, expected_hash=None)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(MalformedDataError, match="no regular file"):
+        read_federation(tmp_path / "pipe", expected_hash=None)
+    with pytest.raises(FileNotFoundError):
+        read_federation(tmp_path / "none", expected_hash=None)
 
 
 # ---- a site's party ----
@@ -138,3 +243,38 @@ def test_files_that_are_no_passphrase_are_refused(tmp_path, data):
     file.write_bytes(data)
     with pytest.raises(PassphraseError, match="one line"):
         read_passphrase(str(file), "site-1")
+
+
+# ---- whose budget is spent ----
+
+
+def names_in(error):
+    return re.search(r"\((.*)\)", str(error))[1].split(", ")
+
+
+def test_run_ends_when_too_few_are_left_that_may_contribute():
+    agreed = federation(min_contributors=3)
+    everybody = [party.name for party in agreed.contributors]
+    budgets = Budgets(agreed)
+    budgets.told(everybody[0])
+    budgets.told("nobody on the roster")
+    budgets.check()
+    budgets.told(everybody[1])
+    with pytest.raises(RunEndedError, match=r"2 of 4 contributors.*; 2 are left") as caught:
+        budgets.check(history=["the rounds"])
+    assert names_in(caught.value) == everybody[:2]
+    assert caught.value.history == ["the rounds"]
+    budgets.contributed(everybody[:1])
+    budgets.check()
+    assert budgets.spent == {everybody[1]}
+
+
+def test_what_was_said_in_the_place_of_a_party_is_void_when_it_is_reached_elsewhere():
+    agreed = federation(min_contributors=3)
+    ada, bob, cyd, _ = (party.name for party in agreed.contributors)
+    budgets = Budgets(agreed)
+    for name, place in ((ada, 1), (bob, 2), (cyd, 3)):
+        budgets.told(name, by=place)
+    budgets.reached_at({ada: 1, bob: 7})  # One moved, one is gone.
+    assert budgets.spent == {ada}
+    budgets.check()

@@ -211,14 +211,16 @@ def size_and_folder_mistakes(root):
 # ---- kernel files: one table, or the linker may pick their AVX code for everyone ----
 
 
+def output_of(*command):
+    """What a tool of binutils says. Debian's g++ and clang bring them; others may not."""
+    if not shutil.which(command[0]):
+        pytest.skip(f"no {command[0]} here, a tool of binutils")
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
 def exported_symbols(object_file):
     """(type, name) of what a linker sees of an object file, weak symbols too."""
-    listing = subprocess.run(
-        ["nm", "--defined-only", "--extern-only", object_file],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
+    listing = output_of("nm", "--defined-only", "--extern-only", object_file)
     return [tuple(line.split()[1:3]) for line in listing.splitlines() if line.strip()]
 
 
@@ -230,12 +232,7 @@ def kernel_mistakes(name, object_file):
 
 
 def disassembly(object_file):
-    return subprocess.run(
-        ["objdump", "--disassemble", "--no-show-raw-insn", object_file],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
+    return output_of("objdump", "--disassemble", "--no-show-raw-insn", object_file)
 
 
 def secrets_on_the_stack(name, object_file):

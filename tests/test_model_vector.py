@@ -50,7 +50,8 @@ def test_shifted_rounds_each_array_once_and_keeps_the_rest():
 
 
 def test_left_out_entries_stay():
-    vector = ModelVector({"n.running_mean": [1.0], "n.weight": [2.0]}, leave_out=["*.running_*"])
+    model = {"n.running_mean": np.array([1.0]), "n.weight": np.array([2.0])}
+    vector = ModelVector(model, leave_out=["*.running_*"])
     assert vector.names == ("n.weight",)
     assert vector.shifted(np.array([1.0]))["n.running_mean"].tolist() == [1.0]
 
@@ -98,3 +99,38 @@ def test_models_that_have_no_vector_are_refused():
         ModelVector({**MODEL, "z": np.zeros(1, complex)})
     with pytest.raises(InvalidArgumentError, match="shape"):
         ModelVector(MODEL).unflatten(np.zeros(7))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ([1.0, 2.0], "'b' is a list, not an array"),
+        ((1.0, 2.0), "'b' is a tuple, not an array"),
+        ({"scale": np.ones(2)}, "'b' is a dict, not an array"),
+        (1.0, "'b' is a float, not an array"),
+        (None, "'b' is a NoneType, not an array"),
+        (memoryview(b"ab"), "'b' is a memoryview, not an array"),
+        (np.ma.masked_array([1.0, 2.0], [0, 1]), "'b' is a masked array"),
+        (np.array([None, {}]), "'b' must be an array of numbers, not of object"),
+        (np.array(["a", "b"]), "'b' must be an array of numbers, not of <U1"),
+        (np.zeros(2, "f4,f4"), "'b' must be an array of numbers"),
+        (np.zeros(2, complex), "'b' has the dtype complex128"),
+        (np.zeros(2, np.longdouble), "'b' has the dtype (float128|longdouble)"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_not_wholly_an_array_is_refused_by_name(value, message):
+    with pytest.raises(TypeError, match=message):
+        ModelVector({**MODEL, "b": value})
+    with pytest.raises(TypeError, match=message):
+        ModelVector(MODEL).flatten({**MODEL, "b": value})
+
+
+def test_other_types_than_models_and_patterns_are_refused():
+    for model in (None, [np.ones(2)], np.ones(2)):
+        with pytest.raises(TypeError, match="model must be a Mapping"):
+            ModelVector(model)
+    with pytest.raises(TypeError, match="leave_out must be a list of str"):
+        ModelVector(MODEL, leave_out="w")
+    with pytest.raises(TypeError, match="names of a model are str, not 3"):
+        ModelVector({**MODEL, 3: np.ones(2)})

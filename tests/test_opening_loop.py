@@ -7,7 +7,7 @@ import veilsum as vs
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from protocol_parties import NAMES, TRUSTS, Round, assert_sums, federation, quantised_sum
-from veilsum.errors import NotEnoughSharesError, ProtocolError
+from veilsum.errors import InvalidArgumentError, NotEnoughSharesError, ProtocolError
 from veilsum.integrations import opening
 
 NUM_HOLDERS, THRESHOLD = 4, 3
@@ -204,7 +204,7 @@ def test_late_answer_is_taken_in_the_place_of_another(clock):
 def test_round_without_enough_holders_is_given_up_in_bounded_time(trust, fate, clock):
     fates = {name: [fate] for name in ("holder_1", "holder_3", *NAMES)}
     world = World(trust, clock, **fates)
-    with pytest.raises(NotEnoughSharesError, match=r"Missing: (holder-1|ada)"):
+    with pytest.raises(NotEnoughSharesError, match=r"missing: (holder-1|ada)"):
         world.open()
     # Each is asked once before it is too few, and once more after the last pause.
     num_failing = 2 if trust == "threshold" else 1 if trust == "authority" else len(NAMES)
@@ -225,9 +225,87 @@ def test_pauses_grow_and_the_last_try_comes_at_the_end(clock):
     assert [when - start for when in tries] == [0, 2, 6, 14, 30, 60, 90, 100]
 
 
+def test_log_tells_how_many_are_needed_and_how_long_it_still_waits(clock):
+    world = World("threshold", clock, holder_1=[AWAY], holder_3=[AWAY])
+    with pytest.raises(NotEnoughSharesError):
+        world.open(wait_seconds=5)
+    told = "holders of the key are missing: holder-1, holder-3; 3 of 4 needed, 2 there"
+    assert world.log == [
+        f"{told}; waiting for them, 5 s more",
+        f"{told}; waiting for them, 3 s more",
+        f"{told}; not waiting for them",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"wait_seconds": float("nan")}, InvalidArgumentError),
+        ({"wait_seconds": -1}, InvalidArgumentError),
+        ({"wait_seconds": "1"}, TypeError),
+        ({"max_request_bytes": 0}, InvalidArgumentError),
+        ({"max_request_bytes": 1e6}, TypeError),
+    ],
+)
+def test_limits_out_of_range_are_refused_before_anybody_is_asked(options, error, clock):
+    world = World("threshold", clock)
+    with pytest.raises(error, match=next(iter(options))):
+        world.open(**options)
+    assert world.holders.asked == []
+
+
+# ---- before anybody trains ----
+
+
+TOO_MANY = {"threshold": ["holder-1", "holder-3"], "authority": HOLDERS[:1], "shared": NAMES}
+
+
+def await_holders(world, **options):
+    start = world.clock.now
+    try:
+        opening.await_holders(
+            world.holders,
+            federation=world.state.federation,
+            log=world.log.append,
+            **({"wait_seconds": WAIT_SECONDS} | options),
+        )
+    finally:
+        world.seconds = world.clock.now - start
+
+
+@pytest.mark.parametrize("trust", TRUSTS)
+def test_nobody_waits_while_enough_holders_are_there(trust, clock):
+    away = {} if trust == "authority" else {"holder_2": [AWAY], "ada": [AWAY]}
+    world = World(trust, clock, **away)
+    await_holders(world)
+    assert world.log == []
+    assert world.holders.asked == []
+    assert world.seconds == 0
+
+
+def test_training_waits_for_holders_that_come_in_time(clock):
+    world = World("threshold", clock, holder_1=[AWAY, AWAY, ANSWERS], holder_3=[AWAY])
+    await_holders(world)
+    assert world.seconds == 6
+    assert [line.partition("; waiting")[0] for line in world.log] == [
+        "holders of the key are missing: holder-1, holder-3; 3 of 4 needed, 2 there"
+    ] * 2
+
+
+@pytest.mark.parametrize("trust", TRUSTS)
+def test_without_enough_holders_nobody_is_asked_to_train(trust, clock):
+    world = World(trust, clock, **{name.replace("-", "_"): [AWAY] for name in TOO_MANY[trust]})
+    with pytest.raises(NotEnoughSharesError, match="nobody was asked to train"):
+        await_holders(world)
+    assert world.seconds == WAIT_SECONDS
+    assert world.holders.asked == []
+
+
 def test_no_wait_asks_everyone_once(clock):
     world = World("threshold", clock, holder_1=[REFUSES], holder_3=[REFUSES])
-    with pytest.raises(NotEnoughSharesError, match="Missing: holder-1, holder-3"):
+    with pytest.raises(
+        NotEnoughSharesError, match=r"missing: holder-1, holder-3; 3 of 4 needed, 2 there$"
+    ):
         world.open(wait_seconds=0)
     assert max(map(world.holders.num_asked, HOLDERS)) == 1
     assert clock.pauses == []
@@ -250,7 +328,9 @@ def test_answer_counts_for_whoever_signed_it(clock):
         return {"holder-1": answers["holder-2"], "holder-3": answers["holder-3"]}
 
     world.holders.ask = relayed
-    with pytest.raises(NotEnoughSharesError, match="Missing: holder-1, holder-4"):
+    with pytest.raises(
+        NotEnoughSharesError, match=r"missing: holder-1, holder-4; 3 of 4 needed, 2 there$"
+    ):
         world.open(wait_seconds=0)
 
 

@@ -1,5 +1,7 @@
 """PyTorch's states as vectors. Skipped where torch is not installed: its wheels bring CUDA."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -143,8 +145,105 @@ def test_states_that_do_not_fit_are_refused_by_name():
         StateVector(module, leave_out=["4.*"])
 
 
-def test_sparse_and_complex_tensors_are_refused_by_name():
-    with pytest.raises(TypeError, match="'e' is sparse"):
-        StateVector({"w": torch.ones(1), "e": torch.eye(2).to_sparse()})
-    with pytest.raises(TypeError, match="'z' has the dtype complex64"):
-        StateVector({"w": torch.ones(1), "z": torch.zeros(1, dtype=torch.complex64)})
+# ---- what is not wholly a tensor ----
+
+
+class Wrapped(torch.Tensor):
+    """As tensors of quantisation libraries: looks like one of floats, and holds something else."""
+
+
+class WithExtraState(torch.nn.Linear):
+    def get_extra_state(self):
+        return {"scales": torch.ones(3)}
+
+    def set_extra_state(self, state):
+        self.extra = state
+
+
+def quantised(values):
+    with warnings.catch_warnings():  # Deprecated, and still met in states.
+        warnings.simplefilter("ignore")
+        return torch.quantize_per_tensor(values, 0.1, 0, torch.qint8)
+
+
+def by_rows():
+    with warnings.catch_warnings():  # In beta, it says.
+        warnings.simplefilter("ignore")
+        return torch.eye(2).to_sparse_csr()
+
+
+def nested():
+    return torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
+
+
+NO_TENSORS = {
+    "tuple": ((torch.ones(2), None), "is a tuple, not a tensor"),
+    "dict": ({"weight": torch.ones(2)}, "is a dict, not a tensor"),
+    "list": ([1.0, 2.0], "is a list, not a tensor"),
+    "array": (np.ones(2), "is a ndarray, not a tensor"),
+    "number": (1.5, "is a float, not a tensor"),
+    "none": (None, "is a NoneType, not a tensor"),
+    "dtype": (torch.qint8, "is a dtype, not a tensor"),
+    "quantised": (quantised(torch.ones(2)), r"is quantised; pass its dequantize\(\)"),
+    "sparse": (torch.eye(2).to_sparse(), r"is sparse or nested; pass its to_dense\(\)"),
+    "rows": (by_rows(), "is sparse or nested"),
+    "meta": (torch.ones(2, device="meta"), "has no values yet"),
+    "wrapped": (torch.ones(2).as_subclass(Wrapped), "is a Wrapped, which may hold"),
+    "complex": (torch.zeros(1, dtype=torch.complex64), "has the dtype complex64"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_TENSORS)
+def test_what_is_not_wholly_a_tensor_is_refused_by_name_with_the_cure(kind):
+    entry, message = NO_TENSORS[kind]
+    state = {"w": torch.ones(3), f"layer.{kind}": entry}
+    with pytest.raises(TypeError, match=rf"'layer\.{kind}' {message}.*leave_out=\['layer\.{kind}'"):
+        StateVector(state)
+    layout = StateVector(state, leave_out=["layer.*"])
+    assert layout.names == ("w",)
+    assert (layout.unflatten(layout.model[0])[f"layer.{kind}"] is entry) == (
+        not isinstance(entry, torch.Tensor)
+    )
+    layout.flatten(state)
+    with pytest.raises(TypeError, match=f"'w' {message}"):
+        layout.flatten({"w": entry})
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_nested_tensors_and_narrow_floats_are_refused_by_name():
+    with pytest.raises(TypeError, match="'e' is sparse or nested"):
+        StateVector({"w": torch.ones(1), "e": nested()})
+    if hasattr(torch, "float8_e4m3fn"):
+        with pytest.raises(TypeError, match="'e' has the dtype float8_e4m3fn; pass it in float16"):
+            StateVector({"w": torch.ones(1), "e": torch.ones(1).to(torch.float8_e4m3fn)})
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_quantised_modules_are_refused_and_not_summed_in_part():
+    module = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU())
+    packed = torch.ao.quantization.quantize_dynamic(module, {torch.nn.Linear})
+    with pytest.raises(TypeError, match=r"'0\._packed_params\.dtype' is a dtype, not a tensor"):
+        StateVector(packed)
+    module[0].weight = torch.nn.Parameter(torch.ones((3, 4), dtype=torch.int8), requires_grad=False)
+    with pytest.raises(TypeError, match=r"parameter '0\.weight' is of int8.*dequantise"):
+        StateVector(module)
+    assert StateVector(module, leave_out=["0.weight"]).names == ("0.bias",)
+
+
+def test_extra_state_is_kept_where_it_is_left_out_by_name():
+    module = WithExtraState(2, 3)
+    with pytest.raises(TypeError, match="'_extra_state' is a dict"):
+        StateVector(module)
+    layout = StateVector(module, leave_out=["*_extra_state"])
+    layout.load(module, layout.model[0] + 1)
+    assert set(module.extra) == {"scales"}
+
+
+def test_other_types_than_states_and_patterns_are_refused():
+    for state in (None, [torch.ones(1)], torch.ones(1)):
+        with pytest.raises(TypeError, match="state must be a Module or Mapping"):
+            StateVector(state)
+    with pytest.raises(TypeError, match="leave_out must be a list of str"):
+        StateVector({"w": torch.ones(1)}, leave_out="w")
+    with pytest.raises(TypeError, match="names of a state are str, not 3"):
+        StateVector({"w": torch.ones(1), 3: torch.ones(1)})

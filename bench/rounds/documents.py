@@ -33,8 +33,8 @@ _PLACE = re.compile(
 )
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
-_TABLES: dict[str, Callable[[Results, int], Table]] = {
-    "phases": phases_table,
+_TABLES: dict[str, Callable[[Results, int | None], Table]] = {
+    "phases": lambda results, key_bits: phases_table(results, _needed(key_bits)),
     "methods": methods_table,
     "scale": lambda results, _: scale_table(results),
     "ciphertexts": lambda results, _: ciphertext_table(results),
@@ -46,7 +46,8 @@ def filled(text: str, folder: Path = ROOT / "bench" / "results") -> str:
 
     def table(place: re.Match[str]) -> str:
         data = json.loads((folder / place["file"]).read_text(encoding="utf-8"))
-        results, key_bits = Results.from_dict(data), int(place["bits"] or 0)
+        results = Results.from_dict(data)
+        key_bits = None if place["bits"] is None else int(place["bits"])  # 0 is no key at all.
         if place["kind"] == "conclusions":
             content = "\n".join([how_many(results), "", *conclusions(results)]) + "\n"
         else:
@@ -54,6 +55,12 @@ def filled(text: str, folder: Path = ROOT / "bench" / "results") -> str:
         return f"{place[1]}\n{content}\n{place['end']}"
 
     return _PLACE.sub(table, text)
+
+
+def _needed(key_bits: int | None) -> int:
+    if key_bits is None:
+        raise ValueError("a table of phases is for one size of key: name it after its kind")
+    return key_bits
 
 
 def write_documents() -> list[Path]:

@@ -16,12 +16,14 @@ from veilsum.integrations.nvflare import SecureAggregator, add_party_filter
 
 
 def main(folder: Path, train: Path) -> None:
+    here = Path.cwd()
     recipe = NumpyFedAvgRecipe(
         name="digits",
         model=np.zeros((65, 10)).tolist(),
         min_clients=4,
         num_rounds=3,
-        train_script=str(train),
+        # It goes into the job as it is written here: an absolute path would lead nowhere at a site.
+        train_script=str(train.relative_to(here) if train.is_relative_to(here) else train),
         params_transfer_type=TransferType.DIFF,
         aggregator=SecureAggregator(
             federation=str(folder / "federation.veil"),

@@ -24,6 +24,7 @@ __all__ = [
     "flag",
     "floats",
     "instance",
+    "names",
     "numeric_array",
     "path",
     "real",
@@ -115,6 +116,20 @@ def choice(name: str, value: object, options: Collection[str | None]) -> Any:
     if value not in options:
         raise InvalidArgumentError(f"{name} is {text_of(value)}; it must be {allowed}")
     return value
+
+
+def names(name: str, value: object) -> list[str]:
+    """Several words, of any collection, in its order. One str is no collection of words."""
+    try:
+        words = list(value) if isinstance(value, Collection) else None
+    except TypeError:  # An array without dimensions calls itself one.
+        words = None
+    if words is None or isinstance(value, (str, bytes)):
+        raise TypeError(f"{name} must be a list of str, not {_type_name(value)}")
+    for word in words:
+        if not isinstance(word, str):
+            raise TypeError(f"{name} must be a list of str, and has {_type_name(word)} in it")
+    return words
 
 
 def path(name: str, value: object) -> str:

@@ -9,7 +9,8 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,11 @@ __all__ = ["Arrays", "read_arrays", "write_arrays"]
 Arrays = dict[str, NDArray[Any]]
 
 _MAGIC = b"veilsum arrays 1\n"
+_LENGTH_BYTES = 8
 _HASH_BYTES = 32
 _MAX_BYTES = 1 << 40
-_MAX_TEXT_BYTES = 1 << 30
-_MAX_DIMENSIONS = 32
+_KINDS = ("b1", *(f"{sign}{size}" for sign in "iu" for size in (1, 2, 4, 8)), "f2", "f4", "f8")
+_DTYPES = {np.dtype(order + kind).str for kind in _KINDS for order in "<>"}
 
 
 def write_arrays(
@@ -37,60 +39,67 @@ def write_arrays(
     Args:
         path: where.
         facts: whatever JSON takes.
-        arrays: of bools, integers or floats of at most 64 bits.
+        arrays: of bools, integers or floats of at most 64 bits, in any byte order.
+
+    Raises:
+        TypeError: an array of another type.
     """
-    little = {
-        name: np.asarray(array, array.dtype.newbyteorder("<"), order="C")
-        for name, array in arrays.items()
-    }
-    layout = [[name, array.dtype.str, list(array.shape)] for name, array in little.items()]
+    for name, array in arrays.items():
+        if array.dtype.str not in _DTYPES:
+            raise TypeError(f"the array {name!r} has the dtype {array.dtype}, which is not kept")
+    layout = [[name, array.dtype.str, list(array.shape)] for name, array in arrays.items()]
     text = json.dumps({"facts": facts, "arrays": layout}, allow_nan=True).encode()
-    pieces = [_MAGIC, len(text).to_bytes(8, "little"), text]
-    pieces += [array.tobytes() for array in little.values()]
-    digest = hashlib.sha256()
-    for piece in pieces:
-        digest.update(piece)
-    write_file(path, [*pieces, digest.digest()], overwrite=True)
+    write_file(path, _pieces(text, arrays), overwrite=True)
 
 
 def read_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Arrays]:
     """The facts and arrays that were written last.
 
     Raises:
-        MalformedDataError: the file is damaged, or no such file.
+        MalformedDataError: the file is damaged, or no such file. No array is made for bytes that
+            are not there.
         OSError: it cannot be read.
     """
     data = read_file(path, max_bytes=_MAX_BYTES, what="a file of arrays")
     try:
         return _parse(data)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise MalformedDataError(f"{os.fspath(path)} is damaged: {error}") from None
 
 
+def _pieces(text: bytes, arrays: Mapping[str, NDArray[Any]]) -> Iterator[bytes]:
+    digest = hashlib.sha256()
+    start = (_MAGIC, len(text).to_bytes(_LENGTH_BYTES, "little"), text)
+    for piece in chain(start, (array.tobytes() for array in arrays.values())):
+        digest.update(piece)
+        yield piece
+    yield digest.digest()
+
+
 def _parse(data: bytes) -> tuple[dict[str, Any], Arrays]:
-    start = len(_MAGIC) + 8
+    start = len(_MAGIC) + _LENGTH_BYTES
     end = len(data) - _HASH_BYTES
     if end < start or not data.startswith(_MAGIC):
         raise ValueError("it is no file of arrays")
     if hashlib.sha256(memoryview(data)[:end]).digest() != data[end:]:
         raise ValueError("its contents are not what was written")
     size = int.from_bytes(data[len(_MAGIC) : start], "little")
-    if size > min(end - start, _MAX_TEXT_BYTES):
-        raise ValueError("its text is longer than it")
+    if size > end - start:
+        raise ValueError("it ends within its text")
     about = json.loads(data[start : start + size])
     offset, arrays = start + size, Arrays()
     for name, dtype_text, shape in about["arrays"]:
-        dtype = np.dtype(str(dtype_text))
-        if dtype.kind not in "biuf" or dtype.itemsize > 8 or len(shape) > _MAX_DIMENSIONS:
+        if not isinstance(name, str) or name in arrays:
+            raise ValueError("an array has no name of its own")
+        if dtype_text not in _DTYPES:
             raise ValueError(f"the array {name!r} has a type that is never written")
-        if not all(isinstance(length, int) and length >= 0 for length in shape):
+        if not all(type(length) is int and length >= 0 for length in shape):
             raise ValueError(f"the array {name!r} has no shape")
-        count = math.prod(shape)
+        dtype, count = np.dtype(dtype_text), math.prod(shape)
         if count * dtype.itemsize > end - offset:
-            raise ValueError(f"the array {name!r} is longer than the file")
-        array = np.frombuffer(data, dtype, count, offset).reshape(shape)
-        arrays[str(name)] = array.astype(dtype.newbyteorder("="))  # A copy that can be written to.
-        offset += array.nbytes
+            raise ValueError(f"it ends within the array {name!r}")
+        arrays[name] = np.frombuffer(data, dtype, count, offset).reshape(shape).copy()
+        offset += count * dtype.itemsize
     if offset != end:
-        raise ValueError("more follows than it announces")
+        raise ValueError("something follows its last array")
     return dict(about["facts"]), arrays

@@ -155,9 +155,9 @@ class Grid:
         return [reply for message in messages if (reply := self._carry(message)) is not None]
 
     def _carry(self, message):
+        message.metadata.__dict__["_message_id"] = str(uuid.uuid4())  # As Flower's grids do.
         message = copy.deepcopy(message)
         node = message.metadata.dst_node_id
-        message.metadata.__dict__["_message_id"] = str(uuid.uuid4())
         self.sent.append(copy.deepcopy(message))
         app, node_config = self.nodes[node]
         try:
@@ -171,6 +171,23 @@ class Grid:
             return None
         self.replies.append(copy.deepcopy(reply))
         return reply
+
+
+class Died(BaseException):
+    """The ServerApp was killed."""
+
+
+def dies(kind, on=1):
+    """The ServerApp dies when the ``on``-th message of a kind is to be sent."""
+    count = 0
+
+    def intercept(message):
+        nonlocal count
+        count += message.metadata.message_type == kind
+        if count == on:
+            raise Died
+
+    return intercept
 
 
 def grid_of(app, num_nodes=NUM_NODES, others=()):

@@ -5,9 +5,11 @@ import pytest
 from flower_world import (
     INITIAL,
     NAMES,
+    Died,
     Grid,
     assert_same,
     client_app,
+    dies,
     federation_of,
     grid_of,
     initial_record,
@@ -32,6 +34,7 @@ from veilsum.errors import (
     NotEnoughSharesError,
     PolicyRefusedError,
     ProtocolError,
+    RunEndedError,
     StoreInUseError,
 )
 from veilsum.identity import Role
@@ -172,23 +175,6 @@ def test_a_node_that_the_federation_does_not_know_is_asked_for_nothing(tmp_path,
     assert 300 not in sent_to(grid, "train") + sent_to(grid, "query.veilsum_open")
 
 
-class Died(BaseException):
-    """The ServerApp was killed."""
-
-
-def dies(kind, on=1):
-    """The ServerApp dies when the ``on``-th message of a kind is to be sent."""
-    count = 0
-
-    def intercept(message):
-        nonlocal count
-        count += message.metadata.message_type == kind
-        if count == on:
-            raise Died
-
-    return intercept
-
-
 def test_a_run_goes_on_after_its_last_round(tmp_path, grid):
     strategy(tmp_path).start(grid, initial_record(), num_rounds=1)
     again = strategy(tmp_path)
@@ -245,7 +231,7 @@ def test_two_server_apps_do_not_share_a_store(tmp_path, grid):
 
 def test_budgets_count_each_contribution_once_across_restarts(tmp_path):
     noise = GaussianNoise(
-        epsilon=200.0, delta=1e-6, rounds=3, norm_bound=1.0, honest_contributors=2
+        epsilon=200.0, delta=1e-6, rounds=3, norm_bound=1.0, honest_contributors=1
     )
     federation_of(tmp_path, "shared", noise=noise)
     grid = grid_of(client_app(tmp_path))
@@ -258,9 +244,11 @@ def test_budgets_count_each_contribution_once_across_restarts(tmp_path):
     assert ledger.spent.num_contributions == 3
     # The budget was for three rounds: a fourth is refused, and the run says so.
     secure = strategy(tmp_path)
-    secure.start(grid, initial_record(), num_rounds=4)
+    with pytest.raises(RunEndedError, match="have spent the privacy"):
+        secure.start(grid, initial_record(), num_rounds=4)
     assert all("BudgetExhausted" in why for why in secure.history[0].failures.values())
     assert secure.history[0].abandoned
+    assert ledger.spent.num_contributions == 3
 
 
 INNER = {

@@ -165,6 +165,12 @@ def test_what_the_app_says_in_an_error_stays_at_the_node(tmp_path, federation):
     assert caught.value.__suppress_context__
 
 
+def test_what_finds_parties_must_return_one(tmp_path, federation):
+    app = client_app(tmp_path, party=lambda context: ("folder", "passphrase"))
+    with pytest.raises(RuntimeError, match=r"^TypeError; the log of this node says more"):
+        app(train_message(federation), node())
+
+
 def test_queries_of_the_app_are_refused(tmp_path, federation):
     app = client_app(tmp_path)
     app.query("hello")(lambda message, context: Message(RecordDict(), reply_to=message))
@@ -190,7 +196,7 @@ def test_without_max_examples_all_nodes_weigh_alike(tmp_path, federation):
 
 def test_noise_that_does_not_hide_weights_takes_no_weights(tmp_path):
     noise = GaussianNoise(
-        epsilon=8, delta=1e-6, rounds=3, norm_bound=1, honest_contributors=2, weighted=False
+        epsilon=8, delta=1e-6, rounds=3, norm_bound=1, honest_contributors=1, weighted=False
     )
     federation = federation_of(tmp_path, "shared", noise=noise)
     with pytest.raises(InvalidArgumentError, match="max_examples=None"):
@@ -299,6 +305,9 @@ def test_the_configuration_of_the_node_says_which_party_it_is(tmp_path, monkeypa
     monkeypatch.setenv("VEILSUM_PARTY", "b/{partition-id}")
     monkeypatch.setenv("VEILSUM_PASSPHRASE_FILE", str(tmp_path / "passphrase-{partition-id}"))
     assert configured_party(context(1, **{"partition-id": 3})).folder == "b/3"
+    for key in ("veilsum-party", "veilsum-passphrase-file"):
+        with pytest.raises(TypeError, match=f"{key} must be a path"):
+            configured_party(context(1, **{**given, key: 3}))
     for bad in ("..", "../c", ""):
         with pytest.raises(InvalidArgumentError, match="partition-id"):
             configured_party(context(1, **{"partition-id": bad}))

@@ -3,13 +3,14 @@
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import veilsum as vs
 from flower_world import NUM_NODES, PASSPHRASE, federation_of
+from unified_diff import apply_diff
 from veilsum.identity import Role
 from veilsum.secure_sum import PartyFolder
 
@@ -35,8 +36,7 @@ def diff_of_the_page():
 def changed_app(folder):
     """A copy of the stock app with the page's diff applied."""
     app = shutil.copytree(STOCK, folder / "app", ignore=shutil.ignore_patterns("__pycache__"))
-    diff = diff_of_the_page().replace(PLACE, str(folder))
-    subprocess.run(["patch", "--strip=1"], cwd=app, input=diff, text=True, check=True)
+    apply_diff(diff_of_the_page().replace(PLACE, str(folder)), app)
     return app
 
 
@@ -47,6 +47,16 @@ def test_the_diff_changes_at_most_five_lines_of_the_stock_app(tmp_path):
     app = changed_app(tmp_path)
     assert "SecureClientApp" in (app / "quickstart/client_app.py").read_text()
     assert "SecureStrategy" in (app / "quickstart/server_app.py").read_text()
+
+
+@pytest.mark.parametrize(
+    "diff", ["--- a/f\n+++ b/f\n@@ -1,2 +1,2 @@\n one\n-TWO\n+2\n", "-one\n", ""]
+)
+def test_a_diff_of_another_file_changes_nothing(tmp_path, diff):
+    (tmp_path / "f").write_text("one\ntwo\n")
+    with pytest.raises(ValueError, match=r"line 2: 'two', not 'TWO'|names"):
+        apply_diff(diff, tmp_path)
+    assert (tmp_path / "f").read_text() == "one\ntwo\n"
 
 
 class Client:

@@ -2,6 +2,7 @@
 
 import atexit
 import functools
+import hashlib
 import json
 import shutil
 import tempfile
@@ -9,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from unittest import mock
 
+import numpy as np
 import protocol_parties as parties
 import veilsum as vs
 from known_keys import VECTORS, known_key
@@ -18,6 +20,8 @@ from veilsum import keyfile, secure_sum
 from veilsum.cli.contents import look_at
 from veilsum.cli.findings import Agreed, Contents
 from veilsum.identity import Role
+from veilsum.integrations.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from veilsum.integrations.run_folder import RunFolder
 from veilsum.secure_sum import FolderStore, RunName
 from veilsum.wire import WireKind
 
@@ -193,6 +197,43 @@ def read_store(data):
     for index, frame in enumerate(frames):
         assert store.frame("contribution", "ada", index) == frame
     return b"".join(frames)
+
+
+def checkpoint_seeds():
+    model = {"w": np.zeros((2, 3), np.float32), "steps": np.array(7), "none": np.zeros((0, 4))}
+    moments = {"momentum": {"w": np.ones((2, 3))}}
+    path = scratch() / "seed.checkpoint"
+    write_checkpoint(path, Checkpoint(3, 4, model, moments))
+    return [path.read_bytes()[: -hashlib.sha256().digest_size]]
+
+
+def read_a_checkpoint(data):
+    """With the hash of whatever it is, which would stop every mutation."""
+    path = scratch() / "run.checkpoint"
+    path.write_bytes(data + hashlib.sha256(data).digest())
+    found = read_checkpoint(path)
+    write_checkpoint(path, found)
+    again = read_checkpoint(path)
+    assert (again.num_done, again.round_number) == (found.num_done, found.round_number)
+    assert [a.tobytes() for a in again.model.values()] == [
+        a.tobytes() for a in found.model.values()
+    ]
+
+
+@functools.cache
+def run_folder():
+    path = scratch() / "run"
+    RunFolder(path, generate_round.sums())
+    return path
+
+
+def run_folder_seeds():
+    return [(run_folder() / "run.json").read_bytes()]
+
+
+def read_run_folder(data):
+    (run_folder() / "run.json").write_bytes(data)
+    RunFolder(run_folder(), generate_round.sums())
 
 
 @functools.cache

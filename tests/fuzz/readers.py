@@ -184,6 +184,10 @@ TARGETS = {
         make_seeds=files.privacy_ledger_seeds,
     ),
     "round_store": Target(files.read_store, MALFORMED, make_seeds=files.store_seeds),
+    "checkpoint": Target(files.read_a_checkpoint, MALFORMED, make_seeds=files.checkpoint_seeds),
+    "run_folder": Target(
+        files.read_run_folder, (*MALFORMED, vs.ProtocolError), make_seeds=files.run_folder_seeds
+    ),
     "inspect": Target(
         files.inspect,
         (),

@@ -28,6 +28,7 @@ class FinishedJob:
     folder: Path
     log: str
     messages: list
+    has_failed: bool = False
 
     @property
     def server_workspace(self):
@@ -51,14 +52,18 @@ _JOB_SECONDS = 150  # It takes some 20.
 _CAPTURE = "VEILSUM_TEST_CAPTURE"
 
 
-def run_job(folder, *, script=EXAMPLE / "job.py", options=()):
-    """Run it in a process of its own, as users do, and write down the keys of all messages."""
+def run_job(folder, *, script=EXAMPLE / "job.py", options=(), variables=None, may_fail=False):
+    """Run it in a process of its own, as users do, and write down the keys of all messages.
+
+    ``variables``: of the environment, besides; ``may_fail``: a job that ends with an error is
+    returned too.
+    """
     pristine = folder.with_name(f"{folder.name}-before-the-job")
     shutil.rmtree(pristine, ignore_errors=True)
     shutil.copytree(folder, pristine)
     for attempt in range(1, _NUM_ATTEMPTS + 1):
         try:
-            return _run_job(folder, script, options)
+            return _run_job(folder, script, options, variables or {}, may_fail)
         except SiteLostError:
             if attempt == _NUM_ATTEMPTS:
                 raise
@@ -66,7 +71,7 @@ def run_job(folder, *, script=EXAMPLE / "job.py", options=()):
             shutil.copytree(pristine, folder)
 
 
-def _run_job(folder, script, options):
+def _run_job(folder, script, options, variables, may_fail):
     capture = folder / "capture.jsonl"
     environment = {
         **os.environ,
@@ -74,6 +79,7 @@ def _run_job(folder, script, options):
         _CAPTURE: str(capture),
         "VEILSUM_NUM_THREADS": "1",
         "PYTHONUNBUFFERED": "1",
+        **variables,
     }
     process = subprocess.Popen(
         [sys.executable, script, folder, *options],
@@ -106,9 +112,10 @@ def _run_job(folder, script, options):
     log = "".join(lines)
     if is_late.is_set():
         raise SiteLostError(f"not over after {_JOB_SECONDS} s: {log[-2000:]}")
-    assert process.returncode == 0, log[-5000:]
+    has_failed = process.returncode != 0
+    assert may_fail or not has_failed, log[-5000:]
     messages = [json.loads(line) for line in capture.read_text().splitlines()]
-    return FinishedJob(folder, log, messages)
+    return FinishedJob(folder, log, messages, has_failed)
 
 
 def end_job(capture):

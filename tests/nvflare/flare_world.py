@@ -3,12 +3,16 @@
 import numpy as np
 from nvflare.apis.dxo import DXO, DataKind
 from nvflare.apis.event_type import EventType
-from nvflare.apis.fl_constant import FLContextKey, ReservedKey
+from nvflare.apis.executor import Executor
+from nvflare.apis.fl_constant import FilterKey, FLContextKey, ReservedKey
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import Shareable
 from nvflare.apis.signal import Signal
+from nvflare.apis.utils.event import fire_event_to_components
+from nvflare.apis.utils.task_utils import apply_filters
 from nvflare.app_common.app_constant import AppConstants
 from nvflare.app_common.app_event_type import AppEventType
+from nvflare.private.fed.client.client_runner import ClientRunner, TaskRouter
 from veilsum.integrations.nvflare import PartyFilter, SecureAggregator
 from veilsum.integrations.nvflare.messages import CONTRIBUTION
 
@@ -22,6 +26,10 @@ class Engine:
         self.handlers = {}
         self.away = set()
         self.events = []
+        self.components = {}
+
+    def get_all_components(self):
+        return self.components
 
     def register_aux_message_handler(self, topic, message_handle_func):
         if topic in self.handlers:
@@ -71,6 +79,32 @@ def context(engine, name):
     return fl_ctx
 
 
+class Trainer(Executor):
+    """Trains, and counts how often; as NVFlare's, it starts its script with the run."""
+
+    def __init__(self, result):
+        super().__init__()
+        self.result = result
+        self.num_tasks = 0
+        self.has_started = False
+
+    def handle_event(self, event_type, fl_ctx):
+        self.has_started |= event_type == EventType.START_RUN
+
+    def execute(self, task_name, shareable, fl_ctx, abort_signal):
+        self.num_tasks += 1
+        return self.result
+
+
+class Runner(ClientRunner):
+    """NVFlare's own way from a task to its result, with an executor and a filter for the result."""
+
+    def __init__(self, trainer, filters):
+        self.task_router = TaskRouter()
+        self.task_router.add_executor(["*"], trainer)
+        self.task_result_filters = {f"train{FilterKey.DELIMITER}{FilterKey.OUT}": filters}
+
+
 class SiteProcess:
     """A site whose filter has started."""
 
@@ -80,16 +114,34 @@ class SiteProcess:
         self.filter = PartyFilter(
             str(folder / "parties" / "{site}"), str(folder / "passphrase"), **options
         )
-        self.log = []
+        self.log, self.infos = [], []
         self.filter.log_error = lambda fl_ctx, message, fire_event=True: self.log.append(message)
-        self.filter.handle_event(EventType.START_RUN, context(self.engine, name))
+        self.filter.log_info = lambda fl_ctx, message: self.infos.append(message)
+        self.trainer = Trainer(None)
+        self.runner = Runner(self.trainer, [self.filter])
+        self.start()
 
-    def answer(self, task, result):
-        """What leaves the site for a result of its training."""
+    def start(self):
+        """The run starts: NVFlare tells each component of it, in this order."""
+        for event in (EventType.ABOUT_TO_START_RUN, EventType.START_RUN):
+            fire_event_to_components(event, [self.trainer, self.filter], self.context())
+
+    def context(self, task_name="train"):
         fl_ctx = context(self.engine, self.name)
+        fl_ctx.set_prop(FLContextKey.RUNNER, self.runner, private=True, sticky=False)
+        fl_ctx.set_prop(FLContextKey.TASK_NAME, task_name, private=True, sticky=False)
+        return fl_ctx
+
+    def answer(self, task, result, task_name="train"):
+        """What leaves the site for a result of its training."""
+        self.trainer.result = result
+        fl_ctx = self.context(task_name)
         fl_ctx.set_prop(FLContextKey.TASK_DATA, task, private=True, sticky=False)
         self.filter.handle_event(EventType.BEFORE_TASK_EXECUTION, fl_ctx)
-        return self.filter.process(result, fl_ctx)
+        executor = self.runner.find_executor(task_name)
+        found = executor.execute(task_name, task, fl_ctx, Signal())
+        filters = self.runner.task_result_filters
+        return apply_filters("task_result_filters", found, fl_ctx, filters, task_name, "out")
 
 
 class ServerProcess:
@@ -109,6 +161,11 @@ class ServerProcess:
         self.panics = []
         self.aggregator.system_panic = lambda reason, fl_ctx: self.panics.append(reason)
         self.aggregator.handle_event(EventType.START_RUN, context(self.engine, "server"))
+
+    def begin_round(self):
+        """What comes before a task is sent: the server looks whether holders are there."""
+        fl_ctx = context(self.engine, "server")
+        self.aggregator.handle_event(AppEventType.ROUND_STARTED, fl_ctx)
 
     def task(self, weights=WEIGHTS, data_kind=DataKind.WEIGHTS, number=0):
         """A training task as it is sent."""

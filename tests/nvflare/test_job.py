@@ -7,6 +7,7 @@ from deal import SITES
 from digits_jobs import EXAMPLE, files_that_hold, in_process_model, run_job
 from veilsum.secure_sum import Federation, KeyShare, PartyFolder, Transcript, deal_shares
 
+TOLD_TO_THE_SITE = "much of an update was", "clipped"
 PEER = "/__headers__/__peer_props__/__"
 # What a site's process sends: its part of a round first, then what NVFlare sends by itself.
 SENT_KEYS = [
@@ -149,14 +150,20 @@ def test_site_that_fails_does_not_stop_the_round(dealt, tmp_path, shared_out):
     assert text.count(begin) == 1
     fails = '        if flare.get_site_name() == "site-3" and received.current_round == 1:\n'
     fails += '            raise RuntimeError("out of memory")\n'
+    # As a contributor tells its site that much of an update was clipped.
+    tells = '        import logging; logger = "veilsum.secure_sum.contributor"\n'
+    tells += f'        logging.getLogger(logger).info("{TOLD_TO_THE_SITE[0]} %s", "clipped")\n'
     failing = tmp_path / "train.py"
-    failing.write_text(text.replace(begin, fails + begin))
+    failing.write_text(text.replace(begin, tells + fails + begin))
     job = run_job(dealt, options=[failing])
     assert np.array_equal(job.model, in_process_model(shared_out, fails_from={"site-3": 2}))
     contributions = [m for m in job.messages if "/DXO/data/veilsum_contribution" in m["keys"]]
     sites = [message["site"] for message in contributions]
     assert [sites.count(site) for site in SITES] == [3, 3, 1, 3]
     assert "left out of this round: ProtocolError: training ended with" in job.log
+    told = files_that_hold(job.folder / "workspace", " ".join(TOLD_TO_THE_SITE).encode())
+    places = {path.relative_to(job.folder / "workspace" / "digits").parts[0] for path in told}
+    assert places == set(SITES)
 
 
 @pytest.mark.slow

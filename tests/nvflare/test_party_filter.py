@@ -101,7 +101,7 @@ def test_round_is_answered_once(dealt, task):
     restarted = SiteProcess(dealt, "site-1")
     for again in (site, restarted):
         np.testing.assert_array_equal(contribution(again.answer(task, trained(0.2))), sent)
-    for path in (dealt / "parties" / "site-1").glob("contribution*"):
+    for path in (dealt / "parties" / "site-1" / "outbox").glob("*.veil"):
         path.unlink()
     assert_left_out(site, site.answer(task, trained(0.1)), "already contributed to round 1")
 

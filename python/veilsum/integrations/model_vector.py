@@ -2,10 +2,12 @@
 
 import fnmatch
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from veilsum import arguments
 from veilsum.errors import InvalidArgumentError
 from veilsum.secure_sum import hash_model
 
@@ -17,9 +19,11 @@ class ModelVector:
 
     Entries of floating point are summed, in the order of their names. Integers and bools, such as
     counters, have no mean: they stay as they are in this model. So do entries that are left out.
+    What is not wholly an array is refused: of a list, a nested dict or packed weights nobody could
+    tell what is summed.
 
     Args:
-        model: arrays by name; not copied.
+        model: numpy arrays by name; not copied.
         leave_out: names of entries that are not to be summed, or patterns such as
             ``"*.running_mean"``.
 
@@ -34,8 +38,14 @@ class ModelVector:
         InvalidArgumentError: nothing is left to sum, or a pattern fits no entry.
     """
 
-    def __init__(self, model: Mapping[str, ArrayLike], *, leave_out: Collection[str] = ()) -> None:
-        self.model = {name: _numbers(name, value) for name, value in model.items()}
+    def __init__(
+        self, model: Mapping[str, NDArray[Any]], *, leave_out: Collection[str] = ()
+    ) -> None:
+        leave_out = arguments.names("leave_out", leave_out)
+        self.model = {
+            name: _numbers(name, value)
+            for name, value in arguments.instance("model", model, Mapping).items()
+        }
         self.names = tuple(
             name
             for name, array in sorted(self.model.items())
@@ -62,12 +72,13 @@ class ModelVector:
         text = np.frombuffer("\0".join(names).encode(), np.uint8)
         return hash_model([text, *(self.model[name] for name in names)])
 
-    def flatten(self, arrays: Mapping[str, ArrayLike]) -> NDArray[np.floating]:
+    def flatten(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.floating]:
         """The vector of arrays that have this model's names and shapes, such as its changes.
 
         Entries that are not summed may be there or not.
 
         Raises:
+            TypeError: an entry that is summed is no array of numbers.
             InvalidArgumentError: an entry is missing, unknown, of another shape, or has values that
                 are NaN or infinite.
         """
@@ -79,7 +90,7 @@ class ModelVector:
         for name in self.names:
             if name not in arrays:
                 raise InvalidArgumentError(f"the entry {name!r} is missing")
-            part, shape = np.asarray(arrays[name]), self.model[name].shape
+            part, shape = _numbers(name, arrays[name]), self.model[name].shape
             if part.shape != shape:
                 raise InvalidArgumentError(
                     f"the entry {name!r} has the shape {part.shape}, not {shape}"
@@ -119,8 +130,16 @@ class ModelVector:
         return result
 
 
-def _numbers(name: str, value: ArrayLike) -> NDArray[np.generic]:
-    array = np.asarray(value)
+def _numbers(name: object, value: object) -> NDArray[Any]:
+    """The entry, if it is wholly an array of numbers."""
+    if not isinstance(name, str):
+        raise TypeError(f"the names of a model are str, not {arguments.text_of(name)}")
+    if not isinstance(value, (np.ndarray, np.generic)):
+        raise TypeError(
+            f"the entry {name!r} is a {type(value).__name__}, not an array: pass its numbers as "
+            "arrays with names of their own, or leave it out of the model that is passed"
+        )
+    array = arguments.numeric_array(f"the entry {name!r}", value)
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise TypeError(
             f"the entry {name!r} has the dtype {array.dtype}; a model has arrays of bools, "

@@ -4,14 +4,17 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Protocol
 
+from veilsum import arguments
 from veilsum.errors import NotEnoughSharesError, VeilsumError
 from veilsum.secure_sum import Aggregator, Federation, SumResult
+from veilsum.threshold import ThresholdKey
 from veilsum.wire import BytesLike
 
-__all__ = ["Holders", "open_sum"]
+__all__ = ["Holders", "await_holders", "open_sum"]
 
 _FIRST_PAUSE_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 30.0
+_LONGEST_PAUSE_BEFORE_SECONDS = 5.0  # To ask who is there costs less than an opening.
 _STEP_SECONDS = 1.0  # So often a pause looks whether it is stopped.
 
 
@@ -28,6 +31,39 @@ class Holders(Protocol):
 
         Who is gone, silent or refuses is not in the result; why is for the log of who knows it.
         """
+
+
+def await_holders(
+    holders: Holders,
+    *,
+    federation: Federation,
+    wait_seconds: float,
+    log: Callable[[str], None],
+    stopped: Callable[[], bool] = lambda: False,
+) -> None:
+    """Return as soon as enough holders are there to open a sum: to be called before training.
+
+    Args:
+        holders: reaches those who have the key or a share of it.
+        federation: says who they are, and how many are needed.
+        wait_seconds: how long to wait for them.
+        log: where it tells who is missing, and how long it still waits.
+        stopped: whether to give up now; looked at while waiting.
+
+    Raises:
+        NotEnoughSharesError: too few are there in time, or it was ``stopped``.
+    """
+    patience = _Patience(wait_seconds, stopped, longest=_LONGEST_PAUSE_BEFORE_SECONDS)
+    while True:
+        missing = _names(federation) - set(holders.present(_names(federation)))
+        if len(_names(federation)) - len(missing) >= _num_needed(federation):
+            return
+        lack = _lack(federation, missing)
+        log(f"{lack}; {patience.words}")
+        if not patience.pause():
+            raise NotEnoughSharesError(
+                f"{lack}. No sum could be opened, so nobody was asked to train"
+            )
 
 
 def open_sum(
@@ -61,13 +97,15 @@ def open_sum(
         stopped: whether to give up now; looked at while waiting.
 
     Raises:
+        TypeError, InvalidArgumentError: a limit of another type, or out of range.
         ProtocolError: too few contributions; nothing was asked of anybody.
         NotEnoughSharesError: too few holders answered in time, or it was ``stopped``.
         MalformedDataError: the opened integers are no sum.
     """
-    names = {party.name for party in federation.holders or federation.contributors}
+    names = _names(federation)
     max_chunks = federation.chunks_within(
-        max_request_bytes, num_contributors=len(aggregator.contributors)
+        arguments.count("max_request_bytes", max_request_bytes, at_least=1),
+        num_contributors=len(aggregator.contributors),
     )
     patience = _Patience(wait_seconds, stopped)
     missing = names - set(holders.present(names))
@@ -75,11 +113,10 @@ def open_sum(
         try:
             requests = aggregator.open_requests(missing=missing, max_chunks=max_chunks)
         except NotEnoughSharesError as error:
-            log(f"holders of the key are missing: {', '.join(sorted(missing))}")
+            lack = _lack(federation, missing)
+            log(f"{lack}; {patience.words}")
             if not patience.pause():
-                raise NotEnoughSharesError(
-                    f"{error}. Missing: {', '.join(sorted(missing))}"
-                ) from error
+                raise NotEnoughSharesError(lack) from error
             missing = names - set(holders.present(names))
             continue
         if not requests:
@@ -97,18 +134,49 @@ def open_sum(
             patience.renew()
 
 
+def _names(federation: Federation) -> set[str]:
+    """All who have the key or a share of it."""
+    return {party.name for party in federation.holders or federation.contributors}
+
+
+def _num_needed(federation: Federation) -> int:
+    """How many of them open a sum."""
+    return federation.key.threshold if isinstance(federation.key, ThresholdKey) else 1
+
+
+def _lack(federation: Federation, missing: Collection[str]) -> str:
+    num_all = len(_names(federation))
+    return (
+        f"holders of the key are missing: {', '.join(sorted(missing))}; "
+        f"{_num_needed(federation)} of {num_all} needed, {num_all - len(missing)} there"
+    )
+
+
 class _Patience:
     """How long to go on without an answer of use."""
 
-    def __init__(self, seconds: float, stopped: Callable[[], bool]) -> None:
-        self._seconds = seconds
+    def __init__(
+        self,
+        seconds: float,
+        stopped: Callable[[], bool],
+        *,
+        longest: float = _LONGEST_PAUSE_SECONDS,
+    ) -> None:
+        self._seconds = arguments.real("wait_seconds", seconds, at_least=0)
         self._stopped = stopped
+        self._longest = longest
         self.renew()
 
     def renew(self) -> None:
         """Something came: the time counts anew, from the next pause."""
         self._end: float | None = None
         self._pause_seconds = _FIRST_PAUSE_SECONDS
+
+    @property
+    def words(self) -> str:
+        """How long it still waits."""
+        left = self._seconds if self._end is None else max(0.0, self._end - time.monotonic())
+        return f"waiting for them, {left:.0f} s more" if left > 0 else "not waiting for them"
 
     def pause(self) -> bool:
         """Wait, longer each time, and a last time until the end; False when it is over."""
@@ -118,7 +186,7 @@ class _Patience:
         if now >= self._end:
             return False
         until = min(now + self._pause_seconds, self._end)
-        self._pause_seconds = min(2 * self._pause_seconds, _LONGEST_PAUSE_SECONDS)
+        self._pause_seconds = min(2 * self._pause_seconds, self._longest)
         while not self._stopped():
             left = until - time.monotonic()
             if left <= 0:

@@ -4,11 +4,12 @@ import json
 import os
 import re
 import secrets
-import shutil
+from contextlib import closing, suppress
 from pathlib import Path
 
-from veilsum.durable import new_folder, sync, write_file
-from veilsum.errors import MalformedDataError, ProtocolError
+from veilsum import arguments
+from veilsum.durable import new_folder, read_file, sync, write_file
+from veilsum.errors import MalformedDataError, ProtocolError, StoreInUseError
 from veilsum.secure_sum import Federation, FolderStore
 
 __all__ = ["RunFolder"]
@@ -25,7 +26,7 @@ class RunFolder:
 
     A federation answers one run, whose rounds have growing numbers. So an aggregator that starts
     anew goes on with this folder: in the same run, with the number after the last one that was
-    ever announced.
+    ever announced. What stays of a round is its transcript, if it was opened, and its number.
 
     Args:
         path: the folder; made if there is nothing.
@@ -37,7 +38,7 @@ class RunFolder:
     """
 
     def __init__(self, path: str | os.PathLike[str], federation: Federation) -> None:
-        self.path = Path(path)
+        self.path = Path(arguments.path("store", path))
         if not self.path.exists():
             about = {
                 "veilsum": "run",
@@ -67,15 +68,28 @@ class RunFolder:
         return None if later is None else (later, FolderStore(self._round(later)))
 
     def keep_transcript(self, number: int, transcript: bytes) -> None:
-        """End a round that was opened: its transcript stays, and its ciphertexts go."""
-        folder = self._round(number)
-        write_file(folder.with_suffix(_TRANSCRIPT), [transcript], overwrite=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        """Have the transcript of a round that was opened on the disk; ``erase`` ends the round."""
+        path = self._round(number).with_suffix(_TRANSCRIPT)
+        write_file(path, [transcript], overwrite=True)
 
-    def drop(self, number: int) -> None:
-        """End a round that was not opened: its ciphertexts go, and its number stays taken."""
-        for path in self._round(number).iterdir():
+    def erase(self, number: int) -> None:
+        """End a round, opened or not: its ciphertexts go, and its number stays taken."""
+        folder = self._round(number)
+        for path in folder.iterdir():
             path.unlink()
+        if folder.with_suffix(_TRANSCRIPT).exists():
+            folder.rmdir()
+
+    def erase_ended(self, *, up_to: int | None = None) -> None:
+        """Erase what rounds left behind whose aggregator died: all of them, or up to a number.
+
+        A round that somebody is at work on stays as it is.
+        """
+        for number in self._numbers():
+            if up_to is not None and number > up_to:
+                continue
+            with suppress(StoreInUseError), closing(FolderStore(self._round(number))):
+                self.erase(number)
 
     def _round(self, number: int) -> Path:
         return self.path / f"round-{number:06d}"
@@ -90,8 +104,7 @@ class RunFolder:
 def _read_about(path: Path) -> tuple[bytes, bytes]:
     """The federation's hash, and the run's name."""
     try:
-        with open(path, "rb") as file:
-            about = json.loads(file.read(_MAX_ABOUT_BYTES))
+        about = json.loads(read_file(path, max_bytes=_MAX_ABOUT_BYTES, what="a run's description"))
         if (about["veilsum"], about["version"]) != ("run", _VERSION):
             raise ValueError
         federation_hash, run_id = bytes.fromhex(about["federation"]), bytes.fromhex(about["run"])

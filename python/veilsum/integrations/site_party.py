@@ -3,25 +3,29 @@
 import os
 from pathlib import Path
 
-from veilsum.errors import InvalidArgumentError, PassphraseError
+from veilsum import arguments
+from veilsum.durable import read_file
+from veilsum.errors import InvalidArgumentError, MalformedDataError, PassphraseError
 
 __all__ = ["read_passphrase", "site_path"]
 
 _MAX_BYTES = 1024
 
 
-def site_path(pattern: str, site: str) -> Path:
+def site_path(pattern: str | os.PathLike[str], site: str) -> Path:
     """The path with ``{site}`` replaced by the site's name.
 
     Raises:
-        InvalidArgumentError: the name would lead to another folder.
+        TypeError: ``pattern`` is no path.
+        InvalidArgumentError: it is an impossible one, or the name would lead to another folder.
     """
+    pattern = arguments.path("the path of a site's files", pattern)
     if not site or site in (".", "..") or any(c in site for c in "/\\\0"):
         raise InvalidArgumentError(f"{site!r} cannot be a part of a path")
     return Path(pattern.replace("{site}", site))
 
 
-def read_passphrase(file: str | None, site: str) -> bytes:
+def read_passphrase(file: str | os.PathLike[str] | None, site: str) -> bytes:
     """The one line of the file, or of that which ``VEILSUM_PASSPHRASE_FILE`` names.
 
     Raises:
@@ -33,9 +37,11 @@ def read_passphrase(file: str | None, site: str) -> bytes:
         raise PassphraseError(
             "no passphrase: give passphrase_file, or set VEILSUM_PASSPHRASE_FILE to a file's name"
         )
-    with open(site_path(pattern, site), "rb") as opened:
-        data = opened.read(_MAX_BYTES + 1)
+    try:
+        data = read_file(site_path(pattern, site), max_bytes=_MAX_BYTES, what="one line")
+    except MalformedDataError:
+        data = b""
     passphrase = data.removesuffix(b"\n").removesuffix(b"\r")
-    if not passphrase or len(data) > _MAX_BYTES or any(c in passphrase for c in b"\n\r\0"):
+    if not passphrase or any(c in passphrase for c in b"\n\r\0"):
         raise PassphraseError("the passphrase file must hold one line, the passphrase")
     return passphrase

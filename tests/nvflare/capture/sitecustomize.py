@@ -1,5 +1,6 @@
 """Writes down the keys of all that NVFlare's processes send, where a variable names a file.
 
+Another variable switches off that sites look where their logs go, to show what that is good for.
 Python imports this by itself in each process whose PYTHONPATH has this folder; for tests only.
 """
 
@@ -9,6 +10,7 @@ import os
 import sys
 
 VARIABLE = "VEILSUM_TEST_CAPTURE"
+UNDEFENDED = "VEILSUM_TEST_UNDEFENDED"
 # Of a site's process in the simulator. A trainer that runs in it changes sys.argv.
 ARGUMENTS = sys.orig_argv
 SITE = ARGUMENTS[ARGUMENTS.index("--client") + 1] if "--client" in ARGUMENTS else None
@@ -53,12 +55,19 @@ def record(utils):
 class Finder(importlib.abc.MetaPathFinder):
     """Notices when the module is imported that takes ``encode_payload`` from its place."""
 
+    def __init__(self):
+        self.seen = set()
+
     def find_spec(self, name, path, target=None):
-        if name == "nvflare.fuel.f3.cellnet.core_cell":
-            sys.meta_path.remove(self)
+        if name == "nvflare.fuel.f3.cellnet.core_cell" and name not in self.seen:
+            self.seen.add(name)
             from nvflare.fuel.f3.cellnet import utils
 
             record(utils)
+        if name == "veilsum.integrations.nvflare.party_filter" and os.environ.get(UNDEFENDED):
+            from veilsum.integrations.nvflare import site_logs
+
+            site_logs.log_stream = lambda fl_ctx: None
 
 
 if os.environ.get(VARIABLE):

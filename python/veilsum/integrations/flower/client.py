@@ -7,20 +7,31 @@ from collections.abc import Callable, Collection, Sequence
 from flwr.app import Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
-from veilsum.errors import InvalidArgumentError, PolicyRefusedError, ProtocolError, VeilsumError
+from veilsum import arguments
+from veilsum.errors import (
+    BudgetExhaustedError,
+    InvalidArgumentError,
+    PolicyRefusedError,
+    ProtocolError,
+    VeilsumError,
+)
 from veilsum.identity import Role
-from veilsum.integrations.flower.party import PartyOf, configured_party
+from veilsum.integrations.federation_file import shown
+from veilsum.integrations.flower.node_log import show_in_node_log
+from veilsum.integrations.flower.party import Party, PartyOf, configured_party
 from veilsum.integrations.flower.records import (
     ENROL,
     OPEN,
+    federation_in,
     model_hash,
     named_arrays,
     pack,
+    spent,
     take_announcement,
     unpack,
 )
 from veilsum.integrations.model_vector import ModelVector
-from veilsum.secure_sum import Federation, PartyFolder
+from veilsum.secure_sum import PartyFolder, RoundDescriptor
 
 __all__ = ["SecureClientApp", "SecureMod"]
 
@@ -35,14 +46,17 @@ class SecureMod:
     - ``train``: runs the app on the model that came, takes what it returns minus what came, and
       replies with the encrypted, signed and proved contribution **in place of everything else**:
       no arrays, no metrics, no numbers of examples. Entries that are not floats, such as counters,
-      stay as the server has them.
+      stay as the server has them. What would be refused after training, for its budget or for any
+      other reason, is refused before; a contribution that was made before is sent again, and
+      nothing is trained.
     - ``evaluate``: refused, unless ``evaluation_metrics`` names what may be sent in the clear.
     - the queries ``veilsum_enrol`` and ``veilsum_open``: who the node's party is, and what it opens
       as a holder of the key.
     - every other query is refused: its reply would travel in the clear.
 
     An error tells the server its name and, if it is veilsum's own, its reason; an error of the app
-    stays in the node's log. Nothing is kept in memory from one message to the next.
+    stays in the node's log, and so does what was spent: the server hears only that a budget is.
+    Nothing is kept in memory from one message to the next.
 
     Args:
         max_examples: the number of examples that has weight 1; nodes with more count as much. The
@@ -63,19 +77,27 @@ class SecureMod:
         evaluation_metrics: Collection[str] = (),
         num_threads: int | None = None,
     ) -> None:
-        if max_examples is not None and not max_examples >= 1:
-            raise InvalidArgumentError(f"max_examples is {max_examples}; it must be at least 1")
+        if max_examples is not None:
+            max_examples = arguments.count("max_examples", max_examples, at_least=1)
+        if num_threads is not None:
+            num_threads = arguments.count("num_threads", num_threads, at_least=1)
+        if not callable(party):
+            raise TypeError(f"party must be a function, not {type(party).__name__}")
         self._max_examples = max_examples
         self._party = party
-        self._weighted_by_key = weighted_by_key
-        self._evaluation_metrics = frozenset(evaluation_metrics)
+        self._weighted_by_key = arguments.instance("weighted_by_key", weighted_by_key, str)
+        self._evaluation_metrics = frozenset(
+            arguments.names("evaluation_metrics", evaluation_metrics)
+        )
         self._num_threads = num_threads
 
     def __call__(self, message: Message, context: Context, call_next: AppCall) -> Message:
         """Answer one message; as Flower calls it."""
+        show_in_node_log()
         try:
             return self._answer(message, context, call_next)
-        except VeilsumError:
+        except VeilsumError as error:
+            _log.error("this node refuses: %s: %s", type(error).__name__, error)
             raise
         except Exception as error:
             # Its text may tell of the data, and Flower sends it to the server.
@@ -91,7 +113,8 @@ class SecureMod:
         if category == "evaluate":
             return self._evaluate(message, context, call_next)
         if kind == f"query.{ENROL}":
-            folder = PartyFolder(self._party(context).folder)
+            folder = PartyFolder(self._party_of(context).folder)
+            _check_federation(folder, federation_in(message.content))
             return Message(pack([folder.enrolment.to_bytes()]), reply_to=message)
         if kind == f"query.{OPEN}":
             return self._open(message, context)
@@ -100,19 +123,27 @@ class SecureMod:
     def _train(self, message: Message, context: Context, call_next: AppCall) -> Message:
         descriptor = take_announcement(message.content)
         received = named_arrays(message.content)
-        layout, party = ModelVector(received), self._party(context)
+        layout, party = ModelVector(received), self._party_of(context)
         folder = PartyFolder(party.folder)
+        self._check_agreed(folder, layout, descriptor)
         contributor = folder.contributor(passphrase=party.passphrase)
-        self._check_agreed(folder.federation, layout)
-        reply = _run(call_next, message, context)
-        trained = layout.flatten(named_arrays(reply))
-        frames = contributor.contribute_in_frames(
-            descriptor,
-            trained - layout.flatten(received),
-            model_hash=model_hash(received),
-            weight=self._weight(reply),
-            num_threads=self._num_threads,
-        )
+        hash_received = model_hash(received)
+        try:
+            frames = contributor.before_training(descriptor, model_hash=hash_received)
+            if frames is None:
+                reply = _run(call_next, message, context)
+                self._tell_of_metrics(reply)
+                trained = layout.flatten(named_arrays(reply))
+                frames = contributor.contribute_in_frames(
+                    descriptor,
+                    trained - layout.flatten(received),
+                    model_hash=hash_received,
+                    weight=self._weight(reply),
+                    num_threads=self._num_threads,
+                )
+        except BudgetExhaustedError as error:
+            _log.error("this node contributes no more: %s", error)
+            return Message(spent(), reply_to=message)
         return Message(pack(frames), reply_to=message)
 
     def _evaluate(self, message: Message, context: Context, call_next: AppCall) -> Message:
@@ -132,8 +163,11 @@ class SecureMod:
         )
         return Message(RecordDict({"metrics": metrics}), reply_to=message)
 
+    def _party_of(self, context: Context) -> Party:
+        return arguments.instance("what party returns", self._party(context), Party)
+
     def _open(self, message: Message, context: Context) -> Message:
-        party = self._party(context)
+        party = self._party_of(context)
         folder = PartyFolder(party.folder)
         if Role.HOLDER not in folder.roles:
             raise PolicyRefusedError(f"{folder.enrolment.name} holds no share of the key")
@@ -141,8 +175,10 @@ class SecureMod:
         frames = holder.open_in_frames(unpack(message.content), num_threads=self._num_threads)
         return Message(pack(frames), reply_to=message)
 
-    def _check_agreed(self, federation: Federation, layout: ModelVector) -> None:
+    def _check_agreed(self, folder: PartyFolder, layout: ModelVector, descriptor: bytes) -> None:
         """Before anything is trained: what would be refused after it."""
+        federation = folder.federation
+        _check_federation(folder, RoundDescriptor.from_bytes(descriptor).federation_hash)
         if layout.dim != federation.codec.dim:
             raise InvalidArgumentError(
                 f"the model has {layout.dim} values to sum, and the federation was dealt for "
@@ -152,6 +188,17 @@ class SecureMod:
         if noise is not None and not noise.weighted and self._max_examples is not None:
             raise InvalidArgumentError(
                 "the federation's noise does not hide weights: give max_examples=None"
+            )
+
+    def _tell_of_metrics(self, reply: RecordDict) -> None:
+        """Where what the app tells of its training has gone."""
+        names = {name for record in reply.metric_records.values() for name in record}
+        dropped = sorted(names - {self._weighted_by_key})
+        if dropped:
+            _log.info(
+                "metrics of training stay at this node: %s. Those of evaluations may leave it, if "
+                "evaluation_metrics names them",
+                ", ".join(dropped),
             )
 
     def _weight(self, reply: RecordDict) -> float:
@@ -201,6 +248,17 @@ class SecureClientApp(ClientApp):
 
 def _answered_by_the_mod(message: Message, context: Context) -> Message:
     raise ProtocolError("no SecureMod is among the mods of this app")
+
+
+def _check_federation(folder: PartyFolder, servers: bytes | None) -> None:
+    """PolicyRefusedError if the server has another federation than the party has joined."""
+    own = folder.federation.hash
+    if servers is not None and servers != own:
+        raise PolicyRefusedError(
+            f"the server has another federation than {folder.enrolment.name} has joined: the "
+            f"server's is {shown(servers)}, this node's {shown(own)}. Give the server the "
+            "federation.veil that the parties have, or join the server's with a new folder"
+        )
 
 
 def _run(call_next: AppCall, message: Message, context: Context) -> RecordDict:

@@ -2,15 +2,22 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from flwr.app import Message, RecordDict
+from flwr.app import Message
 from flwr.serverapp import Grid
 
 from veilsum.errors import MalformedDataError
 from veilsum.identity import Enrolment
-from veilsum.integrations.flower.records import ENROL, unpack
+from veilsum.integrations.federation_file import shown
+from veilsum.integrations.flower.records import (
+    ENROL,
+    error_of,
+    naming_federation,
+    sender,
+    unpack,
+)
 from veilsum.secure_sum import Federation
 
 __all__ = ["ContributorGrid", "Nodes"]
@@ -42,16 +49,17 @@ class Nodes:
         self._parties = {node: party for node, party in self._parties.items() if node in online}
         self._asked = {node: when for node, when in self._asked.items() if node in online}
         now = time.monotonic()
-        questions = []
+        questions = {}
         for node in sorted(online - set(self._parties)):
             if now - self._asked.get(node, -_RETRY_SECONDS) >= _RETRY_SECONDS:
+                content = naming_federation(self._federation.hash)
                 kind = f"query.{ENROL}"
-                questions.append(Message(RecordDict(), dst_node_id=node, message_type=kind))
+                questions[node] = Message(content, dst_node_id=node, message_type=kind)
         if questions:
             seconds = min(timeout, _ANSWER_SECONDS)
-            for reply in grid.send_and_receive(questions, timeout=seconds):
-                self._take(reply)
-            self._asked |= {q.metadata.dst_node_id: time.monotonic() for q in questions}
+            for reply in grid.send_and_receive(list(questions.values()), timeout=seconds):
+                self._take(sender(reply, questions), reply)
+            self._asked |= dict.fromkeys(questions, time.monotonic())
 
     def contributors(self) -> dict[str, int]:
         """The nodes on line of the parties that may contribute, by the party's name."""
@@ -69,10 +77,9 @@ class Nodes:
             if party is not None and known(party.name) == party
         }
 
-    def _take(self, reply: Message) -> None:
-        node = reply.metadata.src_node_id
+    def _take(self, node: int, reply: Message) -> None:
         if reply.has_error():
-            _log.warning("node %d does not say who it is: %s", node, reply.error.reason)
+            _log.warning("node %d does not say who it is: %s", node, error_of(reply))
             return
         try:
             party = Enrolment.from_bytes(b"".join(unpack(reply.content)))
@@ -83,23 +90,50 @@ class Nodes:
             self._federation.contributor(party.name),
             self._federation.holder(party.name),
         ):
-            _log.warning("node %d is %s, whom the federation does not know", node, party.name)
+            _log.warning(
+                "node %d is %s, whom the federation %s does not know under this key: the dealer "
+                "was given another enrolment, or none",
+                node,
+                party.name,
+                shown(self._federation.hash),
+            )
             party = None
         self._parties[node] = party
 
 
 class ContributorGrid:
-    """A grid on which a strategy finds contributors only."""
+    """A grid on which a strategy finds contributors only.
 
-    def __init__(self, grid: Grid, nodes: Nodes, *, timeout: float) -> None:
+    Args:
+        grid: all nodes.
+        nodes: who is behind them.
+        timeout: how long a question may take.
+        spent: names of contributors that can send no more; found all the same where the others are
+            too few for the strategy, which would wait for ever.
+        min_available: how many that are.
+    """
+
+    def __init__(
+        self,
+        grid: Grid,
+        nodes: Nodes,
+        *,
+        timeout: float,
+        spent: Collection[str] = (),
+        min_available: int = 0,
+    ) -> None:
         self._grid = grid
         self._nodes = nodes
         self._timeout = timeout
+        self._spent = spent
+        self._min_available = min_available
 
     def get_node_ids(self) -> Iterable[int]:
         """The nodes of parties that may contribute."""
         self._nodes.update(self._grid, timeout=self._timeout)
-        return sorted(self._nodes.contributors().values())
+        found = self._nodes.contributors()
+        able = {name: node for name, node in found.items() if name not in self._spent}
+        return sorted((able if len(able) >= self._min_available else found).values())
 
     def __getattr__(self, name: str) -> Any:
         """Everything else is the grid's."""

@@ -8,7 +8,7 @@ from flwr.serverapp import Grid
 
 from veilsum.fedavg.history import Meter
 from veilsum.integrations.flower.nodes import Nodes
-from veilsum.integrations.flower.records import OPEN, pack, unpack
+from veilsum.integrations.flower.records import OPEN, error_of, pack, sender, unpack
 
 __all__ = ["NodeHolders", "metered"]
 
@@ -39,17 +39,20 @@ class NodeHolders:
         """Ask the nodes, and wait until all have answered or the time is over."""
         online = self._online()
         asked = {online[name]: name for name in requests if name in online}
-        questions = []
+        questions = {}
         for node, name in asked.items():
             content = pack(metered(requests[name], self._meter, "requests"))
-            questions.append(Message(content, dst_node_id=node, message_type=f"query.{OPEN}"))
+            questions[node] = Message(content, dst_node_id=node, message_type=f"query.{OPEN}")
         if not questions:
             return {}
         answers = {}
-        for reply in self._grid.send_and_receive(questions, timeout=self._answer_seconds):
-            name = asked.get(reply.metadata.src_node_id, "a node that was not asked")
+        replies = self._grid.send_and_receive(
+            list(questions.values()), timeout=self._answer_seconds
+        )
+        for reply in replies:
+            name = asked.get(sender(reply, questions), "a node that was not asked")
             if reply.has_error():
-                _log.warning("%s did not open: %s", name, reply.error.reason)
+                _log.warning("%s did not open: %s", name, error_of(reply))
             else:
                 answers[name] = metered(unpack(reply.content), self._meter, "openings")
         return answers

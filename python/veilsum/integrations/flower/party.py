@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from flwr.app import Context
 
+from veilsum import arguments
 from veilsum.errors import InvalidArgumentError
 from veilsum.integrations.site_party import read_passphrase
 
@@ -35,6 +36,7 @@ def configured_party(context: Context) -> Party:
     simulations, where all nodes share one environment. Nothing of it comes from the server.
 
     Raises:
+        TypeError: what names a folder or a file is no str.
         InvalidArgumentError: no folder is named, or a ``{key}`` is not in the configuration.
         PassphraseError: no passphrase is named.
     """
@@ -46,11 +48,13 @@ def configured_party(context: Context) -> Party:
             f"'{_FOLDER_KEY}=\"...\"', or set VEILSUM_PARTY, to a folder of veilsum join"
         )
     file = config.get(_PASSPHRASE_KEY) or os.environ.get("VEILSUM_PASSPHRASE_FILE")
-    passphrase = read_passphrase(_filled(file, context) if file else None, str(context.node_id))
-    return Party(_filled(folder, context), passphrase)
+    if file is not None:
+        file = _filled(arguments.path(_PASSPHRASE_KEY, file), context)
+    passphrase = read_passphrase(file, str(context.node_id))
+    return Party(_filled(arguments.path(_FOLDER_KEY, folder), context), passphrase)
 
 
-def _filled(pattern: object, context: Context) -> str:
+def _filled(pattern: str, context: Context) -> str:
     """The pattern with the node's values in the place of each ``{key}``."""
 
     def value_of(found: re.Match[str]) -> str:
@@ -61,4 +65,4 @@ def _filled(pattern: object, context: Context) -> str:
             )
         return str(value)
 
-    return re.sub(r"\{([\w-]+)\}", value_of, str(pattern))
+    return re.sub(r"\{([\w-]+)\}", value_of, pattern)

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
-from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
+from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
+from flwr.common.constant import SUPERLINK_NODE_ID
 from numpy.typing import NDArray
 
 from veilsum.errors import MalformedDataError, ProtocolError
@@ -14,11 +15,17 @@ __all__ = [
     "OPEN",
     "RECORD",
     "announcement",
+    "error_of",
+    "federation_in",
+    "is_spent",
     "model_hash",
     "named_arrays",
+    "naming_federation",
     "pack",
     "record_of",
     "same_layout",
+    "sender",
+    "spent",
     "take_announcement",
     "unpack",
 ]
@@ -33,6 +40,8 @@ OPEN = "veilsum_open"
 """The query that asks a holder to open a sum."""
 
 _DESCRIPTOR = "descriptor"
+_FEDERATION = "federation"
+_SPENT = "spent"
 _STYPE = "veilsum/frames/1"
 _DTYPE = "uint8"
 _PIECE_BYTES = 4 << 20  # Flower cuts arrays into pieces of 5 MiB.
@@ -90,6 +99,49 @@ def take_announcement(content: RecordDict) -> bytes:
             "the server announces no encrypted round: its strategy is no SecureStrategy"
         )
     return descriptor
+
+
+def naming_federation(federation_hash: bytes) -> RecordDict:
+    """The question who a node is, with the server's federation, so that the node can compare."""
+    return RecordDict({RECORD: ConfigRecord({_FEDERATION: federation_hash})})
+
+
+def federation_in(content: RecordDict) -> bytes | None:
+    """The hash of the server's federation in that question; None if it names none."""
+    record = content.get(RECORD)
+    found = record.get(_FEDERATION) if isinstance(record, ConfigRecord) else None
+    return found if isinstance(found, bytes) else None
+
+
+def spent() -> RecordDict:
+    """What a node answers whose party's privacy budget is spent: that, and nothing of how."""
+    return RecordDict({RECORD: ConfigRecord({_SPENT: True})})
+
+
+def is_spent(content: RecordDict) -> bool:
+    """Whether that is what a node answered."""
+    record = content.get(RECORD)
+    return isinstance(record, ConfigRecord) and record.get(_SPENT) is True
+
+
+def sender(reply: Message, questions: Mapping[int, Message]) -> int:
+    """The node whose reply it is, of those that were asked; also where the SuperLink speaks for it.
+
+    Of a reply to nothing that was asked, the node that the reply names.
+    """
+    for node, question in questions.items():
+        asked = question.metadata.message_id
+        if asked and asked == reply.metadata.reply_to_message_id:
+            return node
+    return int(reply.metadata.src_node_id)
+
+
+def error_of(reply: Message) -> str:
+    """Why there is no answer, and whether the node says so or the SuperLink."""
+    reason = reply.error.reason
+    if reply.metadata.src_node_id == SUPERLINK_NODE_ID:
+        return f"the SuperLink says: {reason}"
+    return str(reason)
 
 
 def named_arrays(content: RecordDict) -> dict[str, NDArray[np.generic]]:

@@ -2,23 +2,25 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from flwr.app import Message
 from numpy.typing import NDArray
 
-from veilsum.errors import ProtocolError, VeilsumError
+from veilsum.errors import ProtocolError, RunEndedError, VeilsumError
 from veilsum.fedavg.history import Meter
 from veilsum.integrations.flower.opening import metered
-from veilsum.integrations.flower.records import model_hash, unpack
+from veilsum.integrations.flower.records import error_of, is_spent, model_hash, sender, unpack
 from veilsum.integrations.flower.run_state import RunState
 from veilsum.secure_sum import Aggregator, Federation, FolderStore, RoundDescriptor
 
-__all__ = ["Round", "SumRecord"]
+__all__ = ["Round", "SumRecord", "check_progress"]
 
 _log = logging.getLogger("flwr.veilsum")  # shown beside Flower's own
+
+_SPENT = "BudgetExhaustedError: the privacy that its party agreed on is spent"
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,23 @@ class SumRecord:
     seconds: dict[str, float]
     num_bytes: dict[str, int]
     transcript_hash: str | None
+
+
+def check_progress(history: Sequence[SumRecord], *, max_abandoned: int) -> None:
+    """To be called when a round was not opened.
+
+    Raises:
+        RunEndedError: so many rounds in a row were not; with this ``history``.
+    """
+    last = history[-max_abandoned:]
+    if len(last) < max_abandoned or any(record.abandoned is None for record in last):
+        return
+    reasons = "; ".join(f"node {node}: {why}" for node, why in sorted(last[-1].failures.items()))
+    raise RunEndedError(
+        f"the run ends: {max_abandoned} rounds in a row had no sum, the last because "
+        f"{last[-1].abandoned}" + (f" ({reasons})" if reasons else ""),
+        history,
+    )
 
 
 class Round:
@@ -110,16 +129,22 @@ class Round:
         self.waiting = set() if is_closed else set(self.descriptor.invited) - contributed
         self._begun = time.perf_counter()
 
-    def receive(self, replies: Iterable[Message], *, asked: Iterable[int]) -> dict[int, str]:
-        """Add what came; why other nodes are not in the sum."""
+    def receive(
+        self, replies: Iterable[Message], *, asked: Mapping[int, Message]
+    ) -> tuple[dict[int, str], set[int]]:
+        """Add what came; why other nodes are not in the sum, and which can contribute no more."""
         failures = dict.fromkeys(asked, "no reply")
+        spent = set[int]()
         self.meter.seconds["train"] = time.perf_counter() - self._begun
         with self.meter.phase("add"):
             for reply in replies:
-                node = reply.metadata.src_node_id
+                node = sender(reply, asked)
                 try:
                     if reply.has_error():
-                        failures[node] = reply.error.reason
+                        failures[node] = error_of(reply)
+                    elif is_spent(reply.content):
+                        failures[node] = _SPENT
+                        spent.add(node)
                     else:
                         frames = metered(unpack(reply.content), self.meter, "contributions")
                         self.aggregator.receive(frames)
@@ -128,7 +153,7 @@ class Round:
                     failures[node] = f"{type(error).__name__}: {error}"
         for node, why in failures.items():
             _log.warning("round %d: node %d is left out: %s", self.number, node, why)
-        return failures
+        return failures, spent
 
     def close(self) -> None:
         """Let others have the round's folder."""

@@ -2,31 +2,29 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterable
 from typing import cast
 
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
-from flwr.serverapp.strategy import (
-    Bulyan,
-    FedAvg,
-    FedMedian,
-    FedTrimmedAvg,
-    FedXgbBagging,
-    FedXgbCyclic,
-    Krum,
-    MultiKrum,
-    QFedAvg,
-    Result,
-    Strategy,
-)
+from flwr.serverapp.strategy import FedAvg, Result, Strategy
 from numpy.typing import NDArray
 
+from veilsum import arguments
 from veilsum.errors import InvalidArgumentError, NotEnoughSharesError, ProtocolError, VeilsumError
+from veilsum.fedavg.history import Meter
+from veilsum.integrations.budgets import Budgets
+from veilsum.integrations.checkpoint import Checkpoint
+from veilsum.integrations.federation_file import parse_hash, read_federation, shown
 from veilsum.integrations.flower.nodes import ContributorGrid, Nodes
 from veilsum.integrations.flower.opening import NodeHolders
+from veilsum.integrations.flower.optimiser import (
+    check_suitable,
+    optimiser_state,
+    restore_optimiser,
+    step,
+)
 from veilsum.integrations.flower.records import (
     RECORD,
     announcement,
@@ -34,32 +32,15 @@ from veilsum.integrations.flower.records import (
     record_of,
     same_layout,
 )
-from veilsum.integrations.flower.rounds import Round, SumRecord
-from veilsum.integrations.flower.run_state import (
-    Checkpoint,
-    RunState,
-    optimiser_state,
-    restore_optimiser,
-)
+from veilsum.integrations.flower.rounds import Round, SumRecord, check_progress
+from veilsum.integrations.flower.run_state import RunState
 from veilsum.integrations.model_vector import ModelVector
-from veilsum.integrations.opening import open_sum
+from veilsum.integrations.opening import await_holders, open_sum
 from veilsum.secure_sum import Federation, Transcript
 
 __all__ = ["SecureStrategy"]
 
 _log = logging.getLogger("flwr.veilsum")  # shown beside Flower's own
-
-# They look at single updates, which nobody can here.
-_UNSUITABLE = (
-    Bulyan,
-    FedMedian,
-    FedTrimmedAvg,
-    FedXgbBagging,
-    FedXgbCyclic,
-    Krum,
-    MultiKrum,
-    QFedAvg,
-)
 
 EvaluateFn = Callable[[int, ArrayRecord], MetricRecord | None]
 
@@ -74,8 +55,11 @@ class SecureStrategy(Strategy):
     contributions, bit for bit.
 
     A round with fewer contributions than the federation opens is abandoned: the model stays, the
-    run goes on. If too few holders are there, ``start`` raises NotEnoughSharesError, and the round
-    waits in the store.
+    run goes on. After ``max_abandoned`` of them in a row, or when so many nodes have spent their
+    privacy budget that no sum can be opened any more, ``start`` raises RunEndedError, whose
+    ``history`` is that below; ``arrays`` has the model.
+    Nobody is asked to train before enough holders are there to open the sum; if they do not come,
+    or answer, ``start`` raises NotEnoughSharesError, and a round that was begun waits in the store.
 
     A federation answers one run. With the same store ``start`` goes on where the run was, also
     within a round; nothing is opened twice, and a node that is asked for a round again sends the
@@ -91,14 +75,18 @@ class SecureStrategy(Strategy):
         evaluate: let nodes evaluate the model, and see the metrics that their apps name
             (``SecureClientApp(evaluation_metrics=...)``). Those are not encrypted.
         max_message_bytes: about how long a request to a holder may be.
-        wait_seconds: how long an opening waits when too few holders are there, or answer.
+        wait_seconds: how long to wait, before a round and in its opening, when too few holders are
+            there, or answer.
+        max_abandoned: after so many rounds in a row without a sum the run ends.
         num_threads: for checking, adding and combining.
 
     Attributes:
         history: a ``SumRecord`` of each round since this object was made.
 
     Raises:
-        InvalidArgumentError: a strategy that needs single updates, or is none of FedAvg's kind.
+        TypeError: an argument of another type.
+        InvalidArgumentError: a strategy that needs single updates, or is none of FedAvg's kind; a
+            number out of range.
         ProtocolError: the store is of another federation.
         PolicyRefusedError, SignatureError, MalformedDataError: as ``Federation.from_signed``.
     """
@@ -113,23 +101,27 @@ class SecureStrategy(Strategy):
         evaluate: bool = False,
         max_message_bytes: int = 64 << 20,
         wait_seconds: float = 300.0,
+        max_abandoned: int = 3,
         num_threads: int | None = None,
     ) -> None:
-        if not isinstance(strategy, FedAvg) or isinstance(strategy, _UNSUITABLE):
-            raise InvalidArgumentError(
-                f"{type(strategy).__name__} cannot work with sums alone; FedAvg, FedProx, FedAvgM, "
-                "FedAdam, FedYogi and FedAdagrad can"
-            )
+        check_suitable(strategy)
         if not isinstance(federation, Federation):
-            federation = _read(Path(federation), federation_hash)
+            pin = None if federation_hash is None else parse_hash(federation_hash)
+            federation = read_federation(federation, expected_hash=pin)
+        if num_threads is not None:
+            num_threads = arguments.count("num_threads", num_threads, at_least=1)
         self.history: list[SumRecord] = []
         self._strategy = strategy
         self._federation = federation
-        self._evaluate = evaluate
-        self._max_message_bytes = max_message_bytes
-        self._wait_seconds = wait_seconds
+        self._evaluate = arguments.flag("evaluate", evaluate)
+        self._max_message_bytes = arguments.count(
+            "max_message_bytes", max_message_bytes, at_least=1
+        )
+        self._wait_seconds = arguments.real("wait_seconds", wait_seconds, at_least=0)
+        self._max_abandoned = arguments.count("max_abandoned", max_abandoned, at_least=1)
         self._num_threads = num_threads
         self._nodes = Nodes(federation)
+        self._budgets = Budgets(federation)
         self._state = RunState(store, federation)
         self._done = self._state.checkpoint()
         self._timeout = 3600.0
@@ -137,12 +129,18 @@ class SecureStrategy(Strategy):
         self._round: Round | None = None
         self._asked: dict[int, Message] = {}
 
+    @property
+    def arrays(self) -> ArrayRecord:
+        """The model after the last round that is done, as the store has it."""
+        return record_of(self._checkpoint().model)
+
     def summary(self) -> None:
         """Log what is agreed on, and the wrapped strategy."""
         agreed = self._federation
         _log.info(
-            "secure sums: %s key of %d bits, %d contributors, %d of them at least in a sum, "
-            "evaluation by nodes %s",
+            "secure sums: federation %s, %s key of %d bits, %d contributors, %d of them at least "
+            "in a sum. Metrics of training stay at the nodes; evaluation by nodes is %s (evaluate)",
+            shown(agreed.hash),
             agreed.trust,
             agreed.public_key.key_bits,
             len(agreed.contributors),
@@ -167,9 +165,12 @@ class SecureStrategy(Strategy):
             InvalidArgumentError: another model than the run's, or than the federation was dealt
                 for.
             NotEnoughSharesError: too few holders are there to open a sum.
+            RunEndedError: too few contributors are left that have any privacy budget, or several
+                rounds in a row had no sum.
             StoreInUseError: another ServerApp is at work with this store.
         """
-        self._timeout = timeout
+        num_rounds = arguments.count("num_rounds", num_rounds)
+        self._timeout = arguments.real("timeout", timeout, above=0)
         initial = named_arrays(RecordDict({"arrays": initial_arrays}))
         dim = ModelVector(initial).dim
         if dim != self._federation.codec.dim:
@@ -190,8 +191,15 @@ class SecureStrategy(Strategy):
         # The federation's number cannot stand for it: that is never given twice, whatever becomes
         # of the model. In ``veilsum.FedAvg`` one number is both: its run ends with its process.
         offset = done.num_done
-        if offset > 0:
-            _log.info("the run goes on after round %d", offset)
+        if offset >= max(num_rounds, 1):
+            _log.warning(
+                "all %d rounds of this run are done, and no more is asked for: nothing is trained. "
+                "To go on, ask for more rounds: their number counts those of all starts together. "
+                "Another run takes a new federation and a new store",
+                offset,
+            )
+        elif offset > 0:
+            _log.info("the run goes on after round %d, to round %d", offset, num_rounds)
         arrays = record_of(done.model)
         result = super().start(
             grid,
@@ -219,11 +227,21 @@ class SecureStrategy(Strategy):
     ) -> Iterable[Message]:
         """The wrapped strategy's messages, with the announcement of the round."""
         self._grid, done = grid, self._checkpoint()
+        self._nodes.update(grid, timeout=self._timeout)
+        self._budgets.reached_at(self._nodes.contributors())
         messages = list(
-            self._strategy.configure_train(done.num_done + 1, arrays, config, self._view(grid))
+            self._strategy.configure_train(
+                done.num_done + 1, arrays, config, self._view(grid, without=self._budgets.spent)
+            )
         )
         if not messages:
             raise InvalidArgumentError("the wrapped strategy asks no node to train")
+        await_holders(
+            self._holders(Meter()),
+            federation=self._federation,
+            wait_seconds=self._wait_seconds,
+            log=_log.warning,
+        )
         chosen = {message.metadata.dst_node_id: message for message in messages}
         online = self._nodes.contributors()
         self._round = current = Round(
@@ -255,8 +273,15 @@ class SecureStrategy(Strategy):
             raise ProtocolError("no round was announced, so there is no sum")
         current, self._round = self._round, None
         meter, aggregator = current.meter, current.aggregator
-        failures = current.receive(replies, asked=self._asked)
-        holders = NodeHolders(self._nodes, self._grid, answer_seconds=self._timeout, meter=meter)
+        failures, spent = current.receive(replies, asked=self._asked)
+        self._nodes.update(self._grid, timeout=self._timeout)
+        places = self._nodes.contributors()
+        for name, node in places.items():
+            if node in spent:
+                self._budgets.told(name, by=node)
+        self._budgets.reached_at(places)
+        self._budgets.contributed(aggregator.contributors)
+        holders = self._holders(meter)
         abandoned: str | None = None
         contributors: tuple[str, ...] = ()
         transcript_hash: str | None = None
@@ -271,7 +296,12 @@ class SecureStrategy(Strategy):
                     log=_log.warning,
                 )
             with meter.phase("step"):
-                model = self._step(current.model, opened.sum.mean())
+                model = step(
+                    self._strategy,
+                    current.model,
+                    opened.sum.mean(),
+                    server_round=self._checkpoint().num_done + 1,
+                )
         except NotEnoughSharesError as error:
             raise NotEnoughSharesError(
                 f"{error}. The contributions are kept: start the ServerApp with the same store "
@@ -281,12 +311,11 @@ class SecureStrategy(Strategy):
             abandoned = str(error)
             _log.warning("round %d is abandoned, the model stays: %s", current.number, error)
             self._end(current.number, current.model)
-            self._state.abandon_round(current.number)
         else:
             contributors = opened.contributors
             transcript_hash = Transcript.from_bytes(opened.transcript).head.hex()
+            self._state.keep_transcript(current.number, opened.transcript)
             self._end(current.number, model)
-            self._state.end_round(current.number, opened.transcript)
         finally:
             current.close()
         self.history.append(
@@ -303,6 +332,8 @@ class SecureStrategy(Strategy):
             )
         )
         if abandoned is not None:
+            self._budgets.check(self.history)
+            check_progress(self.history, max_abandoned=self._max_abandoned)
             return None, None
         return record_of(model), MetricRecord({"num-contributors": len(contributors)})
 
@@ -323,33 +354,26 @@ class SecureStrategy(Strategy):
             return None
         return self._strategy.aggregate_evaluate(self._checkpoint().num_done, replies)
 
-    def _view(self, grid: Grid) -> Grid:
-        return cast(Grid, ContributorGrid(grid, self._nodes, timeout=self._timeout))
-
-    def _step(
-        self, model: dict[str, NDArray[np.generic]], mean: NDArray[np.float64]
-    ) -> dict[str, NDArray[np.generic]]:
-        """The model after the wrapped strategy's step, with the dtypes it had."""
-        layout = ModelVector(model)
+    def _view(self, grid: Grid, *, without: Collection[str] = ()) -> Grid:
         strategy = self._strategy
-        content = RecordDict(
-            {
-                strategy.arrayrecord_key: record_of(layout.shifted(mean)),
-                "metrics": MetricRecord({strategy.weighted_by_key: 1}),
-            }
+        view = ContributorGrid(
+            grid,
+            self._nodes,
+            timeout=self._timeout,
+            spent=without,
+            min_available=max(strategy.min_available_nodes, strategy.min_train_nodes),
         )
-        reply = Message(content, dst_node_id=0, message_type="train")
-        arrays, _ = strategy.aggregate_train(self._checkpoint().num_done + 1, [reply])
-        if arrays is None:
-            raise ProtocolError("the wrapped strategy made no model of the mean")
-        return {
-            name: arrays[name].numpy().astype(array.dtype) if name in layout.names else array
-            for name, array in model.items()
-        }
+        return cast(Grid, view)
+
+    def _holders(self, meter: Meter) -> NodeHolders:
+        if self._grid is None:
+            raise ProtocolError("a secure strategy is run by its start method")
+        return NodeHolders(self._nodes, self._grid, answer_seconds=self._timeout, meter=meter)
 
     def _end(self, number: int, model: dict[str, NDArray[np.generic]]) -> None:
         num_done = self._checkpoint().num_done + 1
         self._save(Checkpoint(num_done, number, model, optimiser_state(self._strategy)))
+        self._state.erase_round(number)
 
     def _save(self, checkpoint: Checkpoint) -> None:
         self._state.save(checkpoint)
@@ -359,11 +383,3 @@ class SecureStrategy(Strategy):
         if self._done is None:
             raise ProtocolError("a secure strategy is run by its start method")
         return self._done
-
-
-def _read(path: Path, federation_hash: str | None) -> Federation:
-    signed = path.read_bytes()
-    if federation_hash is not None:
-        return Federation.from_signed(signed, expected_hash=bytes.fromhex(federation_hash))
-    # The server is trusted with nothing: with another federation than theirs no party answers.
-    return Federation.from_signed(signed, dealer=Federation.dealer_named_in(signed))

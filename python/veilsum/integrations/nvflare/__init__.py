@@ -16,7 +16,10 @@ except ImportError:
     ) from None
 
 from veilsum.integrations.nvflare.aggregator import SecureAggregator
+from veilsum.integrations.nvflare.job_files import keep_out_of_jobs
 from veilsum.integrations.nvflare.party_filter import PartyFilter
 from veilsum.integrations.nvflare.recipes import add_party_filter
 
 __all__ = ["PartyFilter", "SecureAggregator", "add_party_filter"]
+
+keep_out_of_jobs()

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from nvflare.apis.dxo import DXO, DataKind, from_shareable
@@ -14,14 +13,24 @@ from nvflare.app_common.abstract.fl_model import FLModel, ParamsType
 from nvflare.app_common.aggregators.model_aggregator import ModelAggregator
 from nvflare.app_common.app_constant import AppConstants
 from nvflare.app_common.app_event_type import AppEventType
+from nvflare.app_common.utils.fl_model_utils import FLModelUtils
 
-from veilsum.errors import InvalidArgumentError, ProtocolError, VeilsumError
+from veilsum import arguments
+from veilsum.errors import (
+    InvalidArgumentError,
+    PolicyRefusedError,
+    ProtocolError,
+    RunEndedError,
+    VeilsumError,
+)
+from veilsum.integrations.budgets import Budgets
+from veilsum.integrations.federation_file import parse_hash, read_federation
 from veilsum.integrations.model_vector import ModelVector
-from veilsum.integrations.nvflare.messages import CONTRIBUTION, ROUND
+from veilsum.integrations.nvflare.messages import CONTRIBUTION, ROUND, SPENT
 from veilsum.integrations.nvflare.opening import SiteHolders, aux_questions
-from veilsum.integrations.opening import open_sum
+from veilsum.integrations.opening import await_holders, open_sum
 from veilsum.integrations.run_folder import RunFolder
-from veilsum.secure_sum import Aggregator, Federation, RoundDescriptor
+from veilsum.secure_sum import Aggregator, Federation, FolderStore, RoundDescriptor
 
 __all__ = ["SecureAggregator"]
 
@@ -31,8 +40,18 @@ class _Round:
     """The round that sites are at work on."""
 
     number: int
+    store: FolderStore
     aggregator: Aggregator
     layout: ModelVector
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What stays the same in a job."""
+
+    federation: Federation
+    folder: RunFolder
+    budgets: Budgets
 
 
 class SecureAggregator(ModelAggregator):
@@ -43,6 +62,10 @@ class SecureAggregator(ModelAggregator):
     ``veilsum.FedAvg`` does with the same contributions, bit for bit. A round with too few
     contributions, or too few holders, leaves the model as it was.
 
+    Nobody is asked to train before enough holders are there to open the sum. The job ends, and says
+    why, if they do not come, or if so many sites have spent their privacy budget that no sum can be
+    opened any more.
+
     Args:
         federation: the dealer's file, ``federation.veil``, on the server's disk.
         federation_hash: its hash in hexadecimal, as ``veilsum deal`` printed it.
@@ -52,9 +75,13 @@ class SecureAggregator(ModelAggregator):
             server and at every site.
         max_abandoned: after so many rounds in a row that were not opened, the job ends.
         answer_seconds: how long a holder may take for one request.
-        wait_seconds: how long an opening waits when too few holders are there, or answer.
+        wait_seconds: how long to wait, before a round and in its opening, when too few holders are
+            there, or answer.
         max_request_bytes: about how long a request to a holder may be.
         num_threads: for checking, adding and combining.
+
+    Raises:
+        TypeError, InvalidArgumentError: an argument of another type, or out of range.
     """
 
     expected_data_kind = DataKind.WEIGHT_DIFF
@@ -72,58 +99,82 @@ class SecureAggregator(ModelAggregator):
         num_threads: int | None = None,
     ) -> None:
         super().__init__()
-        # NVFlare writes a job's configuration from attributes that are called as the arguments.
-        self.federation = federation
-        self.federation_hash = federation_hash
-        self.store = store
-        self.leave_out = list(leave_out)
-        self.max_abandoned = max_abandoned
-        self.answer_seconds = answer_seconds
-        self.wait_seconds = wait_seconds
-        self.max_request_bytes = max_request_bytes
+        if num_threads is not None:
+            num_threads = arguments.count("num_threads", num_threads, at_least=1)
+        # NVFlare writes a job's configuration from attributes that are called as the arguments. It
+        # warns of 64 hexadecimal digits, which may be a secret; this hash is public, and says so.
+        self.federation = arguments.path("federation", federation)
+        self.federation_hash = f"sha256:{parse_hash(federation_hash).hex()}"
+        self.store = arguments.path("store", store)
+        self.leave_out = arguments.names("leave_out", leave_out)
+        self.max_abandoned = arguments.count("max_abandoned", max_abandoned, at_least=1)
+        self.answer_seconds = arguments.real("answer_seconds", answer_seconds, above=0)
+        self.wait_seconds = arguments.real("wait_seconds", wait_seconds, at_least=0)
+        self.max_request_bytes = arguments.count("max_request_bytes", max_request_bytes, at_least=1)
         self.num_threads = num_threads
         self._lock = threading.RLock()
-        self._agreed: Federation | None = None
-        self._run: RunFolder | None = None
+        self._run: _Run | None = None
         self._round: _Round | None = None
         self._num_abandoned = 0
+        self._has_ended = False
 
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
-        """NVFlare's events: the start of a run, and a task that is about to be sent."""
+        """NVFlare's events: of a run, of a round, and of a task that is about to be sent."""
         super().handle_event(event_type, fl_ctx)
         try:
             if event_type == EventType.START_RUN:
                 self._start()
+            elif event_type == AppEventType.ROUND_STARTED:
+                self._await_holders(fl_ctx)
             elif event_type == AppEventType.BEFORE_TRAIN_TASK:
                 task = fl_ctx.get_prop(AppConstants.TRAIN_SHAREABLE)
                 if isinstance(task, Shareable):
                     self._announce(task)
+            elif event_type == EventType.END_RUN:
+                self.reset_stats()
         except (VeilsumError, OSError, TypeError, ValueError) as error:
+            self._has_ended = True
             self.system_panic(f"{type(error).__name__}: {error}", fl_ctx)
 
     def accept_model(self, model: FLModel) -> None:
         """Add one site's contribution.
 
         Raises:
+            PolicyRefusedError: the site says that its privacy budget is spent; NVFlare logs it.
             ProtocolError, SignatureError, ProofError, ...: as ``Aggregator.receive``; NVFlare logs
                 it and goes on without that site.
         """
         with self._lock:
             if self._round is None:
                 raise ProtocolError("a contribution came, and no round was announced")
-            message = (model.params or {}).get(CONTRIBUTION)
+            budgets, site = self._started().budgets, model.meta.get("client_name", "a site")
+            params = model.params or {}
+            if params.get(SPENT) is True:
+                budgets.told(site)
+                raise PolicyRefusedError(
+                    f"{site} contributes no more: the privacy that was agreed on is spent"
+                )
+            message = params.get(CONTRIBUTION)
             if not isinstance(message, np.ndarray) or message.dtype != np.uint8:
                 raise ProtocolError(
-                    f"the result of {model.meta.get('client_name', 'a site')} is no contribution: "
+                    f"the result of {site} is no contribution: "
                     "is veilsum.integrations.nvflare.PartyFilter its output filter?"
                 )
             name = self._round.aggregator.receive(np.ascontiguousarray(message).data)
+            budgets.contributed([name])
         self.info(f"added the contribution of {name}")
 
     def accept(self, shareable: Shareable, fl_ctx: FLContext) -> bool:
-        """The same, for controllers that ask whether it was accepted."""
+        """The same, for controllers that ask whether it was accepted.
+
+        They do not say whose result it is, so nobody's budget counts as spent by it.
+        """
+        self.fl_ctx = fl_ctx
         try:
-            return bool(super().accept(shareable, fl_ctx))
+            model = FLModelUtils.from_shareable(shareable, fl_ctx)
+            model.meta.pop("client_name", None)
+            self.accept_model(model)
+            return True
         except VeilsumError as error:
             self.warning(f"a contribution is refused: {type(error).__name__}: {error}")
             return False
@@ -131,78 +182,89 @@ class SecureAggregator(ModelAggregator):
     def aggregate_model(self) -> FLModel:
         """Open the round, and return the global model after it."""
         with self._lock:
-            announced, run = self._round, self._run
-            if announced is None or run is None:
+            announced, run = self._round, self._started()
+            if announced is None:
                 raise ProtocolError("no round was announced, so there is no sum")
-            self._round = None
-            ask = aux_questions(self.fl_ctx)
             try:
                 opened = open_sum(
                     announced.aggregator,
-                    SiteHolders(ask, log=self.warning, answer_seconds=self.answer_seconds),
-                    federation=self._federation(),
+                    self._holders(self.fl_ctx),
+                    federation=run.federation,
                     max_request_bytes=self.max_request_bytes,
                     wait_seconds=self.wait_seconds,
                     log=self.warning,
-                    stopped=self._stopped,
+                    stopped=lambda: _is_stopped(self.fl_ctx),
                 )
                 params = announced.layout.shifted(opened.sum.mean())
             except VeilsumError as error:
-                run.drop(announced.number)
+                self.reset_stats()
                 self._abandon(error)
                 params = announced.layout.model
             else:
                 self._num_abandoned = 0
-                run.keep_transcript(announced.number, opened.transcript)
+                run.folder.keep_transcript(announced.number, opened.transcript)
+                self.reset_stats()
                 self.info(
                     f"round {announced.number} is open: {len(opened.contributors)} contributions"
                 )
         return FLModel(params_type=ParamsType.FULL, params=params)
 
     def reset_stats(self) -> None:
-        """Forget the round before."""
+        """End the round: its ciphertexts are erased, its number stays taken."""
         with self._lock:
+            if self._round is not None and self._run is not None:
+                self._run.folder.erase(self._round.number)
+                self._round.store.close()
             self._round = None
 
     def _start(self) -> None:
-        try:
-            pin = bytes.fromhex(self.federation_hash)
-        except ValueError:
-            raise InvalidArgumentError(
-                "federation_hash must be the 64 hexadecimal digits that `veilsum deal` printed"
-            ) from None
-        signed = Path(self.federation).read_bytes()
-        self._agreed = Federation.from_signed(signed, expected_hash=pin)
-        self._run = RunFolder(self.store, self._agreed)
+        expected = parse_hash(self.federation_hash)
+        federation = read_federation(self.federation, expected_hash=expected)
+        folder = RunFolder(self.store, federation)
+        folder.erase_ended()  # Of jobs that died. No job goes on with a round of another one.
+        self._run = _Run(federation, folder, Budgets(federation))
+
+    def _await_holders(self, fl_ctx: FLContext) -> None:
+        """Before a round: wait for as many holders as open a sum."""
+        await_holders(
+            self._holders(fl_ctx),
+            federation=self._started().federation,
+            wait_seconds=self.wait_seconds,
+            log=self.warning,
+            stopped=lambda: _is_stopped(fl_ctx),
+        )
+
+    def _holders(self, fl_ctx: FLContext) -> SiteHolders:
+        return SiteHolders(
+            aux_questions(fl_ctx), log=self.warning, answer_seconds=self.answer_seconds
+        )
 
     def _announce(self, task: Shareable) -> None:
         """Announce a new round with a task, unless the task has its round already."""
         with self._lock:
-            if task.get_header(ROUND) is not None:
+            if self._has_ended or task.get_header(ROUND) is not None:
                 return
-            if self._run is None:
-                raise ProtocolError("the run did not start")
-            dxo = from_shareable(task)
+            run, dxo = self._started(), from_shareable(task)
             if dxo.data_kind != DataKind.WEIGHTS:
                 raise ProtocolError(f"the task has {dxo.data_kind}, not the weights of a model")
-            federation, layout = self._federation(), self._layout(dxo)
-            if layout.dim != federation.codec.dim:
+            layout = self._layout(dxo)
+            if layout.dim != run.federation.codec.dim:
                 raise InvalidArgumentError(
                     f"the model has {layout.dim} values to average, and the federation was dealt "
-                    f"for {federation.codec.dim}: deal with --dim {layout.dim}"
+                    f"for {run.federation.codec.dim}: deal with --dim {layout.dim}"
                 )
-            number, store = self._run.new_round()
+            number, store = run.folder.new_round()
             descriptor = RoundDescriptor(
-                federation_hash=federation.hash,
-                run_id=self._run.run_id,
+                federation_hash=run.federation.hash,
+                run_id=run.folder.run_id,
                 round_number=number,
                 model_hash=layout.hash,
-                invited=tuple(party.name for party in federation.contributors),
+                invited=tuple(party.name for party in run.federation.contributors),
             )
             aggregator = Aggregator(
-                federation, descriptor, store=store, num_threads=self.num_threads
+                run.federation, descriptor, store=store, num_threads=self.num_threads
             )
-            self._round = _Round(number, aggregator, layout)
+            self._round = _Round(number, store, aggregator, layout)
             task.set_header(ROUND, descriptor.to_bytes())
 
     def _layout(self, dxo: DXO) -> ModelVector:
@@ -217,16 +279,19 @@ class SecureAggregator(ModelAggregator):
     def _abandon(self, error: VeilsumError) -> None:
         self._num_abandoned += 1
         self.error(f"the round is abandoned, the model stays: {type(error).__name__}: {error}")
+        self._started().budgets.check()
         if self._num_abandoned >= self.max_abandoned:
-            raise ProtocolError(
-                f"{self._num_abandoned} rounds in a row were abandoned, the last because: {error}"
+            raise RunEndedError(
+                f"the run ends: {self._num_abandoned} rounds in a row were abandoned, the last "
+                f"because: {error}"
             ) from error
 
-    def _federation(self) -> Federation:
-        if self._agreed is None:
+    def _started(self) -> _Run:
+        if self._run is None:
             raise ProtocolError("the run did not start, so there is no federation")
-        return self._agreed
+        return self._run
 
-    def _stopped(self) -> bool:
-        signal = self.fl_ctx.get_run_abort_signal()
-        return bool(signal is not None and signal.triggered)
+
+def _is_stopped(fl_ctx: FLContext) -> bool:
+    signal = fl_ctx.get_run_abort_signal()
+    return bool(signal is not None and signal.triggered)

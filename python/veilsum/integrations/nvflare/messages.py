@@ -4,13 +4,25 @@ from nvflare.apis.dxo import DXO, DataKind
 from nvflare.apis.shareable import Shareable
 from nvflare.app_common.app_constant import AppConstants
 
-__all__ = ["CONTRIBUTION", "OPENING", "OPEN_TOPIC", "REFUSAL", "REQUEST", "ROUND", "result"]
+__all__ = [
+    "CONTRIBUTION",
+    "OPENING",
+    "OPEN_TOPIC",
+    "REFUSAL",
+    "REQUEST",
+    "ROUND",
+    "SPENT",
+    "result",
+]
 
 ROUND = "veilsum_round"
 """Header of a training task: the round's announcement."""
 
 CONTRIBUTION = "veilsum_contribution"
 """The one entry of what a site answers to a training task: its contribution, as uint8."""
+
+SPENT = "veilsum_spent"
+"""The one entry of what a site answers whose party's privacy budget is spent."""
 
 OPEN_TOPIC = "veilsum_open"
 """Topic of the questions to holders of the key. One without ``REQUEST`` asks who is there."""

@@ -12,11 +12,25 @@ from nvflare.apis.fl_constant import FLContextKey, FLMetaKey, ReturnCode
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import Shareable
 
-from veilsum.errors import InvalidArgumentError, PolicyRefusedError, ProtocolError
+from veilsum import arguments
+from veilsum.errors import (
+    BudgetExhaustedError,
+    InvalidArgumentError,
+    PolicyRefusedError,
+    ProtocolError,
+)
 from veilsum.identity import Role
 from veilsum.integrations.model_vector import ModelVector
-from veilsum.integrations.nvflare.messages import CONTRIBUTION, OPEN_TOPIC, ROUND, result
+from veilsum.integrations.nvflare.messages import (
+    CONTRIBUTION,
+    OPEN_TOPIC,
+    ROUND,
+    SPENT,
+    result,
+)
 from veilsum.integrations.nvflare.opening import Answers
+from veilsum.integrations.nvflare.site_logs import log_stream
+from veilsum.integrations.nvflare.trainers import answer_instead, put_to_sleep, result_filters
 from veilsum.integrations.site_party import read_passphrase, site_path
 from veilsum.secure_sum import Contributor, PartyFolder, ShareHolder
 
@@ -28,12 +42,16 @@ _DONE = "veilsum_done"
 
 @dataclass(frozen=True)
 class _Received:
-    """What the server sent with a task, as it was before any code of the job saw it."""
+    """What the server sent with a task, as it was before any code of the job saw it.
+
+    ``answer``: what leaves the site in any case, where there is nothing to train.
+    """
 
     task: Shareable
-    announcement: bytes
-    model_hash: bytes
-    layout: ModelVector
+    announcement: bytes = b""
+    model_hash: bytes = b""
+    layout: ModelVector | None = None
+    answer: dict[str, object] | None = None
 
 
 class PartyFilter(Filter):
@@ -44,6 +62,12 @@ class PartyFilter(Filter):
     result. If the party holds the key or a share of it, it also answers the server's questions
     when a round is opened. All that goes wrong leaves this site out of the round, with the reason
     in its log, and never sends anything in clear.
+
+    What would be refused after training, for its privacy budget or any other reason, is refused
+    before: the trainer does not run. A contribution that was made to the round before is sent
+    again, and nothing is trained. At a site that sends its logs to the server no trainer is started
+    at all: an exception of training may tell of the data. Set ``"allow_log_streaming": false`` in
+    the site's ``local/resources.json``.
 
     Put it into a site's own ``privacy.json``, in both filter chains, and no job can leave it out.
 
@@ -59,6 +83,9 @@ class PartyFilter(Filter):
         leave_out: entries of the model that are not summed, as for ``ModelVector``; the same at the
             server and at every site.
         num_threads: as for ``Codec.encrypt``.
+
+    Raises:
+        TypeError, InvalidArgumentError: an argument of another type, or out of range.
     """
 
     def __init__(
@@ -71,24 +98,35 @@ class PartyFilter(Filter):
         num_threads: int | None = None,
     ) -> None:
         super().__init__()
-        if max_samples is not None and max_samples < 1:
-            raise InvalidArgumentError(f"max_samples is {max_samples}; it must be at least 1")
+        if passphrase_file is not None:
+            passphrase_file = arguments.path("passphrase_file", passphrase_file)
+        if max_samples is not None:
+            max_samples = arguments.count("max_samples", max_samples, at_least=1)
+        if num_threads is not None:
+            num_threads = arguments.count("num_threads", num_threads, at_least=1)
         # NVFlare writes a job's configuration from attributes that are called as the arguments.
-        self.party = party
+        self.party = arguments.path("party", party)
         self.passphrase_file = passphrase_file
         self.max_samples = max_samples
-        self.metrics = list(metrics)
-        self.leave_out = list(leave_out)
+        self.metrics = arguments.names("metrics", metrics)
+        self.leave_out = arguments.names("leave_out", leave_out)
         self.num_threads = num_threads
         self._lock = threading.Lock()
         self._folder: PartyFolder | None = None
         self._passphrase = b""
         self._contributor: Contributor | None = None
         self._share_holder: ShareHolder | None = None
+        self._told_of_metrics = False
 
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
-        """NVFlare's events: at the start of a run, and before a task is given to the trainer."""
-        if event_type == EventType.START_RUN:
+        """NVFlare's events: around the start of a run, and before a task goes to the trainer."""
+        if event_type == EventType.ABOUT_TO_START_RUN:
+            try:
+                _check_logs(fl_ctx)
+            except Exception as error:
+                put_to_sleep(fl_ctx)
+                self._cannot_take_part(error, fl_ctx)
+        elif event_type == EventType.START_RUN:
             self._start(fl_ctx)
         elif event_type == EventType.BEFORE_TASK_EXECUTION:
             self._receive(fl_ctx.get_prop(FLContextKey.TASK_DATA), fl_ctx)
@@ -107,10 +145,7 @@ class PartyFilter(Filter):
         # Whatever went wrong: an exception would end the whole job, a result that is let through
         # would be in clear. NVFlare passes over a result without data.
         except Exception as error:
-            self.log_error(
-                fl_ctx, f"left out of this round: {type(error).__name__}: {error}", fire_event=False
-            )
-            data, metrics = {}, {}
+            data, metrics = self._left_out(error, fl_ctx), {}
         answer = result(data, task, metrics)
         fl_ctx.set_prop(_DONE, answer, private=True, sticky=False)
         return answer
@@ -118,48 +153,72 @@ class PartyFilter(Filter):
     # ---- the round, as it comes in ----
 
     def _receive(self, task: object, fl_ctx: FLContext) -> None:
-        """Keep what is needed of a task, hashed now: a trainer may write into the arrays."""
+        """Keep what is needed of a task, and decide whether there is anything to train."""
         if not isinstance(task, Shareable) or fl_ctx.get_prop(_RECEIVED) is not None:
             return
+        filters = result_filters(fl_ctx)
+        if filters is not None and not any(isinstance(f, PartyFilter) for f in filters):
+            return  # A task whose result this job does not encrypt, such as a validation.
+        try:
+            received = self._before_training(task, fl_ctx)
+        except Exception as error:
+            received = _Received(task, answer=self._left_out(error, fl_ctx))
+        if received.answer is not None:
+            answer_instead(fl_ctx)
+        fl_ctx.set_prop(_RECEIVED, received, private=True, sticky=False)
+
+    def _before_training(self, task: Shareable, fl_ctx: FLContext) -> _Received:
+        """The task, hashed now: a trainer may write into the arrays. Errors: it is refused."""
+        _check_logs(fl_ctx)
         announcement = task.get_header(ROUND)
         if not isinstance(announcement, bytes):
-            return
-        try:
-            layout = ModelVector(from_shareable(task).data, leave_out=self.leave_out)
-            received = _Received(task, announcement, layout.hash, layout)
-        except Exception as error:
-            self.log_error(fl_ctx, f"the model of the task: {error}", fire_event=False)
-            return
-        fl_ctx.set_prop(_RECEIVED, received, private=True, sticky=False)
+            raise ProtocolError(
+                "the server announced no round with this task: its job needs the aggregator "
+                "veilsum.integrations.nvflare.SecureAggregator"
+            )
+        layout = ModelVector(from_shareable(task).data, leave_out=self.leave_out)
+        model_hash = layout.hash
+        contributor = self._as_contributor(fl_ctx)
+        frames = contributor.before_training(announcement, model_hash=model_hash)
+        answer = None if frames is None else _contribution(b"".join(frames))
+        return _Received(task, announcement, model_hash, layout, answer)
 
     # ---- what goes out ----
 
     def _contribution(
         self, shareable: Shareable, received: object, fl_ctx: FLContext
     ) -> tuple[dict[str, object], dict[str, float]]:
+        if not isinstance(received, _Received):
+            raise ProtocolError("this task did not come through the filter before it was executed")
+        if received.answer is not None:
+            return received.answer, {}
         code = shareable.get_return_code()
         if code != ReturnCode.OK:
             raise ProtocolError(f"training ended with {code}")
-        if not isinstance(received, _Received):
-            raise ProtocolError(
-                "the server announced no round with this task: its job needs the aggregator "
-                "veilsum.integrations.nvflare.SecureAggregator"
-            )
         dxo = from_shareable(shareable)
         if dxo.data_kind != DataKind.WEIGHT_DIFF:
             raise ProtocolError(
                 f"training returned {dxo.data_kind}, not a difference; give the recipe "
                 "params_transfer_type=TransferType.DIFF"
             )
-        delta = received.layout.flatten(dxo.data)
+        assert received.layout is not None  # There is one where there is no answer.
+        delta, weight = received.layout.flatten(dxo.data), self._weight(dxo)
+        metrics = self._metrics(dxo, fl_ctx)  # Before anything is charged.
         message = self._as_contributor(fl_ctx).contribute(
             received.announcement,
             delta,
             model_hash=received.model_hash,
-            weight=self._weight(dxo),
+            weight=weight,
             num_threads=self.num_threads,
         )
-        return {CONTRIBUTION: np.frombuffer(message, np.uint8)}, self._metrics(dxo)
+        return _contribution(message), metrics
+
+    def _left_out(self, error: Exception, fl_ctx: FLContext) -> dict[str, object]:
+        """What leaves the site for an error: nothing, or that its privacy budget is spent."""
+        self.log_error(
+            fl_ctx, f"left out of this round: {type(error).__name__}: {error}", fire_event=False
+        )
+        return {SPENT: True} if isinstance(error, BudgetExhaustedError) else {}
 
     def _weight(self, dxo: DXO) -> float:
         if self.max_samples is None:
@@ -170,12 +229,21 @@ class PartyFilter(Filter):
                 "max_samples is given, and training did not say how many samples it used: send "
                 'FLModel(..., meta={"NUM_STEPS_CURRENT_ROUND": number})'
             )
-        return min(float(count), self.max_samples) / self.max_samples
+        count = arguments.real("NUM_STEPS_CURRENT_ROUND", count, at_least=0)
+        return min(count, self.max_samples) / self.max_samples
 
-    def _metrics(self, dxo: DXO) -> dict[str, float]:
+    def _metrics(self, dxo: DXO, fl_ctx: FLContext) -> dict[str, float]:
         found = dxo.get_meta_prop(FLMetaKey.INITIAL_METRICS)
         if not isinstance(found, Mapping):
             return {}
+        kept = sorted(str(name) for name in found if name not in self.metrics)
+        if kept and not self._told_of_metrics:
+            self._told_of_metrics = True
+            self.log_info(
+                fl_ctx,
+                f"metrics stay at this site: {', '.join(kept)}; PartyFilter(metrics=[...]) names "
+                "those that leave it, in clear",
+            )
         return {name: float(found[name]) for name in self.metrics if name in found}
 
     # ---- the party ----
@@ -188,11 +256,7 @@ class PartyFilter(Filter):
             if Role.HOLDER in folder.roles:
                 self._as_holder(fl_ctx)
         except Exception as error:
-            self.log_error(
-                fl_ctx,
-                f"this site cannot take part: {type(error).__name__}: {error}",
-                fire_event=False,
-            )
+            self._cannot_take_part(error, fl_ctx)
             return
         if Role.HOLDER in folder.roles:
             answers = Answers(
@@ -204,6 +268,10 @@ class PartyFilter(Filter):
                 fl_ctx.get_engine().register_aux_message_handler(OPEN_TOPIC, answers)
             except ValueError:
                 self.log_info(fl_ctx, "another filter of this site answers as the holder")
+
+    def _cannot_take_part(self, error: Exception, fl_ctx: FLContext) -> None:
+        reason = f"this site cannot take part: {type(error).__name__}: {error}"
+        self.log_error(fl_ctx, reason, fire_event=False)
 
     def _open(self, fl_ctx: FLContext) -> PartyFolder:
         if self._folder is None:
@@ -231,3 +299,17 @@ class PartyFilter(Filter):
                 folder = self._open(fl_ctx)
                 self._share_holder = folder.share_holder(passphrase=self._passphrase)
             return self._share_holder
+
+
+def _check_logs(fl_ctx: FLContext) -> None:
+    """PolicyRefusedError if this site sends its logs to the server."""
+    stream = log_stream(fl_ctx)
+    if stream is not None:
+        raise PolicyRefusedError(
+            "this site sends its logs to the server, and with them what an exception of training "
+            f"tells of the data, by {stream}"
+        )
+
+
+def _contribution(message: bytes) -> dict[str, object]:
+    return {CONTRIBUTION: np.frombuffer(message, np.uint8)}

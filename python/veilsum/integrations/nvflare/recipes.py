@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from nvflare.recipe.spec import Recipe
 
+from veilsum import arguments
 from veilsum.integrations.nvflare.party_filter import PartyFilter
 
 __all__ = ["add_party_filter"]
@@ -34,10 +35,6 @@ def add_party_filter(
         num_threads: of encryption.
         tasks: whose results are encrypted.
     """
-    # Otherwise NVFlare copies the source files of a filter, and of what they import, into the job.
-    job = getattr(recipe, "_job", None)
-    if job is not None:
-        job.set_app_packages([*job.job.app_packages, "veilsum"])
     recipe.add_client_output_filter(
         PartyFilter(
             party,
@@ -47,5 +44,5 @@ def add_party_filter(
             leave_out=leave_out,
             num_threads=num_threads,
         ),
-        tasks=list(tasks),
+        tasks=arguments.names("tasks", tasks),
     )
