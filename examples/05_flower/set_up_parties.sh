@@ -20,7 +20,8 @@ mkdir enrolments
 for party in $parties; do cp "$party/$party.enrolment" enrolments; done
 veilsum deal --identity dealer/dealer.identity --passphrase-file dealer/passphrase \
     --contributors enrolments --holders enrolments --threshold 3 --max-colluding 1 \
-    --colluding 1 --min-contributors 3 --dim 650 --clip 1 --yes --out dealt --passphrase-dir passphrases "$@"
+    --colluding 1 --min-contributors 3 --dim 650 --clip 1 --weight-spread 6 --yes \
+    --out dealt --passphrase-dir passphrases "$@"
 
 for party in $parties; do
     veilsum join dealt/federation.veil --dealer dealer/dealer.enrolment \

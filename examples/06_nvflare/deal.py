@@ -15,7 +15,8 @@ from veilsum.secure_sum import Federation, Identity, PartyFolder, deal_shares
 
 SITES = [f"site-{number}" for number in range(1, 5)]
 DIM = 65 * 10  # the weights that train.py trains
-CODEC = vs.Codec(DIM, clip=1.0, value_bits=16, max_addends=len(SITES))
+# For sites that have from 100 to 600 samples, as job.py says.
+CODEC = vs.Codec(DIM, clip=1.0, value_bits=16, max_addends=len(SITES)).for_weight_spread(6)
 
 
 def deal(folder: Path, secret_key: vs.SecretKey, codec: vs.Codec = CODEC) -> None:

@@ -37,6 +37,7 @@ def main(folder: Path, train: Path) -> None:
         str(folder / "parties" / "{site}"),
         passphrase_file=str(folder / "passphrase"),
         max_samples=600,
+        min_samples=100,
     )
     run = recipe.execute(SimEnv(num_clients=4, workspace_root=str(folder / "workspace")))
     print("The model is in", run.get_result())

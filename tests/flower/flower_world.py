@@ -37,15 +37,17 @@ INITIAL = {
 DIM = 8
 
 
-def federation_of(folder, trust="threshold", names=NAMES, dim=DIM, noise=None):
+def federation_of(
+    folder, trust="threshold", names=NAMES, dim=DIM, noise=None, weight_spread=MAX_EXAMPLES
+):
     """Put a folder for each party of a federation, and the dealer's file, into a folder."""
-    federation, dealt = _dealt(trust, names, dim, noise)
+    federation, dealt = _dealt(trust, names, dim, noise, weight_spread)
     shutil.copytree(dealt, folder, dirs_exist_ok=True)
     return federation
 
 
 @functools.cache
-def _dealt(trust, names, dim, noise):
+def _dealt(trust, names, dim, noise, weight_spread):
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder)
     identities = [Identity.generate(name) for name in names]
@@ -62,7 +64,7 @@ def _dealt(trust, names, dim, noise):
         identities.append(Identity.generate("authority"))
         keys = [None] * len(names) + [secret]
         holders = (identities[-1].enrol(),)
-    codec = vs.Codec(dim, clip=1.0, value_bits=16, max_addends=len(names))
+    codec = codec_of(dim, len(names), weight_spread)
     federation = Federation(
         key=key,
         codec=codec if noise is None else noise.fit(codec),
@@ -87,6 +89,12 @@ def _dealt(trust, names, dim, noise):
     return federation, folder
 
 
+def codec_of(dim, max_addends, weight_spread=MAX_EXAMPLES):
+    """By default for nodes that have from 1 to ``MAX_EXAMPLES`` examples."""
+    codec = vs.Codec(dim, clip=1.0, value_bits=16, max_addends=max_addends)
+    return codec.for_weight_spread(weight_spread)
+
+
 def trained(model, node, num_steps=1):
     """What a node makes of a model: its own, and the same from the same."""
     random = np.random.default_rng(node)
@@ -102,7 +110,7 @@ def num_examples(node):
     return 10 * (node + 1)
 
 
-def client_app(folder, **settings):
+def client_app(folder, *, num_examples=num_examples, **settings):
     """An ordinary app, with the class of ours."""
     party = settings.pop("party", lambda context: Party(folder / name_of(context), PASSPHRASE))
     app = SecureClientApp(**({"max_examples": MAX_EXAMPLES, "party": party} | settings))
@@ -225,7 +233,7 @@ def model_of_the_loop(num_rounds, nodes=range(NUM_NODES), **settings):
     loop = vs.FedAvg(
         initial,
         [LoopClient(node) for node in nodes],
-        codec=vs.Codec(DIM, clip=1.0, value_bits=16, max_addends=NUM_NODES),
+        codec=codec_of(DIM, NUM_NODES),
         trust="clear",
         fraction=1.0,
         max_samples=MAX_EXAMPLES,

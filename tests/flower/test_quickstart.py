@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import veilsum as vs
-from flower_world import NUM_NODES, PASSPHRASE, federation_of
+from flower_world import NUM_NODES, PASSPHRASE, codec_of, federation_of
 from unified_diff import apply_diff
 from veilsum.identity import Role
 from veilsum.secure_sum import PartyFolder
@@ -74,7 +74,7 @@ def model_of_the_loop():
     loop = vs.FedAvg(
         task.initial_model(),
         [Client(partition) for partition in range(NUM_NODES)],
-        codec=vs.Codec(DIM, clip=1.0, value_bits=16, max_addends=NUM_NODES),
+        codec=codec_of(DIM, NUM_NODES),
         trust="clear",
         fraction=1.0,
         max_samples=MAX_EXAMPLES,

@@ -42,7 +42,7 @@ def recipe():
 
 def with_filter():
     made = recipe()
-    add_party_filter(made, "/srv/veilsum/{site}", max_samples=600)
+    add_party_filter(made, "/srv/veilsum/{site}", max_samples=600, min_samples=100)
     return made
 
 

@@ -26,5 +26,7 @@ recipe = FedAvgRecipe(
     aggregator_data_kind=DataKind.WEIGHT_DIFF,
 )
 parties, passphrase = folder / "parties" / "{site}", folder / "passphrase"
-add_party_filter(recipe, str(parties), passphrase_file=str(passphrase), max_samples=150)
+add_party_filter(
+    recipe, str(parties), passphrase_file=str(passphrase), max_samples=150, min_samples=150
+)
 recipe.execute(SimEnv(num_clients=4, workspace_root=str(folder / "workspace")))

@@ -1,7 +1,6 @@
 """A node's part: encrypts what its ClientApp trained, and opens sums if it holds the key."""
 
 import logging
-import math
 from collections.abc import Callable, Collection, Sequence
 
 from flwr.app import Context, Message, MetricRecord, RecordDict
@@ -31,6 +30,7 @@ from veilsum.integrations.flower.records import (
     unpack,
 )
 from veilsum.integrations.model_vector import ModelVector
+from veilsum.integrations.weights import WeightsByCount
 from veilsum.secure_sum import PartyFolder, RoundDescriptor
 
 __all__ = ["SecureClientApp", "SecureMod"]
@@ -61,6 +61,9 @@ class SecureMod:
     Args:
         max_examples: the number of examples that has weight 1; nodes with more count as much. The
             same at all nodes, and public. None weighs all nodes alike, whatever they have.
+        min_examples: the fewest that a node may have trained on, but for none at all, which weighs
+            nothing; as public. The federation is dealt for weights that differ by
+            ``max_examples / min_examples`` (``veilsum deal --weight-spread``).
         party: tells which party a node is, for simulations; by default the node's configuration
             does (``veilsum-party``, ``veilsum-passphrase-file``).
         weighted_by_key: which metric of a reply is the number of examples.
@@ -72,18 +75,17 @@ class SecureMod:
         self,
         *,
         max_examples: int | None,
+        min_examples: int = 1,
         party: PartyOf = configured_party,
         weighted_by_key: str = "num-examples",
         evaluation_metrics: Collection[str] = (),
         num_threads: int | None = None,
     ) -> None:
-        if max_examples is not None:
-            max_examples = arguments.count("max_examples", max_examples, at_least=1)
         if num_threads is not None:
             num_threads = arguments.count("num_threads", num_threads, at_least=1)
         if not callable(party):
             raise TypeError(f"party must be a function, not {type(party).__name__}")
-        self._max_examples = max_examples
+        self._weights = WeightsByCount(max_examples, min_examples, "examples")
         self._party = party
         self._weighted_by_key = arguments.instance("weighted_by_key", weighted_by_key, str)
         self._evaluation_metrics = frozenset(
@@ -184,11 +186,7 @@ class SecureMod:
                 f"the model has {layout.dim} values to sum, and the federation was dealt for "
                 f"{federation.codec.dim}: deal with --dim {layout.dim}"
             )
-        noise = federation.noise
-        if noise is not None and not noise.weighted and self._max_examples is not None:
-            raise InvalidArgumentError(
-                "the federation's noise does not hide weights: give max_examples=None"
-            )
+        self._weights.check(federation.codec, federation.noise)
 
     def _tell_of_metrics(self, reply: RecordDict) -> None:
         """Where what the app tells of its training has gone."""
@@ -202,20 +200,19 @@ class SecureMod:
             )
 
     def _weight(self, reply: RecordDict) -> float:
-        if self._max_examples is None:
+        if self._weights.most is None:
             return 1.0
         counts = [
             record[self._weighted_by_key]
             for record in reply.metric_records.values()
             if self._weighted_by_key in record
         ]
-        count = counts[0] if len(counts) == 1 else None
-        if not isinstance(count, (int, float)) or not 0 <= count < math.inf:
+        if len(counts) != 1:
             raise InvalidArgumentError(
                 f"the app's reply needs one metric {self._weighted_by_key!r}, the number of "
                 "examples it trained on; with max_examples=None all nodes weigh alike"
             )
-        return min(count, self._max_examples) / self._max_examples
+        return self._weights.weight(counts[0], name=self._weighted_by_key)
 
 
 class SecureClientApp(ClientApp):
@@ -228,6 +225,7 @@ class SecureClientApp(ClientApp):
         self,
         *,
         max_examples: int | None,
+        min_examples: int = 1,
         party: PartyOf = configured_party,
         weighted_by_key: str = "num-examples",
         evaluation_metrics: Collection[str] = (),
@@ -236,6 +234,7 @@ class SecureClientApp(ClientApp):
     ) -> None:
         mod = SecureMod(
             max_examples=max_examples,
+            min_examples=min_examples,
             party=party,
             weighted_by_key=weighted_by_key,
             evaluation_metrics=evaluation_metrics,

@@ -32,6 +32,7 @@ from veilsum.integrations.nvflare.opening import Answers
 from veilsum.integrations.nvflare.site_logs import log_stream
 from veilsum.integrations.nvflare.trainers import answer_instead, put_to_sleep, result_filters
 from veilsum.integrations.site_party import read_passphrase, site_path
+from veilsum.integrations.weights import WeightsByCount
 from veilsum.secure_sum import Contributor, PartyFolder, ShareHolder
 
 __all__ = ["PartyFilter"]
@@ -79,6 +80,9 @@ class PartyFilter(Filter):
         max_samples: the number of steps or samples (``NUM_STEPS_CURRENT_ROUND`` in the result's
             meta) that has weight 1, for means weighted by a number that nobody sees; public, and
             the same at every site. If None, every site counts the same.
+        min_samples: the fewest that a site may have trained on, but for none at all, which weighs
+            nothing; as public. The federation is dealt for weights that differ by
+            ``max_samples / min_samples`` (``veilsum deal --weight-spread``).
         metrics: names of metrics that do leave in clear, for NVFlare's model selection.
         leave_out: entries of the model that are not summed, as for ``ModelVector``; the same at the
             server and at every site.
@@ -93,6 +97,7 @@ class PartyFilter(Filter):
         party: str,
         passphrase_file: str | None = None,
         max_samples: int | None = None,
+        min_samples: int = 1,
         metrics: Sequence[str] = (),
         leave_out: Sequence[str] = (),
         num_threads: int | None = None,
@@ -100,17 +105,17 @@ class PartyFilter(Filter):
         super().__init__()
         if passphrase_file is not None:
             passphrase_file = arguments.path("passphrase_file", passphrase_file)
-        if max_samples is not None:
-            max_samples = arguments.count("max_samples", max_samples, at_least=1)
         if num_threads is not None:
             num_threads = arguments.count("num_threads", num_threads, at_least=1)
         # NVFlare writes a job's configuration from attributes that are called as the arguments.
         self.party = arguments.path("party", party)
         self.passphrase_file = passphrase_file
         self.max_samples = max_samples
+        self.min_samples = min_samples
         self.metrics = arguments.names("metrics", metrics)
         self.leave_out = arguments.names("leave_out", leave_out)
         self.num_threads = num_threads
+        self._weights = WeightsByCount(max_samples, min_samples, "samples")
         self._lock = threading.Lock()
         self._folder: PartyFolder | None = None
         self._passphrase = b""
@@ -179,6 +184,8 @@ class PartyFilter(Filter):
         layout = ModelVector(from_shareable(task).data, leave_out=self.leave_out)
         model_hash = layout.hash
         contributor = self._as_contributor(fl_ctx)
+        federation = self._open(fl_ctx).federation
+        self._weights.check(federation.codec, federation.noise)
         frames = contributor.before_training(announcement, model_hash=model_hash)
         answer = None if frames is None else _contribution(b"".join(frames))
         return _Received(task, announcement, model_hash, layout, answer)
@@ -221,7 +228,7 @@ class PartyFilter(Filter):
         return {SPENT: True} if isinstance(error, BudgetExhaustedError) else {}
 
     def _weight(self, dxo: DXO) -> float:
-        if self.max_samples is None:
+        if self._weights.most is None:
             return 1.0
         count = dxo.get_meta_prop(FLMetaKey.NUM_STEPS_CURRENT_ROUND)
         if count is None:
@@ -229,8 +236,7 @@ class PartyFilter(Filter):
                 "max_samples is given, and training did not say how many samples it used: send "
                 'FLModel(..., meta={"NUM_STEPS_CURRENT_ROUND": number})'
             )
-        count = arguments.real("NUM_STEPS_CURRENT_ROUND", count, at_least=0)
-        return min(count, self.max_samples) / self.max_samples
+        return self._weights.weight(count, name=FLMetaKey.NUM_STEPS_CURRENT_ROUND)
 
     def _metrics(self, dxo: DXO, fl_ctx: FLContext) -> dict[str, float]:
         found = dxo.get_meta_prop(FLMetaKey.INITIAL_METRICS)

@@ -16,6 +16,7 @@ def add_party_filter(
     *,
     passphrase_file: str | None = None,
     max_samples: int | None = None,
+    min_samples: int = 1,
     metrics: Sequence[str] = (),
     leave_out: Sequence[str] = (),
     num_threads: int | None = None,
@@ -30,6 +31,7 @@ def add_party_filter(
         party: the party's folder at a site.
         passphrase_file: where its passphrase is.
         max_samples: the number of samples that has weight 1.
+        min_samples: the fewest that a site may have trained on, but for none.
         metrics: that leave in clear.
         leave_out: entries of the model that are not summed.
         num_threads: of encryption.
@@ -40,6 +42,7 @@ def add_party_filter(
             party,
             passphrase_file=passphrase_file,
             max_samples=max_samples,
+            min_samples=min_samples,
             metrics=metrics,
             leave_out=leave_out,
             num_threads=num_threads,
