@@ -3,8 +3,6 @@
 import io
 import itertools
 import json
-import re
-import statistics
 from pathlib import Path
 
 import pytest
@@ -27,7 +25,6 @@ from veilsum import hazmat
 
 SIZE = Size(dim=400, num_contributors=6, num_measured=3)
 KEY_BITS = 384
-ROOT = Path(__file__).resolve().parent.parent
 
 
 class Ticking(Clock):
@@ -332,73 +329,3 @@ def test_a_table_of_all_methods_has_those_without_a_key_and_those_with_one(resul
         assert len([line for line in lines if line.startswith("|")]) == 2 + num_rows, bits
     with pytest.raises(ValueError, match="name it after its kind"):
         filled(place.format("").replace("methods", "phases"), tmp_path)
-
-
-# ---- the same tables, by another way: from the JSON itself, with nothing of the generator ----
-
-
-def tables_in_documents(kind):
-    """Each table of this kind: its JSON, the size of key that is named, its rows as dicts."""
-    pattern = rf"<!-- table ([\w.-]+) {kind} ?(\d*) -->\n(.*?)<!-- end of table -->"
-    for path in DOCUMENTS:
-        for name, bits, body in re.findall(pattern, path.read_text(encoding="utf-8"), re.S):
-            lines = [line for line in body.splitlines() if line.startswith("|")]
-            header, _, *rows = ([c.strip() for c in line.strip("|").split("|")] for line in lines)
-            data = json.loads((ROOT / "bench" / "results" / name).read_text())
-            yield path.name, data, bits, header, rows
-
-
-def as_number(cell):
-    """The number that a cell shows, with its unit; None for an empty one."""
-    digits, _, unit = cell.partition(" ")
-    scale = {"": 1, "M": 1e6, "G": 1e9}[unit]
-    return scale * float(digits.replace(",", "")) if cell else None
-
-
-def seconds_of(party):
-    return sum(
-        phase["factor"] * statistics.median(phase["samples"]) for phase in party["phases"].values()
-    )
-
-
-def test_documents_have_a_row_for_every_method_with_its_own_figures():
-    found = list(tables_in_documents("methods"))
-    assert {name for name, *_ in found} == {"README.md", "comparison.md", "protocol.md"}
-    for document, data, bits, header, rows in found:
-        methods = [m for m in data["methods"] if not bits or m["key_bits"] in (0, int(bits))]
-        assert len(rows) == len(methods) > 0, document
-        assert sum("veilsum" in row[0] or "bits" in row[0] for row in rows) >= 2, document
-        for row, method in zip(rows, methods, strict=True):
-            assert row[0].startswith(method["name"])
-            assert (f", {method['key_bits']} bits" in row[0]) == (method["key_bits"] > 0)
-            parties = {party["role"]: party for party in method["parties"]}
-            client = parties.get("client") or parties["contributor"]
-            server = parties.get("server") or parties["aggregator"]
-            holder = parties.get("holder")
-            wanted = [seconds_of(client), client["sent"] / 1e6, client["received"] / 1e6]
-            wanted += [seconds_of(server), server["sent"] / 1e6]
-            wanted += [None] * 4
-            if holder is not None:
-                wanted[5:] = [holder["count"], seconds_of(holder)]
-                wanted += [holder["received"] / 1e6, holder["sent"] / 1e6]
-            assert header[1] == "client, s"
-            for cell, value in zip(row[1:], wanted, strict=True):
-                assert as_number(cell) == (value and pytest.approx(value, rel=0.006)), (row, header)
-
-
-def test_documents_have_a_row_for_every_size_with_its_own_figures():
-    ((_, data, _, header, rows),) = tables_in_documents("scale")
-    assert header[1:] == [
-        *("values", "clients", "client, s", "client sends, MB", "server, s", "a holder, s")
-    ]
-    points = {(p["method"], p["dim"], p["num_contributors"]): p for p in data["points"]}
-    assert len(rows) == len(points) > 0
-    for name, dim, clients, *cells in rows:
-        point = points[name, int(dim.replace(",", "")), int(clients)]
-        seconds = point["seconds"]
-        wanted = [seconds["client"], point["sent"]["client"] / 1e6, seconds["server"]]
-        wanted.append(seconds.get("holder"))
-        for cell, value in zip(cells, wanted, strict=True):
-            # Below a thousandth one digit is shown.
-            precision = 0.006 if value and value >= 0.001 else 0.5
-            assert as_number(cell) == (value and pytest.approx(value, rel=precision)), (name, dim)
