@@ -281,7 +281,6 @@ class SecureStrategy(Strategy):
                 self._budgets.told(name, by=node)
         self._budgets.reached_at(places)
         self._budgets.contributed(aggregator.contributors)
-        holders = self._holders(meter)
         abandoned: str | None = None
         contributors: tuple[str, ...] = ()
         transcript_hash: str | None = None
@@ -289,7 +288,7 @@ class SecureStrategy(Strategy):
             with meter.phase("open"):
                 opened = open_sum(
                     aggregator,
-                    holders,
+                    self._holders(meter),
                     federation=self._federation,
                     max_request_bytes=self._max_message_bytes,
                     wait_seconds=self._wait_seconds,
@@ -366,8 +365,7 @@ class SecureStrategy(Strategy):
         return cast(Grid, view)
 
     def _holders(self, meter: Meter) -> NodeHolders:
-        if self._grid is None:
-            raise ProtocolError("a secure strategy is run by its start method")
+        assert self._grid is not None  # A round has one.
         return NodeHolders(self._nodes, self._grid, answer_seconds=self._timeout, meter=meter)
 
     def _end(self, number: int, model: dict[str, NDArray[np.generic]]) -> None:
