@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference import merkle as reference
 from validation_rules import rule
-from veilsum.errors import MalformedDataError
+from veilsum.errors import InvalidArgumentError, MalformedDataError
 from veilsum.secure_sum.merkle import leaf_hash, merkle_paths, merkle_root, path_leads_to
 from veilsum.secure_sum.opening import ChunkRequest
+from veilsum.wire import WireKind, Writer
 
 SIZES = range(1, 41)
 
@@ -110,6 +111,11 @@ def test_a_path_in_a_message_is_short():
     longest = ChunkRequest(contribution=0, path=(bytes(32),) * 32, chunk=b"chunk")
     assert ChunkRequest.from_bytes(longest.to_bytes()) == longest
     for count in (33, 255):
-        longer = ChunkRequest(contribution=0, path=(bytes(32),) * count, chunk=b"chunk")
+        with pytest.raises(InvalidArgumentError, match="at most 32"):
+            ChunkRequest(contribution=0, path=(bytes(32),) * count, chunk=b"chunk")
+        writer = Writer(WireKind.CHUNK_REQUEST, 1)
+        writer.u32(0)
+        writer.u8(count)
+        writer.bytes(bytes(32) * count + b"chunk")
         with pytest.raises(MalformedDataError, match="at most 32"):
-            ChunkRequest.from_bytes(longer.to_bytes())
+            ChunkRequest.from_bytes(writer.finish())
