@@ -297,6 +297,8 @@ def record_calls():
         "privacy_ledger": None,
     }
     yield from each_parameter("PartyFolder.create", secure_sum.PartyFolder.create, **good)
+    party = secure_sum.PartyFolder.create(**good | {"path": folder / "made"})
+    yield from each_parameter("PartyFolder.rounds", party.rounds, role=identity.Role(1))
     (folder / "party").write_text("nothing is overwritten")
 
 

@@ -83,6 +83,18 @@ def test_what_was_kept_and_not_added_before_the_round_closed_is_no_part_of_it(
     parties.assert_sums(state.finish(), parties.quantised_sum(SMALL, [0.5] * 2))
 
 
+def test_an_interrupt_between_adding_and_noting_a_contribution_is_noticed(tmp_path):
+    state = RestartedRound(parties.federation("threshold", toy=(5, 4), **TOY), tmp_path / "round")
+    for name in NAMES[:2]:
+        state.aggregator.receive(state.contribution(name))
+    state.aggregator._headers.pop("bob")
+    state.aggregator.receive(state.contribution("bob"))  # Asked again, as after an interrupt.
+    with pytest.raises(vs.ProtocolError, match="interrupted while it added"):
+        state.aggregator.open_requests()
+    state.restart()
+    parties.assert_sums(state.finish(), parties.quantised_sum(SMALL, [0.5] * 2))
+
+
 def interrupted(*arguments):
     raise KeyboardInterrupt
 

@@ -320,6 +320,11 @@ class Aggregator:
                     f"{len(self._headers)} contributions arrived; the federation opens no sum of "
                     f"fewer than {fewest}"
                 )
+            if self._accumulator.num_addends != len(self._headers):
+                raise ProtocolError(
+                    "the aggregator was interrupted while it added a contribution; make another "
+                    "one with the same store, which goes on with the round"
+                )
             self._store.put("closed", "round", [self._request_header(()).to_bytes()])
             self._gather()
         assert self._gathering is not None
