@@ -223,6 +223,7 @@ def test_without_matplotlib_the_plot_names_the_extra(tmp_path):
         (["--fraction", "0"], "fraction"),
         (["--fraction", "1.5"], "fraction"),
         (["--noise", "laplace", "--honest", "2"], "leave --honest out"),
+        (["--noise", "laplace", "--delta", "1e-9"], "leave --delta out"),
         (["--value-bits", "40", "--epsilon", "1e-9"], "fewer value_bits"),
         (["--value-bits", "99"], "value_bits"),
         (["--key-bits", "5"], "key"),

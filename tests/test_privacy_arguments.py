@@ -146,6 +146,15 @@ def test_noise_is_added_to_lanes_and_to_nothing_else():
             noise.add_to(lanes, codec)
 
 
+@pytest.mark.parametrize("wrong", [None, 3, "gaussian", GaussianNoise, CODEC])
+def test_forecasts_are_of_noise_and_a_codec_and_say_so(wrong):
+    noise = GaussianNoise(**GAUSSIAN)
+    with pytest.raises(TypeError, match="noise must be"):
+        vs.privacy.forecast(wrong, noise.fit(CODEC), num_contributors=2)
+    with pytest.raises(TypeError, match="codec must be"):
+        vs.privacy.forecast(noise, noise if wrong is CODEC else wrong, num_contributors=2)
+
+
 def test_samplings_take_numpy_numbers_and_no_others():
     for count in (np.int8, np.uint64):
         fixed = FixedSizeSampling(population=count(10), sample_size=count(3))

@@ -37,7 +37,9 @@ def privacy(
     dim: Annotated[int, typer.Option(help="Number of values of the model.")],
     contributors: Annotated[int, typer.Option(help="How many contributors are in each sum.")],
     epsilon: Annotated[float, typer.Option(help="The goal after all rounds.")],
-    delta: Annotated[float, typer.Option(help="The goal's delta, for Gaussian noise.")] = 1e-6,
+    delta: Annotated[
+        float | None, typer.Option(help="The goal's delta, for Gaussian noise. If left out: 1e-6.")
+    ] = None,
     rounds: Annotated[
         int, typer.Option(help="How many rounds one contributor may take part in.")
     ] = 1,
@@ -83,11 +85,15 @@ def privacy(
 ) -> None:
     """Show what a privacy goal costs: noise, signal to noise, bytes, and against whom it holds."""
     with one_line("privacy"):
+        if delta is not None and noise is Kind.laplace and plot is None:
+            raise InvalidArgumentError(
+                "Laplace noise has no delta: leave --delta out, or plot it beside Gaussian noise"
+            )
         goal = Goal(
             dim=dim,
             contributors=contributors,
             epsilon=epsilon,
-            delta=delta,
+            delta=1e-6 if delta is None else delta,
             rounds=rounds,
             noise=noise.value,
             norm_bound=norm_bound,

@@ -8,7 +8,7 @@ from veilsum.codec import LaneCodec
 from veilsum.errors import InvalidArgumentError
 from veilsum.privacy.accounting import accounting_available, pld_epsilon
 from veilsum.privacy.head_room import OVERFLOW_PROBABILITY
-from veilsum.privacy.mechanisms import Noise
+from veilsum.privacy.mechanisms import GaussianNoise, LaplaceNoise, Noise
 from veilsum.privacy.sampling import FixedSizeSampling
 from veilsum.sizes import contribution_size
 
@@ -84,10 +84,11 @@ def forecast(
         key_bits: size of the key, for the bytes.
 
     Raises:
+        TypeError: an argument of another type.
         InvalidArgumentError: a codec that the noise does not fit, or fewer contributors than the
             noise assumes honest ones, or more than the codec has room for.
     """
-    noise.check_fits(codec)
+    arguments.instance("noise", noise, (GaussianNoise, LaplaceNoise)).check_fits(codec)
     num_contributors = codec.check_num_addends(num_contributors)
     mean_weight = arguments.real("mean_weight", mean_weight, above=0, at_most=1)
     key_bits = arguments.count("key_bits", key_bits, at_least=1024, at_most=16384)
