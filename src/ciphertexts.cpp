@@ -128,8 +128,20 @@ void register_ciphertexts(py::module_& core) {
             py::arg("parts"));
 
     py::class_<CiphertextSum>(core, "CiphertextSum")
-        .def(py::init<const Ciphertexts&>(), py::arg("first"),
-             py::call_guard<py::gil_scoped_release>())
-        .def("add", &CiphertextSum::add, py::arg("batch"), py::call_guard<py::gil_scoped_release>())
-        .def("total", &CiphertextSum::total, py::call_guard<py::gil_scoped_release>());
+        .def(py::init([](const Ciphertexts& first) {
+                 const GilRelease released;
+                 return std::make_unique<CiphertextSum>(first);
+             }),
+             py::arg("first"))
+        .def(
+            "add",
+            [](CiphertextSum& self, const Ciphertexts& batch) {
+                const GilRelease released;
+                self.add(batch);
+            },
+            py::arg("batch"))
+        .def("total", [](const CiphertextSum& self) {
+            const GilRelease released;
+            return self.total();
+        });
 }

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "bytes.hpp"
+#include "gil.hpp"
 #include "veilsum/base/error.hpp"
 
 namespace {
@@ -20,9 +21,9 @@ using veilsum::Plaintexts;
 /// A Python int from anything with __index__ that is not a bool.
 py::int_ as_int(const py::handle& value, const std::string& name) {
     if (!PyBool_Check(value.ptr())) {
-        if (PyObject* index = PyNumber_Index(value.ptr())) {
-            return py::reinterpret_steal<py::int_>(index);
-        }
+        PyObject* index = nullptr;
+        stop_at_exit([&] { index = PyNumber_Index(value.ptr()); });
+        if (index != nullptr) return py::reinterpret_steal<py::int_>(index);
         PyErr_Clear();
     }
     std::string message = name + " is a " +

@@ -20,24 +20,24 @@ using namespace veilsum;
 Ciphertexts encrypt_public(const PublicKey& key, const Plaintexts& plaintexts,
                            Ciphertexts::Shape shape, RandomiserPool* pool, unsigned num_threads,
                            const py::object& progress) {
-    const Execution execution = python_execution(num_threads, progress);
-    const py::gil_scoped_release release;
-    return encrypt(plaintexts, std::move(shape), key, pool, execution);
+    return unlocked(num_threads, progress, [&](const Execution& execution) {
+        return encrypt(plaintexts, std::move(shape), key, pool, execution);
+    });
 }
 
 Ciphertexts encrypt_secret(const SecretKey& key, const Plaintexts& plaintexts,
                            Ciphertexts::Shape shape, unsigned num_threads,
                            const py::object& progress) {
-    const Execution execution = python_execution(num_threads, progress);
-    const py::gil_scoped_release release;
-    return key.encrypt(plaintexts, std::move(shape), execution);
+    return unlocked(num_threads, progress, [&](const Execution& execution) {
+        return key.encrypt(plaintexts, std::move(shape), execution);
+    });
 }
 
 std::shared_ptr<Plaintexts> decrypt(const SecretKey& key, const Ciphertexts& ciphertexts,
                                     unsigned num_threads, const py::object& progress) {
-    const Execution execution = python_execution(num_threads, progress);
-    const py::gil_scoped_release release;
-    return std::make_shared<Plaintexts>(key.decrypt(ciphertexts, execution));
+    return unlocked(num_threads, progress, [&](const Execution& execution) {
+        return std::make_shared<Plaintexts>(key.decrypt(ciphertexts, execution));
+    });
 }
 
 Ciphertexts encrypt_with_randomisers(const PublicKey& key, const Plaintexts& plaintexts,
@@ -46,15 +46,15 @@ Ciphertexts encrypt_with_randomisers(const PublicKey& key, const Plaintexts& pla
     for (const py::handle value : r) {
         units.push_back(to_integer(value, "r", Errc::invalid_argument));
     }
-    const Execution execution = python_execution(0, py::none());
-    const py::gil_scoped_release release;
-    return encrypt_with(plaintexts, units, std::move(shape), key, execution);
+    return unlocked([&](const Execution& execution) {
+        return encrypt_with(plaintexts, units, std::move(shape), key, execution);
+    });
 }
 
 SecretKey generate(std::size_t key_bits, bool safe_primes, unsigned num_threads) {
-    const Execution execution = python_execution(num_threads, py::none());
-    const py::gil_scoped_release release;
-    return SecretKey::generate(key_bits, safe_primes, execution);
+    return unlocked(num_threads, [&](const Execution& execution) {
+        return SecretKey::generate(key_bits, safe_primes, execution);
+    });
 }
 
 /// A bytearray, so that the caller can overwrite it.
@@ -111,9 +111,9 @@ void register_keys(py::module_& core) {
     py::class_<RandomiserPool>(core, "RandomiserPool")
         .def(py::init([](const PublicKey& key, std::size_t count, bool for_proofs, unsigned threads,
                          const py::object& watch) {
-                 const Execution execution = python_execution(threads, watch);
-                 const py::gil_scoped_release release;
-                 return std::make_unique<RandomiserPool>(key, count, for_proofs, execution);
+                 return unlocked(threads, watch, [&](const Execution& execution) {
+                     return std::make_unique<RandomiserPool>(key, count, for_proofs, execution);
+                 });
              }),
              py::arg("key"), py::arg("count"), py::arg("for_proofs"), num_threads, progress)
         .def_property_readonly("remaining", &RandomiserPool::remaining);

@@ -7,6 +7,7 @@
 
 #include <string>
 
+#include "gil.hpp"
 #include "veilsum/base/error.hpp"
 #include "veilsum/rng/csprng.hpp"
 #include "veilsum/rng/hazmat_keystream.hpp"
@@ -39,7 +40,7 @@ py::bytes keystream(const std::string& name, const py::bytes& key, std::size_t s
     const auto start_bytes = fixed_bytes<kKeystreamStartBytes>("start", start);
     Secret<std::byte> stream(size_bytes);
     {
-        const py::gil_scoped_release no_gil;
+        const GilRelease released;
         hazmat_keystream(stream, name, key_bytes, start_bytes);
     }
     return {reinterpret_cast<const char*>(stream.data()), stream.size()};
@@ -48,7 +49,7 @@ py::bytes keystream(const std::string& name, const py::bytes& key, std::size_t s
 void random_bytes(py::array_t<std::uint8_t, py::array::c_style>& out) {
     // mutable_data refuses read-only arrays.
     const std::span<std::uint8_t> bytes(out.mutable_data(), static_cast<std::size_t>(out.size()));
-    const py::gil_scoped_release no_gil;
+    const GilRelease released;
     Csprng().fill(std::as_writable_bytes(bytes));
 }
 

@@ -114,7 +114,7 @@ void register_combination(py::module_& core) {
         .def(
             "add",
             [](Combination& self, const PartialDecryption& partial, unsigned num_threads) {
-                unlocked(num_threads, py::none(),
+                unlocked(num_threads,
                          [&](const Execution& execution) { self.add(partial, execution); });
             },
             py::arg("partial"), py::arg("num_threads") = 0)
@@ -122,9 +122,8 @@ void register_combination(py::module_& core) {
         .def(
             "open",
             [](const Combination& self, unsigned num_threads) {
-                return shared(unlocked(num_threads, py::none(), [&](const Execution& execution) {
-                    return self.open(execution);
-                }));
+                return shared(unlocked(
+                    num_threads, [&](const Execution& execution) { return self.open(execution); }));
             },
             py::arg("num_threads") = 0);
 }

@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <pthread.h>
 
 #include <atomic>
 #include <chrono>
@@ -75,6 +76,43 @@ TEST_CASE("parallel_for stops soon after cancelled says so, and reports progress
     CHECK(code_of([&] { parallel_for(1000000, 1, execution, slow); }) == Errc::cancelled);
     CHECK(last < 1000000);
 }
+
+TEST_CASE("what a callback throws passes through parallel_for once its threads have ended") {
+    std::atomic<int> num_inside{0};
+    Execution execution;
+    execution.num_threads = 3;
+    execution.cancelled = []() -> bool { throw 7; };
+    const auto slow = [&](std::size_t, std::size_t) {
+        ++num_inside;
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        --num_inside;
+    };
+    CHECK_THROWS_AS(parallel_for(1000000, 1, execution, slow), int);
+    CHECK(num_inside == 0);
+}
+
+#if defined(__GLIBC__)  // Whose pthread_exit unwinds the stack.
+TEST_CASE("a callback may end its thread; the threads of parallel_for end before it") {
+    static std::atomic<int> num_inside{0};
+    const auto work = [](void*) -> void* {
+        Execution execution;
+        execution.num_threads = 3;
+        execution.cancelled = []() -> bool { pthread_exit(nullptr); };
+        parallel_for(1000000, 1, execution, [](std::size_t, std::size_t) {
+            ++num_inside;
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            --num_inside;
+        });
+        return &num_inside;
+    };
+    pthread_t thread{};
+    REQUIRE(pthread_create(&thread, nullptr, work, nullptr) == 0);
+    void* result = &thread;
+    REQUIRE(pthread_join(thread, &result) == 0);
+    CHECK(result == nullptr);
+    CHECK(num_inside == 0);
+}
+#endif
 
 TEST_CASE("parallel_for reports the end") {
     std::size_t last = 0;

@@ -59,7 +59,7 @@ public:
         const std::size_t end = std::min(n_, begin + grain_);
         try {
             body_(begin, end);
-        } catch (...) {
+        } catch (const std::exception&) {
             fail(std::current_exception());
             return false;
         }
@@ -87,11 +87,7 @@ public:
         return finished_.wait_for(lock, kPollInterval, [this] { return num_running_ == 0; });
     }
 
-    void fail(std::exception_ptr error) {
-        const std::lock_guard lock(mutex_);
-        if (!error_) error_ = std::move(error);
-        stop_.store(true, std::memory_order_relaxed);
-    }
+    void stop() { stop_.store(true, std::memory_order_relaxed); }
 
     bool failed() const { return stop_.load(std::memory_order_relaxed); }
     std::size_t done() const { return done_.load(std::memory_order_relaxed); }
@@ -101,6 +97,12 @@ public:
     }
 
 private:
+    void fail(std::exception_ptr error) {
+        const std::lock_guard lock(mutex_);
+        if (!error_) error_ = std::move(error);
+        stop();
+    }
+
     const std::size_t n_;
     const std::size_t grain_;
     const std::function<void(std::size_t, std::size_t)>& body_;
@@ -118,25 +120,51 @@ class Watch {
 public:
     Watch(std::size_t total, const Execution& execution) : total_(total), execution_(execution) {}
 
-    void poll(Work& work) {
+    /// Throws what they throw.
+    void poll(const Work& work) {
         const auto now = Clock::now();
         if (now - last_ < kPollInterval) return;
         last_ = now;
         if (work.failed()) return;
-        try {
-            if (execution_.cancelled && execution_.cancelled()) {
-                throw Error(Errc::cancelled, "the operation was cancelled by its caller");
-            }
-            if (execution_.progress) execution_.progress(work.done(), total_);
-        } catch (...) {
-            work.fail(std::current_exception());
+        if (execution_.cancelled && execution_.cancelled()) {
+            throw Error(Errc::cancelled, "the operation was cancelled by its caller");
         }
+        if (execution_.progress) execution_.progress(work.done(), total_);
     }
 
 private:
     const std::size_t total_;
     const Execution& execution_;
     Clock::time_point last_ = Clock::now();
+};
+
+/// Threads that work beside the caller's. However the call ends, they end before it.
+class Helpers {
+public:
+    Helpers(Work& work, unsigned num_threads) : work_(work) {
+        threads_.reserve(num_threads);
+        for (unsigned i = 0; i < num_threads; ++i) {
+            work_.count_helper(+1);
+            try {
+                threads_.emplace_back([this] { work_.run_all(); });
+            } catch (const std::system_error&) {
+                // No more threads to be had: those that started do the work.
+                work_.count_helper(-1);
+                break;
+            }
+        }
+    }
+
+    ~Helpers() {
+        work_.stop();
+        for (auto& thread : threads_) thread.join();
+    }
+    Helpers(const Helpers&) = delete;
+    Helpers& operator=(const Helpers&) = delete;
+
+private:
+    Work& work_;
+    std::vector<std::thread> threads_;
 };
 
 }  // namespace
@@ -160,21 +188,11 @@ void parallel_for(std::size_t n, std::size_t grain, const Execution& execution,
 
     Work work(n, grain, body);
     Watch watch(n, execution);
-    std::vector<std::thread> helpers;
-    helpers.reserve(num_helpers);
-    for (unsigned i = 0; i < num_helpers; ++i) {
-        work.count_helper(+1);
-        try {
-            helpers.emplace_back([&work] { work.run_all(); });
-        } catch (const std::system_error&) {
-            // No more threads to be had: those that started do the work.
-            work.count_helper(-1);
-            break;
-        }
+    {
+        const Helpers helpers(work, num_helpers);
+        while (work.run_one()) watch.poll(work);
+        while (!work.wait()) watch.poll(work);
     }
-    while (work.run_one()) watch.poll(work);
-    while (!work.wait()) watch.poll(work);
-    for (auto& helper : helpers) helper.join();
     work.rethrow();
     if (execution.progress) execution.progress(n, n);
 }

@@ -27,7 +27,8 @@ unsigned num_threads(const Execution& execution);
 /// Runs body(begin, end) over consecutive pieces of [0, n) of at most `grain` elements each.
 ///
 /// Threads live only as long as the call (a pool would not survive fork), the caller's thread
-/// works too. A throwing body stops the others; the first exception is rethrown here.
+/// works too. A body that throws, std::exceptions only, stops the others; the first exception is
+/// rethrown here, and what the callbacks of `execution` throw passes through.
 /// Throws Error: cancelled (execution.cancelled said so; pieces already done stay done).
 void parallel_for(std::size_t n, std::size_t grain, const Execution& execution,
                   const std::function<void(std::size_t begin, std::size_t end)>& body);
