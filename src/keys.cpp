@@ -103,7 +103,8 @@ void register_keys(py::module_& core) {
             [](const py::bytes& bytes) { return SecretKey::from_secret_bytes(from_python(bytes)); },
             py::arg("secret_bytes"))
         .def("to_secret_bytes", &to_secret_bytes)
-        .def_property_readonly("public_key", &SecretKey::public_key)
+        // A reference would keep its owner, and the secret in it, in memory.
+        .def_property_readonly("public_key", &SecretKey::public_key, py::return_value_policy::copy)
         .def("encrypt", &encrypt_secret, py::arg("plaintexts"), py::arg("shape"), num_threads,
              progress)
         .def("decrypt", &decrypt, py::arg("ciphertexts"), num_threads, progress);

@@ -41,7 +41,8 @@ void register_key(py::module_& core) {
             },
             py::arg("wire"))
         .def("to_bytes", [](const ThresholdKey& self) { return to_python(self.to_bytes()); })
-        .def_property_readonly("public_key", &ThresholdKey::public_key)
+        .def_property_readonly("public_key", &ThresholdKey::public_key,
+                               py::return_value_policy::copy)
         .def_property_readonly("num_holders",
                                [](const ThresholdKey& self) { return self.policy().num_holders; })
         .def_property_readonly("threshold",
@@ -70,7 +71,8 @@ void register_share(py::module_& core) {
                  const Secret<std::byte> bytes = self.to_secret_bytes();
                  return py::bytearray(reinterpret_cast<const char*>(bytes.data()), bytes.size());
              })
-        .def_property_readonly("key", &KeyShare::key)
+        // A reference would keep its owner, and the secret in it, in memory.
+        .def_property_readonly("key", &KeyShare::key, py::return_value_policy::copy)
         .def_property_readonly("holder", &KeyShare::holder)
         .def(
             "decrypt",
