@@ -1,5 +1,6 @@
 // Binds Ciphertexts and their operations.
 
+#include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
 #include <memory>
@@ -29,16 +30,12 @@ Ciphertexts from_bytes(const py::bytes& wire, const PublicKey& key) {
 py::list to_ints(const Ciphertexts& self) {
     const auto integers =
         unlocked([&](const Execution& execution) { return self.to_integers(execution); });
-    py::list values;
-    for (const Integer& value : integers) values.append(from_integer(value));
-    return values;
+    return from_integers(integers);
 }
 
 Ciphertexts from_ints(const py::list& values, Ciphertexts::Shape shape, const PublicKey& key) {
-    std::vector<Integer> integers;
-    for (const py::handle value : values) {
-        integers.push_back(to_integer(value, "CT1: a ciphertext", Errc::invalid_ciphertext));
-    }
+    const std::vector<Integer> integers =
+        to_integers(values, "CT1: a ciphertext", Errc::invalid_ciphertext);
     return unlocked([&](const Execution& execution) {
         return Ciphertexts::from_integers(integers, std::move(shape), key, execution);
     });
@@ -116,9 +113,16 @@ void register_ciphertexts(py::module_& core) {
              })
         .def(
             "take",
-            [](const Ciphertexts& self, const std::vector<std::size_t>& positions,
-               Ciphertexts::Shape shape) { return self.take(positions, std::move(shape)); },
-            py::arg("positions"), py::arg("shape"))
+            [](const Ciphertexts& self,
+               const py::array_t<std::int64_t, py::array::c_style>& positions,
+               Ciphertexts::Shape shape) {
+                const std::span chosen(positions.data(),
+                                       static_cast<std::size_t>(positions.size()));
+                return unlocked([&](const Execution& execution) {
+                    return self.take(chosen, std::move(shape), execution);
+                });
+            },
+            py::arg("positions").noconvert(), py::arg("shape"))
         .def_static(
             "concatenate",
             [](const std::vector<Ciphertexts>& parts) {
@@ -129,19 +133,18 @@ void register_ciphertexts(py::module_& core) {
 
     py::class_<CiphertextSum>(core, "CiphertextSum")
         .def(py::init([](const Ciphertexts& first) {
-                 const GilRelease released;
-                 return std::make_unique<CiphertextSum>(first);
+                 return unlocked([&](const Execution& execution) {
+                     return std::make_unique<CiphertextSum>(first, execution);
+                 });
              }),
              py::arg("first"))
         .def(
             "add",
             [](CiphertextSum& self, const Ciphertexts& batch) {
-                const GilRelease released;
-                self.add(batch);
+                unlocked([&](const Execution& execution) { self.add(batch, execution); });
             },
             py::arg("batch"))
         .def("total", [](const CiphertextSum& self) {
-            const GilRelease released;
-            return self.total();
+            return unlocked([&](const Execution& execution) { return self.total(execution); });
         });
 }

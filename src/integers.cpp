@@ -10,13 +10,22 @@
 #include <string>
 
 #include "bytes.hpp"
-#include "gil.hpp"
+#include "execution.hpp"
 #include "veilsum/base/error.hpp"
 
 namespace {
 
 using veilsum::Limb;
 using veilsum::Plaintexts;
+
+// Some milliseconds.
+constexpr std::size_t kWordsPerPiece = 1 << 16;
+constexpr std::size_t kIntsPerPiece = 1 << 10;
+
+/// For the i-th turn of a loop that holds the GIL.
+void check_signals_at(std::size_t i) {
+    if (i % kIntsPerPiece == 0) check_signals();
+}
 
 /// A Python int from anything with __index__ that is not a bool.
 py::int_ as_int(const py::handle& value, const std::string& name) {
@@ -49,14 +58,15 @@ std::shared_ptr<Plaintexts> plaintexts_from_list(const py::sequence& values) {
     std::vector<py::int_> ints;
     ints.reserve(values.size());
     std::size_t num_bits = 64;
-    py::ssize_t position = 0;
     for (const py::handle value : values) {
-        ints.push_back(as_int(value, "value " + std::to_string(position++)));
+        check_signals_at(ints.size());
+        ints.push_back(as_int(value, "value " + std::to_string(ints.size())));
         std::int64_t word = 0;
         if (!fits_word(ints.back(), word)) num_bits = std::max(num_bits, signed_bits(ints.back()));
     }
     auto plaintexts = std::make_shared<Plaintexts>(ints.size(), (num_bits + 63) / 64);
     for (std::size_t i = 0; i < ints.size(); ++i) {
+        check_signals_at(i);
         const auto limbs = (*plaintexts)[i];
         std::int64_t word = 0;
         if (fits_word(ints[i], word)) {
@@ -79,7 +89,13 @@ std::shared_ptr<Plaintexts> plaintexts_from_array(
     // An unsigned word needs one bit more for its sign.
     auto plaintexts = std::make_shared<Plaintexts>(size, std::is_signed_v<T> ? 1 : 2);
     const T* data = values.data();
-    for (std::size_t i = 0; i < size; ++i) (*plaintexts)[i][0] = static_cast<Limb>(data[i]);
+    unlocked([&](const veilsum::Execution& execution) {
+        serial_for(size, kWordsPerPiece, execution, [&](std::size_t begin, std::size_t end) {
+            for (std::size_t i = begin; i < end; ++i) {
+                (*plaintexts)[i][0] = static_cast<Limb>(data[i]);
+            }
+        });
+    });
     return plaintexts;
 }
 
@@ -92,6 +108,7 @@ py::list plaintexts_to_list(const Plaintexts& plaintexts) {
     const py::object from_bytes = py::type::of(py::int_(0)).attr("from_bytes");
     py::list values(plaintexts.size());
     for (std::size_t i = 0; i < plaintexts.size(); ++i) {
+        check_signals_at(i);
         const auto limbs = plaintexts[i];
         if (is_word(limbs)) {
             values[i] = py::int_(static_cast<std::int64_t>(limbs[0]));
@@ -103,17 +120,24 @@ py::list plaintexts_to_list(const Plaintexts& plaintexts) {
     return values;
 }
 
+[[noreturn]] void refuse_large_plaintext(std::size_t i) {
+    throw veilsum::Error(veilsum::Errc::invalid_argument,
+                         "plaintext " + std::to_string(i) +
+                             " does not fit int64; use decrypt, which returns Python ints");
+}
+
 py::array_t<std::int64_t> plaintexts_to_int64(const Plaintexts& plaintexts) {
     py::array_t<std::int64_t> values(static_cast<py::ssize_t>(plaintexts.size()));
     std::int64_t* data = values.mutable_data();
-    for (std::size_t i = 0; i < plaintexts.size(); ++i) {
-        if (!is_word(plaintexts[i])) {
-            throw veilsum::Error(veilsum::Errc::invalid_argument,
-                                 "plaintext " + std::to_string(i) +
-                                     " does not fit int64; use decrypt, which returns Python ints");
-        }
-        data[i] = static_cast<std::int64_t>(plaintexts[i][0]);
-    }
+    unlocked([&](const veilsum::Execution& execution) {
+        serial_for(plaintexts.size(), kWordsPerPiece, execution,
+                   [&](std::size_t begin, std::size_t end) {
+                       for (std::size_t i = begin; i < end; ++i) {
+                           if (!is_word(plaintexts[i])) refuse_large_plaintext(i);
+                           data[i] = static_cast<std::int64_t>(plaintexts[i][0]);
+                       }
+                   });
+    });
     return values;
 }
 
@@ -135,6 +159,26 @@ py::int_ from_integer(const veilsum::Integer& value) {
     return py::type::of(py::int_(0))
         .attr("from_bytes")(py::bytes(reinterpret_cast<const char*>(bytes.data()), bytes.size()),
                             "little");
+}
+
+std::vector<veilsum::Integer> to_integers(const py::list& values, const char* name,
+                                          veilsum::Errc negative) {
+    std::vector<veilsum::Integer> integers;
+    integers.reserve(values.size());
+    for (const py::handle value : values) {
+        check_signals_at(integers.size());
+        integers.push_back(to_integer(value, name, negative));
+    }
+    return integers;
+}
+
+py::list from_integers(const std::vector<veilsum::Integer>& values) {
+    py::list list(values.size());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        check_signals_at(i);
+        list[i] = from_integer(values[i]);
+    }
+    return list;
 }
 
 void register_integers(py::module_& core) {

@@ -42,10 +42,7 @@ std::shared_ptr<Plaintexts> decrypt(const SecretKey& key, const Ciphertexts& cip
 
 Ciphertexts encrypt_with_randomisers(const PublicKey& key, const Plaintexts& plaintexts,
                                      const py::list& r, Ciphertexts::Shape shape) {
-    std::vector<Integer> units;
-    for (const py::handle value : r) {
-        units.push_back(to_integer(value, "r", Errc::invalid_argument));
-    }
+    const std::vector<Integer> units = to_integers(r, "r", Errc::invalid_argument);
     return unlocked([&](const Execution& execution) {
         return encrypt_with(plaintexts, units, std::move(shape), key, execution);
     });
@@ -55,6 +52,16 @@ SecretKey generate(std::size_t key_bits, bool safe_primes, unsigned num_threads)
     return unlocked(num_threads, [&](const Execution& execution) {
         return SecretKey::generate(key_bits, safe_primes, execution);
     });
+}
+
+using MakeKey = SecretKey (*)(const Integer&, const Integer&, const Execution&);
+
+template <MakeKey make>
+SecretKey key_from_primes(const py::object& p, const py::object& q) {
+    const Integer p_integer = to_integer(p, "SK1: the prime p", Errc::invalid_key);
+    const Integer q_integer = to_integer(q, "SK1: the prime q", Errc::invalid_key);
+    return unlocked(
+        [&](const Execution& execution) { return make(p_integer, q_integer, execution); });
 }
 
 /// A bytearray, so that the caller can overwrite it.
@@ -91,16 +98,18 @@ void register_keys(py::module_& core) {
              py::arg("pool") = nullptr, num_threads, progress);
 
     py::class_<SecretKey>(core, "SecretKey")
-        .def_static(
-            "from_primes",
-            [](const py::object& p, const py::object& q) {
-                return SecretKey::from_primes(to_integer(p, "SK1: the prime p", Errc::invalid_key),
-                                              to_integer(q, "SK1: the prime q", Errc::invalid_key));
-            },
-            py::arg("p"), py::arg("q"))
+        .def_static("from_primes", &key_from_primes<SecretKey::from_primes>, py::arg("p"),
+                    py::arg("q"))
+        .def_static("hazmat_from_primes", &key_from_primes<SecretKey::hazmat_from_primes>,
+                    py::arg("p"), py::arg("q"))
         .def_static(
             "from_secret_bytes",
-            [](const py::bytes& bytes) { return SecretKey::from_secret_bytes(from_python(bytes)); },
+            [](const py::bytes& bytes) {
+                const ByteView view = from_python(bytes);
+                return unlocked([&](const Execution& execution) {
+                    return SecretKey::from_secret_bytes(view, execution);
+                });
+            },
             py::arg("secret_bytes"))
         .def("to_secret_bytes", &to_secret_bytes)
         // A reference would keep its owner, and the secret in it, in memory.

@@ -147,55 +147,6 @@ def test_exception_of_the_progress_callback_comes_through(classic, num_threads):
     assert classic.encrypt([1]).shape == (1,)
 
 
-INTERRUPT = """
-    import os, signal, threading, time
-    # A shell starts what runs in the background with SIGINT ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    from known_keys import known_key
-    key = known_key(2048)
-    values = list(range(10**5))
-    def interrupt():
-        sent.append(time.monotonic())
-        os.kill(os.getpid(), signal.SIGINT)
-    sent = []
-    {prepare}
-    threading.Timer(0.5, interrupt).start()
-    try:
-        {operation}
-    except KeyboardInterrupt:
-        print("stopped", time.monotonic() - sent[0])
-    else:
-        print("never stopped")
-"""
-
-OPERATIONS = {
-    "encrypt": "key.public.encrypt(values)",
-    "owner encrypt": "key.secret.encrypt(values)",
-    "classic encrypt": "key.classic.encrypt(values, num_threads=1)",
-    "progress": "key.classic.encrypt(values, progress=lambda done, total: None)",
-    "precompute": "key.public.precompute(10**5)",
-    "decrypt": "key.secret.decrypt(c)",
-    "multiply": "c * (2**1000)",
-    "matrix product": "[[2**1000] * 10**5] @ c",
-    "generate": "import veilsum; veilsum.generate_key(16384, safe_primes=True)",
-}
-
-
-QUICK = {"encrypt", "progress", "decrypt", "multiply"}
-
-
-@pytest.mark.parametrize(
-    "name",
-    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in OPERATIONS],
-)
-def test_interrupt_stops_a_long_operation(name):
-    prepare = "c = key.public.encrypt([1])[[0] * 10**5]" if "(c" in OPERATIONS[name] + "(c" else ""
-    code = textwrap.dedent(INTERRUPT).format(prepare=prepare, operation=OPERATIONS[name])
-    words = run_python(code).split()
-    assert words[0] == "stopped", words
-    assert float(words[1]) < 5, "seconds from the signal to the exception; about 0.1 when idle"
-
-
 def test_signal_handler_that_does_not_raise_stops_nothing(classic):
     seen = []
     before = signal.signal(signal.SIGUSR1, lambda *_: seen.append(1))

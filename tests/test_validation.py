@@ -146,6 +146,22 @@ def test_size_of_a_new_key_is_allowed(bits):
         vs.generate_key(bits)
 
 
+@rule("SK6")
+def test_primes_of_another_library_are_of_equal_size_and_apart(key):
+    mersenne = 2**1279 - 1
+    for p, q in ((2**521 - 1, 2**2203 - 1), (key.p, mersenne), (mersenne, key.q)):
+        with pytest.raises(vs.InvalidKeyError, match="SK6"):
+            vs.SecretKey.from_primes(p, q)
+    close = key.p + 2
+    while not pow(2, close - 1, close) == 1:
+        close += 2
+    for p, q in ((key.p, close), (close, key.p)):
+        with pytest.raises(vs.InvalidKeyError, match="SK6"):
+            vs.SecretKey.from_primes(p, q)
+        assert hazmat.secret_key(p, q).public_key.n == p * q
+    assert vs.SecretKey.from_primes(key.q, key.p).public_key == key.public
+
+
 # ---- CT: ciphertexts ----
 
 
@@ -358,7 +374,7 @@ def test_messages_of_key_and_ciphertext_rules_name_them():
     numbered = {
         name
         for name in documented()
-        if re.fullmatch(r"PK[1-4]|SK[1-4]|CT[1-4]|KF1|(?:SH|PP)\d+", name)
+        if re.fullmatch(r"PK[1-4]|SK[1-46]|CT[1-4]|KF1|(?:SH|PP)\d+", name)
     }
     root = DOCUMENT.parent.parent
     sources = [*root.glob("cpp/veilsum/paillier/*.cpp"), root / "python/veilsum/keyfile.py"]

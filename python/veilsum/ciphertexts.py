@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from veilsum import _core
 from veilsum.errors import InvalidArgumentError
-from veilsum.plaintexts import PlaintextLike, Shape, to_plaintexts
+from veilsum.plaintexts import PlaintextLike, Shape, nested, to_plaintexts
 from veilsum.wire import BytesLike, as_bytes
 
 if TYPE_CHECKING:
@@ -99,9 +100,7 @@ class Ciphertexts:
 
         This is the form of other Paillier libraries and of ISO/IEC 18033-6.
         """
-        flat = np.array(self._native.to_ints(), dtype=object)
-        nested: list[Any] = flat.reshape(self.shape).tolist()
-        return nested
+        return nested(self._native.to_ints(), self.shape)
 
     @classmethod
     def from_ints(
@@ -206,8 +205,7 @@ class Ciphertexts:
             positions = np.arange(self.size).reshape(self.shape)[key]
         except ValueError as error:
             raise InvalidArgumentError(f"not an index: {error}") from None
-        shape = positions.shape or (1,)
-        return self._wrap(self._native.take(positions.reshape(-1).tolist(), shape))
+        return self._take(np.asarray(positions), positions.shape or (1,))
 
     @staticmethod
     def concatenate(parts: Sequence[Ciphertexts]) -> Ciphertexts:
@@ -231,12 +229,15 @@ class Ciphertexts:
     def _wrap(self, native: _core.Ciphertexts) -> Ciphertexts:
         return Ciphertexts(native, self._public_key)
 
+    def _take(self, positions: NDArray[np.int64], shape: Shape) -> Ciphertexts:
+        flat = np.ascontiguousarray(positions).reshape(-1)
+        return self._wrap(self._native.take(flat, shape))
+
     def _transposed(self) -> Ciphertexts:
         if self.ndim == 1:
             return self
         positions = np.arange(self.size).reshape(self.shape).T
-        native = self._native.take(positions.reshape(-1).tolist(), positions.shape)
-        return self._wrap(native)
+        return self._take(positions, positions.shape)
 
     def _matrix_product(
         self,
@@ -262,7 +263,7 @@ class Ciphertexts:
         if common == self.shape:
             return self._native, plaintexts
         positions = np.broadcast_to(np.arange(self.size).reshape(self.shape), common)
-        return self._native.take(positions.reshape(-1).tolist(), common), plaintexts
+        return self._take(positions, common)._native, plaintexts
 
 
 def _require_fitting(left: Shape, right: Shape) -> None:

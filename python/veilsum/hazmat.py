@@ -37,7 +37,7 @@ def secret_key(p: int, q: int) -> SecretKey:
     Raises:
         InvalidKeyError: names the rule of docs/validation.md that failed.
     """
-    return SecretKey(_core.SecretKey.from_primes(p, q))
+    return SecretKey(_core.SecretKey.hazmat_from_primes(p, q))
 
 
 def encrypt(public_key: PublicKey, m: PlaintextLike, r: int | Sequence[int]) -> Ciphertexts:

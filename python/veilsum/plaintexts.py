@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from veilsum import _core
 from veilsum.errors import InvalidArgumentError
 
-__all__ = ["PlaintextLike", "Plaintexts", "Shape", "to_lists", "to_plaintexts"]
+__all__ = ["PlaintextLike", "Plaintexts", "Shape", "nested", "to_lists", "to_plaintexts"]
 
 Plaintexts: TypeAlias = _core.Plaintexts
 Shape: TypeAlias = tuple[int, ...]
@@ -67,7 +67,11 @@ def to_plaintexts(
 
 def to_lists(plaintexts: _core.Plaintexts, shape: Shape) -> list[Any]:
     """The integers of a vector or, row by row, of a matrix."""
-    flat = _core.plaintexts_to_list(plaintexts)
+    return nested(_core.plaintexts_to_list(plaintexts), shape)
+
+
+def nested(flat: list[Any], shape: Shape) -> list[Any]:
+    """A list as it is for a vector, cut into rows for a matrix."""
     if len(shape) == 1:
         return flat
     rows, columns = shape

@@ -24,8 +24,9 @@ from typing import Any, NoReturn
 from veilsum import _core, keyfile
 from veilsum.ciphertexts import Ciphertexts
 from veilsum.errors import InvalidArgumentError
-from veilsum.keys import Progress, PublicKey, SecretKey
+from veilsum.keys import SecretKey
 from veilsum.plaintexts import to_lists
+from veilsum.public_key import Progress, PublicKey
 from veilsum.system import thread_count
 from veilsum.wire import BytesLike, WireKind, as_bytes
 

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <condition_variable>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <mutex>
 #include <string>
@@ -21,8 +21,10 @@
 namespace veilsum {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 constexpr auto kPollInterval = std::chrono::milliseconds(100);
+
+// Some milliseconds, of memory that was never touched.
+constexpr std::size_t kCopiedBytes = std::size_t{1} << 22;
 
 unsigned available_processors() {
 #if defined(__linux__)
@@ -122,9 +124,9 @@ public:
 
     /// Throws what they throw.
     void poll(const Work& work) {
-        const auto now = Clock::now();
-        if (now - last_ < kPollInterval) return;
-        last_ = now;
+        const auto now = Execution::Clock::now();
+        if (now - *execution_.last_poll < kPollInterval) return;
+        *execution_.last_poll = now;
         if (work.failed()) return;
         if (execution_.cancelled && execution_.cancelled()) {
             throw Error(Errc::cancelled, "the operation was cancelled by its caller");
@@ -135,7 +137,6 @@ public:
 private:
     const std::size_t total_;
     const Execution& execution_;
-    Clock::time_point last_ = Clock::now();
 };
 
 /// Threads that work beside the caller's. However the call ends, they end before it.
@@ -195,6 +196,34 @@ void parallel_for(std::size_t n, std::size_t grain, const Execution& execution,
     }
     work.rethrow();
     if (execution.progress) execution.progress(n, n);
+}
+
+void serial_for(std::size_t n, std::size_t grain, const Execution& execution,
+                const std::function<void(std::size_t, std::size_t)>& body) {
+    parallel_for(n, grain, execution.without_progress().on_one_thread(), body);
+}
+
+void for_each_block(std::size_t n, std::size_t most, const Execution& execution,
+                    const std::function<void(std::size_t, std::size_t, const Execution&)>& body) {
+    const std::size_t num_blocks = (n + most - 1) / most;
+    for (std::size_t block = 0; block < num_blocks; ++block) {
+        const std::size_t begin = block * n / num_blocks;
+        Execution part = execution;
+        if (execution.progress) {
+            part.progress = [&execution, begin, n](std::size_t done, std::size_t /*total*/) {
+                execution.progress(begin + done, n);
+            };
+        }
+        body(begin, (block + 1) * n / num_blocks, part);
+    }
+}
+
+void copy_bytes(std::byte* out, std::span<const std::byte> in, const Execution& execution) {
+    if (in.empty()) return;
+    parallel_for(in.size(), kCopiedBytes, execution.without_progress(),
+                 [&](std::size_t begin, std::size_t end) {
+                     std::memcpy(out + begin, in.data() + begin, end - begin);
+                 });
 }
 
 }  // namespace veilsum

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "veilsum/base/parallel.hpp"
@@ -10,7 +12,7 @@
 
 namespace veilsum {
 
-/// A vector or matrix of Paillier ciphertexts under one key. Immutable.
+/// A vector or matrix of Paillier ciphertexts under one key. Immutable; copies share the elements.
 ///
 /// In memory: the wire bytes, canonical base-n digits of each ciphertext in row-major order, and
 /// one small integer e: element D stands for the ciphertext D * R^e mod n^2 (R of the running
@@ -73,7 +75,8 @@ public:
     Ciphertexts rerandomise(const Execution& execution) const;
 
     /// The ciphertexts at those positions (row-major), in a new shape.
-    Ciphertexts take(const std::vector<std::size_t>& positions, Shape shape) const;
+    Ciphertexts take(std::span<const std::int64_t> positions, Shape shape,
+                     const Execution& execution) const;
     /// Joins along the first axis. Requires at least one part.
     static Ciphertexts concatenate(const std::vector<Ciphertexts>& parts,
                                    const Execution& execution);
@@ -81,7 +84,7 @@ public:
     /// Brings e to 0, so that elements are the ciphertexts themselves. One multiplication each,
     /// none if e is 0 already.
     Ciphertexts normalise(const Execution& execution) const;
-    const Bytes& elements() const noexcept { return elements_; }
+    const Bytes& elements() const noexcept { return *elements_; }
     std::int64_t exponent() const noexcept { return exponent_; }
 
 private:
@@ -95,7 +98,7 @@ private:
     PublicKey key_;
     Shape shape_;
     std::size_t size_;
-    Bytes elements_;
+    std::shared_ptr<const Bytes> elements_;
     std::int64_t exponent_;
 };
 

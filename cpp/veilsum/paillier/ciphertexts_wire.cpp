@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::uint8_t kWireVersion = 1;
 
+// Some milliseconds.
+constexpr std::size_t kIntegersPerPiece = 1 << 12;
+
 [[noreturn]] void malformed(const std::string& message) { throw Error(Errc::malformed, message); }
 
 /// a * b, refusing what does not fit.
@@ -31,7 +34,7 @@ Bytes Ciphertexts::to_bytes(const Execution& execution) const {
     writer.bytes(key_.fingerprint());
     writer.u8(static_cast<std::uint8_t>(shape_.size()));
     for (const std::size_t length : shape_) writer.u64(length);
-    writer.bytes(exponent_ == 0 ? elements_ : normalise(execution).elements_);
+    writer.bytes(normalise(execution).elements(), execution);
     return std::move(writer).finish();
 }
 
@@ -63,7 +66,9 @@ Ciphertexts Ciphertexts::from_bytes(ByteView wire, const PublicKey& key,
     const ByteView elements = reader.bytes(size_bytes);
     reader.finish();
     validate_ciphertexts(elements, key.modulus(), execution);
-    return {key, std::move(shape), Bytes(elements.begin(), elements.end())};
+    Bytes own(elements.size());
+    copy_bytes(own.data(), elements, execution);
+    return {key, std::move(shape), std::move(own)};
 }
 
 Ciphertexts Ciphertexts::from_integers(const std::vector<Integer>& values, Shape shape,
@@ -71,15 +76,16 @@ Ciphertexts Ciphertexts::from_integers(const std::vector<Integer>& values, Shape
     const Modulus& n = key.modulus();
     const Integer modulus = n.n_integer();
     const Integer squared = modulus * modulus;
-    Bytes elements;
-    elements.reserve(values.size() * n.element_bytes());
-    for (const Integer& value : values) {
-        if (mpz_cmp(value.get(), squared.get()) >= 0) {
-            throw Error(Errc::invalid_ciphertext, "CT1: a ciphertext is not below n^2");
-        }
-        const auto element = n.element(value);
-        elements.insert(elements.end(), element.begin(), element.end());
-    }
+    Bytes elements(values.size() * n.element_bytes());
+    parallel_for(
+        values.size(), kIntegersPerPiece, execution, [&](std::size_t begin, std::size_t end) {
+            for (std::size_t i = begin; i < end; ++i) {
+                if (mpz_cmp(values[i].get(), squared.get()) >= 0) {
+                    throw Error(Errc::invalid_ciphertext, "CT1: a ciphertext is not below n^2");
+                }
+                std::ranges::copy(n.element(values[i]), elements.data() + i * n.element_bytes());
+            }
+        });
     validate_ciphertexts(elements, n, execution);
     return {key, std::move(shape), std::move(elements)};
 }
@@ -89,9 +95,11 @@ std::vector<Integer> Ciphertexts::to_integers(const Execution& execution) const 
     const Ciphertexts normal = normalise(execution);
     std::vector<Integer> values;
     values.reserve(size_);
-    for (std::size_t i = 0; i < size_; ++i) {
-        values.push_back(n.integer(normal.elements_.data() + i * n.element_bytes()));
-    }
+    serial_for(size_, kIntegersPerPiece, execution, [&](std::size_t begin, std::size_t end) {
+        for (std::size_t i = begin; i < end; ++i) {
+            values.push_back(n.integer(normal.elements().data() + i * n.element_bytes()));
+        }
+    });
     return values;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 
 #include "veilsum/bigint/kernel.hpp"
@@ -27,6 +28,9 @@ struct Randomisers {
     Secret<Limb> origins;  ///< As many limbs each.
 };
 
+/// What is made at a time where many are used: tens of megabytes.
+inline constexpr std::size_t kRandomisersPerBlock = std::size_t{1} << 16;
+
 /// Throws Error: entropy, cancelled.
 Randomisers fresh_randomisers(std::size_t num, const PublicKey& key, const Execution& execution);
 
@@ -34,6 +38,11 @@ Randomisers fresh_randomisers(std::size_t num, const PublicKey& key, const Execu
 /// Throws Error: cancelled.
 Ciphertexts seal(std::span<const std::byte> randomisers, const Plaintexts& plaintexts,
                  Ciphertexts::Shape shape, const PublicKey& key, const Execution& execution);
+
+/// As seal, with as many randomisers as make(num, execution) gives at a time.
+using MakeRandomisers = std::function<Secret<std::byte>(std::size_t num, const Execution&)>;
+Ciphertexts seal_with(const MakeRandomisers& make, const Plaintexts& plaintexts,
+                      Ciphertexts::Shape shape, const PublicKey& key, const Execution& execution);
 
 /// Randomisers made ahead of time, each given out once.
 ///

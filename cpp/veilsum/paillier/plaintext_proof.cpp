@@ -91,17 +91,19 @@ Bytes asked(const PlaintextProof& proof, ByteView ciphertexts, ByteView context,
     const std::size_t stride = proof.key.modulus().element_bytes();
     const std::size_t count = proof.num_chunks();
     Bytes out(count * bytes);
-    parallel_for(count, 1, execution, [&](std::size_t i, std::size_t) {
+    const ChunkExecutions chunks(proof.chunk, execution);
+    parallel_for(count, 1, chunks.between, [&](std::size_t i, std::size_t) {
         const std::size_t begin = i * proof.chunk;
         const std::size_t size = std::min<std::size_t>(proof.chunk, proof.count - begin);
         const PlaintextStatement statement{proof.key, context, proof.first + begin,
                                            ciphertexts.subspan(begin * stride, size * stride)};
-        const auto e = plaintext_challenges(
-            statement.digest(), ByteView(proof.commitments).subspan(i * bytes, bytes), size);
+        const auto e =
+            plaintext_challenges(statement.digest(chunks.within),
+                                 ByteView(proof.commitments).subspan(i * bytes, bytes), size);
         const ExponentMatrix matrix{
             e.data(), 1, size, e.size(), kChallengeLimbs, PlaintextStatement::kChallengeBits};
         batch::multi_pow_vartime(out.data() + i * bytes, {statement.ciphertexts.data(), stride},
-                                 n.r_squared(), matrix, n, {.num_threads = 1});
+                                 n.r_squared(), matrix, n, chunks.within);
     });
     // The products are in Montgomery form, and lose it.
     batch::mul(out.data(), {out.data(), bytes}, {proof.commitments.data(), bytes}, count, n,

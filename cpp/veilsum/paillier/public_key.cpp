@@ -20,11 +20,7 @@ constexpr std::size_t kExtraDerivationBits = 128;  // Leaves x within 2^-128 of 
 }
 
 void check_modulus(const Integer& n) {
-    const std::size_t bits = n.bit_length();
-    if (bits < kMinKeyBits || bits > kMaxKeyBits) {
-        invalid_key("PK1: the modulus has " + std::to_string(bits) + " bits; allowed are " +
-                    std::to_string(kMinKeyBits) + " to " + std::to_string(kMaxKeyBits));
-    }
+    require_key_bits(n.bit_length());
     if (!n.is_odd()) invalid_key("PK2: the modulus is even, so it is no product of two odd primes");
 }
 
@@ -51,6 +47,13 @@ Integer derive_h(const Modulus& modulus) {
 }
 
 }  // namespace
+
+void require_key_bits(std::size_t bits) {
+    if (bits < kMinKeyBits || bits > kMaxKeyBits) {
+        invalid_key("PK1: the modulus has " + std::to_string(bits) + " bits; allowed are " +
+                    std::to_string(kMinKeyBits) + " to " + std::to_string(kMaxKeyBits));
+    }
+}
 
 struct PublicKey::State {
     State(const Integer& n, KeyForm key_form)
@@ -98,10 +101,7 @@ PublicKey PublicKey::from_bytes(ByteView wire) {
         throw Error(Errc::malformed,
                     "unknown form of public key; it may come from a newer version");
     }
-    if (key_bits > kMaxKeyBits) {
-        invalid_key("PK1: the key claims " + std::to_string(key_bits) + " bits; at most " +
-                    std::to_string(kMaxKeyBits) + " are allowed");
-    }
+    if (key_bits > kMaxKeyBits) require_key_bits(key_bits);
     const Integer n = Integer::from_bytes(reader.bytes((key_bits + 7) / 8));
     reader.finish();
     if (n.bit_length() != key_bits) {

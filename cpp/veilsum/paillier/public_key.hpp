@@ -13,6 +13,9 @@ namespace veilsum {
 inline constexpr std::size_t kMinKeyBits = 2047;
 inline constexpr std::size_t kMaxKeyBits = 16384;
 
+/// PK1. Throws Error: invalid_key.
+void require_key_bits(std::size_t bits);
+
 using Fingerprint = std::array<std::byte, 32>;
 
 /// What is known of a modulus, and so how its randomisers are made.
