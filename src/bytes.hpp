@@ -30,6 +30,19 @@ inline py::bytes to_python(veilsum::ByteView bytes) {
     return copy;
 }
 
+/// The bytes of a secret in bytes or a bytearray, which stays as it is while this lives.
+class SecretView {
+public:
+    explicit SecretView(const py::buffer& secret) : buffer_(secret.request()) {}
+    veilsum::ByteView bytes() const {
+        return {static_cast<const std::byte*>(buffer_.ptr),
+                static_cast<std::size_t>(buffer_.size * buffer_.itemsize)};
+    }
+
+private:
+    py::buffer_info buffer_;
+};
+
 /// No copy: valid while the Python object lives.
 inline veilsum::ByteView from_python(const py::bytes& bytes) {
     const std::string_view view = bytes;

@@ -52,6 +52,12 @@ void register_ciphertexts(py::module_& core) {
         .def_property_readonly(
             "shape", [](const Ciphertexts& self) { return py::tuple(py::cast(self.shape())); })
         .def(
+            "is_same",
+            [](const Ciphertexts& self, const Ciphertexts& other) {
+                return unlocked([&](const Execution& e) { return self.is_same(other, e); });
+            },
+            py::arg("other"))
+        .def(
             "add",
             [](const Ciphertexts& self, const Ciphertexts& other) {
                 return unlocked([&](const Execution& e) { return self.add(other, e); });

@@ -12,6 +12,7 @@
 #include "bytes.hpp"
 #include "execution.hpp"
 #include "veilsum/base/error.hpp"
+#include "veilsum/paillier/public_key.hpp"
 
 namespace {
 
@@ -27,18 +28,26 @@ void check_signals_at(std::size_t i) {
     if (i % kIntsPerPiece == 0) check_signals();
 }
 
-/// A Python int from anything with __index__ that is not a bool.
-py::int_ as_int(const py::handle& value, const std::string& name) {
+/// Whether it is a number with a fraction: a float, a Fraction, a Decimal, a complex number.
+bool is_fractional(const py::handle& value) {
+    return PyComplex_Check(value.ptr()) ||
+           (!PyBool_Check(value.ptr()) && py::hasattr(value, "as_integer_ratio"));
+}
+
+/// A Python int from anything with __index__ that is not a bool. `cure` tells whoever passed a
+/// number with a fraction what to do instead.
+py::int_ as_int(const py::handle& value, const std::string& name, const std::string& cure = "") {
     if (!PyBool_Check(value.ptr())) {
         PyObject* index = nullptr;
         stop_at_exit([&] { index = PyNumber_Index(value.ptr()); });
         if (index != nullptr) return py::reinterpret_steal<py::int_>(index);
+        if (PyErr_ExceptionMatches(PyExc_TypeError) == 0) throw py::error_already_set();
         PyErr_Clear();
     }
     std::string message = name + " is a " +
                           std::string(py::str(py::type::of(value).attr("__name__"))) +
                           ", not an integer";
-    if (PyFloat_Check(value.ptr())) message += "; a Codec encrypts vectors of floats";
+    if (!cure.empty() && is_fractional(value)) message += "; " + cure;
     throw py::type_error(message);
 }
 
@@ -54,15 +63,23 @@ std::size_t signed_bits(const py::int_& value) {
     return value.attr("bit_length")().cast<std::size_t>() + 1;
 }
 
-std::shared_ptr<Plaintexts> plaintexts_from_list(const py::sequence& values) {
+std::shared_ptr<Plaintexts> plaintexts_from_list(const py::list& values, const std::string& cure) {
     std::vector<py::int_> ints;
     ints.reserve(values.size());
     std::size_t num_bits = 64;
     for (const py::handle value : values) {
         check_signals_at(ints.size());
-        ints.push_back(as_int(value, "value " + std::to_string(ints.size())));
+        ints.push_back(as_int(value, "value " + std::to_string(ints.size()), cure));
         std::int64_t word = 0;
-        if (!fits_word(ints.back(), word)) num_bits = std::max(num_bits, signed_bits(ints.back()));
+        if (fits_word(ints.back(), word)) continue;
+        num_bits = std::max(num_bits, signed_bits(ints.back()));
+        // All values take as much memory as the longest.
+        if (num_bits > veilsum::kMaxKeyBits) {
+            throw veilsum::Error(veilsum::Errc::invalid_argument,
+                                 "value " + std::to_string(ints.size() - 1) + " has " +
+                                     std::to_string(num_bits) +
+                                     " bits, which lies outside (-n/2, n/2) for every key");
+        }
     }
     auto plaintexts = std::make_shared<Plaintexts>(ints.size(), (num_bits + 63) / 64);
     for (std::size_t i = 0; i < ints.size(); ++i) {
@@ -182,7 +199,8 @@ py::list from_integers(const std::vector<veilsum::Integer>& values) {
 }
 
 void register_integers(py::module_& core) {
-    core.def("plaintexts_from_list", &plaintexts_from_list, py::arg("values"));
+    core.def("plaintexts_from_list", &plaintexts_from_list, py::arg("values"),
+             py::arg("cure") = "");
     core.def("plaintexts_from_int64", &plaintexts_from_array<std::int64_t>,
              py::arg("values").noconvert());
     core.def("plaintexts_from_uint64", &plaintexts_from_array<std::uint64_t>,

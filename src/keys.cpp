@@ -104,10 +104,10 @@ void register_keys(py::module_& core) {
                     py::arg("p"), py::arg("q"))
         .def_static(
             "from_secret_bytes",
-            [](const py::bytes& bytes) {
-                const ByteView view = from_python(bytes);
+            [](const py::buffer& secret) {
+                const SecretView view(secret);
                 return unlocked([&](const Execution& execution) {
-                    return SecretKey::from_secret_bytes(view, execution);
+                    return SecretKey::from_secret_bytes(view.bytes(), execution);
                 });
             },
             py::arg("secret_bytes"))

@@ -58,10 +58,10 @@ void register_share(py::module_& core) {
     py::class_<KeyShare>(core, "KeyShare")
         .def_static(
             "from_secret_bytes",
-            [](const py::bytes& bytes, const ThresholdKey& key) {
-                const ByteView view = from_python(bytes);
+            [](const py::buffer& secret, const ThresholdKey& key) {
+                const SecretView view(secret);
                 return unlocked([&](const Execution& execution) {
-                    return KeyShare::from_secret_bytes(view, key, execution);
+                    return KeyShare::from_secret_bytes(view.bytes(), key, execution);
                 });
             },
             py::arg("secret_bytes"), py::arg("key"))

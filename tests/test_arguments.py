@@ -115,15 +115,20 @@ def test_paths_are_texts_and_no_numbers_of_open_files():
     for value in (1, True, None, b"a", 1.0, ["a"]):
         with pytest.raises(TypeError, match="path must be a path"):
             arguments.path("path", value)
-    for value in ("", "a\0b"):
+    for value in ("", "a\0b", "a\ud800b"):
         with pytest.raises(vs.InvalidArgumentError, match="is no path"):
             arguments.path("path", value)
 
 
 def test_instances_are_named_by_their_class():
     assert arguments.instance("codec", 1, (int, str)) == 1
-    with pytest.raises(TypeError, match="codec must be a int or str, not None"):
-        arguments.instance("codec", None, (int, str))
+    for kinds, words in (
+        ((int, str), "codec must be an int or str, not None"),
+        (Path, "codec must be a Path, not None"),
+        ((bytes, bytearray), "codec must be bytes or bytearray, not None"),
+    ):
+        with pytest.raises(TypeError, match=words):
+            arguments.instance("codec", None, kinds)
 
 
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f4", ">f8", "i1", "u8", ">i4"])

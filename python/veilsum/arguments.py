@@ -10,7 +10,7 @@ import math
 import numbers
 import operator
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,6 +24,8 @@ __all__ = [
     "flag",
     "floats",
     "instance",
+    "integer",
+    "items",
     "numeric_array",
     "path",
     "real",
@@ -81,21 +83,37 @@ def real(
     return found
 
 
-def count(name: str, value: object, *, at_least: int = 0, at_most: int = _MAX_COUNT) -> int:
-    """An integer within these bounds, as a Python int. Takes Python's and numpy's integers."""
+def integer(name: str, value: object) -> int:
+    """An integer of any size, as a Python int. Takes Python's and numpy's integers."""
     # __index__ is what Python itself asks of a position; bools have one and count nothing.
     if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
         raise TypeError(f"{name} must be an int, not {_type_name(value)}")
     try:
-        found = operator.index(value)
+        return operator.index(value)
     except TypeError:  # An array of several integers.
         raise TypeError(f"{name} must be an int, not {_type_name(value)}") from None
+
+
+def count(name: str, value: object, *, at_least: int = 0, at_most: int = _MAX_COUNT) -> int:
+    """An integer within these bounds, as a Python int. Takes Python's and numpy's integers."""
+    found = integer(name, value)
     if not at_least <= found <= at_most:
         upper = "" if at_most == _MAX_COUNT and found < at_least else f" and at most {at_most}"
         raise InvalidArgumentError(
             f"{name} is {text_of(found)}; it must be at least {at_least}{upper}"
         )
     return found
+
+
+def items(name: str, value: Iterable[T]) -> list[T]:
+    """What a list or another iterable holds. A text is no list of its letters."""
+    try:
+        iterator = None if isinstance(value, (str, bytes, bytearray)) else iter(value)
+    except TypeError:
+        iterator = None
+    if iterator is None:
+        raise TypeError(f"{name} must be a list, not {_type_name(value)}")
+    return list(iterator)
 
 
 def flag(name: str, value: object) -> bool:
@@ -125,7 +143,7 @@ def path(name: str, value: object) -> str:
     found = os.fspath(value)
     if not isinstance(found, str):
         raise TypeError(f"{name} must be a path of type str, not {_type_name(found)}")
-    if not found or "\0" in found:
+    if not found or "\0" in found or not _is_encodable(found):
         raise InvalidArgumentError(f"{name} is {text_of(found)}, which is no path")
     return found
 
@@ -137,7 +155,7 @@ def instance(name: str, value: object, kind: type[T] | tuple[type[T], ...]) -> T
         wanted = " or ".join(
             "None" if wanted is type(None) else wanted.__name__ for wanted in kinds
         )
-        raise TypeError(f"{name} must be a {wanted}, not {_type_name(value)}")
+        raise TypeError(f"{name} must be {_article(wanted)}{wanted}, not {_type_name(value)}")
     return value
 
 
@@ -199,3 +217,17 @@ def text_of(value: object) -> str:
 
 def _type_name(value: object) -> str:
     return "None" if value is None else type(value).__name__
+
+
+def _is_encodable(path: str) -> bool:
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _article(noun: str) -> str:
+    if noun.startswith(("bytes", "None")):
+        return ""
+    return "an " if noun[0] in "AEIOUaeiou" else "a "

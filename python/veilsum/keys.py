@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import operator
 import os
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from veilsum import _core, keyfile
+from veilsum import _core, arguments, keyfile
 from veilsum.ciphertexts import Ciphertexts
 from veilsum.errors import InvalidArgumentError
 from veilsum.plaintexts import PlaintextLike, to_lists, to_plaintexts
-from veilsum.public_key import Progress, PublicKey, RandomiserPool
-from veilsum.system import thread_count
+from veilsum.public_key import PublicKey, RandomiserPool
+from veilsum.system import Progress, thread_count, watcher
 
 __all__ = ["PublicKey", "RandomiserPool", "SecretKey", "generate_key"]
 
-_MIN_KEY_BITS = 2047  # Rule PK1.
+_MIN_KEY_BITS, _MAX_KEY_BITS = 2047, 16384  # Rule PK1.
+_MIN_NEW_KEY_BITS = 2048  # Rule SK5.
 
 
 def generate_key(
@@ -37,10 +37,18 @@ def generate_key(
         InvalidArgumentError: a size that is not allowed.
         EntropyError: the operating system gave no randomness.
     """
-    key_bits = operator.index(key_bits)
-    if not 0 <= key_bits < 1 << 32:
-        raise InvalidArgumentError(f"key_bits is {key_bits}; 3072 is the usual choice")
-    return SecretKey(_core.generate_key(key_bits, safe_primes, thread_count(num_threads)))
+    bits = arguments.integer("key_bits", key_bits)
+    if not _MIN_NEW_KEY_BITS <= bits <= _MAX_KEY_BITS or bits % 2 != 0:
+        raise InvalidArgumentError(
+            f"key_bits is {arguments.text_of(bits)}; it must be even, from {_MIN_NEW_KEY_BITS} to "
+            f"{_MAX_KEY_BITS}, and 3072 is the usual choice; for tests hazmat.secret_key(p, q) "
+            "makes smaller keys"
+        )
+    return SecretKey(
+        _core.generate_key(
+            bits, arguments.flag("safe_primes", safe_primes), thread_count(num_threads)
+        )
+    )
 
 
 class SecretKey:
@@ -72,7 +80,9 @@ class SecretKey:
         Raises:
             InvalidKeyError: names the rule of docs/validation.md that failed.
         """
-        return cls(_core.SecretKey.from_primes(p, q))
+        return cls(
+            _core.SecretKey.from_primes(arguments.integer("p", p), arguments.integer("q", q))
+        )
 
     @property
     def public_key(self) -> PublicKey:
@@ -89,7 +99,7 @@ class SecretKey:
         """As ``PublicKey.encrypt``, faster: the key's owner computes with half-size numbers."""
         plaintexts, shape = to_plaintexts(values)
         native = self._native.encrypt(
-            plaintexts, shape or (1,), thread_count(num_threads), progress
+            plaintexts, shape or (1,), thread_count(num_threads), watcher(progress)
         )
         return Ciphertexts(native, self._public_key)
 
@@ -137,9 +147,10 @@ class SecretKey:
         progress: Progress | None = None,
     ) -> _core.Plaintexts:
         """Decrypt to the opaque Plaintexts that a Codec decodes, without Python ints on the way."""
-        if not isinstance(ciphertexts, Ciphertexts):
-            raise TypeError(f"expected Ciphertexts, got {type(ciphertexts).__name__}")
-        return self._native.decrypt(ciphertexts._native, thread_count(num_threads), progress)
+        arguments.instance("ciphertexts", ciphertexts, Ciphertexts)
+        return self._native.decrypt(
+            ciphertexts._native, thread_count(num_threads), watcher(progress)
+        )
 
     def save(
         self, path: str | os.PathLike[str], *, passphrase: str | bytes, overwrite: bool = False
@@ -150,8 +161,8 @@ class SecretKey:
 
         Raises:
             FileExistsError: there is such a file and ``overwrite`` is not set.
-            InvalidArgumentError: an empty passphrase, or a key of ``hazmat`` that is too small for
-                any reader to accept.
+            InvalidArgumentError: an empty passphrase or one that is no text, or a key of
+                ``hazmat`` that is too small for any reader to accept.
         """
         if self._public_key.key_bits < _MIN_KEY_BITS:
             raise InvalidArgumentError(
@@ -161,7 +172,7 @@ class SecretKey:
         try:
             data = keyfile.seal(secret, self._public_key.to_bytes(), passphrase)
         finally:
-            secret[:] = bytes(len(secret))
+            keyfile.wipe(secret)
         keyfile.write(path, data, overwrite=overwrite)
 
     @classmethod
@@ -174,7 +185,10 @@ class SecretKey:
             InvalidKeyError: the file's two halves do not belong together.
         """
         secret, public = keyfile.open_sealed(keyfile.read(path), passphrase)
-        key = cls(_core.SecretKey.from_secret_bytes(secret))
+        try:
+            key = cls(_core.SecretKey.from_secret_bytes(secret))
+        finally:
+            keyfile.wipe(secret)
         keyfile.require_same_key(public, key.public_key.to_bytes())
         return key
 

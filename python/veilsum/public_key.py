@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable
+import os
 from typing import Any, NoReturn
 
-from veilsum import _core
+from veilsum import _core, arguments
 from veilsum.ciphertexts import Ciphertexts
-from veilsum.errors import InvalidArgumentError
+from veilsum.durable import read_file, write_file
+from veilsum.errors import InvalidKeyError
 from veilsum.plaintexts import PlaintextLike, to_plaintexts
 from veilsum.proofs import PlaintextProof
-from veilsum.system import thread_count
+from veilsum.system import Progress, thread_count, watcher
 from veilsum.wire import BytesLike, as_bytes
 
-__all__ = ["Progress", "PublicKey", "RandomiserPool"]
+__all__ = ["PublicKey", "RandomiserPool"]
 
-Progress = Callable[[int, int], object]
+_MAX_FILE_BYTES = 1 << 12
 
 
 class PublicKey:
@@ -59,16 +59,51 @@ class PublicKey:
         return cls(_core.PublicKey.from_bytes(as_bytes(data)))
 
     @classmethod
-    def from_modulus(cls, n: int) -> PublicKey:
-        """A key of another library, known by its modulus only.
+    def from_modulus(cls, n: int, g: int | None = None) -> PublicKey:
+        """A key of another library, known by its modulus only (docs/interop.md).
 
         Encryption then uses classic randomisers r**n, which are slower than ours: nothing is known
-        of the primes.
+        of the primes. Ciphertexts under this key, and under the form of it that its owner has, go
+        together; ``==`` and fingerprints tell the forms apart.
+
+        Args:
+            n: the modulus.
+            g: the generator, if the other library has one; it must be ``n + 1``.
 
         Raises:
-            InvalidKeyError: even, or not of 2047 to 16384 bits.
+            InvalidKeyError: even, or not of 2047 to 16384 bits, or another generator.
         """
-        return cls(_core.PublicKey.from_modulus(n))
+        modulus = arguments.integer("n", n)
+        if g is not None and arguments.integer("g", g) != modulus + 1:
+            raise InvalidKeyError(
+                "PK6: g is not n + 1; ciphertexts under another generator hold other numbers than "
+                "this library would decrypt"
+            )
+        return cls(_core.PublicKey.from_modulus(modulus))
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the wire form to a file, which everybody may read. ``veilsum keygen`` does too.
+
+        Raises:
+            FileExistsError: there is something already, and ``overwrite`` is False.
+        """
+        write_file(
+            arguments.path("path", path),
+            [self.to_bytes()],
+            overwrite=arguments.flag("overwrite", overwrite),
+            private=False,
+        )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> PublicKey:
+        """Read a file that :meth:`save` or ``veilsum keygen`` wrote. Compare fingerprints.
+
+        Raises:
+            MalformedDataError, InvalidKeyError: as :meth:`from_bytes`.
+            OSError: it cannot be read.
+        """
+        where = arguments.path("path", path)
+        return cls.from_bytes(read_file(where, max_bytes=_MAX_FILE_BYTES, what="a public key file"))
 
     def encrypt(
         self,
@@ -88,14 +123,14 @@ class PublicKey:
             progress: called as ``progress(done, total)`` about ten times a second.
 
         Raises:
-            TypeError: floats, bools or anything that is not an integer.
+            TypeError: floats, bools, masked arrays or anything that is not an integer.
             InvalidArgumentError: a value out of range, or more than two dimensions.
             KeyMismatchError, PoolExhaustedError: the pool belongs to another key, or is used up.
         """
         native_pool = _native_pool(pool)
         plaintexts, shape = to_plaintexts(values)
         native = self._native.encrypt(
-            plaintexts, shape or (1,), native_pool, thread_count(num_threads), progress
+            plaintexts, shape or (1,), native_pool, thread_count(num_threads), watcher(progress)
         )
         return Ciphertexts(native, self)
 
@@ -128,20 +163,19 @@ class PublicKey:
             TypeError, KeyMismatchError, PoolExhaustedError: as :meth:`encrypt`.
         """
         native_pool = _native_pool(pool)
-        first, chunk = operator.index(first), operator.index(chunk)
-        if not 0 <= first < 1 << 63 or not 0 <= chunk < 1 << 63:
-            raise InvalidArgumentError(f"there is no position {first}, or no chunk of {chunk}")
+        first = arguments.count("first", first)
+        chunk = arguments.count("chunk", chunk)
         plaintexts, shape = to_plaintexts(values)
         ciphertexts, proof = _core.encrypt_and_prove(
             self._native,
             plaintexts,
             shape or (1,),
             native_pool,
-            as_bytes(context),
+            as_bytes(context, "context"),
             first,
             chunk,
             thread_count(num_threads),
-            progress,
+            watcher(progress),
         )
         return Ciphertexts(ciphertexts, self), PlaintextProof(proof)
 
@@ -164,15 +198,16 @@ class PublicKey:
 
         Raises:
             InvalidArgumentError: a count below 1 or above 2**40.
+            MemoryError: more than there is memory for.
         """
-        count = operator.index(count)
-        if not 1 <= count <= 1 << 40:
-            raise InvalidArgumentError(f"count must be from 1 to 2**40, not {count}")
-        return RandomiserPool(
-            _core.RandomiserPool(
-                self._native, count, bool(for_proofs), thread_count(num_threads), progress
-            )
+        native = _core.RandomiserPool(
+            self._native,
+            arguments.count("count", count, at_least=1, at_most=1 << 40),
+            arguments.flag("for_proofs", for_proofs),
+            thread_count(num_threads),
+            watcher(progress),
         )
+        return RandomiserPool(native)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PublicKey):
@@ -190,9 +225,9 @@ class PublicKey:
 
 
 def _native_pool(pool: RandomiserPool | None) -> _core.RandomiserPool | None:
-    if pool is not None and not isinstance(pool, RandomiserPool):
-        raise TypeError(f"pool must be a RandomiserPool, not {type(pool).__name__}")
-    return None if pool is None else pool._native
+    if pool is None:
+        return None
+    return arguments.instance("pool", pool, RandomiserPool)._native
 
 
 class RandomiserPool:

@@ -7,7 +7,7 @@ format with ``MalformedDataError``.
 from collections.abc import Iterable, Iterator
 
 from veilsum._core import Reader, WireKind, Writer, wire_kind, wire_size
-from veilsum.errors import MalformedDataError
+from veilsum.errors import InvalidArgumentError, MalformedDataError
 
 __all__ = [
     "FRAME_BYTES",
@@ -26,11 +26,14 @@ BytesLike = bytes | bytearray | memoryview
 FRAME_BYTES = 16
 
 
-def as_bytes(data: BytesLike) -> bytes:
+def as_bytes(data: BytesLike, name: str = "data") -> bytes:
     """``data`` as immutable bytes; TypeError for anything but bytes, bytearray and memoryview."""
     if not isinstance(data, (bytes, bytearray, memoryview)):
-        raise TypeError(f"expected bytes, got {type(data).__name__}")
-    return bytes(data)
+        raise TypeError(f"{name} must be bytes, not {type(data).__name__}")
+    try:
+        return bytes(data)
+    except ValueError as error:  # A memoryview that was released.
+        raise InvalidArgumentError(f"{name} cannot be read: {error}") from None
 
 
 def split_frames(data: BytesLike | Iterable[BytesLike], *, max_frame_bytes: int) -> Iterator[bytes]:

@@ -36,8 +36,9 @@ void CiphertextSum::multiply(Bytes& lanes, const Ciphertexts& batch,
 }
 
 void CiphertextSum::add(const Ciphertexts& batch, const Execution& execution) {
-    if (!(batch.key() == key_)) {
-        throw Error(Errc::key_mismatch, "the ciphertexts were made under different keys");
+    if (!batch.key().has_modulus_of(key_)) {
+        throw Error(Errc::key_mismatch,
+                    "the ciphertexts were made under different keys: their moduli differ");
     }
     if (batch.shape() != shape_) {
         throw Error(Errc::invalid_argument, "the ciphertexts to be added have another shape");

@@ -1,6 +1,8 @@
 #include "veilsum/paillier/ciphertexts.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <cstring>
 #include <string>
 
 #include "veilsum/base/error.hpp"
@@ -87,15 +89,41 @@ Ciphertexts::Ciphertexts(PublicKey key, Shape shape, Bytes elements, std::int64_
         invalid_argument("ciphertexts have one or two dimensions");
     }
     for (const std::size_t length : shape_) size_ *= length;
+    if (size_ == 0 && std::ranges::max(shape_) > kMostEmptyRows) {
+        invalid_argument("CT4: a matrix of no ciphertexts has at most 2^20 rows or columns, not " +
+                         std::to_string(std::ranges::max(shape_)));
+    }
     if (elements_->size() != size_ * key_.modulus().element_bytes()) {
         invalid_argument("the shape " + describe(shape_) + " does not match the number of values");
     }
 }
 
 void Ciphertexts::require_same_key(const Ciphertexts& other) const {
-    if (!(key_ == other.key_)) {
-        throw Error(Errc::key_mismatch, "the ciphertexts were made under different keys");
+    if (!key_.has_modulus_of(other.key_)) {
+        throw Error(Errc::key_mismatch,
+                    "the ciphertexts were made under different keys: their moduli differ");
     }
+}
+
+bool Ciphertexts::is_same(const Ciphertexts& other, const Execution& execution) const {
+    if (!key_.has_modulus_of(other.key_) || shape_ != other.shape_) return false;
+    const Ciphertexts a = normalise(execution);
+    const Ciphertexts b = other.normalise(execution);
+    const std::size_t bytes = key_.modulus().element_bytes();
+    std::atomic<bool> differs{false};
+    parallel_for(size_, kCopiedPerPiece, execution, [&](std::size_t begin, std::size_t end) {
+        if (std::memcmp(a.elements_->data() + begin * bytes, b.elements_->data() + begin * bytes,
+                        (end - begin) * bytes) != 0) {
+            differs = true;
+        }
+    });
+    return !differs;
+}
+
+Ciphertexts Ciphertexts::zeros(Shape shape, const Execution& execution) const {
+    std::size_t size = 1;
+    for (const std::size_t length : shape) size *= length;
+    return encrypt(Plaintexts(size, 1, execution), std::move(shape), key_, nullptr, execution);
 }
 
 Ciphertexts Ciphertexts::normalise(const Execution& execution) const {
@@ -115,7 +143,9 @@ Ciphertexts Ciphertexts::add(const Ciphertexts& other, const Execution& executio
                          " cannot be added");
     }
     if (std::abs(exponent_) > kMaxExponent) return normalise(execution).add(other, execution);
-    if (std::abs(other.exponent_) > kMaxExponent) return other.add(*this, execution);
+    if (std::abs(other.exponent_) > kMaxExponent) {
+        return add(other.normalise(execution), execution);
+    }
     const Modulus& n = key_.modulus();
     const Ciphertexts& larger = size_ == 1 ? other : *this;
     const auto operand = [&](const Ciphertexts& c) {
@@ -157,8 +187,9 @@ Ciphertexts Ciphertexts::add(const Plaintexts& plaintexts, const Execution& exec
 
 Ciphertexts Ciphertexts::power(const Plaintexts& plaintexts, bool inverts_always,
                                const Execution& execution) const {
-    const Scalars scalars(plaintexts, size_, execution);
     const Modulus& n = key_.modulus();
+    require_representable(plaintexts, n, execution.without_progress(), "a scalar");
+    const Scalars scalars(plaintexts, size_, execution);
     const std::size_t bytes = n.element_bytes();
     const std::byte* bases = elements_->data();
     Secret<std::byte> selected;
@@ -197,7 +228,10 @@ Ciphertexts Ciphertexts::sum(std::optional<std::size_t> axis, const Execution& e
         invalid_argument("axis " + std::to_string(*axis) + " is out of range for shape " +
                          describe(shape_));
     }
-    if (size_ == 0) invalid_argument("there are no ciphertexts to add up");
+    if (size_ == 0) {
+        if (!axis || shape_.size() == 1) return zeros({1}, execution);
+        return zeros({shape_[1 - *axis]}, execution);
+    }
     const Modulus& n = key_.modulus();
     const std::size_t bytes = n.element_bytes();
     const auto result = [&](Shape shape, Bytes out, std::size_t num_terms) {

@@ -6,6 +6,7 @@
 #include "veilsum/bigint/batch.hpp"
 #include "veilsum/bigint/limbs.hpp"
 #include "veilsum/paillier/ciphertexts.hpp"
+#include "veilsum/paillier/encrypt.hpp"
 
 namespace veilsum {
 namespace {
@@ -77,14 +78,18 @@ Ciphertexts Ciphertexts::matrix_product_vartime(const Plaintexts& matrix, std::s
 
 Ciphertexts Ciphertexts::matrix_product(const Plaintexts& matrix, std::size_t num_rows,
                                         bool is_public, const Execution& execution) const {
-    if (size_ == 0 || matrix.size() != num_rows * shape_[0]) {
+    if (matrix.size() != num_rows * shape_[0]) {
         throw Error(Errc::invalid_argument,
                     "a matrix product needs a matrix with as many columns as there are rows of "
                     "ciphertexts");
     }
     const Modulus& n = key_.modulus();
+    require_representable(matrix, n, execution.without_progress(), "a scalar");
     const std::size_t bytes = n.element_bytes();
-    const std::size_t num_vectors = size_ / shape_[0];
+    const std::size_t num_vectors = shape_.size() == 2 ? shape_[1] : 1;
+    Shape shape{num_rows};
+    if (shape_.size() == 2) shape.push_back(num_vectors);
+    if (size_ == 0 || num_rows == 0) return zeros(std::move(shape), execution);
     const Exponents exponents(matrix, !is_public, execution);
     const auto to_montgomery = n.r_power(exponent_ + 2);
 
@@ -118,8 +123,6 @@ Ciphertexts Ciphertexts::matrix_product(const Plaintexts& matrix, std::size_t nu
                         out.data() + (row * num_vectors + i) * bytes);
         }
     }
-    Shape shape{num_rows};
-    if (shape_.size() == 2) shape.push_back(num_vectors);
     return {key_, std::move(shape), std::move(out), exponents.has_offset ? 0 : -1};
 }
 

@@ -27,9 +27,6 @@ std::size_t checked_product(std::size_t a, std::size_t b) {
 }  // namespace
 
 Bytes Ciphertexts::to_bytes(const Execution& execution) const {
-    if (size_ == 0 && shape_.size() == 2) {
-        throw Error(Errc::invalid_argument, "CT4: a matrix without ciphertexts has no wire form");
-    }
     Writer writer(WireKind::ciphertexts, kWireVersion);
     writer.bytes(key_.fingerprint());
     writer.u8(static_cast<std::uint8_t>(shape_.size()));
@@ -41,10 +38,10 @@ Bytes Ciphertexts::to_bytes(const Execution& execution) const {
 Ciphertexts Ciphertexts::from_bytes(ByteView wire, const PublicKey& key,
                                     const Execution& execution) {
     Reader reader(wire, WireKind::ciphertexts, kWireVersion);
-    const ByteView fingerprint = reader.bytes(key.fingerprint().size());
-    if (!std::ranges::equal(fingerprint, key.fingerprint())) {
+    if (!key.is_named_by(reader.bytes(key.fingerprint().size()))) {
         throw Error(Errc::key_mismatch,
-                    "CT3: the ciphertexts were made under another key than the one given");
+                    "CT3: the ciphertexts were made under a key with another modulus than the one "
+                    "given");
     }
     const std::size_t num_dimensions = reader.u8();
     if (num_dimensions < 1 || num_dimensions > 2) {
@@ -61,8 +58,9 @@ Ciphertexts Ciphertexts::from_bytes(ByteView wire, const PublicKey& key,
         malformed("CT4: the announced shape asks for " + std::to_string(size_bytes) +
                   " bytes, but " + std::to_string(reader.remaining()) + " follow");
     }
-    // Its rows would cost the reader memory and the sender nothing.
-    if (size_bytes == 0 && num_dimensions == 2) malformed("CT4: a matrix without ciphertexts");
+    if (size_bytes == 0 && std::ranges::max(shape) > kMostEmptyRows) {
+        malformed("CT4: a matrix of no ciphertexts announces more than 2^20 rows or columns");
+    }
     const ByteView elements = reader.bytes(size_bytes);
     reader.finish();
     validate_ciphertexts(elements, key.modulus(), execution);

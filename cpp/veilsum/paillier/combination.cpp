@@ -117,8 +117,9 @@ Combination::Combination(const ThresholdKey& key, const Ciphertexts& ciphertexts
     : key_(key),
       ciphertexts_(ciphertexts.normalise(execution.without_progress())),
       context_(context.begin(), context.end()) {
-    if (!(ciphertexts.key() == key.public_key())) {
-        throw Error(Errc::key_mismatch, "the ciphertexts were made under another key");
+    if (!ciphertexts.key().has_modulus_of(key.public_key())) {
+        throw Error(Errc::key_mismatch,
+                    "the ciphertexts were made under another key: its modulus differs");
     }
 }
 

@@ -81,7 +81,7 @@ Limb is_outside(std::span<const Limb> x, Limb sign_mask, std::span<const Limb> b
 }  // namespace
 
 void require_representable(const Plaintexts& plaintexts, const Modulus& n,
-                           const Execution& execution) {
+                           const Execution& execution, const char* what) {
     // |m| <= 2^(bits of a value - 1) <= 2^(bits of n - 2) < n/2, since n is odd.
     if (64 * plaintexts.limbs_per_value() + 1 <= n.bits()) return;
     std::vector<Limb> bound(n.num_limbs() + 1);
@@ -98,8 +98,9 @@ void require_representable(const Plaintexts& plaintexts, const Modulus& n,
             if (outside != 0) any_outside = true;
         });
     if (any_outside) {
-        throw Error(Errc::invalid_argument,
-                    "a plaintext lies outside (-n/2, n/2), which this key cannot represent");
+        throw Error(
+            Errc::invalid_argument,
+            std::string(what) + " lies outside (-n/2, n/2), which this key cannot represent");
     }
 }
 
@@ -220,7 +221,7 @@ namespace {
 
 /// As seal, with randomisers of the pool, and each is wiped while it is in a cache.
 Ciphertexts seal_from(RandomiserPool& pool, const Plaintexts& plaintexts, Ciphertexts::Shape shape,
-                      const Execution& execution) {
+                      const PublicKey& key, const Execution& execution) {
     const std::size_t num = plaintexts.size();
     const Modulus& n = pool.key().modulus();
     const Kernel& kernel = n.kernel();
@@ -240,16 +241,24 @@ Ciphertexts seal_from(RandomiserPool& pool, const Plaintexts& plaintexts, Cipher
                                       m.from(begin), end - begin, n, scratch.data());
                      taken.wipe_sealed(begin, end);
                  });
-    return {pool.key(), std::move(shape), std::move(elements)};
+    return {key, std::move(shape), std::move(elements)};
 }
 
 }  // namespace
 
 void require_pool_of(const PublicKey& key, const RandomiserPool* pool) {
-    if (pool != nullptr && !(pool->key() == key)) {
+    if (pool == nullptr || pool->key() == key) return;
+    if (!pool->key().has_modulus_of(key)) {
         throw Error(Errc::key_mismatch,
                     "the randomiser pool belongs to another key; make one with "
                     "this key's precompute");
+    }
+    // Randomisers of form classic are right for any key.
+    if (pool->key().form() != KeyForm::classic) {
+        throw Error(Errc::key_mismatch,
+                    "the randomiser pool was made with the same modulus, but in a form whose short "
+                    "randomisers rest on what its owner says of the primes; this key says nothing "
+                    "of them: make a pool with its precompute");
     }
 }
 
@@ -257,7 +266,7 @@ Ciphertexts encrypt(const Plaintexts& plaintexts, Ciphertexts::Shape shape, cons
                     RandomiserPool* pool, const Execution& execution) {
     require_pool_of(key, pool);
     require_representable(plaintexts, key.modulus(), execution.without_progress());
-    if (pool != nullptr) return seal_from(*pool, plaintexts, std::move(shape), execution);
+    if (pool != nullptr) return seal_from(*pool, plaintexts, std::move(shape), key, execution);
     const auto make = [&](std::size_t num, const Execution& part) {
         return fresh_randomisers(num, key, part).elements;
     };

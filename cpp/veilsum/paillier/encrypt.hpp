@@ -13,10 +13,10 @@ namespace veilsum {
 /// 2^-250: checking would cost more than it is worth and leak timing of a secret.
 inline constexpr std::size_t kUnitCheckBits = 512;
 
-/// Throws Error: invalid_argument (a value outside (-n/2, n/2)), cancelled. Constant time in all
-/// other values.
+/// Throws Error: invalid_argument (a value outside (-n/2, n/2), called `what`), cancelled. Constant
+/// time in all other values.
 void require_representable(const Plaintexts& plaintexts, const Modulus& n,
-                           const Execution& execution);
+                           const Execution& execution, const char* what = "a plaintext");
 
 /// Representable plaintexts as kernels read them; a single one is repeated.
 SignedOperand signed_operand(const Plaintexts& plaintexts);
@@ -95,7 +95,8 @@ private:
     Randomisers randomisers_;
 };
 
-/// Throws Error: key_mismatch, if there is a pool and it belongs to another key.
+/// Throws Error: key_mismatch, if there is a pool and it belongs to another key, or has randomisers
+/// that the form of this key does not vouch for.
 void require_pool_of(const PublicKey& key, const RandomiserPool* pool);
 
 /// Encrypts each m as (1 + m*n) * rho mod n^2 with a fresh randomiser rho, or the pool's next.

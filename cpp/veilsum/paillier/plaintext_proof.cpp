@@ -132,8 +132,13 @@ Bytes PlaintextProof::to_bytes() const {
 PlaintextProof PlaintextProof::from_bytes(ByteView wire, const PublicKey& key,
                                           const Execution& execution) {
     Reader reader(wire, WireKind::plaintext_proof, kWireVersion);
-    if (!std::ranges::equal(reader.bytes(key.fingerprint().size()), key.fingerprint())) {
-        throw Error(Errc::key_mismatch, "PP3: the plaintext proof is for another key");
+    const ByteView fingerprint = reader.bytes(key.fingerprint().size());
+    if (!std::ranges::equal(fingerprint, key.fingerprint())) {
+        throw Error(Errc::key_mismatch,
+                    key.is_named_by(fingerprint)
+                        ? "PP3: the plaintext proof is for the other form of this key, on which "
+                          "the argument rests; read it with the public key that its maker used"
+                        : "PP3: the plaintext proof is for another key");
     }
     PlaintextProof proof{key, reader.u64(), reader.u64(), reader.u32(), {}, {}};
     if (proof.count == 0 || proof.first > ~std::uint64_t{0} - proof.count) {
@@ -174,8 +179,9 @@ PlaintextProof PlaintextProof::of_chunk(std::size_t i) const {
 
 void PlaintextProof::verify(const Ciphertexts& ciphertexts, ByteView context,
                             const Execution& execution) const {
-    if (!(ciphertexts.key() == key)) {
-        throw Error(Errc::key_mismatch, "PP3: the plaintext proof is for another key");
+    if (!ciphertexts.key().has_modulus_of(key)) {
+        throw Error(Errc::key_mismatch,
+                    "PP3: the plaintext proof is for another key: its modulus differs");
     }
     if (ciphertexts.size() != count) {
         throw Error(Errc::invalid_argument, "PP1: the plaintext proof is of " +

@@ -187,6 +187,11 @@ ProvedCiphertexts encrypt_and_prove(const Plaintexts& plaintexts, Ciphertexts::S
                                     std::uint64_t first, std::size_t chunk,
                                     const Execution& execution) {
     require_pool_of(key, pool);
+    if (pool != nullptr && !(pool->key() == key)) {
+        throw Error(Errc::key_mismatch,
+                    "the randomiser pool was made with the same modulus in another form, on which "
+                    "proofs rest; make one with this key's precompute");
+    }
     if (plaintexts.size() == 0) {
         throw Error(Errc::invalid_argument, "PP1: there are no plaintexts to prove knowledge of");
     }

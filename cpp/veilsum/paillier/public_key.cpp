@@ -1,5 +1,6 @@
 #include "veilsum/paillier/public_key.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -28,6 +29,20 @@ Bytes n_bytes(const Modulus& modulus) {
     Bytes bytes(modulus.digit_bytes());
     modulus.n_integer().to_bytes(bytes);
     return bytes;
+}
+
+Bytes wire_of(const Modulus& modulus, KeyForm form) {
+    Writer writer(WireKind::public_key, kWireVersion);
+    writer.u8(static_cast<std::uint8_t>(form));
+    writer.u32(static_cast<std::uint32_t>(modulus.bits()));
+    writer.bytes(n_bytes(modulus));
+    return std::move(writer).finish();
+}
+
+Fingerprint fingerprint_of(const Modulus& modulus, KeyForm form) {
+    Fingerprint fingerprint;
+    Shake256().absorb("veilsum/key/1").absorb(wire_of(modulus, form)).squeeze(fingerprint);
+    return fingerprint;
 }
 
 /// h = -x^2 mod n with x from SHAKE256("veilsum/djn/1" || n), the next block if x is no unit.
@@ -75,9 +90,22 @@ const Fingerprint& PublicKey::fingerprint() const noexcept { return state_->fing
 
 PublicKey PublicKey::unchecked(const Integer& n, KeyForm form) {
     auto state = std::make_shared<State>(n, form);
-    const PublicKey key(state);
-    Shake256().absorb("veilsum/key/1").absorb(key.to_bytes()).squeeze(state->fingerprint);
-    return key;
+    state->fingerprint = fingerprint_of(state->modulus, form);
+    return PublicKey(state);
+}
+
+bool PublicKey::has_modulus_of(const PublicKey& other) const noexcept {
+    if (state_ == other.state_) return true;
+    const Modulus& a = modulus();
+    const Modulus& b = other.modulus();
+    return a.bits() == b.bits() &&
+           mpn_cmp(a.n(), b.n(), static_cast<mp_size_t>(a.num_limbs())) == 0;
+}
+
+bool PublicKey::is_named_by(ByteView name) const {
+    if (std::ranges::equal(name, fingerprint())) return true;
+    const KeyForm other = form() == KeyForm::djn ? KeyForm::classic : KeyForm::djn;
+    return std::ranges::equal(name, fingerprint_of(modulus(), other));
 }
 
 PublicKey PublicKey::from_modulus(const Integer& n) {
@@ -85,13 +113,7 @@ PublicKey PublicKey::from_modulus(const Integer& n) {
     return unchecked(n, KeyForm::classic);
 }
 
-Bytes PublicKey::to_bytes() const {
-    Writer writer(WireKind::public_key, kWireVersion);
-    writer.u8(static_cast<std::uint8_t>(form()));
-    writer.u32(static_cast<std::uint32_t>(key_bits()));
-    writer.bytes(n_bytes(modulus()));
-    return std::move(writer).finish();
-}
+Bytes PublicKey::to_bytes() const { return wire_of(modulus(), form()); }
 
 PublicKey PublicKey::from_bytes(ByteView wire) {
     Reader reader(wire, WireKind::public_key, kWireVersion);

@@ -140,8 +140,9 @@ SecretKey SecretKey::from_secret_bytes(ByteView bytes, const Execution& executio
 }
 
 Plaintexts SecretKey::decrypt(const Ciphertexts& ciphertexts, const Execution& execution) const {
-    if (!(ciphertexts.key() == public_key())) {
-        throw Error(Errc::key_mismatch, "the ciphertexts were made under another key");
+    if (!ciphertexts.key().has_modulus_of(public_key())) {
+        throw Error(Errc::key_mismatch,
+                    "the ciphertexts were made under another key: its modulus differs");
     }
     const Modulus& n = public_key().modulus();
     const Kernel& kernel = n.kernel();

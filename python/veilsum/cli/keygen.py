@@ -15,7 +15,6 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from veilsum.cli.files import check_absent, file_name
 from veilsum.cli.passphrases import new_passphrase
 from veilsum.cli.words import grouped, one_line
-from veilsum.durable import write_file
 from veilsum.keys import SecretKey, generate_key
 
 __all__ = ["keygen", "make_key"]
@@ -53,7 +52,7 @@ def keygen(
         key = make_key(bits, safe_primes=safe_primes)
         out.mkdir(mode=0o700, parents=True, exist_ok=True)
         key.save(secret_path, passphrase=passphrase)
-        write_file(public_path, [key.public_key.to_bytes()], private=False)
+        key.public_key.save(public_path)
         fingerprint = key.public_key.fingerprint.hex()
         found = {
             "secret_key": str(secret_path),
