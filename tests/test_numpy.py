@@ -324,6 +324,38 @@ def test_masked_integers_are_refused_wherever_integers_go():
     assert decrypted(KEY.public.encrypt(masked().filled(0))) == [1, 0, 3]
 
 
+def test_masked_indices_are_refused():
+    hidden = np.ma.masked_array([0, 1], mask=[False, True])
+    chosen = np.ma.masked_array([True, False, True], mask=[False, False, True])
+    matrix = C[None]
+    for take in (
+        lambda: C[hidden],
+        lambda: C[chosen],
+        lambda: C[hidden[0:1]],
+        lambda: C[[0, np.ma.masked_array(1, mask=True)]],
+        lambda: matrix[0, hidden],
+        lambda: matrix[:, chosen],
+    ):
+        with pytest.raises(TypeError, match="mask"):
+            take()
+    assert decrypted(C[hidden.compressed()]) == [10]
+    assert decrypted(C[chosen.filled(False)]) == [10]
+
+
+def test_products_of_encrypted_numbers_are_refused_with_what_there_is():
+    for product in (
+        lambda: C * C,
+        lambda: C @ C,
+        lambda: C.multiply_vartime(C),
+        lambda: C.matrix_product_vartime(C),
+        lambda: C * VECTOR,
+        lambda: C + VECTOR,
+        lambda: KEY.public.encrypt(C),
+    ):
+        with pytest.raises(TypeError, match="multiplied by plain integers"):
+            product()
+
+
 def test_bytes_and_text_are_no_lists_of_integers():
     for values in (b"ab", bytearray(b"ab"), memoryview(b"ab"), "12", ""):
         for call in (KEY.public.encrypt, lambda x: C * x, lambda x: C + x):

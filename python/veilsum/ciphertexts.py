@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from veilsum import _core, arguments
 from veilsum.encrypted import Encrypted
 from veilsum.errors import InvalidArgumentError
-from veilsum.plaintexts import PlaintextLike, Shape, nested, to_object_array, to_plaintexts
+from veilsum.plaintexts import (
+    PlaintextLike,
+    Shape,
+    nested,
+    refuse_masked_parts,
+    to_object_array,
+    to_plaintexts,
+)
 from veilsum.wire import BytesLike, as_bytes
 
 if TYPE_CHECKING:
@@ -241,8 +248,10 @@ class Ciphertexts(Encrypted):
 
         Raises:
             IndexError: no such position.
+            TypeError: an index with a mask, which numpy would not look at.
             InvalidArgumentError: a ragged index, or a result of more than two dimensions.
         """
+        refuse_masked_parts(key if isinstance(key, tuple) else (key,))
         try:
             positions = np.arange(self.size).reshape(self.shape)[key]
         except ValueError as error:

@@ -17,6 +17,7 @@ __all__ = [
     "Plaintexts",
     "Shape",
     "nested",
+    "refuse_masked_parts",
     "to_lists",
     "to_object_array",
     "to_plaintexts",
@@ -104,15 +105,17 @@ def to_object_array(values: Any, cure: str = _CODEC) -> NDArray[Any]:
             hint = f"; {cure}" if array.dtype.kind in "fc" else ""
             raise TypeError(f"expected integers, got an array of {array.dtype}{hint}")
         if array.dtype.kind == "O":
-            _refuse_masked_parts(array.reshape(-1).tolist())
+            refuse_masked_parts(array.reshape(-1).tolist())
         return array
     is_integer_like = hasattr(values, "__index__") or hasattr(values, "__array__")
     is_sequence = isinstance(values, Sequence) and not isinstance(values, _BYTES_OR_TEXT)
     if isinstance(values, Encrypted) or not (is_integer_like or is_sequence):
         hint = f"; {cure}" if isinstance(values, numbers.Number) else ""
+        if isinstance(values, Encrypted):
+            hint = "; what is encrypted is added, or multiplied by plain integers"
         raise TypeError(f"expected integers, got {type(values).__name__}{hint}")
     if is_sequence:
-        _refuse_masked_parts(values)
+        refuse_masked_parts(values)
     # As objects, or numpy would round what fits no integer type to floats.
     try:
         return np.array(values, dtype=object)
@@ -120,7 +123,8 @@ def to_object_array(values: Any, cure: str = _CODEC) -> NDArray[Any]:
         raise InvalidArgumentError(f"integers must form a vector or a matrix: {error}") from None
 
 
-def _refuse_masked_parts(values: Sequence[Any]) -> None:
+def refuse_masked_parts(values: Sequence[Any]) -> None:
+    """TypeError for a masked array in a list, or in one of the lists in it."""
     kinds = set(map(type, values))
     if kinds & {list, tuple}:
         rows = (row for row in values if isinstance(row, (list, tuple)))
@@ -132,6 +136,6 @@ def _refuse_masked_parts(values: Sequence[Any]) -> None:
 def _refuse_masked(kind: type) -> None:
     if issubclass(kind, np.ma.MaskedArray):
         raise TypeError(
-            "integers of a masked array, and those under its mask would be used: pass "
+            "a masked array was passed, and the values under its mask would be used: pass "
             ".filled(value) or .compressed()"
         )
