@@ -1,5 +1,6 @@
 // Binds Ciphertexts and their operations.
 
+#include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
 #include <memory>
@@ -29,16 +30,12 @@ Ciphertexts from_bytes(const py::bytes& wire, const PublicKey& key) {
 py::list to_ints(const Ciphertexts& self) {
     const auto integers =
         unlocked([&](const Execution& execution) { return self.to_integers(execution); });
-    py::list values;
-    for (const Integer& value : integers) values.append(from_integer(value));
-    return values;
+    return from_integers(integers);
 }
 
 Ciphertexts from_ints(const py::list& values, Ciphertexts::Shape shape, const PublicKey& key) {
-    std::vector<Integer> integers;
-    for (const py::handle value : values) {
-        integers.push_back(to_integer(value, "CT1: a ciphertext", Errc::invalid_ciphertext));
-    }
+    const std::vector<Integer> integers =
+        to_integers(values, "CT1: a ciphertext", Errc::invalid_ciphertext);
     return unlocked([&](const Execution& execution) {
         return Ciphertexts::from_integers(integers, std::move(shape), key, execution);
     });
@@ -54,6 +51,12 @@ void register_ciphertexts(py::module_& core) {
         .def("to_ints", &to_ints)
         .def_property_readonly(
             "shape", [](const Ciphertexts& self) { return py::tuple(py::cast(self.shape())); })
+        .def(
+            "is_same",
+            [](const Ciphertexts& self, const Ciphertexts& other) {
+                return unlocked([&](const Execution& e) { return self.is_same(other, e); });
+            },
+            py::arg("other"))
         .def(
             "add",
             [](const Ciphertexts& self, const Ciphertexts& other) {
@@ -116,9 +119,16 @@ void register_ciphertexts(py::module_& core) {
              })
         .def(
             "take",
-            [](const Ciphertexts& self, const std::vector<std::size_t>& positions,
-               Ciphertexts::Shape shape) { return self.take(positions, std::move(shape)); },
-            py::arg("positions"), py::arg("shape"))
+            [](const Ciphertexts& self,
+               const py::array_t<std::int64_t, py::array::c_style>& positions,
+               Ciphertexts::Shape shape) {
+                const std::span chosen(positions.data(),
+                                       static_cast<std::size_t>(positions.size()));
+                return unlocked([&](const Execution& execution) {
+                    return self.take(chosen, std::move(shape), execution);
+                });
+            },
+            py::arg("positions").noconvert(), py::arg("shape"))
         .def_static(
             "concatenate",
             [](const std::vector<Ciphertexts>& parts) {
@@ -128,8 +138,19 @@ void register_ciphertexts(py::module_& core) {
             py::arg("parts"));
 
     py::class_<CiphertextSum>(core, "CiphertextSum")
-        .def(py::init<const Ciphertexts&>(), py::arg("first"),
-             py::call_guard<py::gil_scoped_release>())
-        .def("add", &CiphertextSum::add, py::arg("batch"), py::call_guard<py::gil_scoped_release>())
-        .def("total", &CiphertextSum::total, py::call_guard<py::gil_scoped_release>());
+        .def(py::init([](const Ciphertexts& first) {
+                 return unlocked([&](const Execution& execution) {
+                     return std::make_unique<CiphertextSum>(first, execution);
+                 });
+             }),
+             py::arg("first"))
+        .def(
+            "add",
+            [](CiphertextSum& self, const Ciphertexts& batch) {
+                unlocked([&](const Execution& execution) { self.add(batch, execution); });
+            },
+            py::arg("batch"))
+        .def("total", [](const CiphertextSum& self) {
+            return unlocked([&](const Execution& execution) { return self.total(execution); });
+        });
 }

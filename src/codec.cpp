@@ -66,12 +66,9 @@ std::pair<Array<std::int64_t>, veilsum::ClipReport> quantise(const Quantiser& se
     const auto x = vector_view(values);
     Array<std::int64_t> lanes(static_cast<py::ssize_t>(self.num_lanes()));
     const auto out = whole(lanes);
-    const veilsum::Execution execution = python_execution(num_threads, py::none());
-    veilsum::ClipReport report;
-    {
-        const py::gil_scoped_release nogil;
-        report = self.quantise(out, x, weight, execution);
-    }
+    const auto report = unlocked(num_threads, [&](const veilsum::Execution& execution) {
+        return self.quantise(out, x, weight, execution);
+    });
     return {std::move(lanes), report};
 }
 
@@ -80,32 +77,27 @@ std::pair<Array<double>, double> dequantise(const Quantiser& self, const Array<s
     const auto in = vector_view(lanes);
     Array<double> values(static_cast<py::ssize_t>(self.dim()));
     const auto out = whole(values);
-    const veilsum::Execution execution = python_execution(num_threads, py::none());
-    double weight = 0;
-    {
-        const py::gil_scoped_release nogil;
-        weight = self.dequantise(out, in, execution);
-    }
+    const double weight = unlocked(num_threads, [&](const veilsum::Execution& execution) {
+        return self.dequantise(out, in, execution);
+    });
     return {std::move(values), weight};
 }
 
 std::shared_ptr<Plaintexts> pack(const Array<std::int64_t>& lanes, const LaneLayout& layout,
                                  unsigned num_threads) {
     const auto in = vector_view(lanes);
-    const veilsum::Execution execution = python_execution(num_threads, py::none());
-    const py::gil_scoped_release nogil;
-    return std::make_shared<Plaintexts>(veilsum::pack(in, layout, execution));
+    return unlocked(num_threads, [&](const veilsum::Execution& execution) {
+        return std::make_shared<Plaintexts>(veilsum::pack(in, layout, execution));
+    });
 }
 
 Array<std::int64_t> unpack(const Plaintexts& plaintexts, const LaneLayout& layout,
                            unsigned num_threads) {
     Array<std::int64_t> lanes(static_cast<py::ssize_t>(layout.num_lanes()));
     const auto out = whole(lanes);
-    const veilsum::Execution execution = python_execution(num_threads, py::none());
-    {
-        const py::gil_scoped_release nogil;
+    unlocked(num_threads, [&](const veilsum::Execution& execution) {
         veilsum::unpack(out, plaintexts, layout, execution);
-    }
+    });
     return lanes;
 }
 

@@ -2,6 +2,9 @@
 
 #include "errors.hpp"
 
+#include <new>
+#include <stdexcept>
+
 #include "veilsum/base/error.hpp"
 
 namespace {
@@ -24,16 +27,30 @@ const char* class_name(veilsum::Errc code) {
     return "InternalError";
 }
 
+void set_no_memory() {
+    py::set_error(PyExc_MemoryError,
+                  "there is not enough memory for this call; pass fewer values at a time");
+}
+
+/// The module veilsum.errors. Kept for ever: nothing can be imported while the interpreter ends.
+py::handle errors;
+
 void translate(std::exception_ptr pointer) {
     try {
         if (pointer) std::rethrow_exception(pointer);
     } catch (const veilsum::Error& error) {
         if (error.code() == veilsum::Errc::cancelled && PyErr_Occurred() != nullptr) return;
-        const auto errors = py::module_::import("veilsum.errors");
         py::set_error(errors.attr(class_name(error.code())), error.what());
+    } catch (const std::bad_alloc&) {
+        set_no_memory();
+    } catch (const std::length_error&) {  // Longer than any vector can be.
+        set_no_memory();
     }
 }
 
 }  // namespace
 
-void register_errors(py::module_& /*core*/) { py::register_local_exception_translator(translate); }
+void register_errors(py::module_& /*core*/) {
+    errors = py::module_::import("veilsum.errors").release();
+    py::register_local_exception_translator(translate);
+}

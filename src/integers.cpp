@@ -10,25 +10,44 @@
 #include <string>
 
 #include "bytes.hpp"
+#include "execution.hpp"
 #include "veilsum/base/error.hpp"
+#include "veilsum/paillier/public_key.hpp"
 
 namespace {
 
 using veilsum::Limb;
 using veilsum::Plaintexts;
 
-/// A Python int from anything with __index__ that is not a bool.
-py::int_ as_int(const py::handle& value, const std::string& name) {
+// Some milliseconds.
+constexpr std::size_t kWordsPerPiece = 1 << 16;
+constexpr std::size_t kIntsPerPiece = 1 << 10;
+
+/// For the i-th turn of a loop that holds the GIL.
+void check_signals_at(std::size_t i) {
+    if (i % kIntsPerPiece == 0) check_signals();
+}
+
+/// Whether it is a number with a fraction: a float, a Fraction, a Decimal, a complex number.
+bool is_fractional(const py::handle& value) {
+    return PyComplex_Check(value.ptr()) ||
+           (!PyBool_Check(value.ptr()) && py::hasattr(value, "as_integer_ratio"));
+}
+
+/// A Python int from anything with __index__ that is not a bool. `cure` tells whoever passed a
+/// number with a fraction what to do instead.
+py::int_ as_int(const py::handle& value, const std::string& name, const std::string& cure = "") {
     if (!PyBool_Check(value.ptr())) {
-        if (PyObject* index = PyNumber_Index(value.ptr())) {
-            return py::reinterpret_steal<py::int_>(index);
-        }
+        PyObject* index = nullptr;
+        stop_at_exit([&] { index = PyNumber_Index(value.ptr()); });
+        if (index != nullptr) return py::reinterpret_steal<py::int_>(index);
+        if (PyErr_ExceptionMatches(PyExc_TypeError) == 0) throw py::error_already_set();
         PyErr_Clear();
     }
     std::string message = name + " is a " +
                           std::string(py::str(py::type::of(value).attr("__name__"))) +
                           ", not an integer";
-    if (PyFloat_Check(value.ptr())) message += "; a Codec encrypts vectors of floats";
+    if (!cure.empty() && is_fractional(value)) message += "; " + cure;
     throw py::type_error(message);
 }
 
@@ -44,18 +63,27 @@ std::size_t signed_bits(const py::int_& value) {
     return value.attr("bit_length")().cast<std::size_t>() + 1;
 }
 
-std::shared_ptr<Plaintexts> plaintexts_from_list(const py::sequence& values) {
+std::shared_ptr<Plaintexts> plaintexts_from_list(const py::list& values, const std::string& cure) {
     std::vector<py::int_> ints;
     ints.reserve(values.size());
     std::size_t num_bits = 64;
-    py::ssize_t position = 0;
     for (const py::handle value : values) {
-        ints.push_back(as_int(value, "value " + std::to_string(position++)));
+        check_signals_at(ints.size());
+        ints.push_back(as_int(value, "value " + std::to_string(ints.size()), cure));
         std::int64_t word = 0;
-        if (!fits_word(ints.back(), word)) num_bits = std::max(num_bits, signed_bits(ints.back()));
+        if (fits_word(ints.back(), word)) continue;
+        num_bits = std::max(num_bits, signed_bits(ints.back()));
+        // All values take as much memory as the longest.
+        if (num_bits > veilsum::kMaxKeyBits) {
+            throw veilsum::Error(veilsum::Errc::invalid_argument,
+                                 "value " + std::to_string(ints.size() - 1) + " has " +
+                                     std::to_string(num_bits) +
+                                     " bits, which lies outside (-n/2, n/2) for every key");
+        }
     }
     auto plaintexts = std::make_shared<Plaintexts>(ints.size(), (num_bits + 63) / 64);
     for (std::size_t i = 0; i < ints.size(); ++i) {
+        check_signals_at(i);
         const auto limbs = (*plaintexts)[i];
         std::int64_t word = 0;
         if (fits_word(ints[i], word)) {
@@ -78,7 +106,13 @@ std::shared_ptr<Plaintexts> plaintexts_from_array(
     // An unsigned word needs one bit more for its sign.
     auto plaintexts = std::make_shared<Plaintexts>(size, std::is_signed_v<T> ? 1 : 2);
     const T* data = values.data();
-    for (std::size_t i = 0; i < size; ++i) (*plaintexts)[i][0] = static_cast<Limb>(data[i]);
+    unlocked([&](const veilsum::Execution& execution) {
+        serial_for(size, kWordsPerPiece, execution, [&](std::size_t begin, std::size_t end) {
+            for (std::size_t i = begin; i < end; ++i) {
+                (*plaintexts)[i][0] = static_cast<Limb>(data[i]);
+            }
+        });
+    });
     return plaintexts;
 }
 
@@ -91,6 +125,7 @@ py::list plaintexts_to_list(const Plaintexts& plaintexts) {
     const py::object from_bytes = py::type::of(py::int_(0)).attr("from_bytes");
     py::list values(plaintexts.size());
     for (std::size_t i = 0; i < plaintexts.size(); ++i) {
+        check_signals_at(i);
         const auto limbs = plaintexts[i];
         if (is_word(limbs)) {
             values[i] = py::int_(static_cast<std::int64_t>(limbs[0]));
@@ -102,17 +137,24 @@ py::list plaintexts_to_list(const Plaintexts& plaintexts) {
     return values;
 }
 
+[[noreturn]] void refuse_large_plaintext(std::size_t i) {
+    throw veilsum::Error(veilsum::Errc::invalid_argument,
+                         "plaintext " + std::to_string(i) +
+                             " does not fit int64; use decrypt, which returns Python ints");
+}
+
 py::array_t<std::int64_t> plaintexts_to_int64(const Plaintexts& plaintexts) {
     py::array_t<std::int64_t> values(static_cast<py::ssize_t>(plaintexts.size()));
     std::int64_t* data = values.mutable_data();
-    for (std::size_t i = 0; i < plaintexts.size(); ++i) {
-        if (!is_word(plaintexts[i])) {
-            throw veilsum::Error(veilsum::Errc::invalid_argument,
-                                 "plaintext " + std::to_string(i) +
-                                     " does not fit int64; use decrypt, which returns Python ints");
-        }
-        data[i] = static_cast<std::int64_t>(plaintexts[i][0]);
-    }
+    unlocked([&](const veilsum::Execution& execution) {
+        serial_for(plaintexts.size(), kWordsPerPiece, execution,
+                   [&](std::size_t begin, std::size_t end) {
+                       for (std::size_t i = begin; i < end; ++i) {
+                           if (!is_word(plaintexts[i])) refuse_large_plaintext(i);
+                           data[i] = static_cast<std::int64_t>(plaintexts[i][0]);
+                       }
+                   });
+    });
     return values;
 }
 
@@ -136,8 +178,29 @@ py::int_ from_integer(const veilsum::Integer& value) {
                             "little");
 }
 
+std::vector<veilsum::Integer> to_integers(const py::list& values, const char* name,
+                                          veilsum::Errc negative) {
+    std::vector<veilsum::Integer> integers;
+    integers.reserve(values.size());
+    for (const py::handle value : values) {
+        check_signals_at(integers.size());
+        integers.push_back(to_integer(value, name, negative));
+    }
+    return integers;
+}
+
+py::list from_integers(const std::vector<veilsum::Integer>& values) {
+    py::list list(values.size());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        check_signals_at(i);
+        list[i] = from_integer(values[i]);
+    }
+    return list;
+}
+
 void register_integers(py::module_& core) {
-    core.def("plaintexts_from_list", &plaintexts_from_list, py::arg("values"));
+    core.def("plaintexts_from_list", &plaintexts_from_list, py::arg("values"),
+             py::arg("cure") = "");
     core.def("plaintexts_from_int64", &plaintexts_from_array<std::int64_t>,
              py::arg("values").noconvert());
     core.def("plaintexts_from_uint64", &plaintexts_from_array<std::uint64_t>,

@@ -20,41 +20,48 @@ using namespace veilsum;
 Ciphertexts encrypt_public(const PublicKey& key, const Plaintexts& plaintexts,
                            Ciphertexts::Shape shape, RandomiserPool* pool, unsigned num_threads,
                            const py::object& progress) {
-    const Execution execution = python_execution(num_threads, progress);
-    const py::gil_scoped_release release;
-    return encrypt(plaintexts, std::move(shape), key, pool, execution);
+    return unlocked(num_threads, progress, [&](const Execution& execution) {
+        return encrypt(plaintexts, std::move(shape), key, pool, execution);
+    });
 }
 
 Ciphertexts encrypt_secret(const SecretKey& key, const Plaintexts& plaintexts,
                            Ciphertexts::Shape shape, unsigned num_threads,
                            const py::object& progress) {
-    const Execution execution = python_execution(num_threads, progress);
-    const py::gil_scoped_release release;
-    return key.encrypt(plaintexts, std::move(shape), execution);
+    return unlocked(num_threads, progress, [&](const Execution& execution) {
+        return key.encrypt(plaintexts, std::move(shape), execution);
+    });
 }
 
 std::shared_ptr<Plaintexts> decrypt(const SecretKey& key, const Ciphertexts& ciphertexts,
                                     unsigned num_threads, const py::object& progress) {
-    const Execution execution = python_execution(num_threads, progress);
-    const py::gil_scoped_release release;
-    return std::make_shared<Plaintexts>(key.decrypt(ciphertexts, execution));
+    return unlocked(num_threads, progress, [&](const Execution& execution) {
+        return std::make_shared<Plaintexts>(key.decrypt(ciphertexts, execution));
+    });
 }
 
 Ciphertexts encrypt_with_randomisers(const PublicKey& key, const Plaintexts& plaintexts,
                                      const py::list& r, Ciphertexts::Shape shape) {
-    std::vector<Integer> units;
-    for (const py::handle value : r) {
-        units.push_back(to_integer(value, "r", Errc::invalid_argument));
-    }
-    const Execution execution = python_execution(0, py::none());
-    const py::gil_scoped_release release;
-    return encrypt_with(plaintexts, units, std::move(shape), key, execution);
+    const std::vector<Integer> units = to_integers(r, "r", Errc::invalid_argument);
+    return unlocked([&](const Execution& execution) {
+        return encrypt_with(plaintexts, units, std::move(shape), key, execution);
+    });
 }
 
 SecretKey generate(std::size_t key_bits, bool safe_primes, unsigned num_threads) {
-    const Execution execution = python_execution(num_threads, py::none());
-    const py::gil_scoped_release release;
-    return SecretKey::generate(key_bits, safe_primes, execution);
+    return unlocked(num_threads, [&](const Execution& execution) {
+        return SecretKey::generate(key_bits, safe_primes, execution);
+    });
+}
+
+using MakeKey = SecretKey (*)(const Integer&, const Integer&, const Execution&);
+
+template <MakeKey make>
+SecretKey key_from_primes(const py::object& p, const py::object& q) {
+    const Integer p_integer = to_integer(p, "SK1: the prime p", Errc::invalid_key);
+    const Integer q_integer = to_integer(q, "SK1: the prime q", Errc::invalid_key);
+    return unlocked(
+        [&](const Execution& execution) { return make(p_integer, q_integer, execution); });
 }
 
 /// A bytearray, so that the caller can overwrite it.
@@ -91,19 +98,22 @@ void register_keys(py::module_& core) {
              py::arg("pool") = nullptr, num_threads, progress);
 
     py::class_<SecretKey>(core, "SecretKey")
-        .def_static(
-            "from_primes",
-            [](const py::object& p, const py::object& q) {
-                return SecretKey::from_primes(to_integer(p, "SK1: the prime p", Errc::invalid_key),
-                                              to_integer(q, "SK1: the prime q", Errc::invalid_key));
-            },
-            py::arg("p"), py::arg("q"))
+        .def_static("from_primes", &key_from_primes<SecretKey::from_primes>, py::arg("p"),
+                    py::arg("q"))
+        .def_static("hazmat_from_primes", &key_from_primes<SecretKey::hazmat_from_primes>,
+                    py::arg("p"), py::arg("q"))
         .def_static(
             "from_secret_bytes",
-            [](const py::bytes& bytes) { return SecretKey::from_secret_bytes(from_python(bytes)); },
+            [](const py::buffer& secret) {
+                const SecretView view(secret);
+                return unlocked([&](const Execution& execution) {
+                    return SecretKey::from_secret_bytes(view.bytes(), execution);
+                });
+            },
             py::arg("secret_bytes"))
         .def("to_secret_bytes", &to_secret_bytes)
-        .def_property_readonly("public_key", &SecretKey::public_key)
+        // A reference would keep its owner, and the secret in it, in memory.
+        .def_property_readonly("public_key", &SecretKey::public_key, py::return_value_policy::copy)
         .def("encrypt", &encrypt_secret, py::arg("plaintexts"), py::arg("shape"), num_threads,
              progress)
         .def("decrypt", &decrypt, py::arg("ciphertexts"), num_threads, progress);
@@ -111,9 +121,9 @@ void register_keys(py::module_& core) {
     py::class_<RandomiserPool>(core, "RandomiserPool")
         .def(py::init([](const PublicKey& key, std::size_t count, bool for_proofs, unsigned threads,
                          const py::object& watch) {
-                 const Execution execution = python_execution(threads, watch);
-                 const py::gil_scoped_release release;
-                 return std::make_unique<RandomiserPool>(key, count, for_proofs, execution);
+                 return unlocked(threads, watch, [&](const Execution& execution) {
+                     return std::make_unique<RandomiserPool>(key, count, for_proofs, execution);
+                 });
              }),
              py::arg("key"), py::arg("count"), py::arg("for_proofs"), num_threads, progress)
         .def_property_readonly("remaining", &RandomiserPool::remaining);

@@ -26,16 +26,16 @@ std::span<T> elements(Array<T>& array) {
 template <class T>
 void fill(Array<T>& out, const NoiseDistribution& distribution, unsigned num_threads) {
     const std::span<T> values = elements(out);
-    const veilsum::Execution execution = python_execution(num_threads, py::none());
-    const py::gil_scoped_release no_gil;
-    veilsum::fill_noise(values, distribution, execution);
+    unlocked(num_threads, [&](const veilsum::Execution& execution) {
+        veilsum::fill_noise(values, distribution, execution);
+    });
 }
 
 void add(Array<std::int64_t>& values, const NoiseDistribution& distribution, unsigned num_threads) {
     const std::span<std::int64_t> span = elements(values);
-    const veilsum::Execution execution = python_execution(num_threads, py::none());
-    const py::gil_scoped_release no_gil;
-    veilsum::add_noise(span, distribution, execution);
+    unlocked(num_threads, [&](const veilsum::Execution& execution) {
+        veilsum::add_noise(span, distribution, execution);
+    });
 }
 
 template <NoiseDistribution (*kMake)(double)>

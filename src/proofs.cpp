@@ -47,7 +47,7 @@ void register_proofs(py::module_& core) {
             [](const PlaintextProof& self, const Ciphertexts& ciphertexts, const py::bytes& context,
                unsigned num_threads) {
                 const ByteView view = from_python(context);
-                unlocked(num_threads, py::none(), [&](const Execution& execution) {
+                unlocked(num_threads, [&](const Execution& execution) {
                     self.verify(ciphertexts, view, execution);
                 });
             },

@@ -7,6 +7,7 @@
 
 #include <string>
 
+#include "execution.hpp"
 #include "veilsum/base/error.hpp"
 #include "veilsum/rng/csprng.hpp"
 #include "veilsum/rng/hazmat_keystream.hpp"
@@ -14,6 +15,9 @@
 namespace {
 
 using namespace veilsum;
+
+// Some milliseconds.
+constexpr std::size_t kPieceBytes = std::size_t{1} << 22;
 
 std::vector<std::string> keystream_names() {
     std::vector<std::string> names;
@@ -38,18 +42,21 @@ py::bytes keystream(const std::string& name, const py::bytes& key, std::size_t s
     const auto key_bytes = fixed_bytes<kKeystreamKeyBytes>("key", key);
     const auto start_bytes = fixed_bytes<kKeystreamStartBytes>("start", start);
     Secret<std::byte> stream(size_bytes);
-    {
-        const py::gil_scoped_release no_gil;
-        hazmat_keystream(stream, name, key_bytes, start_bytes);
-    }
+    unlocked([&](const Execution& execution) {
+        hazmat_keystream(stream, name, key_bytes, start_bytes, execution);
+    });
     return {reinterpret_cast<const char*>(stream.data()), stream.size()};
 }
 
 void random_bytes(py::array_t<std::uint8_t, py::array::c_style>& out) {
     // mutable_data refuses read-only arrays.
     const std::span<std::uint8_t> bytes(out.mutable_data(), static_cast<std::size_t>(out.size()));
-    const py::gil_scoped_release no_gil;
-    Csprng().fill(std::as_writable_bytes(bytes));
+    unlocked([&](const Execution& execution) {
+        Csprng random;
+        serial_for(bytes.size(), kPieceBytes, execution, [&](std::size_t begin, std::size_t end) {
+            random.fill(std::as_writable_bytes(bytes.subspan(begin, end - begin)));
+        });
+    });
 }
 
 }  // namespace

@@ -41,7 +41,8 @@ void register_key(py::module_& core) {
             },
             py::arg("wire"))
         .def("to_bytes", [](const ThresholdKey& self) { return to_python(self.to_bytes()); })
-        .def_property_readonly("public_key", &ThresholdKey::public_key)
+        .def_property_readonly("public_key", &ThresholdKey::public_key,
+                               py::return_value_policy::copy)
         .def_property_readonly("num_holders",
                                [](const ThresholdKey& self) { return self.policy().num_holders; })
         .def_property_readonly("threshold",
@@ -57,10 +58,10 @@ void register_share(py::module_& core) {
     py::class_<KeyShare>(core, "KeyShare")
         .def_static(
             "from_secret_bytes",
-            [](const py::bytes& bytes, const ThresholdKey& key) {
-                const ByteView view = from_python(bytes);
+            [](const py::buffer& secret, const ThresholdKey& key) {
+                const SecretView view(secret);
                 return unlocked([&](const Execution& execution) {
-                    return KeyShare::from_secret_bytes(view, key, execution);
+                    return KeyShare::from_secret_bytes(view.bytes(), key, execution);
                 });
             },
             py::arg("secret_bytes"), py::arg("key"))
@@ -70,7 +71,8 @@ void register_share(py::module_& core) {
                  const Secret<std::byte> bytes = self.to_secret_bytes();
                  return py::bytearray(reinterpret_cast<const char*>(bytes.data()), bytes.size());
              })
-        .def_property_readonly("key", &KeyShare::key)
+        // A reference would keep its owner, and the secret in it, in memory.
+        .def_property_readonly("key", &KeyShare::key, py::return_value_policy::copy)
         .def_property_readonly("holder", &KeyShare::holder)
         .def(
             "decrypt",
@@ -114,7 +116,7 @@ void register_combination(py::module_& core) {
         .def(
             "add",
             [](Combination& self, const PartialDecryption& partial, unsigned num_threads) {
-                unlocked(num_threads, py::none(),
+                unlocked(num_threads,
                          [&](const Execution& execution) { self.add(partial, execution); });
             },
             py::arg("partial"), py::arg("num_threads") = 0)
@@ -122,9 +124,8 @@ void register_combination(py::module_& core) {
         .def(
             "open",
             [](const Combination& self, unsigned num_threads) {
-                return shared(unlocked(num_threads, py::none(), [&](const Execution& execution) {
-                    return self.open(execution);
-                }));
+                return shared(unlocked(
+                    num_threads, [&](const Execution& execution) { return self.open(execution); }));
             },
             py::arg("num_threads") = 0);
 }

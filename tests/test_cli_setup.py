@@ -17,6 +17,7 @@ from dealt_parties import (
 from known_keys import known_key
 from validation_rules import rule
 from veilsum.cli import keygen
+from veilsum.cli.passphrases import known_passphrase, new_passphrase
 from veilsum.cli.words import parse_hash, printable
 from veilsum.secure_sum import Enrolment, Identity, PartyFolder
 
@@ -30,6 +31,14 @@ def place(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch, tmp_path):
     quick(monkeypatch, tmp_path)
+
+
+@pytest.mark.parametrize("read", [new_passphrase, known_passphrase])
+def test_typed_passphrase_that_is_no_text_is_refused(monkeypatch, read):
+    monkeypatch.delenv("VEILSUM_PASSPHRASE_FILE", raising=False)
+    monkeypatch.setattr("typer.prompt", lambda *_, **__: "a passphrase\udcff")
+    with pytest.raises(vs.InvalidArgumentError, match="passphrase has lone surrogates"):
+        read("ours.key", None)
 
 
 # ---- keygen ----

@@ -39,25 +39,29 @@ def classic(key):
 
 
 def test_python_code_runs_during_an_encryption(classic):
-    # Without releasing the GIL, the other thread would count nothing between the two progress calls
-    # but what the callbacks themselves let through: a switch interval's worth each.
-    marks, counter, stop = [], [0], threading.Event()
+    # In the middle of a call that kept the GIL nothing else would run. Around its ends the other
+    # thread may, and a busy machine may starve it in one call, not in all of them.
+    seen, most, stop = [], 0, threading.Event()
 
-    def count():
+    def look():
         while not stop.is_set():
-            counter[0] += 1
+            seen.append(time.perf_counter())
             time.sleep(0)
 
-    thread = threading.Thread(target=count)
+    thread = threading.Thread(target=look)
     thread.start()
+    end = time.monotonic() + TIMEOUT_SECONDS
     try:
-        before = counter[0]
-        classic.encrypt(list(range(100)), num_threads=1)
-        marks = [before, counter[0]]
+        while most <= 100 and time.monotonic() < end:
+            seen.clear()
+            began = time.perf_counter()
+            classic.encrypt(list(range(100)), num_threads=1)
+            quarter = (time.perf_counter() - began) / 4
+            most = max(most, sum(began + quarter < at < began + 3 * quarter for at in list(seen)))
     finally:
         stop.set()
         thread.join()
-    assert marks[1] - marks[0] > 100
+    assert most > 100
 
 
 def values_for_one_second(key):
@@ -145,55 +149,6 @@ def test_exception_of_the_progress_callback_comes_through(classic, num_threads):
     with pytest.raises(StoppedError):
         classic.encrypt(list(range(10**5)), num_threads=num_threads, progress=stop)
     assert classic.encrypt([1]).shape == (1,)
-
-
-INTERRUPT = """
-    import os, signal, threading, time
-    # A shell starts what runs in the background with SIGINT ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    from known_keys import known_key
-    key = known_key(2048)
-    values = list(range(10**5))
-    def interrupt():
-        sent.append(time.monotonic())
-        os.kill(os.getpid(), signal.SIGINT)
-    sent = []
-    {prepare}
-    threading.Timer(0.5, interrupt).start()
-    try:
-        {operation}
-    except KeyboardInterrupt:
-        print("stopped", time.monotonic() - sent[0])
-    else:
-        print("never stopped")
-"""
-
-OPERATIONS = {
-    "encrypt": "key.public.encrypt(values)",
-    "owner encrypt": "key.secret.encrypt(values)",
-    "classic encrypt": "key.classic.encrypt(values, num_threads=1)",
-    "progress": "key.classic.encrypt(values, progress=lambda done, total: None)",
-    "precompute": "key.public.precompute(10**5)",
-    "decrypt": "key.secret.decrypt(c)",
-    "multiply": "c * (2**1000)",
-    "matrix product": "[[2**1000] * 10**5] @ c",
-    "generate": "import veilsum; veilsum.generate_key(16384, safe_primes=True)",
-}
-
-
-QUICK = {"encrypt", "progress", "decrypt", "multiply"}
-
-
-@pytest.mark.parametrize(
-    "name",
-    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in OPERATIONS],
-)
-def test_interrupt_stops_a_long_operation(name):
-    prepare = "c = key.public.encrypt([1])[[0] * 10**5]" if "(c" in OPERATIONS[name] + "(c" else ""
-    code = textwrap.dedent(INTERRUPT).format(prepare=prepare, operation=OPERATIONS[name])
-    words = run_python(code).split()
-    assert words[0] == "stopped", words
-    assert float(words[1]) < 5, "seconds from the signal to the exception; about 0.1 when idle"
 
 
 def test_signal_handler_that_does_not_raise_stops_nothing(classic):

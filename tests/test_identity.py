@@ -1,6 +1,7 @@
 """Signing keys: what is signed where, and identity files."""
 
 import copy
+import os
 import pickle
 
 import pytest
@@ -105,6 +106,12 @@ def test_identity_files_open_with_their_passphrase(tmp_path, cheap_key_files):
         ada.save(path, passphrase=PASSPHRASE)
     with pytest.raises(vs.MalformedDataError):
         vs.SecretKey.load(path, passphrase=PASSPHRASE)
+
+
+def test_a_file_that_is_no_identity_file_is_told_so(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(vs.MalformedDataError, match="so it is not an identity file"):
+        Identity.load(tmp_path / "pipe", passphrase="x")
 
 
 @rule("ID1")

@@ -1,10 +1,14 @@
 """Ciphertexts travel to and from phe 1.5.0, another Paillier library, under the same key."""
 
+from pathlib import Path
+
 import pytest
 import veilsum as vs
 from known_keys import known_key
 from phe import paillier as phe
+from test_readme import python_blocks
 
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "interop.md"
 MESSAGES = [0, 1, -1, 123456789, -(2**200)]
 
 
@@ -70,3 +74,29 @@ def test_key_known_by_phe_modulus_encrypts_for_phe(both):
     c = public.encrypt(MESSAGES)
     assert both.phe_open(c + 1) == [m + 1 for m in MESSAGES]
     assert both.phe_open(c.rerandomise()) == MESSAGES
+
+
+def test_phe_secret_keys_are_taken_over(both):
+    secret = vs.SecretKey.from_primes(both.phe_secret.p, both.phe_secret.q)
+    assert secret.public_key == both.public
+    theirs = vs.Ciphertexts.from_ints(both.phe_encrypt(MESSAGES), secret.public_key)
+    assert secret.decrypt(theirs) == MESSAGES
+
+
+def test_example_of_the_page_runs():
+    blocks = list(python_blocks(PAGE.read_text()))
+    assert blocks
+    names = {"__name__": "interop"}
+    for line, code in blocks:
+        exec(compile("\n" * line + code, str(PAGE), "exec"), names)
+
+
+def test_what_cannot_be_found_out_decrypts_to_another_number(both):
+    """An integer in Montgomery form, and one under another generator: what the page warns of."""
+    n_squared = both.n**2
+    (c,) = both.phe_encrypt([5])
+    montgomery = c * pow(2, 4140, n_squared) % n_squared
+    other_generator = pow(both.n + 1, 3 * 5, n_squared) * pow(7, both.n, n_squared) % n_squared
+    for wrong in (montgomery, other_generator):
+        read = vs.Ciphertexts.from_ints([wrong], both.public)
+        assert both.secret.decrypt(read) != [5]

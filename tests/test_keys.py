@@ -179,6 +179,15 @@ def test_empty_passphrase_is_refused(key, tmp_path, key_path, passphrase):
         vs.SecretKey.load(key_path, passphrase=passphrase)
 
 
+def test_passphrase_that_is_no_text_is_refused(key, tmp_path, key_path):
+    for passphrase in ("\ud800" * 12, "a passphrase\udcff"):
+        with pytest.raises(vs.InvalidArgumentError, match="passphrase has lone surrogates"):
+            key.secret.save(tmp_path / "new.key", passphrase=passphrase)
+        with pytest.raises(vs.InvalidArgumentError, match="passphrase has lone surrogates"):
+            vs.SecretKey.load(key_path, passphrase=passphrase)
+    assert not (tmp_path / "new.key").exists()
+
+
 @pytest.mark.parametrize("part", range(4))
 def test_every_flipped_byte_is_refused(key_path, part):
     data = key_path.read_bytes()

@@ -209,12 +209,14 @@ def test_a_plaintext_proof_has_whole_chunks(public):
 def test_a_plaintext_proof_names_its_key(public, key, other_key):
     ciphertexts, proof = proved(public)
     form_twin = key.classic if public == key.public else key.public
-    for other in (other_key.public, form_twin):
-        with pytest.raises(vs.KeyMismatchError, match="PP3"):
+    for other, words in ((other_key.public, "another key"), (form_twin, "other form")):
+        with pytest.raises(vs.KeyMismatchError, match=f"PP3.*{words}"):
             vs.PlaintextProof.from_bytes(proof.to_bytes(), other)
-        with pytest.raises(vs.KeyMismatchError, match="PP3"):
-            proof.verify(other.encrypt([0] * 5), context=CONTEXT)
+    with pytest.raises(vs.KeyMismatchError, match="PP3"):
+        proof.verify(other_key.public.encrypt([0] * 5), context=CONTEXT)
     proof.verify(ciphertexts, context=CONTEXT)
+    # The ciphertexts are what they are, whichever form of the key they were read with.
+    proof.verify(vs.Ciphertexts.from_bytes(ciphertexts.to_bytes(), form_twin), context=CONTEXT)
 
 
 @rule("PP4")

@@ -18,6 +18,7 @@ from veilsum import hazmat, keyfile
 OTHER_MODULES = (
     "test_validation_messages",
     "test_validation_threshold",
+    "test_key_forms",
     "test_plaintext_proof",
     "test_privacy",
     "test_privacy_arguments",
@@ -148,6 +149,22 @@ def test_size_of_a_new_key_is_allowed(bits):
         vs.generate_key(bits)
 
 
+@rule("SK6")
+def test_primes_of_another_library_are_of_equal_size_and_apart(key):
+    mersenne = 2**1279 - 1
+    for p, q in ((2**521 - 1, 2**2203 - 1), (key.p, mersenne), (mersenne, key.q)):
+        with pytest.raises(vs.InvalidKeyError, match="SK6"):
+            vs.SecretKey.from_primes(p, q)
+    close = key.p + 2
+    while not pow(2, close - 1, close) == 1:
+        close += 2
+    for p, q in ((key.p, close), (close, key.p)):
+        with pytest.raises(vs.InvalidKeyError, match="SK6"):
+            vs.SecretKey.from_primes(p, q)
+        assert hazmat.secret_key(p, q).public_key.n == p * q
+    assert vs.SecretKey.from_primes(key.q, key.p).public_key == key.public
+
+
 # ---- CT: ciphertexts ----
 
 
@@ -180,12 +197,21 @@ def test_ciphertexts_are_units(key):
             vs.Ciphertexts.from_ints([*good, c0, *good], key.public)
 
 
+def changed_fingerprint(wire):
+    return wire[:16] + bytes([wire[16] ^ 1]) + wire[17:]
+
+
 @rule("CT3")
 def test_received_ciphertexts_name_the_expected_key(key, other_key):
-    wire = key.public.encrypt([1]).to_bytes()
-    for public in (other_key.public, key.classic):
+    for public in (key.public, key.classic):
+        c = public.encrypt([1])
         with pytest.raises(vs.KeyMismatchError, match="CT3"):
-            vs.Ciphertexts.from_bytes(wire, public)
+            vs.Ciphertexts.from_bytes(c.to_bytes(), other_key.public)
+        for form in (key.public, key.classic):
+            assert vs.Ciphertexts.from_bytes(c.to_bytes(), form) == c
+    stranger = changed_fingerprint(key.public.encrypt([1]).to_bytes())
+    with pytest.raises(vs.KeyMismatchError, match="CT3"):
+        vs.Ciphertexts.from_bytes(stranger, key.public)
 
 
 @rule("CT4")
@@ -209,9 +235,10 @@ def test_operands_are_under_one_key(key, other_key):
         lambda: sum([c, d]),
         lambda: vs.Ciphertexts.concatenate([c, d]),
         lambda: other_key.secret.decrypt(c),
-        lambda: key.secret.decrypt(key.classic.encrypt([1])),
+        lambda: other_key.secret.decrypt(key.classic.encrypt([1])),
+        lambda: c + other_key.classic.encrypt([1, 2]),
     ):
-        with pytest.raises(vs.KeyMismatchError):
+        with pytest.raises(vs.KeyMismatchError, match=r"modulus|moduli"):
             wrong()
     assert c.to_bytes() == wire
 
@@ -227,7 +254,6 @@ def test_shapes_of_operands_fit(key):
         lambda: [1, 2, 3] @ c,
         lambda: c[0] @ [1, 2],
         lambda: c.sum(axis=2),
-        lambda: c[:0].sum(),
         lambda: vs.Ciphertexts.concatenate([c, c[0]]),
         lambda: vs.Ciphertexts.concatenate([]),
         lambda: c[None],
@@ -334,7 +360,7 @@ def test_pool_is_empty_in_a_forked_child(key):
 @rule("RP4")
 @pytest.mark.parametrize("count", [0, -1, 2**40 + 1, 2**60, 2**64, 2**100])
 def test_pool_size_is_bounded(key, count):
-    with pytest.raises(vs.InvalidArgumentError, match="2\\*\\*40"):
+    with pytest.raises(vs.InvalidArgumentError, match="count is"):
         key.public.precompute(count)
 
 
@@ -360,10 +386,13 @@ def test_messages_of_key_and_ciphertext_rules_name_them():
     numbered = {
         name
         for name in documented()
-        if re.fullmatch(r"PK[1-4]|SK[1-4]|CT[1-4]|KF1|(?:SH|PP)\d+", name)
+        if re.fullmatch(r"PK[1-46]|SK[1-46]|CT[1-4]|KF1|(?:SH|PP)\d+", name)
     }
     root = DOCUMENT.parent.parent
-    sources = [*root.glob("cpp/veilsum/paillier/*.cpp"), root / "python/veilsum/keyfile.py"]
+    sources = [
+        *root.glob("cpp/veilsum/paillier/*.cpp"),
+        *(root / "python/veilsum" / name for name in ("keyfile.py", "public_key.py")),
+    ]
     text = "".join(path.read_text() for path in sources)
     named = set(re.findall(r'"([A-Z]{2}\d+): ', text))
     assert named == numbered

@@ -4,6 +4,7 @@ Mutations are random; a failure shows VEILSUM_TEST_SEED, which repeats it.
 """
 
 import functools
+import pickle
 import tracemalloc
 from types import SimpleNamespace
 
@@ -251,14 +252,39 @@ def test_announced_shapes_are_refused_before_memory_is_used(shape):
         vs.Ciphertexts.from_bytes(ciphertexts_header(shape), known_key(2048).public)
 
 
-def test_empty_batches_travel_and_empty_matrices_do_not(key):
-    empty = key.public.encrypt([])
-    assert vs.Ciphertexts.from_bytes(empty.to_bytes(), key.public).shape == (0,)
-    assert key.secret.decrypt(empty) == []
-    matrix = key.public.encrypt(np.zeros((2, 0), int))
-    assert key.secret.decrypt(matrix) == [[], []]
+@pytest.mark.parametrize(
+    ("shape", "opened"), [((0,), []), ((0, 5), []), ((2, 0), [[], []]), ((0, 0), [])]
+)
+def test_batches_of_no_ciphertexts_travel(key, shape, opened):
+    c = key.public.encrypt(np.zeros(shape, int))
+    assert key.secret.decrypt(c) == c.to_ints() == opened
+    for twin in (
+        vs.Ciphertexts.from_bytes(c.to_bytes(), key.public),
+        pickle.loads(pickle.dumps(c)),
+        c + c,
+        -c,
+        c * 3 + 1,
+        c.rerandomise(),
+        c[:],
+        vs.Ciphertexts.concatenate([c, c[:0]]),
+    ):
+        assert twin.shape == shape
+        assert twin == c
+        assert len(twin) == shape[0]
+
+
+def test_shapes_that_would_cost_their_reader_memory_are_refused_everywhere(key):
+    limit = 2**20
+    empty = key.public.encrypt(np.zeros((0, limit), int))
+    assert vs.Ciphertexts.from_bytes(empty.to_bytes(), key.public).shape == (0, limit)
+    for shape in ((0, limit + 1), (limit + 1, 0)):
+        with pytest.raises(vs.MalformedDataError, match="CT4"):
+            vs.Ciphertexts.from_bytes(ciphertexts_header(shape), key.public)
+        for encrypt in (key.public.encrypt, key.secret.encrypt):
+            with pytest.raises(vs.InvalidArgumentError, match="CT4"):
+                encrypt(np.zeros(shape, int))
     with pytest.raises(vs.InvalidArgumentError, match="CT4"):
-        matrix.to_bytes()
+        vs.Ciphertexts.concatenate([key.public.encrypt(np.zeros((limit, 0), int))] * 2)
 
 
 def test_codec_of_a_huge_dimension_is_refused(key):

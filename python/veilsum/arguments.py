@@ -10,7 +10,7 @@ import math
 import numbers
 import operator
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,6 +24,8 @@ __all__ = [
     "flag",
     "floats",
     "instance",
+    "integer",
+    "items",
     "names",
     "numeric_array",
     "path",
@@ -81,21 +83,37 @@ def real(
     return found
 
 
-def count(name: str, value: object, *, at_least: int = 0, at_most: int = _MAX_COUNT) -> int:
-    """An integer within these bounds, as a Python int. Takes Python's and numpy's integers."""
+def integer(name: str, value: object) -> int:
+    """An integer of any size, as a Python int. Takes Python's and numpy's integers."""
     # __index__ is what Python itself asks of a position; bools have one and count nothing.
     if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
         raise TypeError(f"{name} must be an int, not {_type_name(value)}")
     try:
-        found = operator.index(value)
+        return operator.index(value)
     except TypeError:  # An array of several integers.
         raise TypeError(f"{name} must be an int, not {_type_name(value)}") from None
+
+
+def count(name: str, value: object, *, at_least: int = 0, at_most: int = _MAX_COUNT) -> int:
+    """An integer within these bounds, as a Python int. Takes Python's and numpy's integers."""
+    found = integer(name, value)
     if not at_least <= found <= at_most:
         upper = "" if at_most == _MAX_COUNT and found < at_least else f" and at most {at_most}"
         raise InvalidArgumentError(
             f"{name} is {text_of(found)}; it must be at least {at_least}{upper}"
         )
     return found
+
+
+def items(name: str, value: Iterable[T]) -> list[T]:
+    """What a list or another iterable holds. A text is no list of its letters."""
+    try:
+        iterator = None if isinstance(value, (str, bytes, bytearray)) else iter(value)
+    except TypeError:
+        iterator = None
+    if iterator is None:
+        raise TypeError(f"{name} must be a list, not {_type_name(value)}")
+    return list(iterator)
 
 
 def flag(name: str, value: object) -> bool:

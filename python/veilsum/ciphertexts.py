@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 
-from veilsum import _core
+from veilsum import _core, arguments
+from veilsum.encrypted import Encrypted
 from veilsum.errors import InvalidArgumentError
-from veilsum.plaintexts import PlaintextLike, Shape, to_plaintexts
+from veilsum.plaintexts import (
+    PlaintextLike,
+    Shape,
+    nested,
+    refuse_masked_parts,
+    to_object_array,
+    to_plaintexts,
+)
 from veilsum.wire import BytesLike, as_bytes
 
 if TYPE_CHECKING:
@@ -18,13 +26,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Ciphertexts", "to_native_key"]
 
+# What to do with floats instead.
+_SCALE = "multiply by integers: scale them first, and divide what is decrypted"
+_ADD = "add integers, scaled as what was encrypted; a Codec encrypts vectors of floats"
 
-class Ciphertexts:
+
+class Ciphertexts(Encrypted):
     """A vector or matrix of Paillier ciphertexts under one key. Immutable.
 
     Arithmetic acts on the plaintexts inside: ``c + d``, ``c - d``, ``-c``, ``c + 7``,
-    ``c * [1, -2, 3]``, ``c.sum(axis=0)``, ``W @ c``, ``c @ W``. Plain operands are integers, lists
-    or integer arrays and broadcast as in numpy; results wrap around modulo n.
+    ``c * [1, -2, 3]``, ``c.sum(axis=0)``, ``W @ c``, ``c @ W``. Plain operands are integers within
+    ``(-n/2, n/2)``, lists or integer arrays of them, and broadcast as in numpy; what their results
+    exceed of that wraps around modulo n. Numpy's functions take no ciphertexts, and say what to
+    call instead. Operands are under one key: one modulus, in whichever form each key has it.
 
     Results are not rerandomised: whoever knows the operands recognises ``c - c``, ``0 * c`` or
     which scalar was used. Call :meth:`rerandomise` before they leave if that matters.
@@ -33,12 +47,36 @@ class Ciphertexts:
     """
 
     __slots__ = ("_native", "_public_key")
-    __array_ufunc__ = None  # numpy arrays leave the operators to this class.
-    __hash__ = None  # type: ignore[assignment]
+    _IN_PLACE_OF_NUMPY: ClassVar = {
+        "": "call its own operators and methods (c + d, c * 3, c.sum(axis=0), W @ c, c[::2], "
+        "Ciphertexts.concatenate([c, d])); c.to_ints() and c.to_bytes() show the ciphertexts "
+        "themselves; of a scipy.sparse matrix multiply its .toarray()",
+        **dict.fromkeys(("sum", "nansum"), "call c.sum(axis=0) or c.sum()"),
+        **dict.fromkeys(("mean", "average"), "decrypt c.sum(), and divide it by len(c)"),
+        **dict.fromkeys(("cumsum", "diff"), "add and subtract slices: c[1:] - c[:-1]"),
+        **dict.fromkeys(("dot", "inner", "vdot", "tensordot", "einsum", "matmul"), "write W @ c"),
+        **dict.fromkeys(
+            ("concatenate", "append", "hstack", "vstack", "stack", "column_stack"),
+            "call Ciphertexts.concatenate([c, d]), which joins along the first axis",
+        ),
+        **dict.fromkeys(
+            ("save", "savez", "savez_compressed", "savetxt"),
+            "write c.to_bytes() to a file, which Ciphertexts.from_bytes reads",
+        ),
+        **dict.fromkeys(
+            ("take", "compress", "roll", "flip", "repeat", "tile", "transpose", "reshape", "ravel"),
+            "index it as an array: c[::-1], c[[0, 0, 2]], c[mask], c[:, None]",
+        ),
+        **dict.fromkeys(("array_equal", "array_equiv", "allclose", "isclose"), "decrypt first"),
+        "shape": "ask for c.shape",
+        "ndim": "ask for c.ndim",
+        "size": "ask for c.size",
+    }
 
     def __init__(self, native: _core.Ciphertexts, public_key: PublicKey) -> None:
         if not isinstance(native, _core.Ciphertexts):
             raise TypeError("make Ciphertexts with PublicKey.encrypt, from_bytes or from_ints")
+        to_native_key(public_key)
         self._native = native
         self._public_key = public_key
 
@@ -70,11 +108,8 @@ class Ciphertexts:
     def __repr__(self) -> str:
         return f"<Ciphertexts: shape {self.shape}, {self._public_key.key_bits}-bit key>"
 
-    def __eq__(self, other: object) -> bool:
-        """Whether these are the same ciphertexts (not whether they hold the same plaintexts)."""
-        if not isinstance(other, Ciphertexts):
-            return NotImplemented
-        return self.to_bytes() == other.to_bytes()
+    def _is_same(self, other: Ciphertexts) -> bool:
+        return self._native.is_same(other._native)
 
     # ---- bytes and integers ----
 
@@ -88,7 +123,7 @@ class Ciphertexts:
 
         Raises:
             MalformedDataError: not the wire format.
-            KeyMismatchError: made under another key.
+            KeyMismatchError: made under a key with another modulus.
             InvalidCiphertextError: a value that is no ciphertext (docs/validation.md, CT rules).
         """
         native_key = to_native_key(public_key)
@@ -99,9 +134,7 @@ class Ciphertexts:
 
         This is the form of other Paillier libraries and of ISO/IEC 18033-6.
         """
-        flat = np.array(self._native.to_ints(), dtype=object)
-        nested: list[Any] = flat.reshape(self.shape).tolist()
-        return nested
+        return nested(self._native.to_ints(), self.shape)
 
     @classmethod
     def from_ints(
@@ -109,12 +142,14 @@ class Ciphertexts:
     ) -> Ciphertexts:
         """Take over ciphertexts of another Paillier library: integers modulo n**2.
 
+        Which libraries write such integers: docs/interop.md.
+
         Raises:
             InvalidCiphertextError: not in ``[1, n**2)`` or not a unit modulo n.
             InvalidArgumentError: more than two dimensions.
         """
         native_key = to_native_key(public_key)
-        array = np.array(values, dtype=object)
+        array = to_object_array(values, "ciphertexts of other libraries are integers modulo n**2")
         shape = array.shape or (1,)
         flat = array.reshape(-1).tolist()
         return cls(_core.Ciphertexts.from_ints(flat, shape, native_key), public_key)
@@ -145,15 +180,20 @@ class Ciphertexts:
 
     def __mul__(self, scalars: PlaintextLike) -> Ciphertexts:
         """Multiply by plain integers, in time that depends on the longest of them only."""
-        batch, plaintexts = self._align(scalars)
+        batch, plaintexts = self._align(scalars, _SCALE)
         return self._wrap(batch.multiply(plaintexts))
 
     __rmul__ = __mul__
 
     def multiply_vartime(self, scalars: PlaintextLike) -> Ciphertexts:
         """As ``c * scalars``, faster for non-negative ones; its time shows if any is negative."""
-        batch, plaintexts = self._align(scalars)
+        batch, plaintexts = self._align(scalars, _SCALE)
         return self._wrap(batch.multiply_vartime(plaintexts))
+
+    def __truediv__(self, divisor: object) -> NoReturn:
+        raise TypeError(f"Ciphertexts cannot be divided; {_SCALE}")
+
+    __floordiv__ = __truediv__
 
     def __rmatmul__(self, matrix: PlaintextLike) -> Ciphertexts:
         """``W @ c`` as in numpy; the dot product of two vectors is a batch of one.
@@ -162,13 +202,13 @@ class Ciphertexts:
 
         Cost: about one multiplication for four bits of each integer, once W has some rows.
         """
-        plaintexts, shape = to_plaintexts(matrix)
+        plaintexts, shape = to_plaintexts(matrix, cure=_SCALE)
         _require_fitting(shape, self.shape)
         return self._matrix_product(plaintexts, shape, self._native.matrix_product)
 
     def __matmul__(self, matrix: PlaintextLike) -> Ciphertexts:
         """``c @ W`` as in numpy. Time and cost as for ``W @ c``."""
-        plaintexts, shape = to_plaintexts(matrix, transposed=True)
+        plaintexts, shape = to_plaintexts(matrix, transposed=True, cure=_SCALE)
         _require_fitting(self.shape, shape[::-1])
         turned = self._transposed()
         product = turned._matrix_product(plaintexts, shape, turned._native.matrix_product)
@@ -176,18 +216,26 @@ class Ciphertexts:
 
     def matrix_product_vartime(self, matrix: PlaintextLike) -> Ciphertexts:
         """As ``W @ c`` for a W that is no secret: its time depends on the integers."""
-        plaintexts, shape = to_plaintexts(matrix)
+        plaintexts, shape = to_plaintexts(matrix, cure=_SCALE)
         _require_fitting(shape, self.shape)
         return self._matrix_product(plaintexts, shape, self._native.matrix_product_vartime)
 
     def sum(self, axis: int | None = None) -> Ciphertexts:
-        """Add up along an axis, or everything. A full sum is a batch of one, shape ``(1,)``."""
+        """Add up along an axis, or everything. A full sum is a batch of one, shape ``(1,)``.
+
+        A sum of no ciphertexts is a fresh encryption of 0.
+
+        Raises:
+            InvalidArgumentError: no such axis.
+        """
         if axis is None:
             return self._wrap(self._native.sum(None))
-        axis = operator.index(axis)
-        if not -self.ndim <= axis < self.ndim:
-            raise InvalidArgumentError(f"axis {axis} is out of range for shape {self.shape}")
-        return self._wrap(self._native.sum(axis % self.ndim))
+        position = arguments.integer("axis", axis)
+        if not -self.ndim <= position < self.ndim:
+            raise InvalidArgumentError(
+                f"axis {arguments.text_of(position)} is out of range for shape {self.shape}"
+            )
+        return self._wrap(self._native.sum(position % self.ndim))
 
     def rerandomise(self) -> Ciphertexts:
         """The same plaintexts under fresh randomness: unlinkable to these. Costs an encryption."""
@@ -200,14 +248,17 @@ class Ciphertexts:
 
         Raises:
             IndexError: no such position.
+            TypeError: an index with a mask, which numpy would not look at.
             InvalidArgumentError: a ragged index, or a result of more than two dimensions.
         """
+        refuse_masked_parts(key if isinstance(key, tuple) else (key,))
         try:
             positions = np.arange(self.size).reshape(self.shape)[key]
         except ValueError as error:
             raise InvalidArgumentError(f"not an index: {error}") from None
-        shape = positions.shape or (1,)
-        return self._wrap(self._native.take(positions.reshape(-1).tolist(), shape))
+        except OverflowError as error:
+            raise IndexError(f"there is no such position: {error}") from None
+        return self._take(np.asarray(positions), positions.shape or (1,))
 
     @staticmethod
     def concatenate(parts: Sequence[Ciphertexts]) -> Ciphertexts:
@@ -217,26 +268,30 @@ class Ciphertexts:
             KeyMismatchError: parts under different keys.
             InvalidArgumentError: no parts, or shapes that do not fit.
         """
-        parts = list(parts)
-        if not parts:
+        if isinstance(parts, Ciphertexts):
+            raise TypeError("parts must be a list of Ciphertexts, not Ciphertexts")
+        batches = arguments.items("parts", parts)
+        if not batches:
             raise InvalidArgumentError("there is nothing to concatenate")
-        for part in parts:
-            if not isinstance(part, Ciphertexts):
-                raise TypeError(f"expected Ciphertexts, got {type(part).__name__}")
-        native = _core.Ciphertexts.concatenate([part._native for part in parts])
-        return parts[0]._wrap(native)
+        for batch in batches:
+            arguments.instance("each part", batch, Ciphertexts)
+        native = _core.Ciphertexts.concatenate([batch._native for batch in batches])
+        return batches[0]._wrap(native)
 
     # ---- inside ----
 
     def _wrap(self, native: _core.Ciphertexts) -> Ciphertexts:
         return Ciphertexts(native, self._public_key)
 
+    def _take(self, positions: NDArray[np.int64], shape: Shape) -> Ciphertexts:
+        flat = np.ascontiguousarray(positions).reshape(-1)
+        return self._wrap(self._native.take(flat, shape))
+
     def _transposed(self) -> Ciphertexts:
         if self.ndim == 1:
             return self
         positions = np.arange(self.size).reshape(self.shape).T
-        native = self._native.take(positions.reshape(-1).tolist(), positions.shape)
-        return self._wrap(native)
+        return self._take(positions, positions.shape)
 
     def _matrix_product(
         self,
@@ -247,9 +302,11 @@ class Ciphertexts:
         product = self._wrap(multiply(plaintexts, shape[0] if len(shape) == 2 else 1))
         return product[0] if len(shape) < self.ndim else product
 
-    def _align(self, values: PlaintextLike) -> tuple[_core.Ciphertexts, _core.Plaintexts]:
+    def _align(
+        self, values: PlaintextLike, cure: str = _ADD
+    ) -> tuple[_core.Ciphertexts, _core.Plaintexts]:
         """The batch and the plaintexts, broadcast to one shape where they differ."""
-        plaintexts, shape = to_plaintexts(values)
+        plaintexts, shape = to_plaintexts(values, cure=cure)
         if shape in ((), (1,), self.shape):
             return self._native, plaintexts
         try:
@@ -262,7 +319,7 @@ class Ciphertexts:
         if common == self.shape:
             return self._native, plaintexts
         positions = np.broadcast_to(np.arange(self.size).reshape(self.shape), common)
-        return self._native.take(positions.reshape(-1).tolist(), common), plaintexts
+        return self._take(positions, common)._native, plaintexts
 
 
 def _require_fitting(left: Shape, right: Shape) -> None:
@@ -274,5 +331,5 @@ def to_native_key(public_key: PublicKey) -> _core.PublicKey:
     """The core's key inside a PublicKey; TypeError for anything else."""
     native = getattr(public_key, "_native", None)
     if not isinstance(native, _core.PublicKey):
-        raise TypeError(f"expected a PublicKey, got {type(public_key).__name__}")
+        raise TypeError(f"public_key must be a PublicKey, not {type(public_key).__name__}")
     return native

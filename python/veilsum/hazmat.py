@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from veilsum import _core
+from veilsum import _core, arguments
 from veilsum.ciphertexts import Ciphertexts, to_native_key
 from veilsum.errors import InvalidArgumentError
 from veilsum.keys import PublicKey, SecretKey
-from veilsum.plaintexts import PlaintextLike, to_plaintexts
+from veilsum.plaintexts import PlaintextLike, to_object_array, to_plaintexts
 from veilsum.threshold import KeyShare, PartialDecryption, ThresholdKey, wrap_dealt
 
 __all__ = [
@@ -37,7 +37,9 @@ def secret_key(p: int, q: int) -> SecretKey:
     Raises:
         InvalidKeyError: names the rule of docs/validation.md that failed.
     """
-    return SecretKey(_core.SecretKey.from_primes(p, q))
+    return SecretKey(
+        _core.SecretKey.hazmat_from_primes(arguments.integer("p", p), arguments.integer("q", q))
+    )
 
 
 def encrypt(public_key: PublicKey, m: PlaintextLike, r: int | Sequence[int]) -> Ciphertexts:
@@ -51,11 +53,10 @@ def encrypt(public_key: PublicKey, m: PlaintextLike, r: int | Sequence[int]) -> 
     Raises:
         InvalidArgumentError: r is not a unit, or there are not as many as plaintexts.
     """
+    native_key = to_native_key(public_key)
     plaintexts, shape = to_plaintexts(m)
-    randomisers = [r] if isinstance(r, int) else list(r)
-    native = _core.encrypt_with_randomisers(
-        to_native_key(public_key), plaintexts, randomisers, shape or (1,)
-    )
+    randomisers = to_object_array(r, "r is a unit modulo n").reshape(-1).tolist()
+    native = _core.encrypt_with_randomisers(native_key, plaintexts, randomisers, shape or (1,))
     return Ciphertexts(native, public_key)
 
 
@@ -70,9 +71,14 @@ def deal_shares(
         InvalidArgumentError: no such policy.
         InvalidKeyError: the primes are not safe, or not above the number of holders (SH4).
     """
-    if not isinstance(key, SecretKey):
-        raise TypeError(f"expected a SecretKey, got {type(key).__name__}")
-    return wrap_dealt(_core.deal_shares_unchecked(key._native, num_holders, threshold, 0))
+    return wrap_dealt(
+        _core.deal_shares_unchecked(
+            arguments.instance("key", key, SecretKey)._native,
+            arguments.count("num_holders", num_holders),
+            arguments.count("threshold", threshold),
+            0,
+        )
+    )
 
 
 def combine(
@@ -84,9 +90,16 @@ def combine(
         InvalidArgumentError: they are not of all of the ciphertexts by different holders.
         ProofError: they are too few, or wrong.
     """
-    natives = [partial._native for partial in partials]
+    natives = [
+        arguments.instance("each partial", partial, PartialDecryption)._native
+        for partial in arguments.items("partials", partials)
+    ]
     return _core.plaintexts_to_list(
-        _core.combine_unproved(key._native, ciphertexts._native, natives)
+        _core.combine_unproved(
+            arguments.instance("key", key, ThresholdKey)._native,
+            arguments.instance("ciphertexts", ciphertexts, Ciphertexts)._native,
+            natives,
+        )
     )
 
 
@@ -111,15 +124,14 @@ def keystream(name: str, key: bytes, size: int, *, start: bytes = bytes(16)) -> 
             length; size is out of range; or the 64 bits that count would wrap (the last 8 bytes of
             an AES start, big-endian; the first 8 of a ChaCha20 start, little-endian).
     """
-    if not isinstance(name, str):
-        raise TypeError(f"name must be a str, not {type(name).__name__}")
-    for what, value in (("key", key), ("start", start)):
-        if not isinstance(value, bytes):
-            raise TypeError(f"{what} must be bytes, not {type(value).__name__}")
-    _check_int(size)
-    if not 0 <= size <= _MAX_KEYSTREAM_BYTES:
-        raise InvalidArgumentError(f"size must be from 0 to 2**30, not {size}")
-    return _core.keystream(name, key, int(size), start)
+    if not arguments.instance("name", name, str).isascii():
+        raise InvalidArgumentError(f"there is no keystream {arguments.text_of(name)}")
+    return _core.keystream(
+        name,
+        arguments.instance("key", key, bytes),
+        arguments.count("size", size, at_most=_MAX_KEYSTREAM_BYTES),
+        arguments.instance("start", start, bytes),
+    )
 
 
 def random_bytes(out: NDArray[np.uint8]) -> None:
@@ -135,11 +147,6 @@ def random_bytes(out: NDArray[np.uint8]) -> None:
     """
     _check_writable_bytes(out)
     _core.random_bytes(out)
-
-
-def _check_int(size: object) -> None:
-    if isinstance(size, bool) or not isinstance(size, (int, np.integer)):
-        raise TypeError(f"size must be an int, not {type(size).__name__}")
 
 
 def _check_writable_bytes(out: object) -> None:

@@ -115,12 +115,15 @@ class Identity:
         """
         data = keyfile.read(path, WireKind.IDENTITY_FILE)
         secret, public = keyfile.open_sealed(data, passphrase, WireKind.IDENTITY_FILE)
-        enrolment = Enrolment.from_bytes(public)
-        if len(secret) != _KEY_BYTES:
-            raise MalformedDataError(
-                "the secret in the identity file does not have the length of a key"
-            )
-        identity = cls(enrolment.name, Ed25519PrivateKey.from_private_bytes(secret))
+        try:
+            enrolment = Enrolment.from_bytes(public)
+            if len(secret) != _KEY_BYTES:
+                raise MalformedDataError(
+                    "the secret in the identity file does not have the length of a key"
+                )
+            identity = cls(enrolment.name, Ed25519PrivateKey.from_private_bytes(secret))
+        finally:
+            keyfile.wipe(secret)
         if identity.public_key != enrolment.public_key:
             raise InvalidKeyError("ID1: the secret in the file does not make its public key")
         return identity

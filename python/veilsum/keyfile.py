@@ -9,6 +9,7 @@ import struct
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
@@ -22,13 +23,27 @@ from veilsum.errors import (
 )
 from veilsum.wire import Reader, WireKind, Writer
 
-__all__ = ["open_sealed", "public_part", "read", "require_same_key", "seal", "write"]
+__all__ = [
+    "open_sealed",
+    "passphrase_bytes",
+    "public_part",
+    "read",
+    "require_same_key",
+    "seal",
+    "wipe",
+    "write",
+]
 
 _VERSION = 1
 _LABELS = {
     WireKind.KEY_FILE: b"veilsum/key-file/1",
     WireKind.SHARE_FILE: b"veilsum/share-file/1",
     WireKind.IDENTITY_FILE: b"veilsum/identity-file/1",
+}
+_NAMES = {
+    WireKind.KEY_FILE: "a key file",
+    WireKind.SHARE_FILE: "a share file",
+    WireKind.IDENTITY_FILE: "an identity file",
 }
 _MAX_FILE_BYTES = {
     WireKind.KEY_FILE: 1 << 16,
@@ -38,6 +53,7 @@ _MAX_FILE_BYTES = {
 _SALT_BYTES = 16
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
+_TAG_BYTES = 16
 
 # New files: 128 MiB and about half a second.
 _LOG2_COST = 17
@@ -56,7 +72,10 @@ def seal(
     passphrase: str | bytes,
     kind: WireKind = WireKind.KEY_FILE,
 ) -> bytes:
-    """Encrypt ``secret`` under the passphrase, bound to the public key's wire bytes."""
+    """Encrypt ``secret`` under the passphrase, bound to the public key's wire bytes.
+
+    No copy of it is left behind: the caller wipes its own.
+    """
     header = _Header(
         log2_cost=_LOG2_COST,
         block_size=_BLOCK_SIZE,
@@ -68,25 +87,66 @@ def seal(
     cipher = AESGCM(header.derive_key(passphrase))
     writer = Writer(kind, _VERSION)
     writer.bytes(header.to_bytes())
-    writer.bytes(cipher.encrypt(header.nonce, bytes(secret), header.associated_data(kind)))
+    writer.bytes(cipher.encrypt(header.nonce, secret, header.associated_data(kind)))
     return writer.finish()
 
 
 def open_sealed(
     data: bytes, passphrase: str | bytes, kind: WireKind = WireKind.KEY_FILE
-) -> tuple[bytes, bytes]:
-    """The secret and the public key's wire bytes of a file."""
+) -> tuple[bytearray, bytes]:
+    """The secret, which the caller wipes, and the public key's wire bytes of a file."""
     reader = Reader(data, kind, _VERSION)
     header = _Header.read(reader)
     sealed = reader.bytes(reader.remaining())
-    cipher = AESGCM(header.derive_key(passphrase))
+    key = header.derive_key(passphrase)
     try:
-        secret = cipher.decrypt(header.nonce, sealed, header.associated_data(kind))
+        secret = _decrypt(key, header.nonce, sealed, header.associated_data(kind))
     except InvalidTag:
         raise PassphraseError(
             "the passphrase does not open this file, or the file was changed"
         ) from None
     return secret, header.public
+
+
+def passphrase_bytes(passphrase: str | bytes) -> bytes:
+    """What scrypt hashes: a text's UTF-8.
+
+    Raises:
+        InvalidArgumentError: a text that has none, with lone surrogates in it.
+    """
+    arguments.instance("passphrase", passphrase, (str, bytes))
+    if isinstance(passphrase, bytes):
+        return passphrase
+    try:
+        return passphrase.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgumentError(
+            "the passphrase has lone surrogates, which are not text: bytes that are not UTF-8 may "
+            "have been read as text; pass the bytes"
+        ) from None
+
+
+def wipe(secret: bytearray) -> None:
+    """Overwrite a secret that is not needed any more."""
+    secret[:] = bytes(len(secret))
+
+
+def _decrypt(key: bytes, nonce: bytes, sealed: bytes, associated: bytes) -> bytearray:
+    """As AESGCM.decrypt, which returns bytes that nobody can wipe."""
+    if len(sealed) < _TAG_BYTES:
+        raise InvalidTag
+    body, tag = sealed[:-_TAG_BYTES], sealed[-_TAG_BYTES:]
+    decryptor = Cipher(algorithms.AES(key), modes.GCM(nonce, tag)).decryptor()
+    decryptor.authenticate_additional_data(associated)
+    secret = bytearray(len(body) + _TAG_BYTES)  # It asks for room for a block more.
+    try:
+        decryptor.update_into(body, secret)
+        decryptor.finalize()
+    except BaseException:
+        wipe(secret)
+        raise
+    del secret[len(body) :]
+    return secret
 
 
 def public_part(data: bytes, kind: WireKind = WireKind.KEY_FILE) -> bytes:
@@ -100,7 +160,7 @@ def require_same_key(public: bytes, expected: bytes) -> None:
         raise InvalidKeyError("SK4: the secret primes in the file do not make its public key")
 
 
-def write(path: object, data: bytes, *, overwrite: bool) -> None:
+def write(path: object, data: bytes, *, overwrite: object) -> None:
     """Write the file whole or not at all, for its owner's eyes only.
 
     A symbolic link that is overwritten stays a link: the key file that it names is replaced.
@@ -109,15 +169,18 @@ def write(path: object, data: bytes, *, overwrite: bool) -> None:
         FileExistsError: there is something already, and ``overwrite`` is False.
     """
     try:
-        write_file(arguments.path("path", path), [data], overwrite=overwrite)
+        write_file(
+            arguments.path("path", path), [data], overwrite=arguments.flag("overwrite", overwrite)
+        )
     except FileExistsError as error:
         raise FileExistsError(f"{error}: pass overwrite=True to replace the key in it") from None
 
 
 def read(path: object, kind: WireKind = WireKind.KEY_FILE) -> bytes:
     """The file's bytes, if it is no longer than a file of its kind can be."""
-    what = f"a {kind.name.lower().replace('_', ' ')}"
-    return read_file(arguments.path("path", path), max_bytes=_MAX_FILE_BYTES[kind], what=what)
+    return read_file(
+        arguments.path("path", path), max_bytes=_MAX_FILE_BYTES[kind], what=_NAMES[kind]
+    )
 
 
 @dataclass(frozen=True)
@@ -152,17 +215,14 @@ class _Header:
             or not 1 <= header.parallelism <= _MAX_PARALLELISM
         ):
             raise MalformedDataError(
-                "KF1: the key file asks for scrypt parameters that are not allowed"
+                "KF1: the file asks for scrypt parameters that are not allowed"
             )
         return header
 
     def derive_key(self, passphrase: str | bytes) -> bytes:
-        if isinstance(passphrase, str):
-            passphrase = passphrase.encode()
-        if not isinstance(passphrase, bytes):
-            raise TypeError("the passphrase must be str or bytes")
+        passphrase = passphrase_bytes(passphrase)
         if not passphrase:
-            raise InvalidArgumentError("the passphrase is empty; a key file needs one")
+            raise InvalidArgumentError("the passphrase is empty; a file of secrets needs one")
         kdf = Scrypt(
             self.salt,
             length=_KEY_BYTES,

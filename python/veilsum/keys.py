@@ -1,28 +1,24 @@
-"""Paillier keys: generate, encrypt, decrypt, save."""
+"""Paillier keys: generate, decrypt, save. The public half: ``public_key``."""
 
 from __future__ import annotations
 
-import operator
 import os
-from collections.abc import Callable
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from veilsum import _core, keyfile
+from veilsum import _core, arguments, keyfile
 from veilsum.ciphertexts import Ciphertexts
 from veilsum.errors import InvalidArgumentError
 from veilsum.plaintexts import PlaintextLike, to_lists, to_plaintexts
-from veilsum.proofs import PlaintextProof
-from veilsum.system import thread_count
-from veilsum.wire import BytesLike, as_bytes
+from veilsum.public_key import PublicKey, RandomiserPool
+from veilsum.system import Progress, thread_count, watcher
 
 __all__ = ["PublicKey", "RandomiserPool", "SecretKey", "generate_key"]
 
-Progress = Callable[[int, int], object]
-
-_MIN_KEY_BITS = 2047  # Rule PK1.
+_MIN_KEY_BITS, _MAX_KEY_BITS = 2047, 16384  # Rule PK1.
+_MIN_NEW_KEY_BITS = 2048  # Rule SK5.
 
 
 def generate_key(
@@ -41,213 +37,18 @@ def generate_key(
         InvalidArgumentError: a size that is not allowed.
         EntropyError: the operating system gave no randomness.
     """
-    key_bits = operator.index(key_bits)
-    if not 0 <= key_bits < 1 << 32:
-        raise InvalidArgumentError(f"key_bits is {key_bits}; 3072 is the usual choice")
-    return SecretKey(_core.generate_key(key_bits, safe_primes, thread_count(num_threads)))
-
-
-class PublicKey:
-    """The public half of a Paillier key: encrypts, and cannot decrypt. Safe to share and pickle."""
-
-    __slots__ = ("_native",)
-
-    def __init__(self, native: _core.PublicKey) -> None:
-        if not isinstance(native, _core.PublicKey):
-            raise TypeError("make a PublicKey with from_bytes, from_modulus or generate_key")
-        self._native = native
-
-    @property
-    def n(self) -> int:
-        """The modulus."""
-        return self._native.n
-
-    @property
-    def key_bits(self) -> int:
-        """The size of the modulus in bits."""
-        return self._native.key_bits
-
-    @property
-    def fingerprint(self) -> bytes:
-        """32 bytes that name the key: SHAKE256 of its wire form."""
-        return self._native.fingerprint
-
-    def to_bytes(self) -> bytes:
-        """The wire form (docs/wire-format.md)."""
-        return self._native.to_bytes()
-
-    @classmethod
-    def from_bytes(cls, data: BytesLike) -> PublicKey:
-        """Read a key that someone else sent. Make sure that it is theirs: compare fingerprints.
-
-        Raises:
-            MalformedDataError: not the wire format.
-            InvalidKeyError: names the rule of docs/validation.md that failed.
-        """
-        return cls(_core.PublicKey.from_bytes(as_bytes(data)))
-
-    @classmethod
-    def from_modulus(cls, n: int) -> PublicKey:
-        """A key of another library, known by its modulus only.
-
-        Encryption then uses classic randomisers r**n, which are slower than ours: nothing is known
-        of the primes.
-
-        Raises:
-            InvalidKeyError: even, or not of 2047 to 16384 bits.
-        """
-        return cls(_core.PublicKey.from_modulus(n))
-
-    def encrypt(
-        self,
-        values: PlaintextLike | _core.Plaintexts,
-        *,
-        pool: RandomiserPool | None = None,
-        num_threads: int | None = None,
-        progress: Progress | None = None,
-    ) -> Ciphertexts:
-        """Encrypt integers in ``(-n/2, n/2)``.
-
-        Args:
-            values: an int, a list or nested list of ints, or an integer array; one or two
-                dimensions. A single int gives a batch of one.
-            pool: randomisers from :meth:`precompute`; encryption then costs next to nothing.
-            num_threads: default: all processors, or ``VEILSUM_NUM_THREADS``.
-            progress: called as ``progress(done, total)`` about ten times a second.
-
-        Raises:
-            TypeError: floats, bools or anything that is not an integer.
-            InvalidArgumentError: a value out of range, or more than two dimensions.
-            KeyMismatchError, PoolExhaustedError: the pool belongs to another key, or is used up.
-        """
-        native_pool = _native_pool(pool)
-        plaintexts, shape = to_plaintexts(values)
-        native = self._native.encrypt(
-            plaintexts, shape or (1,), native_pool, thread_count(num_threads), progress
+    bits = arguments.integer("key_bits", key_bits)
+    if not _MIN_NEW_KEY_BITS <= bits <= _MAX_KEY_BITS or bits % 2 != 0:
+        raise InvalidArgumentError(
+            f"key_bits is {arguments.text_of(bits)}; it must be even, from {_MIN_NEW_KEY_BITS} to "
+            f"{_MAX_KEY_BITS}, and 3072 is the usual choice; for tests hazmat.secret_key(p, q) "
+            "makes smaller keys"
         )
-        return Ciphertexts(native, self)
-
-    def encrypt_and_prove(
-        self,
-        values: PlaintextLike | _core.Plaintexts,
-        *,
-        context: BytesLike,
-        first: int = 0,
-        chunk: int = 512,
-        pool: RandomiserPool | None = None,
-        num_threads: int | None = None,
-        progress: Progress | None = None,
-    ) -> tuple[Ciphertexts, PlaintextProof]:
-        """Encrypt, and prove that whoever did it knows the plaintexts.
-
-        Args:
-            values: as for :meth:`encrypt`, at least one.
-            context: what the proof is for, such as a round and a contributor. Whoever checks it
-                must say the same.
-            first: the position of the first value in a larger batch that goes out in pieces.
-            chunk: how many ciphertexts share a proof, up to 2**20.
-            pool: randomisers from :meth:`precompute` with ``for_proofs``.
-            num_threads: default: all processors, or ``VEILSUM_NUM_THREADS``.
-            progress: called as ``progress(done, total)`` about ten times a second.
-
-        Raises:
-            InvalidArgumentError: as :meth:`encrypt`; nothing to encrypt, a position below 0, a
-                chunk that is not from 1 to 2**20, or a pool that is not for proofs.
-            TypeError, KeyMismatchError, PoolExhaustedError: as :meth:`encrypt`.
-        """
-        native_pool = _native_pool(pool)
-        first, chunk = operator.index(first), operator.index(chunk)
-        if not 0 <= first < 1 << 63 or not 0 <= chunk < 1 << 63:
-            raise InvalidArgumentError(f"there is no position {first}, or no chunk of {chunk}")
-        plaintexts, shape = to_plaintexts(values)
-        ciphertexts, proof = _core.encrypt_and_prove(
-            self._native,
-            plaintexts,
-            shape or (1,),
-            native_pool,
-            as_bytes(context),
-            first,
-            chunk,
-            thread_count(num_threads),
-            progress,
+    return SecretKey(
+        _core.generate_key(
+            bits, arguments.flag("safe_primes", safe_primes), thread_count(num_threads)
         )
-        return Ciphertexts(ciphertexts, self), PlaintextProof(proof)
-
-    def precompute(
-        self,
-        count: int,
-        *,
-        for_proofs: bool = False,
-        num_threads: int | None = None,
-        progress: Progress | None = None,
-    ) -> RandomiserPool:
-        """Make randomisers ahead of time, for ``encrypt(..., pool=...)``.
-
-        Args:
-            count: how many. Each takes as much memory as a ciphertext.
-            for_proofs: also keep what they are made of, which ``encrypt_and_prove`` needs: a
-                quarter more memory, or half for keys of other libraries.
-            num_threads: default: all processors, or ``VEILSUM_NUM_THREADS``.
-            progress: called as ``progress(done, total)`` about ten times a second.
-
-        Raises:
-            InvalidArgumentError: a count below 1 or above 2**40.
-        """
-        count = operator.index(count)
-        if not 1 <= count <= 1 << 40:
-            raise InvalidArgumentError(f"count must be from 1 to 2**40, not {count}")
-        return RandomiserPool(
-            _core.RandomiserPool(
-                self._native, count, bool(for_proofs), thread_count(num_threads), progress
-            )
-        )
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, PublicKey):
-            return NotImplemented
-        return self.fingerprint == other.fingerprint
-
-    def __hash__(self) -> int:
-        return hash(self.fingerprint)
-
-    def __repr__(self) -> str:
-        return f"<PublicKey: {self.key_bits} bits, {self.fingerprint.hex()[:16]}>"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return PublicKey.from_bytes, (self.to_bytes(),)
-
-
-def _native_pool(pool: RandomiserPool | None) -> _core.RandomiserPool | None:
-    if pool is not None and not isinstance(pool, RandomiserPool):
-        raise TypeError(f"pool must be a RandomiserPool, not {type(pool).__name__}")
-    return None if pool is None else pool._native
-
-
-class RandomiserPool:
-    """Randomisers made ahead of time; each is used once. ``len`` tells how many are left.
-
-    A pool works in the process that made it only, and cannot be copied, pickled or saved: a
-    randomiser used twice would reveal the difference of two plaintexts.
-    """
-
-    __slots__ = ("_native",)
-
-    def __init__(self, native: _core.RandomiserPool) -> None:
-        if not isinstance(native, _core.RandomiserPool):
-            raise TypeError("make a RandomiserPool with PublicKey.precompute")
-        self._native = native
-
-    def __len__(self) -> int:
-        return self._native.remaining
-
-    def __bool__(self) -> bool:
-        return True  # An empty pool is still a pool: `if pool` must not mean "without one".
-
-    def __repr__(self) -> str:
-        return f"<RandomiserPool: {len(self)} left>"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a randomiser pool cannot be pickled or copied: each is used once")
+    )
 
 
 class SecretKey:
@@ -261,9 +62,27 @@ class SecretKey:
 
     def __init__(self, native: _core.SecretKey) -> None:
         if not isinstance(native, _core.SecretKey):
-            raise TypeError("make a SecretKey with generate_key or SecretKey.load")
+            raise TypeError("make a SecretKey with generate_key, SecretKey.load or from_primes")
         self._native = native
         self._public_key = PublicKey(native.public_key)
+
+    @classmethod
+    def from_primes(cls, p: int, q: int) -> SecretKey:
+        """The secret key of another Paillier library, from its primes (docs/interop.md).
+
+        Its public half has the form that the primes allow: encryption is as fast as with keys
+        made here if p = q = 3 (mod 4) and gcd(p - 1, q - 1) = 2.
+
+        Args:
+            p: a prime.
+            q: another one, of about equal size.
+
+        Raises:
+            InvalidKeyError: names the rule of docs/validation.md that failed.
+        """
+        return cls(
+            _core.SecretKey.from_primes(arguments.integer("p", p), arguments.integer("q", q))
+        )
 
     @property
     def public_key(self) -> PublicKey:
@@ -280,7 +99,7 @@ class SecretKey:
         """As ``PublicKey.encrypt``, faster: the key's owner computes with half-size numbers."""
         plaintexts, shape = to_plaintexts(values)
         native = self._native.encrypt(
-            plaintexts, shape or (1,), thread_count(num_threads), progress
+            plaintexts, shape or (1,), thread_count(num_threads), watcher(progress)
         )
         return Ciphertexts(native, self._public_key)
 
@@ -328,9 +147,10 @@ class SecretKey:
         progress: Progress | None = None,
     ) -> _core.Plaintexts:
         """Decrypt to the opaque Plaintexts that a Codec decodes, without Python ints on the way."""
-        if not isinstance(ciphertexts, Ciphertexts):
-            raise TypeError(f"expected Ciphertexts, got {type(ciphertexts).__name__}")
-        return self._native.decrypt(ciphertexts._native, thread_count(num_threads), progress)
+        arguments.instance("ciphertexts", ciphertexts, Ciphertexts)
+        return self._native.decrypt(
+            ciphertexts._native, thread_count(num_threads), watcher(progress)
+        )
 
     def save(
         self, path: str | os.PathLike[str], *, passphrase: str | bytes, overwrite: bool = False
@@ -341,8 +161,8 @@ class SecretKey:
 
         Raises:
             FileExistsError: there is such a file and ``overwrite`` is not set.
-            InvalidArgumentError: an empty passphrase, or a key of ``hazmat`` that is too small for
-                any reader to accept.
+            InvalidArgumentError: an empty passphrase or one that is no text, or a key of
+                ``hazmat`` that is too small for any reader to accept.
         """
         if self._public_key.key_bits < _MIN_KEY_BITS:
             raise InvalidArgumentError(
@@ -352,7 +172,7 @@ class SecretKey:
         try:
             data = keyfile.seal(secret, self._public_key.to_bytes(), passphrase)
         finally:
-            secret[:] = bytes(len(secret))
+            keyfile.wipe(secret)
         keyfile.write(path, data, overwrite=overwrite)
 
     @classmethod
@@ -365,7 +185,10 @@ class SecretKey:
             InvalidKeyError: the file's two halves do not belong together.
         """
         secret, public = keyfile.open_sealed(keyfile.read(path), passphrase)
-        key = cls(_core.SecretKey.from_secret_bytes(secret))
+        try:
+            key = cls(_core.SecretKey.from_secret_bytes(secret))
+        finally:
+            keyfile.wipe(secret)
         keyfile.require_same_key(public, key.public_key.to_bytes())
         return key
 

@@ -1,15 +1,30 @@
 """Turns what users pass as plaintexts into the core's Plaintexts."""
 
+import numbers
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from veilsum import _core
+from veilsum.encrypted import Encrypted
 from veilsum.errors import InvalidArgumentError
 
-__all__ = ["PlaintextLike", "Plaintexts", "Shape", "to_lists", "to_plaintexts"]
+__all__ = [
+    "PlaintextLike",
+    "Plaintexts",
+    "Shape",
+    "nested",
+    "refuse_masked_parts",
+    "to_lists",
+    "to_object_array",
+    "to_plaintexts",
+]
+
+_CODEC = "a Codec encrypts vectors of floats"
+_BYTES_OR_TEXT = (bytes, bytearray, memoryview, str)
 
 Plaintexts: TypeAlias = _core.Plaintexts
 Shape: TypeAlias = tuple[int, ...]
@@ -30,21 +45,24 @@ def to_plaintexts(
     shape: Shape | None = None,
     *,
     transposed: bool = False,
+    cure: str = _CODEC,
 ) -> tuple[_core.Plaintexts, Shape]:
     """Convert integers to Plaintexts, broadcast to ``shape`` if it is given, or transposed.
+
+    ``cure`` tells whoever passed floats what to do instead.
 
     Returns:
         The plaintexts and their shape; ``()`` for a single integer.
 
     Raises:
-        TypeError: not integers (bools and floats are refused, nothing is rounded).
+        TypeError: not integers (bools and floats are refused, nothing is rounded), or masked.
         InvalidArgumentError: ragged, more than two dimensions, or not broadcastable.
     """
     if isinstance(values, _core.Plaintexts):
         if shape is not None and shape != (len(values),):
             raise InvalidArgumentError(f"{len(values)} plaintexts do not match the shape {shape}")
         return values, (len(values),)
-    array = _to_array(values)
+    array = to_object_array(values, cure)
     if array.ndim > 2:
         raise InvalidArgumentError(f"plaintexts have at most two dimensions, not {array.ndim}")
     if transposed:
@@ -62,36 +80,62 @@ def to_plaintexts(
     if array.dtype.kind == "u":
         words = np.ascontiguousarray(array, dtype=np.uint64).reshape(-1)
         return _core.plaintexts_from_uint64(words), array.shape
-    return _core.plaintexts_from_list(array.reshape(-1).tolist()), array.shape
+    return _core.plaintexts_from_list(array.reshape(-1).tolist(), cure), array.shape
 
 
 def to_lists(plaintexts: _core.Plaintexts, shape: Shape) -> list[Any]:
     """The integers of a vector or, row by row, of a matrix."""
-    flat = _core.plaintexts_to_list(plaintexts)
+    return nested(_core.plaintexts_to_list(plaintexts), shape)
+
+
+def nested(flat: list[Any], shape: Shape) -> list[Any]:
+    """A list as it is for a vector, cut into rows for a matrix."""
     if len(shape) == 1:
         return flat
     rows, columns = shape
     return [flat[row * columns : (row + 1) * columns] for row in range(rows)]
 
 
-def _to_array(values: PlaintextLike) -> NDArray[Any]:
+def to_object_array(values: Any, cure: str = _CODEC) -> NDArray[Any]:
     """An array of integers, or of objects that the core checks one by one."""
     if isinstance(values, (np.ndarray, np.generic)):
+        _refuse_masked(type(values))
         array = np.asarray(values)
         if array.dtype.kind not in "iuO":
-            raise TypeError(f"expected integers, got an array of {array.dtype}{_hint(values)}")
+            hint = f"; {cure}" if array.dtype.kind in "fc" else ""
+            raise TypeError(f"expected integers, got an array of {array.dtype}{hint}")
+        if array.dtype.kind == "O":
+            refuse_masked_parts(array.reshape(-1).tolist())
         return array
     is_integer_like = hasattr(values, "__index__") or hasattr(values, "__array__")
-    if not is_integer_like and not isinstance(values, Sequence):  # Ciphertexts, for instance.
-        raise TypeError(f"expected integers, got {type(values).__name__}{_hint(values)}")
+    is_sequence = isinstance(values, Sequence) and not isinstance(values, _BYTES_OR_TEXT)
+    if isinstance(values, Encrypted) or not (is_integer_like or is_sequence):
+        hint = f"; {cure}" if isinstance(values, numbers.Number) else ""
+        if isinstance(values, Encrypted):
+            hint = "; what is encrypted is added, or multiplied by plain integers"
+        raise TypeError(f"expected integers, got {type(values).__name__}{hint}")
+    if is_sequence:
+        refuse_masked_parts(values)
     # As objects, or numpy would round what fits no integer type to floats.
     try:
         return np.array(values, dtype=object)
     except ValueError as error:
-        raise InvalidArgumentError(f"plaintexts must form a vector or a matrix: {error}") from None
+        raise InvalidArgumentError(f"integers must form a vector or a matrix: {error}") from None
 
 
-def _hint(values: object) -> str:
-    kind = getattr(getattr(values, "dtype", None), "kind", "")
-    is_float = isinstance(values, float) or kind == "f"
-    return "; a Codec encrypts vectors of floats" if is_float else ""
+def refuse_masked_parts(values: Sequence[Any]) -> None:
+    """TypeError for a masked array in a list, or in one of the lists in it."""
+    kinds = set(map(type, values))
+    if kinds & {list, tuple}:
+        rows = (row for row in values if isinstance(row, (list, tuple)))
+        kinds |= set(map(type, chain.from_iterable(rows)))
+    for kind in kinds:
+        _refuse_masked(kind)
+
+
+def _refuse_masked(kind: type) -> None:
+    if issubclass(kind, np.ma.MaskedArray):
+        raise TypeError(
+            "a masked array was passed, and the values under its mask would be used: pass "
+            ".filled(value) or .compressed()"
+        )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from veilsum import _core
+from veilsum import _core, arguments
 from veilsum.ciphertexts import Ciphertexts, to_native_key
 from veilsum.system import thread_count
 from veilsum.wire import BytesLike, as_bytes
@@ -60,9 +60,10 @@ class PlaintextProof:
             KeyMismatchError: ciphertexts under another key (PP3).
             InvalidArgumentError: another number of ciphertexts (PP1).
         """
-        if not isinstance(ciphertexts, Ciphertexts):
-            raise TypeError(f"expected Ciphertexts, got {type(ciphertexts).__name__}")
-        self._native.verify(ciphertexts._native, as_bytes(context), thread_count(num_threads))
+        arguments.instance("ciphertexts", ciphertexts, Ciphertexts)
+        self._native.verify(
+            ciphertexts._native, as_bytes(context, "context"), thread_count(num_threads)
+        )
 
     def parts(self) -> list[PlaintextProof]:
         """The proof of each chunk alone: it holds by itself, at its position."""

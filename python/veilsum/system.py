@@ -1,13 +1,14 @@
 """What this process runs on."""
 
-from typing import TypedDict
+from collections.abc import Callable
+from typing import TypeAlias, TypedDict
 
-import numpy as np
+from veilsum import _core, arguments
 
-from veilsum import _core
-from veilsum.errors import InvalidArgumentError
+__all__ = ["Cpu", "Progress", "cpu", "thread_count", "watcher"]
 
-__all__ = ["Cpu", "cpu", "thread_count"]
+#: Called as ``progress(done, total)`` about ten times a second.
+Progress: TypeAlias = Callable[[int, int], object]
 
 _MAX_THREADS = 1024
 
@@ -43,8 +44,11 @@ def thread_count(num_threads: object) -> int:
     """What the core takes for ``num_threads``: the number, or 0 for None, its default."""
     if num_threads is None:
         return 0
-    if isinstance(num_threads, bool) or not isinstance(num_threads, (int, np.integer)):
-        raise TypeError(f"num_threads must be an int or None, not {type(num_threads).__name__}")
-    if not 1 <= num_threads <= _MAX_THREADS:
-        raise InvalidArgumentError(f"num_threads must be from 1 to {_MAX_THREADS}")
-    return int(num_threads)
+    return arguments.count("num_threads", num_threads, at_least=1, at_most=_MAX_THREADS)
+
+
+def watcher(progress: Progress | None) -> Progress | None:
+    """What the core takes for ``progress``: a function, or None."""
+    if progress is not None and not callable(progress):
+        raise TypeError(f"progress must be a function or None, not {type(progress).__name__}")
+    return progress

@@ -15,24 +15,24 @@ What this computes, and why it holds: docs/threshold.md.
 
 from __future__ import annotations
 
-import operator
 import os
 import threading
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from veilsum import _core, keyfile
+from veilsum import _core, arguments, keyfile
 from veilsum.ciphertexts import Ciphertexts
 from veilsum.errors import InvalidArgumentError
-from veilsum.keys import Progress, PublicKey, SecretKey
+from veilsum.keys import SecretKey
 from veilsum.plaintexts import to_lists
-from veilsum.system import thread_count
+from veilsum.public_key import PublicKey
+from veilsum.system import Progress, thread_count, watcher
 from veilsum.wire import BytesLike, WireKind, as_bytes
 
 __all__ = ["Combination", "KeyShare", "PartialDecryption", "ThresholdKey", "deal_shares"]
 
 _MIN_KEY_BITS = 2047  # Rule PK1.
-_MAX_POSITION = 1 << 63
+_MOST_COUNTED = 1 << 32  # Far more holders than there can be, which SH1 to SH3 tell.
 
 
 def deal_shares(
@@ -58,10 +58,15 @@ def deal_shares(
         InvalidArgumentError: the numbers do not fit together (SH1 to SH3).
         InvalidKeyError: the primes are not safe (SH4).
     """
-    if not isinstance(secret_key, SecretKey):
-        raise TypeError(f"expected a SecretKey, got {type(secret_key).__name__}")
-    counts = [_count(x) for x in (num_holders, threshold, max_colluding_holders)]
-    return wrap_dealt(_core.deal_shares(secret_key._native, *counts))
+    arguments.instance("secret_key", secret_key, SecretKey)
+    return wrap_dealt(
+        _core.deal_shares(
+            secret_key._native,
+            arguments.count("num_holders", num_holders, at_most=_MOST_COUNTED),
+            arguments.count("threshold", threshold, at_most=_MOST_COUNTED),
+            arguments.count("max_colluding_holders", max_colluding_holders, at_most=_MOST_COUNTED),
+        )
+    )
 
 
 class ThresholdKey:
@@ -135,7 +140,7 @@ class ThresholdKey:
             InvalidArgumentError, KeyMismatchError: as :meth:`Combination.add`.
         """
         combination = Combination(self, ciphertexts, context=context)
-        for partial in partials:
+        for partial in arguments.items("partials", partials):
             combination.add(partial)
         return combination.open()
 
@@ -208,13 +213,12 @@ class KeyShare:
             KeyMismatchError: encrypted under another key.
             InvalidArgumentError: no ciphertexts, or a position below 0.
         """
-        if not isinstance(ciphertexts, Ciphertexts):
-            raise TypeError(f"expected Ciphertexts, got {type(ciphertexts).__name__}")
-        first = operator.index(first)
-        if not 0 <= first < _MAX_POSITION:
-            raise InvalidArgumentError(f"first must be from 0 to 2**63 - 1, not {first}")
         native = self._native.decrypt(
-            ciphertexts._native, first, as_bytes(context), thread_count(num_threads), progress
+            arguments.instance("ciphertexts", ciphertexts, Ciphertexts)._native,
+            arguments.count("first", first),
+            as_bytes(context, "context"),
+            thread_count(num_threads),
+            watcher(progress),
         )
         return PartialDecryption(native)
 
@@ -227,8 +231,8 @@ class KeyShare:
 
         Raises:
             FileExistsError: there is such a file and ``overwrite`` is not set.
-            InvalidArgumentError: an empty passphrase, or a share of ``hazmat`` that no reader would
-                accept.
+            InvalidArgumentError: an empty passphrase or one that is no text, or a share of
+                ``hazmat`` that no reader would accept.
         """
         public = self._key.to_bytes()
         if self._key.public_key.key_bits < _MIN_KEY_BITS:
@@ -237,7 +241,7 @@ class KeyShare:
         try:
             data = keyfile.seal(secret, public, passphrase, WireKind.SHARE_FILE)
         finally:
-            secret[:] = bytes(len(secret))
+            keyfile.wipe(secret)
         keyfile.write(path, data, overwrite=overwrite)
 
     @classmethod
@@ -251,8 +255,11 @@ class KeyShare:
         """
         data = keyfile.read(path, WireKind.SHARE_FILE)
         secret, public = keyfile.open_sealed(data, passphrase, WireKind.SHARE_FILE)
-        key = _core.ThresholdKey.from_bytes(public)
-        return cls(_core.KeyShare.from_secret_bytes(secret, key))
+        try:
+            key = _core.ThresholdKey.from_bytes(public)
+            return cls(_core.KeyShare.from_secret_bytes(secret, key))
+        finally:
+            keyfile.wipe(secret)
 
     def __repr__(self) -> str:
         return f"<KeyShare: holder {self.holder} of {self._key.num_holders}>"
@@ -325,10 +332,11 @@ class Combination:
     __slots__ = ("_lock", "_native", "_shape")
 
     def __init__(self, key: ThresholdKey, ciphertexts: Ciphertexts, *, context: BytesLike) -> None:
-        native_key = _native_key(key)
-        if not isinstance(ciphertexts, Ciphertexts):
-            raise TypeError(f"expected Ciphertexts, got {type(ciphertexts).__name__}")
-        self._native = _core.Combination(native_key, ciphertexts._native, as_bytes(context))
+        self._native = _core.Combination(
+            _native_key(key),
+            arguments.instance("ciphertexts", ciphertexts, Ciphertexts)._native,
+            as_bytes(context, "context"),
+        )
         self._shape = ciphertexts.shape
         self._lock = threading.Lock()  # The core's object is for one thread at a time.
 
@@ -342,8 +350,7 @@ class Combination:
             InvalidArgumentError: ciphertexts that are not in the batch, or that the same holder
                 has answered already (SH11).
         """
-        if not isinstance(partial, PartialDecryption):
-            raise TypeError(f"expected a PartialDecryption, got {type(partial).__name__}")
+        arguments.instance("partial", partial, PartialDecryption)
         threads = thread_count(num_threads)
         with self._lock:
             self._native.add(partial._native, threads)
@@ -381,13 +388,4 @@ def wrap_dealt(
 
 
 def _native_key(key: ThresholdKey) -> _core.ThresholdKey:
-    if not isinstance(key, ThresholdKey):
-        raise TypeError(f"expected a ThresholdKey, got {type(key).__name__}")
-    return key._native
-
-
-def _count(value: int) -> int:
-    count = operator.index(value)
-    if not 0 <= count < 1 << 32:
-        raise InvalidArgumentError(f"{count} is no number of share holders")
-    return count
+    return arguments.instance("key", key, ThresholdKey)._native

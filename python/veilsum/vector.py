@@ -6,7 +6,7 @@ into one plaintext. Every contributor, the aggregator and whoever opens the sum 
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from numpy.typing import ArrayLike
 
@@ -14,6 +14,7 @@ from veilsum import arguments
 from veilsum._core import CiphertextSum, Plaintexts
 from veilsum.ciphertexts import Ciphertexts
 from veilsum.codec import ClipReport, LaneCodec, LatticeNoise
+from veilsum.encrypted import Encrypted
 from veilsum.errors import (
     CapacityError,
     InvalidArgumentError,
@@ -171,14 +172,24 @@ class Codec(LaneCodec):
         )
 
 
-class EncryptedVector:
+class EncryptedVector(Encrypted):
     """The encrypted sum of one or more vectors of one codec under one key. Immutable.
 
-    ``v + w`` adds encrypted vectors, and so does ``sum([v, w])``. Made by ``Codec.encrypt``,
+    ``v + w`` adds encrypted vectors, and so does ``sum([v, w])``; ``v == w`` says whether they are
+    the same ciphertexts, of as many addends, with the same codec. Made by ``Codec.encrypt``,
     by adding, and by ``from_bytes``; pickles through its wire bytes and those of the public key.
     """
 
     __slots__ = ("_ciphertexts", "_codec", "_num_addends", "_report")
+    _IN_PLACE_OF_NUMPY: ClassVar = {
+        "": "add encrypted vectors with v + w or sum([v, w]), and open the sum with "
+        "codec.decrypt(v, key); v.to_bytes() shows its bytes",
+        **dict.fromkeys(("mean", "average"), "codec.decrypt(v, key).mean() is the mean"),
+        **dict.fromkeys(
+            ("save", "savez", "savez_compressed", "savetxt"),
+            "write v.to_bytes() to a file, which EncryptedVector.from_bytes reads",
+        ),
+    }
 
     def __init__(
         self,
@@ -198,7 +209,7 @@ class EncryptedVector:
         self._ciphertexts = ciphertexts
         self._codec = codec
         self._num_addends = num_addends
-        self._report = report
+        self._report = arguments.instance("report", report, (ClipReport, type(None)))
 
     @property
     def ciphertexts(self) -> Ciphertexts:
@@ -245,6 +256,13 @@ class EncryptedVector:
         """0 + v, so that ``sum`` works."""
         return self if isinstance(other, int) and other == 0 else NotImplemented
 
+    def _is_same(self, other: "EncryptedVector") -> bool:
+        return (
+            self._codec == other._codec
+            and self._num_addends == other._num_addends
+            and self._ciphertexts == other._ciphertexts
+        )
+
     def __repr__(self) -> str:
         return (
             f"<EncryptedVector: dim {self._codec.dim}, {len(self._ciphertexts)} ciphertexts, "
@@ -266,7 +284,7 @@ class EncryptedVector:
 
         Raises:
             MalformedDataError: not the wire format of docs/wire-format.md, section 3.
-            KeyMismatchError: it is under another key.
+            KeyMismatchError: it is under a key with another modulus.
             InvalidCiphertextError: a ciphertext breaks a rule of docs/validation.md.
         """
         public_key, message = _public(key), as_bytes(data)
@@ -291,9 +309,7 @@ class Accumulator:
     """
 
     def __init__(self, codec: Codec, *, key: Key) -> None:
-        if not isinstance(codec, Codec):
-            raise TypeError(f"codec must be a Codec, not {type(codec).__name__}")
-        self._codec = codec
+        self._codec = arguments.instance("codec", codec, Codec)
         self._public_key = _public(key)
         self._sum: CiphertextSum | None = None
         self._total: EncryptedVector | None = None  # Of _sum as it is, once someone asked.
@@ -349,18 +365,16 @@ class Accumulator:
 
 
 def _public(key: Key) -> PublicKey:
-    if not isinstance(key, (PublicKey, SecretKey)):
-        raise TypeError(f"expected a PublicKey or SecretKey, got {type(key).__name__}")
+    arguments.instance("key", key, (PublicKey, SecretKey))
     return key.public_key if isinstance(key, SecretKey) else key
 
 
 def _check_same(codec: Codec, key: PublicKey, vector: EncryptedVector) -> None:
-    if not isinstance(vector, EncryptedVector):
-        raise TypeError(f"expected an EncryptedVector, got {type(vector).__name__}")
+    arguments.instance("vector", vector, EncryptedVector)
     if vector.codec != codec:
         raise InvalidArgumentError(f"different codecs: {codec} and {vector.codec}")
-    if vector.public_key.fingerprint != key.fingerprint:
-        raise KeyMismatchError("the vector is encrypted under another key")
+    if vector.public_key.n != key.n:
+        raise KeyMismatchError("the vector is encrypted under another key: its modulus differs")
 
 
 def _unpickle(data: bytes, key_bytes: bytes) -> EncryptedVector:

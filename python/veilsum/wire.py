@@ -7,7 +7,7 @@ format with ``MalformedDataError``.
 from collections.abc import Iterable, Iterator
 
 from veilsum._core import Reader, WireKind, Writer, wire_kind, wire_size
-from veilsum.errors import MalformedDataError
+from veilsum.errors import InvalidArgumentError, MalformedDataError
 
 __all__ = [
     "FRAME_BYTES",
@@ -34,10 +34,16 @@ def as_bytes(data: BytesLike, name: str = "data") -> bytes:
     Args:
         data: any of these.
         name: the parameter that the error names.
+
+    Raises:
+        InvalidArgumentError: a memoryview that was released.
     """
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise TypeError(f"{name} must be bytes, not {type(data).__name__}")
-    return bytes(data)
+    try:
+        return bytes(data)
+    except ValueError as error:
+        raise InvalidArgumentError(f"{name} cannot be read: {error}") from None
 
 
 def version_of(message: bytes, *, oldest: int, newest: int) -> int:

@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
+#include <pthread.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -74,6 +76,112 @@ TEST_CASE("parallel_for stops soon after cancelled says so, and reports progress
     };
     CHECK(code_of([&] { parallel_for(1000000, 1, execution, slow); }) == Errc::cancelled);
     CHECK(last < 1000000);
+}
+
+TEST_CASE("what a callback throws passes through parallel_for once its threads have ended") {
+    std::atomic<int> num_inside{0};
+    Execution execution;
+    execution.num_threads = 3;
+    execution.cancelled = []() -> bool { throw 7; };
+    const auto slow = [&](std::size_t, std::size_t) {
+        ++num_inside;
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        --num_inside;
+    };
+    CHECK_THROWS_AS(parallel_for(1000000, 1, execution, slow), int);
+    CHECK(num_inside == 0);
+}
+
+#if defined(__GLIBC__)  // Whose pthread_exit unwinds the stack.
+TEST_CASE("a callback may end its thread; the threads of parallel_for end before it") {
+    static std::atomic<int> num_inside{0};
+    const auto work = [](void*) -> void* {
+        Execution execution;
+        execution.num_threads = 3;
+        execution.cancelled = []() -> bool { pthread_exit(nullptr); };
+        parallel_for(1000000, 1, execution, [](std::size_t, std::size_t) {
+            ++num_inside;
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            --num_inside;
+        });
+        return &num_inside;
+    };
+    pthread_t thread{};
+    REQUIRE(pthread_create(&thread, nullptr, work, nullptr) == 0);
+    void* result = &thread;
+    REQUIRE(pthread_join(thread, &result) == 0);
+    CHECK(result == nullptr);
+    CHECK(num_inside == 0);
+}
+#endif
+
+TEST_CASE("serial_for goes in order on the calling thread, without progress") {
+    Execution execution;
+    execution.num_threads = 4;
+    execution.progress = [](std::size_t, std::size_t) { CHECK(false); };
+    std::size_t next = 0;
+    const auto caller = std::this_thread::get_id();
+    serial_for(1000, 7, execution, [&](std::size_t begin, std::size_t end) {
+        CHECK(begin == next);
+        CHECK(std::this_thread::get_id() == caller);
+        next = end;
+    });
+    CHECK(next == 1000);
+}
+
+TEST_CASE("blocks are even, in order, and report the progress of the whole") {
+    for (const std::size_t n : {0u, 1u, 10u, 11u, 1000u}) {
+        std::size_t next = 0;
+        std::size_t last = 0;
+        Execution execution;
+        execution.progress = [&](std::size_t done, std::size_t total) {
+            CHECK(total == n);
+            CHECK(done >= last);
+            last = done;
+        };
+        for_each_block(n, 10, execution,
+                       [&](std::size_t begin, std::size_t end, const Execution& part) {
+                           CHECK(begin == next);
+                           CHECK(end - begin <= 10);
+                           CHECK(2 * (end - begin) >= std::min<std::size_t>(n, 10));
+                           next = end;
+                           parallel_for(end - begin, 3, part, [](std::size_t, std::size_t) {});
+                       });
+        CHECK(next == n);
+        CHECK(last == n);
+    }
+}
+
+TEST_CASE("many short steps are cancelled as one long one is") {
+    Execution execution;
+    execution.num_threads = 1;
+    execution.cancelled = [] { return true; };
+    std::size_t num_steps = 0;
+    const auto steps = [&] {
+        for (; num_steps < 1000000; ++num_steps) {
+            parallel_for(1, 1, execution.without_progress(), [](std::size_t, std::size_t) {
+                std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            });
+        }
+    };
+    CHECK(code_of(steps) == Errc::cancelled);
+    CHECK(num_steps < 100000);
+}
+
+TEST_CASE("bytes are copied whole, of whatever length") {
+    for (const std::size_t size : {0u, 1u, (1u << 22) + 5u}) {
+        Bytes in(size);
+        for (std::size_t i = 0; i < size; ++i) in[i] = static_cast<std::byte>(i % 251);
+        Bytes out(size);
+        copy_bytes(out.data(), in, {});
+        CHECK(std::ranges::equal(in, out));
+        Writer writer(WireKind::ciphertexts, 1);
+        writer.bytes(in, {});
+        CHECK(std::move(writer).finish().size() == kFrameBytes + size);
+    }
+    const auto zeros = make_secret<std::uint64_t>((1u << 21) + 3u, {});
+    CHECK(zeros.size() == (1u << 21) + 3u);
+    CHECK(std::ranges::count(zeros, 0u) == (1 << 21) + 3);
 }
 
 TEST_CASE("parallel_for reports the end") {

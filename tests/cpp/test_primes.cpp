@@ -30,14 +30,14 @@ TEST_CASE("random_prime gives primes of the kind and size asked for") {
             }
         }
     }
-    CHECK(!is_probable_prime(Integer(561)));  // A Carmichael number.
+    CHECK(!is_probable_prime(Integer(561), {}));  // A Carmichael number.
 }
 
 TEST_CASE(
     "a window of the sieve that spans all numbers of 16 bits holds the safe primes among them") {
     std::vector<Integer> safe_primes;
     for (unsigned long p = 0xc003; p < 0x10000; p += 4) {
-        if (is_probable_prime(Integer(p)) && is_probable_prime(half(Integer(p)))) {
+        if (is_probable_prime(Integer(p), {}) && is_probable_prime(half(Integer(p)), {})) {
             safe_primes.emplace_back(p);
         }
     }
@@ -58,7 +58,8 @@ TEST_CASE("windows of the sieve are drawn from the whole range and lose no safe 
         if (!places.insert(place).second) continue;
         auto next = candidates.begin();
         for (unsigned long p = place + 3; p < place + kWindow; p += 4) {
-            if (!is_probable_prime(Integer(p)) || !is_probable_prime(half(Integer(p)))) continue;
+            if (!is_probable_prime(Integer(p), {}) || !is_probable_prime(half(Integer(p)), {}))
+                continue;
             while (next != candidates.end() && !(*next == Integer(p))) ++next;
             REQUIRE(next != candidates.end());
         }

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <bit>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -22,12 +23,12 @@ using veilsum::testing::code_of;
 constexpr std::size_t kMostHolders = 7;
 
 /// The smallest safe primes that can be shared among seven and make a Paillier key.
-SecretKey smallest_key() { return SecretKey::from_primes(Integer(23), Integer(59)); }
+SecretKey smallest_key() { return SecretKey::hazmat_from_primes(Integer(23), Integer(59), {}); }
 
 /// So large that no wrong subset opens anything by chance.
 const SecretKey& small_key() {
-    static const SecretKey key =
-        SecretKey::from_primes(Integer(0xc000000000000683UL), Integer(0xc000000000002447UL));
+    static const SecretKey key = SecretKey::hazmat_from_primes(Integer(0xc000000000000683UL),
+                                                               Integer(0xc000000000002447UL), {});
     return key;
 }
 
@@ -197,9 +198,9 @@ TEST_CASE("holders share the work: any threshold of them for each part of a batc
     const World& world = usual_world();
     Combination combination = world.combination();
     const auto add = [&](std::size_t holder, std::size_t begin, std::size_t end) {
-        std::vector<std::size_t> positions;
-        for (std::size_t i = begin; i < end; ++i) positions.push_back(i);
-        const Ciphertexts slice = world.ciphertexts.take(positions, {positions.size()});
+        std::vector<std::int64_t> positions(end - begin);
+        std::iota(positions.begin(), positions.end(), static_cast<std::int64_t>(begin));
+        const Ciphertexts slice = world.ciphertexts.take(positions, {positions.size()}, {});
         const KeyShare& share = world.dealt.shares[holder - 1];
         combination.add(share.decrypt(slice, begin, kContext, {}), {});
     };
@@ -301,7 +302,7 @@ TEST_CASE("a combination refuses what is not of its batch, and changes nothing")
     CHECK(code_of([&] { world.dealt.shares[0].decrypt(foreign, 0, kContext, {}); }) ==
           Errc::key_mismatch);
     CHECK(code_of([&] {
-              world.dealt.shares[0].decrypt(world.ciphertexts.take({}, {0}), 0, kContext, {});
+              world.dealt.shares[0].decrypt(world.ciphertexts.take({}, {0}, {}), 0, kContext, {});
           }) == Errc::invalid_argument);
 }
 
@@ -332,7 +333,7 @@ TEST_CASE("a policy keeps two sums from both being opened") {
 
 TEST_CASE("only safe primes are shared, and only among fewer holders than their halves") {
     const auto share = [](unsigned long p, unsigned long q, std::size_t num_holders) {
-        const auto key = SecretKey::from_primes(Integer(p), Integer(q));
+        const auto key = SecretKey::hazmat_from_primes(Integer(p), Integer(q), {});
         return code_of([&] { deal_shares(key, {num_holders, num_holders, 0}, {}); });
     };
     CHECK(share(23, 61, 3) == Errc::invalid_key);

@@ -196,7 +196,7 @@ std::optional<Bytes> read(ByteView message, WireKind kind) {
         }
         // What is sealed in these files, as it is once it is opened.
         case WireKind::key_file:
-            SecretKey::from_secret_bytes(message.subspan(kFrameBytes));
+            SecretKey::from_secret_bytes(message.subspan(kFrameBytes), {});
             return std::nullopt;
         case WireKind::share_file:
             KeyShare::from_secret_bytes(message.subspan(kFrameBytes), keys().threshold, kOneThread);

@@ -104,13 +104,15 @@ std::vector<std::string> cpu_features() {
     return features;
 }
 
+// Neither of the two lists is ever destroyed: a thread may still ask while the process exits.
+
 bool cpu_has(std::string_view feature) {
-    static const std::vector<std::string> features = cpu_features();
+    static const auto& features = *new std::vector<std::string>(cpu_features());
     return contains(features, feature);
 }
 
 bool may_use(std::string_view feature) {
-    static const std::vector<std::string> features = usable_features();
+    static const auto& features = *new std::vector<std::string>(usable_features());
     return contains(features, feature);
 }
 

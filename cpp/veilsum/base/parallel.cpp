@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <condition_variable>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <mutex>
 #include <string>
@@ -21,8 +21,10 @@
 namespace veilsum {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 constexpr auto kPollInterval = std::chrono::milliseconds(100);
+
+// Some milliseconds, of memory that was never touched.
+constexpr std::size_t kCopiedBytes = std::size_t{1} << 22;
 
 unsigned available_processors() {
 #if defined(__linux__)
@@ -59,7 +61,7 @@ public:
         const std::size_t end = std::min(n_, begin + grain_);
         try {
             body_(begin, end);
-        } catch (...) {
+        } catch (const std::exception&) {
             fail(std::current_exception());
             return false;
         }
@@ -87,11 +89,7 @@ public:
         return finished_.wait_for(lock, kPollInterval, [this] { return num_running_ == 0; });
     }
 
-    void fail(std::exception_ptr error) {
-        const std::lock_guard lock(mutex_);
-        if (!error_) error_ = std::move(error);
-        stop_.store(true, std::memory_order_relaxed);
-    }
+    void stop() { stop_.store(true, std::memory_order_relaxed); }
 
     bool failed() const { return stop_.load(std::memory_order_relaxed); }
     std::size_t done() const { return done_.load(std::memory_order_relaxed); }
@@ -101,6 +99,12 @@ public:
     }
 
 private:
+    void fail(std::exception_ptr error) {
+        const std::lock_guard lock(mutex_);
+        if (!error_) error_ = std::move(error);
+        stop();
+    }
+
     const std::size_t n_;
     const std::size_t grain_;
     const std::function<void(std::size_t, std::size_t)>& body_;
@@ -118,25 +122,50 @@ class Watch {
 public:
     Watch(std::size_t total, const Execution& execution) : total_(total), execution_(execution) {}
 
-    void poll(Work& work) {
-        const auto now = Clock::now();
-        if (now - last_ < kPollInterval) return;
-        last_ = now;
+    /// Throws what they throw.
+    void poll(const Work& work) {
+        const auto now = Execution::Clock::now();
+        if (now - *execution_.last_poll < kPollInterval) return;
+        *execution_.last_poll = now;
         if (work.failed()) return;
-        try {
-            if (execution_.cancelled && execution_.cancelled()) {
-                throw Error(Errc::cancelled, "the operation was cancelled by its caller");
-            }
-            if (execution_.progress) execution_.progress(work.done(), total_);
-        } catch (...) {
-            work.fail(std::current_exception());
+        if (execution_.cancelled && execution_.cancelled()) {
+            throw Error(Errc::cancelled, "the operation was cancelled by its caller");
         }
+        if (execution_.progress) execution_.progress(work.done(), total_);
     }
 
 private:
     const std::size_t total_;
     const Execution& execution_;
-    Clock::time_point last_ = Clock::now();
+};
+
+/// Threads that work beside the caller's. However the call ends, they end before it.
+class Helpers {
+public:
+    Helpers(Work& work, unsigned num_threads) : work_(work) {
+        threads_.reserve(num_threads);
+        for (unsigned i = 0; i < num_threads; ++i) {
+            work_.count_helper(+1);
+            try {
+                threads_.emplace_back([this] { work_.run_all(); });
+            } catch (const std::system_error&) {
+                // No more threads to be had: those that started do the work.
+                work_.count_helper(-1);
+                break;
+            }
+        }
+    }
+
+    ~Helpers() {
+        work_.stop();
+        for (auto& thread : threads_) thread.join();
+    }
+    Helpers(const Helpers&) = delete;
+    Helpers& operator=(const Helpers&) = delete;
+
+private:
+    Work& work_;
+    std::vector<std::thread> threads_;
 };
 
 }  // namespace
@@ -160,23 +189,41 @@ void parallel_for(std::size_t n, std::size_t grain, const Execution& execution,
 
     Work work(n, grain, body);
     Watch watch(n, execution);
-    std::vector<std::thread> helpers;
-    helpers.reserve(num_helpers);
-    for (unsigned i = 0; i < num_helpers; ++i) {
-        work.count_helper(+1);
-        try {
-            helpers.emplace_back([&work] { work.run_all(); });
-        } catch (const std::system_error&) {
-            // No more threads to be had: those that started do the work.
-            work.count_helper(-1);
-            break;
-        }
+    {
+        const Helpers helpers(work, num_helpers);
+        while (work.run_one()) watch.poll(work);
+        while (!work.wait()) watch.poll(work);
     }
-    while (work.run_one()) watch.poll(work);
-    while (!work.wait()) watch.poll(work);
-    for (auto& helper : helpers) helper.join();
     work.rethrow();
     if (execution.progress) execution.progress(n, n);
+}
+
+void serial_for(std::size_t n, std::size_t grain, const Execution& execution,
+                const std::function<void(std::size_t, std::size_t)>& body) {
+    parallel_for(n, grain, execution.without_progress().on_one_thread(), body);
+}
+
+void for_each_block(std::size_t n, std::size_t most, const Execution& execution,
+                    const std::function<void(std::size_t, std::size_t, const Execution&)>& body) {
+    const std::size_t num_blocks = (n + most - 1) / most;
+    for (std::size_t block = 0; block < num_blocks; ++block) {
+        const std::size_t begin = block * n / num_blocks;
+        Execution part = execution;
+        if (execution.progress) {
+            part.progress = [&execution, begin, n](std::size_t done, std::size_t /*total*/) {
+                execution.progress(begin + done, n);
+            };
+        }
+        body(begin, (block + 1) * n / num_blocks, part);
+    }
+}
+
+void copy_bytes(std::byte* out, std::span<const std::byte> in, const Execution& execution) {
+    if (in.empty()) return;
+    parallel_for(in.size(), kCopiedBytes, execution.without_progress(),
+                 [&](std::size_t begin, std::size_t end) {
+                     std::memcpy(out + begin, in.data() + begin, end - begin);
+                 });
 }
 
 }  // namespace veilsum

@@ -6,6 +6,8 @@
 #include <new>
 #include <vector>
 
+#include "veilsum/base/parallel.hpp"
+
 namespace veilsum {
 
 /// Overwrites memory with zeros in a way the compiler may not remove.
@@ -51,5 +53,17 @@ struct WipingAllocator {
 /// A vector whose memory is zeroed before it returns to the system, on growth and on destruction.
 template <class T>
 using Secret = std::vector<T, WipingAllocator<T>>;
+
+/// Secret<T>(size), of whatever size stoppable.
+template <class T>
+Secret<T> make_secret(std::size_t size, const Execution& execution) {
+    constexpr std::size_t kPiece = (std::size_t{1} << 24) / sizeof(T);
+    if (size <= kPiece) return Secret<T>(size);
+    Secret<T> result;
+    result.reserve(size);
+    serial_for(size, kPiece, execution,
+               [&](std::size_t /*begin*/, std::size_t end) { result.resize(end); });
+    return result;
+}
 
 }  // namespace veilsum

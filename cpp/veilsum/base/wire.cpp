@@ -90,6 +90,12 @@ void Writer::u64(std::uint64_t value) { append_little_endian(data_, value); }
 void Writer::f64(double value) { u64(std::bit_cast<std::uint64_t>(value)); }
 void Writer::bytes(ByteView data) { data_.insert(data_.end(), data.begin(), data.end()); }
 
+void Writer::bytes(ByteView data, const Execution& execution) {
+    const std::size_t before = data_.size();
+    data_.resize(before + data.size());
+    copy_bytes(data_.data() + before, data, execution);
+}
+
 Bytes Writer::finish() && {
     const std::uint64_t body_bytes = data_.size() - kFrameBytes;
     for (std::size_t i = 0; i < 8; ++i)

@@ -3,19 +3,31 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "veilsum/base/parallel.hpp"
+
 namespace veilsum {
 
-/// Leaves new bytes as they are: results of many megabytes are written once, not twice.
+/// Leaves new bytes as they are: results of many megabytes are written once, not twice. Aligned for
+/// SIMD.
 struct UnfilledAllocator : std::allocator<std::byte> {
     template <class>
     struct rebind {
         using other = UnfilledAllocator;
     };
+    static constexpr std::align_val_t kAlignment{64};
+
+    static std::byte* allocate(std::size_t count) {
+        return static_cast<std::byte*>(::operator new(count, kAlignment));
+    }
+    static void deallocate(std::byte* data, std::size_t /*count*/) noexcept {
+        ::operator delete(data, kAlignment);
+    }
     static void construct(std::byte* /*p*/) noexcept {}
     template <class Value>
     static void construct(std::byte* p, Value&& value) noexcept {
@@ -64,6 +76,8 @@ public:
     void u64(std::uint64_t value);
     void f64(double value);
     void bytes(ByteView data);
+    /// The same for data of any length: Throws Error: cancelled.
+    void bytes(ByteView data, const Execution& execution);
 
     /// Writes the body length into the frame and hands the message over.
     Bytes finish() &&;

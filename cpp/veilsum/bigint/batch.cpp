@@ -46,6 +46,12 @@ void run_powers(std::size_t count, std::size_t multiplications, const Modulus& n
     run_with(n.kernel().scratch_bytes(n), count, multiplications, n, execution, body);
 }
 
+/// How many times longer a multiplication takes than at the usual sizes.
+std::size_t piece_scale(const Modulus& n) {
+    const std::size_t size = std::max<std::size_t>(1, n.bits() / kUsualBits);
+    return size * size;
+}
+
 /// How many groups of the kernel's lanes hold so many elements.
 std::size_t num_groups(std::size_t count, const Modulus& n) {
     return (count + n.kernel().num_lanes - 1) / n.kernel().num_lanes;
@@ -68,9 +74,8 @@ Secret<std::byte> one_inverse_vartime(const std::byte* x, std::int64_t r_power, 
 
 std::size_t piece_size(std::size_t count, std::size_t multiplications, const Modulus& n,
                        const Execution& execution) {
-    const std::size_t size = std::max<std::size_t>(1, n.bits() / kUsualBits);
     const std::size_t groups_of_one =
-        kMultiplicationsPerPiece / (size * size * std::max<std::size_t>(1, multiplications));
+        kMultiplicationsPerPiece / (piece_scale(n) * std::max<std::size_t>(1, multiplications));
     const std::size_t threads = num_threads(execution);
     const std::size_t fair_share = (num_groups(count, n) + threads - 1) / threads;
     const std::size_t groups = std::max<std::size_t>(1, std::min(groups_of_one, fair_share));
@@ -91,7 +96,10 @@ void mul(std::byte* out, Operand a, Operand b, std::size_t count, const Modulus&
 void mul_reduce(std::byte* out, Operand in, std::size_t num_terms, std::size_t term_stride_bytes,
                 std::size_t count, const Modulus& n, const Execution& execution) {
     const std::size_t groups = std::max<std::size_t>(1, num_groups(count, n));
-    const std::size_t parts = std::min(num_threads(execution) / groups, num_terms / kTermsPerPart);
+    const std::size_t most_terms = kMultiplicationsPerPiece / piece_scale(n);
+    const std::size_t parts =
+        std::max(std::min(num_threads(execution) / groups, num_terms / kTermsPerPart),
+                 (num_terms + most_terms - 1) / most_terms);
     if (parts < 2) {
         run_products(count, num_terms, n, execution,
                      [&](std::size_t begin, std::size_t end, std::byte* scratch) {
@@ -101,16 +109,20 @@ void mul_reduce(std::byte* out, Operand in, std::size_t num_terms, std::size_t t
                      });
         return;
     }
-    // Fewer positions than threads: these share the terms.
+    // Fewer positions than threads: these share the terms. Or so many terms that one position
+    // would take long: a call is stopped between pieces.
     const std::size_t row_bytes = count * n.element_bytes();
     Bytes partial(parts * row_bytes);
-    parallel_for(parts, 1, execution, [&](std::size_t part, std::size_t /*end*/) {
+    parallel_for(parts * groups, 1, execution, [&](std::size_t piece, std::size_t /*end*/) {
         Secret<std::byte> scratch(n.kernel().product_scratch_bytes(n));
+        const std::size_t part = piece / groups;
         const std::size_t begin = part * num_terms / parts;
         const std::size_t end = (part + 1) * num_terms / parts;
-        n.kernel().mul_reduce(partial.data() + part * row_bytes,
-                              {in.data + begin * term_stride_bytes, in.stride_bytes}, end - begin,
-                              term_stride_bytes, count, n, scratch.data());
+        const std::size_t first = piece % groups * n.kernel().num_lanes;
+        const Operand terms{in.data + begin * term_stride_bytes, in.stride_bytes};
+        n.kernel().mul_reduce(partial.data() + part * row_bytes + first * n.element_bytes(),
+                              terms.from(first), end - begin, term_stride_bytes,
+                              std::min(n.kernel().num_lanes, count - first), n, scratch.data());
     });
     mul_reduce(out, {partial.data(), n.element_bytes()}, parts, row_bytes, count, n,
                execution.without_progress());

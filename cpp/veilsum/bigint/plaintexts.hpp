@@ -14,7 +14,8 @@ namespace veilsum {
 /// one contiguous block that is wiped when it is freed.
 class Plaintexts {
 public:
-    Plaintexts(std::size_t size, std::size_t limbs_per_value);
+    /// Zeros. Throws Error: invalid_argument (no limbs), cancelled.
+    Plaintexts(std::size_t size, std::size_t limbs_per_value, const Execution& execution = {});
 
     std::size_t size() const noexcept { return size_; }
     std::size_t limbs_per_value() const noexcept { return limbs_per_value_; }

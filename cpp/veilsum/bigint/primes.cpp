@@ -5,12 +5,17 @@
 #include <vector>
 
 #include "veilsum/bigint/safe_prime_sieve.hpp"
+#include "veilsum/bigint/uniform_integer.hpp"
 #include "veilsum/rng/uniform.hpp"
 
 namespace veilsum {
 namespace {
 
-constexpr int kPrimalityRounds = 40;
+// For which mpz_probab_prime_p is the test of Baillie, Pomerance, Selfridge and Wagstaff.
+constexpr int kBpswRounds = 24;
+constexpr std::size_t kMillerRabinRounds = 16;
+// Without a composite number that passes the first test.
+constexpr std::size_t kSmallBits = 64;
 constexpr unsigned long kTrialDivisionBound = 4096;
 constexpr std::size_t kCandidatesPerRound = 16;
 
@@ -32,15 +37,40 @@ bool has_small_factor(const Integer& p, const Integer& primorial) {
     return !(gcd(p, primorial) == Integer(1));
 }
 
-bool passes(const Integer& p, int num_rounds) {
-    return mpz_probab_prime_p(p.get(), num_rounds) != 0;
+bool passes_bpsw(const Integer& p) { return mpz_probab_prime_p(p.get(), kBpswRounds) != 0; }
+
+/// The test of Miller and Rabin with a random base. Requires an odd p > 4.
+bool passes_miller_rabin(const Integer& p, RandomSource& random) {
+    const Integer minus_one = p - 1;
+    Integer base = uniform_integer(p - 3, random);  // Bases are 2 to p - 2.
+    mpz_add_ui(base.get(), base.get(), 2);
+    const mp_bitcnt_t num_squarings = mpz_scan1(minus_one.get(), 0);
+    Integer x;
+    mpz_fdiv_q_2exp(x.get(), minus_one.get(), num_squarings);
+    mpz_powm(x.get(), base.get(), x.get(), p.get());
+    if (x == Integer(1) || x == minus_one) return true;
+    for (mp_bitcnt_t i = 1; i < num_squarings; ++i) {
+        x = x * x % p;
+        if (x == minus_one) return true;
+    }
+    return false;
 }
 
-bool is_prime_of_kind(const Integer& p, PrimeKind kind) {
-    if (kind == PrimeKind::blum) return passes(p, kPrimalityRounds);
-    // One quick test of each first: nearly all candidates fail it.
-    return passes(half(p), 1) && passes(p, 1) && passes(half(p), kPrimalityRounds) &&
-           passes(p, kPrimalityRounds);
+/// What is left of the whole test for a p that passed the first one. The rounds are pieces of work:
+/// each takes a sixth of a second for the largest primes.
+bool passes_all_rounds(const Integer& p, const Execution& execution) {
+    if (p.bit_length() <= kSmallBits) return true;
+    std::atomic<bool> has_passed{true};
+    parallel_for(kMillerRabinRounds, 1, execution, [&](std::size_t, std::size_t) {
+        Csprng random;
+        if (!passes_miller_rabin(p, random)) has_passed = false;
+    });
+    return has_passed;
+}
+
+/// The first test of all. Nearly all candidates fail it.
+bool may_be_prime_of_kind(const Integer& p, PrimeKind kind) {
+    return (kind == PrimeKind::blum || passes_bpsw(half(p))) && passes_bpsw(p);
 }
 
 Integer random_candidate(std::size_t num_bits, RandomSource& random) {
@@ -84,13 +114,17 @@ std::optional<Integer> first_prime(std::vector<Integer> candidates, PrimeKind ki
                                    const Execution& execution) {
     std::atomic<std::size_t> first{candidates.size()};
     parallel_for(candidates.size(), 1, execution, [&](std::size_t i, std::size_t) {
-        if (i > first.load() || !is_prime_of_kind(candidates[i], kind)) return;
+        if (i > first.load() || !may_be_prime_of_kind(candidates[i], kind)) return;
         std::size_t current = first.load();
         while (i < current && !first.compare_exchange_weak(current, i)) {
         }
     });
     if (first == candidates.size()) return std::nullopt;
-    return std::move(candidates[first]);
+    Integer& p = candidates[first];
+    // No composite number is known that would fail here only.
+    if (kind == PrimeKind::safe && !passes_all_rounds(half(p), execution)) return std::nullopt;
+    if (!passes_all_rounds(p, execution)) return std::nullopt;
+    return std::move(p);
 }
 
 Integer random_blum_prime(std::size_t num_bits, const Execution& execution) {
@@ -114,7 +148,9 @@ Integer random_safe_prime(std::size_t num_bits, const Execution& execution) {
 
 }  // namespace
 
-bool is_probable_prime(const Integer& p) { return passes(p, kPrimalityRounds); }
+bool is_probable_prime(const Integer& p, const Execution& execution) {
+    return passes_bpsw(p) && passes_all_rounds(p, execution.without_progress());
+}
 
 Integer random_prime(std::size_t num_bits, PrimeKind kind, const Execution& execution) {
     // How far a search has come cannot be told.

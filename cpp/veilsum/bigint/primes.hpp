@@ -18,12 +18,13 @@ enum class PrimeKind {
 /// in a window on average (0.34 at 1024 bits, 0.15 at 1536), no one is more than L/(1 - exp(-L))
 /// times as likely as the average one: that is less than a quarter of a bit of min-entropy.
 ///
-/// Primality: Baillie-PSW and Miller-Rabin with random bases, as mpz_probab_prime_p(p, 40); of a
-/// safe prime, both p and (p - 1)/2. Requires num_bits >= 16. Variable time. Throws Error:
-/// cancelled, entropy.
+/// Primality: as is_probable_prime; of a safe prime, both p and (p - 1)/2. Requires num_bits >= 16.
+/// Variable time. Throws Error: cancelled, entropy.
 Integer random_prime(std::size_t num_bits, PrimeKind kind, const Execution& execution);
 
-/// mpz_probab_prime_p with the same number of rounds.
-bool is_probable_prime(const Integer& p);
+/// Baillie-PSW, which no known composite number passes and none below 2^64 does, then 16 rounds of
+/// Miller-Rabin with random bases, each of which a composite number passes with probability 1/4 at
+/// most. Throws Error: cancelled, entropy.
+bool is_probable_prime(const Integer& p, const Execution& execution);
 
 }  // namespace veilsum

@@ -9,21 +9,25 @@ namespace veilsum {
 /// One thread at a time may use it.
 class CiphertextSum {
 public:
-    /// Begins with one batch.
-    explicit CiphertextSum(const Ciphertexts& first);
+    /// Begins with one batch. Throws Error: cancelled.
+    CiphertextSum(const Ciphertexts& first, const Execution& execution);
 
-    /// Adds a batch. Not to be cancelled half-way: it takes a microsecond or less a ciphertext.
-    /// Throws Error, which leaves the sum as it was: key_mismatch, invalid_argument (shapes).
-    void add(const Ciphertexts& batch);
+    /// Adds a batch, in place, and not to be cancelled; but one that would take about half a second
+    /// or more is added to a copy. Throws Error, which leaves the sum as it was: key_mismatch,
+    /// invalid_argument (shapes), cancelled. Cost: a microsecond or less a ciphertext.
+    void add(const Ciphertexts& batch, const Execution& execution);
 
-    /// The sum so far.
-    Ciphertexts total() const;
+    /// The sum so far. Throws Error: cancelled.
+    Ciphertexts total(const Execution& execution) const;
 
 private:
+    void multiply(Bytes& lanes, const Ciphertexts& batch, const Execution& execution) const;
+    bool is_short() const;
+
     PublicKey key_;
     Ciphertexts::Shape shape_;
     std::size_t size_;
-    Secret<std::byte> lanes_;
+    Bytes lanes_;
     std::int64_t exponent_;
 };
 

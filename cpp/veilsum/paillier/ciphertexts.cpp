@@ -1,6 +1,8 @@
 #include "veilsum/paillier/ciphertexts.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <cstring>
 #include <string>
 
 #include "veilsum/base/error.hpp"
@@ -14,6 +16,10 @@ namespace {
 
 // Beyond this, e is brought back to 0, so that sums of exponents stay far from overflow.
 constexpr std::int64_t kMaxExponent = std::int64_t{1} << 30;
+
+// Some milliseconds.
+constexpr std::size_t kScalarsPerPiece = 1 << 14;
+constexpr std::size_t kCopiedPerPiece = 1 << 12;
 
 [[noreturn]] void invalid_argument(const std::string& message) {
     throw Error(Errc::invalid_argument, message);
@@ -29,28 +35,30 @@ std::string describe(const Ciphertexts::Shape& shape) {
 
 /// size() scalars or one, as magnitudes and signs.
 struct Scalars {
-    Scalars(const Plaintexts& values, std::size_t size) {
+    Scalars(const Plaintexts& values, std::size_t size, const Execution& execution) {
         if (values.size() != size && values.size() != 1) {
             invalid_argument(std::to_string(values.size()) + " plaintexts do not match " +
                              std::to_string(size) + " ciphertexts");
         }
         num_limbs = values.limbs_per_value();
-        magnitudes.resize(size * num_limbs);
-        negative.resize(size);
+        magnitudes = make_secret<Limb>(size * num_limbs, execution);
+        negative = make_secret<Limb>(size, execution);
         Secret<Limb> all(num_limbs);
-        for (std::size_t i = 0; i < size; ++i) {
-            const std::size_t source = values.size() == 1 ? 0 : i;
-            const Limb mask = values.sign_mask(source);
-            Limb carry = mask & 1;
-            for (std::size_t j = 0; j < num_limbs; ++j) {
-                const Limb limb = (values[source][j] ^ mask) + carry;
-                carry &= static_cast<Limb>(limb == 0);
-                magnitudes[i * num_limbs + j] = limb;
-                all[j] |= limb;
+        serial_for(size, kScalarsPerPiece, execution, [&](std::size_t begin, std::size_t end) {
+            for (std::size_t i = begin; i < end; ++i) {
+                const std::size_t source = values.size() == 1 ? 0 : i;
+                const Limb mask = values.sign_mask(source);
+                Limb carry = mask & 1;
+                for (std::size_t j = 0; j < num_limbs; ++j) {
+                    const Limb limb = (values[source][j] ^ mask) + carry;
+                    carry &= static_cast<Limb>(limb == 0);
+                    magnitudes[i * num_limbs + j] = limb;
+                    all[j] |= limb;
+                }
+                negative[i] = mask;
+                any_negative |= mask;
             }
-            negative[i] = mask;
-            any_negative |= mask;
-        }
+        });
         // The longest magnitude: public, as documented.
         num_bits = limbs::bit_length_vartime(all.data(), num_limbs);
     }
@@ -75,29 +83,55 @@ Ciphertexts::Ciphertexts(PublicKey key, Shape shape, Bytes elements, std::int64_
     : key_(std::move(key)),
       shape_(std::move(shape)),
       size_(1),
-      elements_(std::move(elements)),
+      elements_(std::make_shared<const Bytes>(std::move(elements))),
       exponent_(exponent) {
     if (shape_.empty() || shape_.size() > 2) {
         invalid_argument("ciphertexts have one or two dimensions");
     }
     for (const std::size_t length : shape_) size_ *= length;
-    if (elements_.size() != size_ * key_.modulus().element_bytes()) {
+    if (size_ == 0 && std::ranges::max(shape_) > kMostEmptyRows) {
+        invalid_argument("CT4: a matrix of no ciphertexts has at most 2^20 rows or columns, not " +
+                         std::to_string(std::ranges::max(shape_)));
+    }
+    if (elements_->size() != size_ * key_.modulus().element_bytes()) {
         invalid_argument("the shape " + describe(shape_) + " does not match the number of values");
     }
 }
 
 void Ciphertexts::require_same_key(const Ciphertexts& other) const {
-    if (!(key_ == other.key_)) {
-        throw Error(Errc::key_mismatch, "the ciphertexts were made under different keys");
+    if (!key_.has_modulus_of(other.key_)) {
+        throw Error(Errc::key_mismatch,
+                    "the ciphertexts were made under different keys: their moduli differ");
     }
+}
+
+bool Ciphertexts::is_same(const Ciphertexts& other, const Execution& execution) const {
+    if (!key_.has_modulus_of(other.key_) || shape_ != other.shape_) return false;
+    const Ciphertexts a = normalise(execution);
+    const Ciphertexts b = other.normalise(execution);
+    const std::size_t bytes = key_.modulus().element_bytes();
+    std::atomic<bool> differs{false};
+    parallel_for(size_, kCopiedPerPiece, execution, [&](std::size_t begin, std::size_t end) {
+        if (std::memcmp(a.elements_->data() + begin * bytes, b.elements_->data() + begin * bytes,
+                        (end - begin) * bytes) != 0) {
+            differs = true;
+        }
+    });
+    return !differs;
+}
+
+Ciphertexts Ciphertexts::zeros(Shape shape, const Execution& execution) const {
+    std::size_t size = 1;
+    for (const std::size_t length : shape) size *= length;
+    return encrypt(Plaintexts(size, 1, execution), std::move(shape), key_, nullptr, execution);
 }
 
 Ciphertexts Ciphertexts::normalise(const Execution& execution) const {
     if (exponent_ == 0) return *this;
     const Modulus& n = key_.modulus();
     const auto factor = n.r_power(exponent_ + 1);
-    Bytes out(elements_.size());
-    batch::mul(out.data(), {elements_.data(), n.element_bytes()}, {factor.data(), 0}, size_, n,
+    Bytes out(elements_->size());
+    batch::mul(out.data(), {elements_->data(), n.element_bytes()}, {factor.data(), 0}, size_, n,
                execution);
     return {key_, shape_, std::move(out)};
 }
@@ -109,13 +143,15 @@ Ciphertexts Ciphertexts::add(const Ciphertexts& other, const Execution& executio
                          " cannot be added");
     }
     if (std::abs(exponent_) > kMaxExponent) return normalise(execution).add(other, execution);
-    if (std::abs(other.exponent_) > kMaxExponent) return other.add(*this, execution);
+    if (std::abs(other.exponent_) > kMaxExponent) {
+        return add(other.normalise(execution), execution);
+    }
     const Modulus& n = key_.modulus();
     const Ciphertexts& larger = size_ == 1 ? other : *this;
     const auto operand = [&](const Ciphertexts& c) {
-        return Operand{c.elements_.data(), c.size_ == 1 ? 0 : n.element_bytes()};
+        return Operand{c.elements_->data(), c.size_ == 1 ? 0 : n.element_bytes()};
     };
-    Bytes out(larger.elements_.size());
+    Bytes out(larger.elements_->size());
     batch::mul(out.data(), operand(*this), operand(other), larger.size_, n, execution);
     return {key_, larger.shape_, std::move(out), exponent_ + other.exponent_ + 1};
 }
@@ -123,8 +159,8 @@ Ciphertexts Ciphertexts::add(const Ciphertexts& other, const Execution& executio
 // (D*R^e)^-1 = (D^-1 * R^(-2e)) * R^e: inverses keep the exponent, so that ciphertext and inverse
 // can be selected between. Ciphertexts are public, so the time may depend on them.
 Ciphertexts Ciphertexts::inverse(const Execution& execution) const {
-    Bytes out(elements_.size());
-    batch::inverse_vartime(out.data(), elements_.data(), size_, -2 * exponent_, key_.modulus(),
+    Bytes out(elements_->size());
+    batch::inverse_vartime(out.data(), elements_->data(), size_, -2 * exponent_, key_.modulus(),
                            execution);
     return {key_, shape_, std::move(out), exponent_};
 }
@@ -143,30 +179,35 @@ Ciphertexts Ciphertexts::add(const Plaintexts& plaintexts, const Execution& exec
     }
     const Modulus& n = key_.modulus();
     require_representable(plaintexts, n, execution.without_progress());
-    Bytes out(elements_.size());
-    batch::add_plain(out.data(), {elements_.data(), n.element_bytes()}, signed_operand(plaintexts),
+    Bytes out(elements_->size());
+    batch::add_plain(out.data(), {elements_->data(), n.element_bytes()}, signed_operand(plaintexts),
                      size_, n, execution);
     return {key_, shape_, std::move(out), exponent_};
 }
 
 Ciphertexts Ciphertexts::power(const Plaintexts& plaintexts, bool inverts_always,
                                const Execution& execution) const {
-    const Scalars scalars(plaintexts, size_);
     const Modulus& n = key_.modulus();
+    require_representable(plaintexts, n, execution.without_progress(), "a scalar");
+    const Scalars scalars(plaintexts, size_, execution);
     const std::size_t bytes = n.element_bytes();
-    const std::byte* bases = elements_.data();
+    const std::byte* bases = elements_->data();
     Secret<std::byte> selected;
     if (inverts_always || scalars.any_negative != 0) {
         const Ciphertexts inverses = inverse(execution.without_progress());
-        selected.resize(elements_.size());
-        for (std::size_t i = 0; i < size_; ++i) {
-            select_by_sign(selected.data() + i * bytes, bases + i * bytes,
-                           inverses.elements_.data() + i * bytes, scalars.negative[i], bytes);
-        }
+        selected = make_secret<std::byte>(elements_->size(), execution);
+        parallel_for(size_, kCopiedPerPiece, execution.without_progress(),
+                     [&](std::size_t begin, std::size_t end) {
+                         for (std::size_t i = begin; i < end; ++i) {
+                             select_by_sign(selected.data() + i * bytes, bases + i * bytes,
+                                            inverses.elements_->data() + i * bytes,
+                                            scalars.negative[i], bytes);
+                         }
+                     });
         bases = selected.data();
     }
     const auto to_montgomery = n.r_power(exponent_ + 2);
-    Bytes out(elements_.size());
+    Bytes out(elements_->size());
     batch::pow_each(out.data(), {bases, bytes}, to_montgomery.data(), scalars.magnitudes.data(),
                     scalars.num_limbs, scalars.num_bits, size_, n, execution);
     return {key_, shape_, std::move(out)};
@@ -187,7 +228,10 @@ Ciphertexts Ciphertexts::sum(std::optional<std::size_t> axis, const Execution& e
         invalid_argument("axis " + std::to_string(*axis) + " is out of range for shape " +
                          describe(shape_));
     }
-    if (size_ == 0) invalid_argument("there are no ciphertexts to add up");
+    if (size_ == 0) {
+        if (!axis || shape_.size() == 1) return zeros({1}, execution);
+        return zeros({shape_[1 - *axis]}, execution);
+    }
     const Modulus& n = key_.modulus();
     const std::size_t bytes = n.element_bytes();
     const auto result = [&](Shape shape, Bytes out, std::size_t num_terms) {
@@ -196,37 +240,53 @@ Ciphertexts Ciphertexts::sum(std::optional<std::size_t> axis, const Execution& e
     };
     if (!axis || shape_.size() == 1) {
         Bytes out(bytes);
-        batch::product(out.data(), elements_.data(), size_, n, execution);
+        batch::product(out.data(), elements_->data(), size_, n, execution);
         return result({1}, std::move(out), size_);
     }
     const std::size_t num_rows = shape_[0];
     const std::size_t num_columns = shape_[1];
     if (*axis == 0) {
         Bytes out(num_columns * bytes);
-        batch::mul_reduce(out.data(), {elements_.data(), bytes}, num_rows, num_columns * bytes,
+        batch::mul_reduce(out.data(), {elements_->data(), bytes}, num_rows, num_columns * bytes,
                           num_columns, n, execution);
         return result({num_columns}, std::move(out), num_rows);
     }
     Bytes out(num_rows * bytes);
-    batch::mul_reduce(out.data(), {elements_.data(), num_columns * bytes}, num_columns, bytes,
+    batch::mul_reduce(out.data(), {elements_->data(), num_columns * bytes}, num_columns, bytes,
                       num_rows, n, execution);
     return result({num_rows}, std::move(out), num_columns);
 }
 
 Ciphertexts Ciphertexts::rerandomise(const Execution& execution) const {
-    const auto randomisers = fresh_randomisers(size_, key_, execution);
-    const Ciphertexts zeros(key_, shape_,
-                            {randomisers.elements.begin(), randomisers.elements.end()});
-    return add(zeros, execution.without_progress());
+    if (std::abs(exponent_) > kMaxExponent) return normalise(execution).rerandomise(execution);
+    const Modulus& n = key_.modulus();
+    const std::size_t bytes = n.element_bytes();
+    Bytes out(elements_->size());
+    for_each_block(size_, kRandomisersPerBlock, execution,
+                   [&](std::size_t begin, std::size_t end, const Execution& part) {
+                       const auto randomisers = fresh_randomisers(end - begin, key_, part);
+                       batch::mul(out.data() + begin * bytes,
+                                  {elements_->data() + begin * bytes, bytes},
+                                  {randomisers.elements.data(), bytes}, end - begin, n,
+                                  part.without_progress());
+                   });
+    return {key_, shape_, std::move(out), exponent_ + 1};
 }
 
-Ciphertexts Ciphertexts::take(const std::vector<std::size_t>& positions, Shape shape) const {
+Ciphertexts Ciphertexts::take(std::span<const std::int64_t> positions, Shape shape,
+                              const Execution& execution) const {
     const std::size_t bytes = key_.modulus().element_bytes();
     Bytes out(positions.size() * bytes);
-    for (std::size_t i = 0; i < positions.size(); ++i) {
-        if (positions[i] >= size_) invalid_argument("a position lies outside the ciphertexts");
-        std::copy_n(elements_.data() + positions[i] * bytes, bytes, out.data() + i * bytes);
-    }
+    parallel_for(
+        positions.size(), kCopiedPerPiece, execution, [&](std::size_t begin, std::size_t end) {
+            for (std::size_t i = begin; i < end; ++i) {
+                const auto position = static_cast<std::size_t>(positions[i]);
+                if (position >= size_) {
+                    invalid_argument("a position lies outside the ciphertexts");
+                }
+                std::copy_n(elements_->data() + position * bytes, bytes, out.data() + i * bytes);
+            }
+        });
     return {key_, std::move(shape), std::move(out), exponent_};
 }
 
@@ -236,6 +296,7 @@ Ciphertexts Ciphertexts::concatenate(const std::vector<Ciphertexts>& parts,
     const Ciphertexts& first = parts.front();
     Shape shape = first.shape_;
     shape[0] = 0;
+    std::size_t num_elements = 0;
     bool same_exponent = true;
     for (const Ciphertexts& part : parts) {
         first.require_same_key(part);
@@ -245,12 +306,15 @@ Ciphertexts Ciphertexts::concatenate(const std::vector<Ciphertexts>& parts,
                              " cannot be concatenated");
         }
         shape[0] += part.shape_[0];
+        num_elements += part.size_;
         same_exponent = same_exponent && part.exponent_ == first.exponent_;
     }
-    Bytes out;
+    Bytes out(num_elements * first.key_.modulus().element_bytes());
+    std::byte* next = out.data();
     for (const Ciphertexts& part : parts) {
-        const Bytes elements = same_exponent ? part.elements_ : part.normalise(execution).elements_;
-        out.insert(out.end(), elements.begin(), elements.end());
+        const Ciphertexts same = same_exponent ? part : part.normalise(execution);
+        copy_bytes(next, same.elements(), execution);
+        next += same.elements().size();
     }
     return {first.key_, std::move(shape), std::move(out), same_exponent ? first.exponent_ : 0};
 }

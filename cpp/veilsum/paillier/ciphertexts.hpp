@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "veilsum/base/parallel.hpp"
@@ -10,11 +12,15 @@
 
 namespace veilsum {
 
-/// A vector or matrix of Paillier ciphertexts under one key. Immutable.
+/// A vector or matrix of Paillier ciphertexts under one key. Immutable; copies share the elements.
 ///
 /// In memory: the wire bytes, canonical base-n digits of each ciphertext in row-major order, and
 /// one small integer e: element D stands for the ciphertext D * R^e mod n^2 (R of the running
 /// kernel), so that adding two batches is one multiplication each and no conversion.
+///
+/// A matrix of no ciphertexts has kMostEmptyRows rows and columns at most (CT4): its shape costs
+/// its sender nothing, and a reader memory. Operands are under one modulus, whatever the forms of
+/// their keys; a result has the key of `*this`.
 ///
 /// Every element is a unit modulo n^2 with digits below n (CT1, CT2 of docs/validation.md).
 /// Results of operations are not rerandomised: c - c, 0 * c or a product with secret scalars show
@@ -23,6 +29,7 @@ namespace veilsum {
 class Ciphertexts {
 public:
     using Shape = std::vector<std::size_t>;  // One or two dimensions.
+    static constexpr std::size_t kMostEmptyRows = std::size_t{1} << 20;
 
     /// Takes elements that the caller made, e.g. by encrypting.
     Ciphertexts(PublicKey key, Shape shape, Bytes elements, std::int64_t exponent = 0);
@@ -30,7 +37,6 @@ public:
     /// Reads ciphertexts sent by someone else, encrypted under `key`.
     /// Throws Error: malformed (CT4), key_mismatch (CT3), invalid_ciphertext (CT1, CT2).
     static Ciphertexts from_bytes(ByteView wire, const PublicKey& key, const Execution& execution);
-    /// Throws Error: invalid_argument (CT4: a matrix of no ciphertexts).
     Bytes to_bytes(const Execution& execution) const;
 
     /// From and to classic integers modulo n^2, as other Paillier libraries and ISO/IEC 18033-6
@@ -38,6 +44,9 @@ public:
     static Ciphertexts from_integers(const std::vector<Integer>& values, Shape shape,
                                      const PublicKey& key, const Execution& execution);
     std::vector<Integer> to_integers(const Execution& execution) const;
+
+    /// Whether they are the same ciphertexts, in the same shape and under the same modulus.
+    bool is_same(const Ciphertexts& other, const Execution& execution) const;
 
     const PublicKey& key() const noexcept { return key_; }
     const Shape& shape() const noexcept { return shape_; }
@@ -50,17 +59,19 @@ public:
     /// Shapes must match, or one of the two hold a single value.
     Ciphertexts add(const Plaintexts& plaintexts, const Execution& execution) const;
 
-    /// Multiplies plaintext i by scalars[i] (or by the only scalar). Constant time in the scalars;
-    /// the largest bit length among them is public. Cost: about one squaring a bit.
+    /// Multiplies plaintext i by scalars[i] (or by the only scalar), in (-n/2, n/2). Constant time
+    /// in the scalars; the largest bit length among them is public. Cost: about one squaring a bit.
     Ciphertexts multiply(const Plaintexts& scalars, const Execution& execution) const;
     /// As multiply, in time that depends on the scalars' signs and on the longest scalar.
     Ciphertexts multiply_vartime(const Plaintexts& scalars, const Execution& execution) const;
 
-    /// The sum over one axis, or over everything. An empty sum is refused: invalid_argument.
+    /// The sum over one axis, or over everything. An empty sum is a fresh encryption of 0: a
+    /// trivial one would show itself.
     Ciphertexts sum(std::optional<std::size_t> axis, const Execution& execution) const;
 
-    /// The product of a plaintext matrix of num_rows rows with this vector or matrix, which has as
-    /// many rows as the plaintexts have columns. Constant time in the plaintexts, signs included;
+    /// The product of a plaintext matrix of num_rows rows, of values in (-n/2, n/2), with this
+    /// vector or matrix, which has as many rows as the plaintexts have columns; of no columns fresh
+    /// encryptions of 0. Constant time in the plaintexts, signs included;
     /// the largest bit length among them is public.
     /// Cost: docs/kernels.md; about a multiplication for four bits of each plaintext.
     Ciphertexts matrix_product(const Plaintexts& matrix, std::size_t num_rows,
@@ -73,7 +84,8 @@ public:
     Ciphertexts rerandomise(const Execution& execution) const;
 
     /// The ciphertexts at those positions (row-major), in a new shape.
-    Ciphertexts take(const std::vector<std::size_t>& positions, Shape shape) const;
+    Ciphertexts take(std::span<const std::int64_t> positions, Shape shape,
+                     const Execution& execution) const;
     /// Joins along the first axis. Requires at least one part.
     static Ciphertexts concatenate(const std::vector<Ciphertexts>& parts,
                                    const Execution& execution);
@@ -81,11 +93,12 @@ public:
     /// Brings e to 0, so that elements are the ciphertexts themselves. One multiplication each,
     /// none if e is 0 already.
     Ciphertexts normalise(const Execution& execution) const;
-    const Bytes& elements() const noexcept { return elements_; }
+    const Bytes& elements() const noexcept { return *elements_; }
     std::int64_t exponent() const noexcept { return exponent_; }
 
 private:
     void require_same_key(const Ciphertexts& other) const;
+    Ciphertexts zeros(Shape shape, const Execution& execution) const;
     Ciphertexts inverse(const Execution& execution) const;
     Ciphertexts matrix_product(const Plaintexts& matrix, std::size_t num_rows, bool is_public,
                                const Execution& execution) const;
@@ -95,7 +108,7 @@ private:
     PublicKey key_;
     Shape shape_;
     std::size_t size_;
-    Bytes elements_;
+    std::shared_ptr<const Bytes> elements_;
     std::int64_t exponent_;
 };
 

@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::uint8_t kWireVersion = 1;
 
+// Some milliseconds.
+constexpr std::size_t kIntegersPerPiece = 1 << 12;
+
 [[noreturn]] void malformed(const std::string& message) { throw Error(Errc::malformed, message); }
 
 /// a * b, refusing what does not fit.
@@ -24,24 +27,21 @@ std::size_t checked_product(std::size_t a, std::size_t b) {
 }  // namespace
 
 Bytes Ciphertexts::to_bytes(const Execution& execution) const {
-    if (size_ == 0 && shape_.size() == 2) {
-        throw Error(Errc::invalid_argument, "CT4: a matrix without ciphertexts has no wire form");
-    }
     Writer writer(WireKind::ciphertexts, kWireVersion);
     writer.bytes(key_.fingerprint());
     writer.u8(static_cast<std::uint8_t>(shape_.size()));
     for (const std::size_t length : shape_) writer.u64(length);
-    writer.bytes(exponent_ == 0 ? elements_ : normalise(execution).elements_);
+    writer.bytes(normalise(execution).elements(), execution);
     return std::move(writer).finish();
 }
 
 Ciphertexts Ciphertexts::from_bytes(ByteView wire, const PublicKey& key,
                                     const Execution& execution) {
     Reader reader(wire, WireKind::ciphertexts, kWireVersion);
-    const ByteView fingerprint = reader.bytes(key.fingerprint().size());
-    if (!std::ranges::equal(fingerprint, key.fingerprint())) {
+    if (!key.is_named_by(reader.bytes(key.fingerprint().size()))) {
         throw Error(Errc::key_mismatch,
-                    "CT3: the ciphertexts were made under another key than the one given");
+                    "CT3: the ciphertexts were made under a key with another modulus than the one "
+                    "given");
     }
     const std::size_t num_dimensions = reader.u8();
     if (num_dimensions < 1 || num_dimensions > 2) {
@@ -58,12 +58,15 @@ Ciphertexts Ciphertexts::from_bytes(ByteView wire, const PublicKey& key,
         malformed("CT4: the announced shape asks for " + std::to_string(size_bytes) +
                   " bytes, but " + std::to_string(reader.remaining()) + " follow");
     }
-    // Its rows would cost the reader memory and the sender nothing.
-    if (size_bytes == 0 && num_dimensions == 2) malformed("CT4: a matrix without ciphertexts");
+    if (size_bytes == 0 && std::ranges::max(shape) > kMostEmptyRows) {
+        malformed("CT4: a matrix of no ciphertexts announces more than 2^20 rows or columns");
+    }
     const ByteView elements = reader.bytes(size_bytes);
     reader.finish();
     validate_ciphertexts(elements, key.modulus(), execution);
-    return {key, std::move(shape), Bytes(elements.begin(), elements.end())};
+    Bytes own(elements.size());
+    copy_bytes(own.data(), elements, execution);
+    return {key, std::move(shape), std::move(own)};
 }
 
 Ciphertexts Ciphertexts::from_integers(const std::vector<Integer>& values, Shape shape,
@@ -71,15 +74,16 @@ Ciphertexts Ciphertexts::from_integers(const std::vector<Integer>& values, Shape
     const Modulus& n = key.modulus();
     const Integer modulus = n.n_integer();
     const Integer squared = modulus * modulus;
-    Bytes elements;
-    elements.reserve(values.size() * n.element_bytes());
-    for (const Integer& value : values) {
-        if (mpz_cmp(value.get(), squared.get()) >= 0) {
-            throw Error(Errc::invalid_ciphertext, "CT1: a ciphertext is not below n^2");
-        }
-        const auto element = n.element(value);
-        elements.insert(elements.end(), element.begin(), element.end());
-    }
+    Bytes elements(values.size() * n.element_bytes());
+    parallel_for(
+        values.size(), kIntegersPerPiece, execution, [&](std::size_t begin, std::size_t end) {
+            for (std::size_t i = begin; i < end; ++i) {
+                if (mpz_cmp(values[i].get(), squared.get()) >= 0) {
+                    throw Error(Errc::invalid_ciphertext, "CT1: a ciphertext is not below n^2");
+                }
+                std::ranges::copy(n.element(values[i]), elements.data() + i * n.element_bytes());
+            }
+        });
     validate_ciphertexts(elements, n, execution);
     return {key, std::move(shape), std::move(elements)};
 }
@@ -89,9 +93,11 @@ std::vector<Integer> Ciphertexts::to_integers(const Execution& execution) const 
     const Ciphertexts normal = normalise(execution);
     std::vector<Integer> values;
     values.reserve(size_);
-    for (std::size_t i = 0; i < size_; ++i) {
-        values.push_back(n.integer(normal.elements_.data() + i * n.element_bytes()));
-    }
+    serial_for(size_, kIntegersPerPiece, execution, [&](std::size_t begin, std::size_t end) {
+        for (std::size_t i = begin; i < end; ++i) {
+            values.push_back(n.integer(normal.elements().data() + i * n.element_bytes()));
+        }
+    });
     return values;
 }
 

@@ -117,8 +117,9 @@ Combination::Combination(const ThresholdKey& key, const Ciphertexts& ciphertexts
     : key_(key),
       ciphertexts_(ciphertexts.normalise(execution.without_progress())),
       context_(context.begin(), context.end()) {
-    if (!(ciphertexts.key() == key.public_key())) {
-        throw Error(Errc::key_mismatch, "the ciphertexts were made under another key");
+    if (!ciphertexts.key().has_modulus_of(key.public_key())) {
+        throw Error(Errc::key_mismatch,
+                    "the ciphertexts were made under another key: its modulus differs");
     }
 }
 
@@ -192,7 +193,7 @@ Plaintexts Combination::open(const Execution& execution) const {
                             " partial decryptions; the threshold is " + std::to_string(threshold));
         }
     }
-    Plaintexts plaintexts(ciphertexts_.size(), key_.modulus().num_limbs());
+    Plaintexts plaintexts(ciphertexts_.size(), key_.modulus().num_limbs(), execution);
     for (const Segment& segment : parts) {
         const Bytes roots = interpolate(key_, powers_of(segment.partials, threshold, segment.begin),
                                         segment.end - segment.begin, 0, execution);
@@ -258,7 +259,7 @@ Plaintexts combine_unproved(const ThresholdKey& key, const Ciphertexts& cipherte
         given.push_back({partial.holder, partial.elements.data()});
     }
     if (given.empty()) invalid_argument("there is nothing to combine");
-    Plaintexts plaintexts(partials[0].size(), key.modulus().num_limbs());
+    Plaintexts plaintexts(partials[0].size(), key.modulus().num_limbs(), execution);
     const Bytes roots = interpolate(key, given, plaintexts.size(), 0, execution);
     const Ciphertexts normal = ciphertexts.normalise(execution.without_progress());
     const Bytes powers = powers_of_plaintexts(key, normal.elements().data(), roots, execution);

@@ -10,24 +10,16 @@
 #include "veilsum/base/error.hpp"
 #include "veilsum/bigint/batch.hpp"
 #include "veilsum/bigint/primes.hpp"
-#include "veilsum/rng/uniform.hpp"
+#include "veilsum/bigint/uniform_integer.hpp"
 
 namespace veilsum {
 namespace {
 
-Integer uniform_integer(const Integer& bound, RandomSource& random) {
-    Secret<Limb> limbs(bound.num_limbs());
-    Secret<Limb> drawn(limbs.size());
-    bound.to_limbs(limbs);
-    uniform_below(drawn, limbs, random);
-    return Integer::from_limbs(drawn);
-}
-
 /// p' of p = 2p' + 1.
-Integer checked_half(const Integer& p, std::size_t num_holders) {
+Integer checked_half(const Integer& p, std::size_t num_holders, const Execution& execution) {
     Integer half;
     mpz_fdiv_q_2exp(half.get(), p.get(), 1);
-    if (!is_probable_prime(half) || mpz_cmp_ui(half.get(), num_holders) <= 0) {
+    if (!is_probable_prime(half, execution) || mpz_cmp_ui(half.get(), num_holders) <= 0) {
         throw Error(Errc::invalid_key,
                     "SH4: a key to be shared has safe primes p and q, with (p-1)/2 and (q-1)/2 "
                     "above the number of holders; make it with generate_key(safe_primes=True)");
@@ -50,12 +42,13 @@ struct Polynomial {
     }
 };
 
-Polynomial random_polynomial(const SecretKey& secret, const SharePolicy& policy) {
+Polynomial random_polynomial(const SecretKey& secret, const SharePolicy& policy,
+                             const Execution& execution) {
     const Secret<std::byte> primes = secret.to_secret_bytes();
     const auto half = [&](std::size_t i) {
         const std::size_t size_bytes = primes.size() / 2;
         const auto bytes = std::span(primes).subspan(i * size_bytes, size_bytes);
-        return checked_half(Integer::from_bytes(bytes), policy.num_holders);
+        return checked_half(Integer::from_bytes(bytes), policy.num_holders, execution);
     };
     const Integer order = half(0) * half(1);
     const Integer n = secret.public_key().modulus().n_integer();
@@ -99,7 +92,7 @@ DealtKey deal_shares_unchecked(const SecretKey& secret, const SharePolicy& polic
     // A key without verification keys, for moduli and the length of exponents.
     const ThresholdKey draft(secret.public_key(), policy, {});
     const Modulus& n = draft.modulo_n();
-    const Polynomial f = random_polynomial(secret, policy);
+    const Polynomial f = random_polynomial(secret, policy, quiet);
     std::vector<Integer> shares;
     for (std::size_t i = 1; i <= policy.num_holders; ++i) shares.push_back(f.at(i));
 

@@ -17,8 +17,14 @@ namespace {
 // Some tens of microseconds.
 constexpr std::size_t kChecksPerPiece = 2048;
 
+// Some milliseconds, beside which a new generator is nothing.
+constexpr std::size_t kOriginsPerPiece = 4096;
+
 // Randomisers are read, used and wiped while they and what they become are in the second cache.
 constexpr std::size_t kBytesPerPiece = std::size_t{1} << 17;
+
+// Each takes some tens of microseconds.
+constexpr std::size_t kUnitsPerPiece = 256;
 
 // Far beyond any memory, and far below where sizes in bytes overflow.
 constexpr std::size_t kMaxPoolSize = std::size_t{1} << 40;
@@ -44,6 +50,19 @@ void random_unit(std::span<Limb> r, const Modulus& n, RandomSource& random) {
     } while (n.bits() < kUnitCheckBits && !is_unit());
 }
 
+/// Calls draw(origin, its number, a generator) for each origin of num_limbs limbs.
+template <class Draw>
+void for_each_origin(std::span<Limb> origins, std::size_t num_limbs, const Execution& execution,
+                     const Draw& draw) {
+    parallel_for(origins.size() / num_limbs, kOriginsPerPiece, execution.without_progress(),
+                 [&](std::size_t begin, std::size_t end) {
+                     Csprng random;
+                     for (std::size_t i = begin; i < end; ++i) {
+                         draw(origins.subspan(i * num_limbs, num_limbs), i, random);
+                     }
+                 });
+}
+
 /// Not zero if x lies outside (-n/2, n/2). `bound` is 0, then the limbs of (n - 1)/2; scratch is as
 /// long.
 Limb is_outside(std::span<const Limb> x, Limb sign_mask, std::span<const Limb> bound,
@@ -62,7 +81,7 @@ Limb is_outside(std::span<const Limb> x, Limb sign_mask, std::span<const Limb> b
 }  // namespace
 
 void require_representable(const Plaintexts& plaintexts, const Modulus& n,
-                           const Execution& execution) {
+                           const Execution& execution, const char* what) {
     // |m| <= 2^(bits of a value - 1) <= 2^(bits of n - 2) < n/2, since n is odd.
     if (64 * plaintexts.limbs_per_value() + 1 <= n.bits()) return;
     std::vector<Limb> bound(n.num_limbs() + 1);
@@ -79,8 +98,9 @@ void require_representable(const Plaintexts& plaintexts, const Modulus& n,
             if (outside != 0) any_outside = true;
         });
     if (any_outside) {
-        throw Error(Errc::invalid_argument,
-                    "a plaintext lies outside (-n/2, n/2), which this key cannot represent");
+        throw Error(
+            Errc::invalid_argument,
+            std::string(what) + " lies outside (-n/2, n/2), which this key cannot represent");
     }
 }
 
@@ -92,21 +112,22 @@ SignedOperand signed_operand(const Plaintexts& plaintexts) {
 Randomisers fresh_randomisers(std::size_t num, const PublicKey& key, const Execution& execution) {
     const Modulus& n = key.modulus();
     const std::size_t num_limbs = origin_limbs(key);
-    Randomisers result{Secret<std::byte>(num * n.element_bytes()), Secret<Limb>(num * num_limbs)};
-    Csprng random;
+    Randomisers result{make_secret<std::byte>(num * n.element_bytes(), execution),
+                       make_secret<Limb>(num * num_limbs, execution)};
     if (key.form() == KeyForm::djn) {
-        for (std::size_t i = 0; i < num; ++i) {
-            uniform_bits(std::span(result.origins).subspan(i * num_limbs, num_limbs),
-                         key.randomiser_bits(), random);
-        }
+        for_each_origin(result.origins, num_limbs, execution,
+                        [&](std::span<Limb> a, std::size_t /*i*/, RandomSource& random) {
+                            uniform_bits(a, key.randomiser_bits(), random);
+                        });
         batch::fixed_base(result.elements.data(), key.randomiser_table(execution),
                           result.origins.data(), num_limbs, num, n, execution);
     } else {
-        for (std::size_t i = 0; i < num; ++i) {
-            const auto r = std::span(result.origins).subspan(i * num_limbs, num_limbs);
-            random_unit(r, n, random);
-            std::memcpy(result.elements.data() + i * n.element_bytes(), r.data(), n.digit_bytes());
-        }
+        for_each_origin(result.origins, num_limbs, execution,
+                        [&](std::span<Limb> r, std::size_t i, RandomSource& random) {
+                            random_unit(r, n, random);
+                            std::memcpy(result.elements.data() + i * n.element_bytes(), r.data(),
+                                        n.digit_bytes());
+                        });
         batch::pow_shared_vartime(result.elements.data(),
                                   {result.elements.data(), n.element_bytes()}, n.r_squared(), n.n(),
                                   n.bits(), num, n, execution);
@@ -121,6 +142,22 @@ Ciphertexts seal(std::span<const std::byte> randomisers, const Plaintexts& plain
     batch::add_plain(elements.data(), {randomisers.data(), n.element_bytes()},
                      signed_operand(plaintexts), randomisers.size() / n.element_bytes(), n,
                      execution.without_progress());
+    return {key, std::move(shape), std::move(elements)};
+}
+
+Ciphertexts seal_with(const MakeRandomisers& make, const Plaintexts& plaintexts,
+                      Ciphertexts::Shape shape, const PublicKey& key, const Execution& execution) {
+    const Modulus& n = key.modulus();
+    const std::size_t bytes = n.element_bytes();
+    const SignedOperand m = signed_operand(plaintexts);
+    Bytes elements(plaintexts.size() * bytes);
+    for_each_block(plaintexts.size(), kRandomisersPerBlock, execution,
+                   [&](std::size_t begin, std::size_t end, const Execution& part) {
+                       const Secret<std::byte> randomisers = make(end - begin, part);
+                       batch::add_plain(elements.data() + begin * bytes,
+                                        {randomisers.data(), bytes}, m.from(begin), end - begin, n,
+                                        part.without_progress());
+                   });
     return {key, std::move(shape), std::move(elements)};
 }
 
@@ -184,7 +221,7 @@ namespace {
 
 /// As seal, with randomisers of the pool, and each is wiped while it is in a cache.
 Ciphertexts seal_from(RandomiserPool& pool, const Plaintexts& plaintexts, Ciphertexts::Shape shape,
-                      const Execution& execution) {
+                      const PublicKey& key, const Execution& execution) {
     const std::size_t num = plaintexts.size();
     const Modulus& n = pool.key().modulus();
     const Kernel& kernel = n.kernel();
@@ -204,16 +241,24 @@ Ciphertexts seal_from(RandomiserPool& pool, const Plaintexts& plaintexts, Cipher
                                       m.from(begin), end - begin, n, scratch.data());
                      taken.wipe_sealed(begin, end);
                  });
-    return {pool.key(), std::move(shape), std::move(elements)};
+    return {key, std::move(shape), std::move(elements)};
 }
 
 }  // namespace
 
 void require_pool_of(const PublicKey& key, const RandomiserPool* pool) {
-    if (pool != nullptr && !(pool->key() == key)) {
+    if (pool == nullptr || pool->key() == key) return;
+    if (!pool->key().has_modulus_of(key)) {
         throw Error(Errc::key_mismatch,
                     "the randomiser pool belongs to another key; make one with "
                     "this key's precompute");
+    }
+    // Randomisers of form classic are right for any key.
+    if (pool->key().form() != KeyForm::classic) {
+        throw Error(Errc::key_mismatch,
+                    "the randomiser pool was made with the same modulus, but in a form whose short "
+                    "randomisers rest on what its owner says of the primes; this key says nothing "
+                    "of them: make a pool with its precompute");
     }
 }
 
@@ -221,9 +266,11 @@ Ciphertexts encrypt(const Plaintexts& plaintexts, Ciphertexts::Shape shape, cons
                     RandomiserPool* pool, const Execution& execution) {
     require_pool_of(key, pool);
     require_representable(plaintexts, key.modulus(), execution.without_progress());
-    if (pool != nullptr) return seal_from(*pool, plaintexts, std::move(shape), execution);
-    const auto randomisers = fresh_randomisers(plaintexts.size(), key, execution);
-    return seal(randomisers.elements, plaintexts, std::move(shape), key, execution);
+    if (pool != nullptr) return seal_from(*pool, plaintexts, std::move(shape), key, execution);
+    const auto make = [&](std::size_t num, const Execution& part) {
+        return fresh_randomisers(num, key, part).elements;
+    };
+    return seal_with(make, plaintexts, std::move(shape), key, execution);
 }
 
 Ciphertexts encrypt_with(const Plaintexts& plaintexts, const std::vector<Integer>& r,
@@ -235,14 +282,17 @@ Ciphertexts encrypt_with(const Plaintexts& plaintexts, const std::vector<Integer
         throw Error(Errc::invalid_argument, "there must be one r for each plaintext");
     }
     require_representable(plaintexts, n, execution.without_progress());
-    Secret<std::byte> elements;
-    for (const Integer& value : r) {
-        if (!(gcd(value, modulus) == Integer(1))) {
-            throw Error(Errc::invalid_argument, "r must be a unit modulo n");
-        }
-        const auto element = n.element(value % modulus);
-        elements.insert(elements.end(), element.begin(), element.end());
-    }
+    auto elements = make_secret<std::byte>(r.size() * n.element_bytes(), execution);
+    parallel_for(r.size(), kUnitsPerPiece, execution.without_progress(),
+                 [&](std::size_t begin, std::size_t end) {
+                     for (std::size_t i = begin; i < end; ++i) {
+                         if (!(gcd(r[i], modulus) == Integer(1))) {
+                             throw Error(Errc::invalid_argument, "r must be a unit modulo n");
+                         }
+                         std::ranges::copy(n.element(r[i] % modulus),
+                                           elements.data() + i * n.element_bytes());
+                     }
+                 });
     batch::pow_shared_vartime(elements.data(), {elements.data(), n.element_bytes()}, n.r_squared(),
                               n.n(), n.bits(), r.size(), n, execution);
     return seal(elements, plaintexts, std::move(shape), key, execution);

@@ -59,8 +59,9 @@ KeyShare KeyShare::from_secret_bytes(ByteView bytes, const ThresholdKey& key,
 
 PartialDecryption KeyShare::decrypt(const Ciphertexts& ciphertexts, std::uint64_t first,
                                     ByteView context, const Execution& execution) const {
-    if (!(ciphertexts.key() == key_.public_key())) {
-        throw Error(Errc::key_mismatch, "the ciphertexts were made under another key");
+    if (!ciphertexts.key().has_modulus_of(key_.public_key())) {
+        throw Error(Errc::key_mismatch,
+                    "the ciphertexts were made under another key: its modulus differs");
     }
     if (ciphertexts.size() == 0) {
         throw Error(Errc::invalid_argument, "there are no ciphertexts to decrypt");

@@ -128,7 +128,7 @@ Secret<std::byte> owner_randomisers(std::size_t num, const PublicKey& key,
         tables[k] = &halves[k].randomiser_table(key.randomiser_base(execution), n,
                                                 execution.without_progress());
     }
-    Secret<std::byte> randomisers(num * n.element_bytes());
+    auto randomisers = make_secret<std::byte>(num * n.element_bytes(), execution);
     // Two chains of half-size products cost about half as much as one of full size.
     const std::size_t piece = batch::piece_size(num, tables[0]->num_rows() / 2 + 1, n, execution);
     parallel_for(num, piece, execution, [&](std::size_t begin, std::size_t end) {

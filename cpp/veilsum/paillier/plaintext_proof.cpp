@@ -91,17 +91,19 @@ Bytes asked(const PlaintextProof& proof, ByteView ciphertexts, ByteView context,
     const std::size_t stride = proof.key.modulus().element_bytes();
     const std::size_t count = proof.num_chunks();
     Bytes out(count * bytes);
-    parallel_for(count, 1, execution, [&](std::size_t i, std::size_t) {
+    const ChunkExecutions chunks(proof.chunk, execution);
+    parallel_for(count, 1, chunks.between, [&](std::size_t i, std::size_t) {
         const std::size_t begin = i * proof.chunk;
         const std::size_t size = std::min<std::size_t>(proof.chunk, proof.count - begin);
         const PlaintextStatement statement{proof.key, context, proof.first + begin,
                                            ciphertexts.subspan(begin * stride, size * stride)};
-        const auto e = plaintext_challenges(
-            statement.digest(), ByteView(proof.commitments).subspan(i * bytes, bytes), size);
+        const auto e =
+            plaintext_challenges(statement.digest(chunks.within),
+                                 ByteView(proof.commitments).subspan(i * bytes, bytes), size);
         const ExponentMatrix matrix{
             e.data(), 1, size, e.size(), kChallengeLimbs, PlaintextStatement::kChallengeBits};
         batch::multi_pow_vartime(out.data() + i * bytes, {statement.ciphertexts.data(), stride},
-                                 n.r_squared(), matrix, n, {.num_threads = 1});
+                                 n.r_squared(), matrix, n, chunks.within);
     });
     // The products are in Montgomery form, and lose it.
     batch::mul(out.data(), {out.data(), bytes}, {proof.commitments.data(), bytes}, count, n,
@@ -130,8 +132,13 @@ Bytes PlaintextProof::to_bytes() const {
 PlaintextProof PlaintextProof::from_bytes(ByteView wire, const PublicKey& key,
                                           const Execution& execution) {
     Reader reader(wire, WireKind::plaintext_proof, kWireVersion);
-    if (!std::ranges::equal(reader.bytes(key.fingerprint().size()), key.fingerprint())) {
-        throw Error(Errc::key_mismatch, "PP3: the plaintext proof is for another key");
+    const ByteView fingerprint = reader.bytes(key.fingerprint().size());
+    if (!std::ranges::equal(fingerprint, key.fingerprint())) {
+        throw Error(Errc::key_mismatch,
+                    key.is_named_by(fingerprint)
+                        ? "PP3: the plaintext proof is for the other form of this key, on which "
+                          "the argument rests; read it with the public key that its maker used"
+                        : "PP3: the plaintext proof is for another key");
     }
     PlaintextProof proof{key, reader.u64(), reader.u64(), reader.u32(), {}, {}};
     if (proof.count == 0 || proof.first > ~std::uint64_t{0} - proof.count) {
@@ -172,8 +179,9 @@ PlaintextProof PlaintextProof::of_chunk(std::size_t i) const {
 
 void PlaintextProof::verify(const Ciphertexts& ciphertexts, ByteView context,
                             const Execution& execution) const {
-    if (!(ciphertexts.key() == key)) {
-        throw Error(Errc::key_mismatch, "PP3: the plaintext proof is for another key");
+    if (!ciphertexts.key().has_modulus_of(key)) {
+        throw Error(Errc::key_mismatch,
+                    "PP3: the plaintext proof is for another key: its modulus differs");
     }
     if (ciphertexts.size() != count) {
         throw Error(Errc::invalid_argument, "PP1: the plaintext proof is of " +

@@ -18,14 +18,14 @@ static_assert(PlaintextStatement::kChallengeBits + kMaxSumBits + kHidingBits + 1
 
 }  // namespace
 
-StatementDigest PlaintextStatement::digest() const {
+StatementDigest PlaintextStatement::digest(const Execution& execution) const {
     StatementDigest result;
     Transcript("veilsum/plaintext-proof/2")
         .bytes(key.fingerprint())
         .sized(context)
         .number(first)
         .number(size())
-        .bytes(ciphertexts)
+        .bytes(ciphertexts, execution)
         .squeeze(result);
     return result;
 }

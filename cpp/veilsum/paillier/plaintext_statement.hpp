@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "veilsum/base/parallel.hpp"
 #include "veilsum/paillier/public_key.hpp"
 #include "veilsum/paillier/transcript.hpp"
 
@@ -20,7 +21,21 @@ struct PlaintextStatement {
     ByteView ciphertexts;
 
     std::size_t size() const noexcept { return ciphertexts.size() / key.modulus().element_bytes(); }
-    StatementDigest digest() const;
+    StatementDigest digest(const Execution& execution) const;
+};
+
+/// How the chunks of a proof run: those of usual size side by side, each on one thread; large ones
+/// one after another, each on all threads, since a call is stopped between pieces of work.
+struct ChunkExecutions {
+    ChunkExecutions(std::size_t chunk, const Execution& execution)
+        : between(chunk > kMostSideBySide ? execution.on_one_thread() : execution),
+          within(chunk > kMostSideBySide ? execution.without_progress()
+                                         : Execution{.num_threads = 1}) {}
+
+    static constexpr std::size_t kMostSideBySide = 8192;
+
+    Execution between;
+    Execution within;
 };
 
 /// One for each ciphertext, kChallengeLimbs limbs each, once the commitment is made.

@@ -21,34 +21,40 @@ namespace {
 
 constexpr std::size_t kChallengeLimbs = PlaintextStatement::kChallengeLimbs;
 constexpr std::size_t kFreshBytes = 32;
+// Some milliseconds.
+constexpr std::size_t kProductsPerPiece = 1 << 15;
 // Leaves a number reduced modulo n within 2^-128 of uniform.
 constexpr std::size_t kExtraLimbs = 2;
 
 mp_size_t size(std::size_t h) { return static_cast<mp_size_t>(h); }
 
 /// sum += the sum of e_j * x_j. The result must fit.
-void add_products(std::span<Limb> sum, std::span<const Limb> x, const std::vector<Limb>& e) {
+void add_products(std::span<Limb> sum, std::span<const Limb> x, const std::vector<Limb>& e,
+                  const Execution& execution) {
     const std::size_t count = e.size() / kChallengeLimbs;
     const std::size_t num_limbs = x.size() / count;
     const std::size_t longer = std::max(num_limbs, kChallengeLimbs);
     const std::size_t shorter = std::min(num_limbs, kChallengeLimbs);
     Secret<Limb> product(sum.size() + kChallengeLimbs);
     Secret<Limb> scratch(static_cast<std::size_t>(mpn_sec_mul_itch(size(longer), size(shorter))));
-    for (std::size_t j = 0; j < count; ++j) {
-        const Limb* a = x.data() + j * num_limbs;
-        const Limb* b = e.data() + j * kChallengeLimbs;
-        if (num_limbs < kChallengeLimbs) std::swap(a, b);
-        mpn_sec_mul(product.data(), a, size(longer), b, size(shorter), scratch.data());
-        mpn_add_n(sum.data(), sum.data(), product.data(), size(sum.size()));
-    }
+    serial_for(count, kProductsPerPiece, execution, [&](std::size_t begin, std::size_t end) {
+        for (std::size_t j = begin; j < end; ++j) {
+            const Limb* a = x.data() + j * num_limbs;
+            const Limb* b = e.data() + j * kChallengeLimbs;
+            if (num_limbs < kChallengeLimbs) std::swap(a, b);
+            mpn_sec_mul(product.data(), a, size(longer), b, size(shorter), scratch.data());
+            mpn_add_n(sum.data(), sum.data(), product.data(), size(sum.size()));
+        }
+    });
 }
 
 /// w = rho * prod r_j^e_j modulo n: rho stands among the r_j, with exponent 1.
 Secret<std::byte> product_of_units(std::span<const Limb> rho, std::span<const Limb> r,
-                                   std::vector<Limb> e, const Modulus& n) {
+                                   std::vector<Limb> e, const Modulus& n,
+                                   const Execution& execution) {
     const std::size_t count = e.size() / kChallengeLimbs;
     const std::size_t bytes = n.element_bytes();
-    Secret<std::byte> elements((count + 1) * bytes);
+    auto elements = make_secret<std::byte>((count + 1) * bytes, execution);
     for (std::size_t j = 0; j <= count; ++j) {
         const Limb* unit = j < count ? r.data() + j * n.num_limbs() : rho.data();
         std::memcpy(elements.data() + j * bytes, unit, n.digit_bytes());
@@ -59,8 +65,8 @@ Secret<std::byte> product_of_units(std::span<const Limb> rho, std::span<const Li
         e.data(), 1, count + 1, e.size(), kChallengeLimbs, PlaintextStatement::kChallengeBits};
     Secret<std::byte> product(bytes);
     batch::multi_pow_vartime(product.data(), {elements.data(), bytes}, n.r_squared(), matrix, n,
-                             {.num_threads = 1});
-    batch::mul(product.data(), {product.data(), 0}, {n.one(), 0}, 1, n, {.num_threads = 1});
+                             execution);
+    batch::mul(product.data(), {product.data(), 0}, {n.one(), 0}, 1, n, execution);
     return product;
 }
 
@@ -75,13 +81,13 @@ struct Chunk {
     Chunk(const PlaintextStatement& about, std::span<const Limb> made_of)
         : statement(about), origins(made_of) {}
 
-    void draw_nonce(std::size_t nonce_bits) {
+    void draw_nonce(std::size_t nonce_bits, const Execution& execution) {
         const PublicKey& key = statement.key;
-        digest = statement.digest();
+        digest = statement.digest(execution);
         Secret<std::byte> fresh(kFreshBytes);
         Csprng().fill(fresh);
         Transcript transcript("veilsum/plaintext-proof/nonces/1");
-        transcript.bytes(digest).bytes(fresh).bytes(std::as_bytes(origins));
+        transcript.bytes(digest).bytes(fresh).bytes(std::as_bytes(origins), execution);
         if (key.form() == KeyForm::djn) {
             nonce.resize(PublicKey::kStrides * key.stride_limbs());
             const std::span drawn = std::span(nonce).first(nonce_bits / 64 + 1);
@@ -97,13 +103,13 @@ struct Chunk {
                  !(gcd(Integer::from_limbs(nonce), n.n_integer()) == Integer(1)));
     }
 
-    void answer(ByteView commitment, std::span<std::byte> response) {
+    void answer(ByteView commitment, std::span<std::byte> response, const Execution& execution) {
         const auto e = plaintext_challenges(digest, commitment, statement.size());
         if (statement.key.form() == KeyForm::djn) {
-            add_products(nonce, origins, e);
+            add_products(nonce, origins, e, execution);
             std::memcpy(response.data(), nonce.data(), response.size());
         } else {
-            const auto w = product_of_units(nonce, origins, e, statement.key.modulo_n());
+            const auto w = product_of_units(nonce, origins, e, statement.key.modulo_n(), execution);
             std::ranges::copy(w, response.begin());
         }
     }
@@ -158,15 +164,18 @@ PlaintextProof prove(const Ciphertexts& ciphertexts, std::span<const Limb> origi
     }
     const Execution quiet = execution.without_progress();
     const std::size_t nonce_bits = plaintext_nonce_bits(key, chunk);
-    parallel_for(chunks.size(), 1, quiet,
-                 [&](std::size_t i, std::size_t) { chunks[i].draw_nonce(nonce_bits); });
+    const ChunkExecutions executions(chunk, quiet);
+    parallel_for(chunks.size(), 1, executions.between, [&](std::size_t i, std::size_t) {
+        chunks[i].draw_nonce(nonce_bits, executions.within);
+    });
     PlaintextProof proof{key, first, total, chunk, commit(chunks, key, quiet), {}};
     const std::size_t digit_bytes = key.modulus().digit_bytes();
     const std::size_t response_bytes = PlaintextProof::response_bytes(key, chunk);
     proof.responses.resize(chunks.size() * response_bytes);
-    parallel_for(chunks.size(), 1, quiet, [&](std::size_t i, std::size_t) {
+    parallel_for(chunks.size(), 1, executions.between, [&](std::size_t i, std::size_t) {
         chunks[i].answer(ByteView(proof.commitments).subspan(i * digit_bytes, digit_bytes),
-                         std::span(proof.responses).subspan(i * response_bytes, response_bytes));
+                         std::span(proof.responses).subspan(i * response_bytes, response_bytes),
+                         executions.within);
     });
     return proof;
 }
@@ -178,6 +187,11 @@ ProvedCiphertexts encrypt_and_prove(const Plaintexts& plaintexts, Ciphertexts::S
                                     std::uint64_t first, std::size_t chunk,
                                     const Execution& execution) {
     require_pool_of(key, pool);
+    if (pool != nullptr && !(pool->key() == key)) {
+        throw Error(Errc::key_mismatch,
+                    "the randomiser pool was made with the same modulus in another form, on which "
+                    "proofs rest; make one with this key's precompute");
+    }
     if (plaintexts.size() == 0) {
         throw Error(Errc::invalid_argument, "PP1: there are no plaintexts to prove knowledge of");
     }

@@ -1,5 +1,6 @@
 #include "veilsum/paillier/public_key.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -20,11 +21,7 @@ constexpr std::size_t kExtraDerivationBits = 128;  // Leaves x within 2^-128 of 
 }
 
 void check_modulus(const Integer& n) {
-    const std::size_t bits = n.bit_length();
-    if (bits < kMinKeyBits || bits > kMaxKeyBits) {
-        invalid_key("PK1: the modulus has " + std::to_string(bits) + " bits; allowed are " +
-                    std::to_string(kMinKeyBits) + " to " + std::to_string(kMaxKeyBits));
-    }
+    require_key_bits(n.bit_length());
     if (!n.is_odd()) invalid_key("PK2: the modulus is even, so it is no product of two odd primes");
 }
 
@@ -32,6 +29,20 @@ Bytes n_bytes(const Modulus& modulus) {
     Bytes bytes(modulus.digit_bytes());
     modulus.n_integer().to_bytes(bytes);
     return bytes;
+}
+
+Bytes wire_of(const Modulus& modulus, KeyForm form) {
+    Writer writer(WireKind::public_key, kWireVersion);
+    writer.u8(static_cast<std::uint8_t>(form));
+    writer.u32(static_cast<std::uint32_t>(modulus.bits()));
+    writer.bytes(n_bytes(modulus));
+    return std::move(writer).finish();
+}
+
+Fingerprint fingerprint_of(const Modulus& modulus, KeyForm form) {
+    Fingerprint fingerprint;
+    Shake256().absorb("veilsum/key/1").absorb(wire_of(modulus, form)).squeeze(fingerprint);
+    return fingerprint;
 }
 
 /// h = -x^2 mod n with x from SHAKE256("veilsum/djn/1" || n), the next block if x is no unit.
@@ -51,6 +62,13 @@ Integer derive_h(const Modulus& modulus) {
 }
 
 }  // namespace
+
+void require_key_bits(std::size_t bits) {
+    if (bits < kMinKeyBits || bits > kMaxKeyBits) {
+        invalid_key("PK1: the modulus has " + std::to_string(bits) + " bits; allowed are " +
+                    std::to_string(kMinKeyBits) + " to " + std::to_string(kMaxKeyBits));
+    }
+}
 
 struct PublicKey::State {
     State(const Integer& n, KeyForm key_form)
@@ -72,9 +90,22 @@ const Fingerprint& PublicKey::fingerprint() const noexcept { return state_->fing
 
 PublicKey PublicKey::unchecked(const Integer& n, KeyForm form) {
     auto state = std::make_shared<State>(n, form);
-    const PublicKey key(state);
-    Shake256().absorb("veilsum/key/1").absorb(key.to_bytes()).squeeze(state->fingerprint);
-    return key;
+    state->fingerprint = fingerprint_of(state->modulus, form);
+    return PublicKey(state);
+}
+
+bool PublicKey::has_modulus_of(const PublicKey& other) const noexcept {
+    if (state_ == other.state_) return true;
+    const Modulus& a = modulus();
+    const Modulus& b = other.modulus();
+    return a.bits() == b.bits() &&
+           mpn_cmp(a.n(), b.n(), static_cast<mp_size_t>(a.num_limbs())) == 0;
+}
+
+bool PublicKey::is_named_by(ByteView name) const {
+    if (std::ranges::equal(name, fingerprint())) return true;
+    const KeyForm other = form() == KeyForm::djn ? KeyForm::classic : KeyForm::djn;
+    return std::ranges::equal(name, fingerprint_of(modulus(), other));
 }
 
 PublicKey PublicKey::from_modulus(const Integer& n) {
@@ -82,13 +113,7 @@ PublicKey PublicKey::from_modulus(const Integer& n) {
     return unchecked(n, KeyForm::classic);
 }
 
-Bytes PublicKey::to_bytes() const {
-    Writer writer(WireKind::public_key, kWireVersion);
-    writer.u8(static_cast<std::uint8_t>(form()));
-    writer.u32(static_cast<std::uint32_t>(key_bits()));
-    writer.bytes(n_bytes(modulus()));
-    return std::move(writer).finish();
-}
+Bytes PublicKey::to_bytes() const { return wire_of(modulus(), form()); }
 
 PublicKey PublicKey::from_bytes(ByteView wire) {
     Reader reader(wire, WireKind::public_key, kWireVersion);
@@ -98,10 +123,7 @@ PublicKey PublicKey::from_bytes(ByteView wire) {
         throw Error(Errc::malformed,
                     "unknown form of public key; it may come from a newer version");
     }
-    if (key_bits > kMaxKeyBits) {
-        invalid_key("PK1: the key claims " + std::to_string(key_bits) + " bits; at most " +
-                    std::to_string(kMaxKeyBits) + " are allowed");
-    }
+    if (key_bits > kMaxKeyBits) require_key_bits(key_bits);
     const Integer n = Integer::from_bytes(reader.bytes((key_bits + 7) / 8));
     reader.finish();
     if (n.bit_length() != key_bits) {

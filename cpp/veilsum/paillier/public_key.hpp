@@ -13,6 +13,9 @@ namespace veilsum {
 inline constexpr std::size_t kMinKeyBits = 2047;
 inline constexpr std::size_t kMaxKeyBits = 16384;
 
+/// PK1. Throws Error: invalid_key.
+void require_key_bits(std::size_t bits);
+
 using Fingerprint = std::array<std::byte, 32>;
 
 /// What is known of a modulus, and so how its randomisers are made.
@@ -48,8 +51,13 @@ public:
     std::size_t key_bits() const noexcept { return modulus().bits(); }
     KeyForm form() const noexcept;
 
-    /// SHAKE256 of the wire bytes: names the key in ciphertexts and files.
+    /// SHAKE256 of the wire bytes: names the key, in this form, in ciphertexts and files.
     const Fingerprint& fingerprint() const noexcept;
+
+    /// Whether both are one key for ciphertexts, in whichever form each is known.
+    bool has_modulus_of(const PublicKey& other) const noexcept;
+    /// Whether this is the fingerprint of the key in either form.
+    bool is_named_by(ByteView fingerprint) const;
 
     /// The length of the exponents a of djn randomisers: ceil(key_bits / 2).
     std::size_t randomiser_bits() const noexcept { return (key_bits() + 1) / 2; }
@@ -74,6 +82,7 @@ public:
     /// or, when threads race, more than once with one kept: no lock that a fork could leave held.
     const FixedBaseTable& randomiser_table(const Execution& execution) const;
 
+    /// The same modulus in the same form.
     friend bool operator==(const PublicKey& a, const PublicKey& b) {
         return a.fingerprint() == b.fingerprint();
     }

@@ -1,5 +1,6 @@
 #include "veilsum/paillier/secret_key.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <string>
@@ -20,6 +21,9 @@ namespace {
 // drawn at random never come close.
 constexpr std::size_t kCloseBits = 100;
 
+// The longer a prime, the shorter the other, which is then the easier to find.
+constexpr std::size_t kMostUnequalBits = 2;
+
 [[noreturn]] void invalid_key(const std::string& message) {
     throw Error(Errc::invalid_key, message);
 }
@@ -37,8 +41,15 @@ bool is_djn_form(const Integer& p, const Integer& q) {
            gcd(p - 1, q - 1) == Integer(2);
 }
 
-void check_primes(const Integer& p, const Integer& q) {
-    if (!p.is_odd() || !q.is_odd() || !is_probable_prime(p) || !is_probable_prime(q)) {
+/// Of p*q; of numbers whose product is too long in any case about as many.
+std::size_t modulus_bits(const Integer& p, const Integer& q) {
+    const std::size_t most = p.bit_length() + q.bit_length();
+    return most > kMaxKeyBits + 1 ? most : (p * q).bit_length();
+}
+
+void check_primes(const Integer& p, const Integer& q, const Execution& execution) {
+    if (!p.is_odd() || !q.is_odd() || !is_probable_prime(p, execution) ||
+        !is_probable_prime(q, execution)) {
         invalid_key("SK1: p and q must be odd primes");
     }
     if (p == q) invalid_key("SK2: p and q must differ");
@@ -61,8 +72,27 @@ struct SecretKey::State {
 
 const PublicKey& SecretKey::public_key() const noexcept { return state_->public_key; }
 
-SecretKey SecretKey::from_primes(const Integer& p, const Integer& q) {
-    check_primes(p, q);
+SecretKey SecretKey::hazmat_from_primes(const Integer& p, const Integer& q,
+                                        const Execution& execution) {
+    const std::size_t bits = modulus_bits(p, q);
+    if (bits > kMaxKeyBits) require_key_bits(bits);
+    check_primes(p, q, execution);
+    return SecretKey(std::make_shared<State>(p, q));
+}
+
+SecretKey SecretKey::from_primes(const Integer& p, const Integer& q, const Execution& execution) {
+    require_key_bits(modulus_bits(p, q));
+    const std::size_t p_bits = p.bit_length();
+    const std::size_t q_bits = q.bit_length();
+    if (std::max(p_bits, q_bits) - std::min(p_bits, q_bits) > kMostUnequalBits) {
+        invalid_key("SK6: the primes have " + std::to_string(p_bits) + " and " +
+                    std::to_string(q_bits) + " bits; they must be of about equal size");
+    }
+    if (!(p == q) && are_close(p, q)) {
+        invalid_key("SK6: the primes agree in their first " + std::to_string(kCloseBits) +
+                    " bits, so that their product is easily factored");
+    }
+    check_primes(p, q, execution);
     return SecretKey(std::make_shared<State>(p, q));
 }
 
@@ -95,7 +125,7 @@ Secret<std::byte> SecretKey::to_secret_bytes() const {
     return bytes;
 }
 
-SecretKey SecretKey::from_secret_bytes(ByteView bytes) {
+SecretKey SecretKey::from_secret_bytes(ByteView bytes, const Execution& execution) {
     if (bytes.size() % 2 != 0 || bytes.size() > 2 * kMaxKeyBits / 8) {
         throw Error(Errc::malformed, "the secret part of the key has a wrong length");
     }
@@ -106,18 +136,19 @@ SecretKey SecretKey::from_secret_bytes(ByteView bytes) {
     if (key_bits < kMinKeyBits || (key_bits + 7) / 8 != prime_bytes) {
         throw Error(Errc::malformed, "the secret part of the key has a wrong length");
     }
-    return from_primes(p, q);
+    return hazmat_from_primes(p, q, execution);
 }
 
 Plaintexts SecretKey::decrypt(const Ciphertexts& ciphertexts, const Execution& execution) const {
-    if (!(ciphertexts.key() == public_key())) {
-        throw Error(Errc::key_mismatch, "the ciphertexts were made under another key");
+    if (!ciphertexts.key().has_modulus_of(public_key())) {
+        throw Error(Errc::key_mismatch,
+                    "the ciphertexts were made under another key: its modulus differs");
     }
     const Modulus& n = public_key().modulus();
     const Kernel& kernel = n.kernel();
     const std::size_t h = n.num_limbs();
     const Ciphertexts normal = ciphertexts.normalise(execution.without_progress());
-    Plaintexts plaintexts(ciphertexts.size(), (n.bits() + 63) / 64);
+    Plaintexts plaintexts(ciphertexts.size(), (n.bits() + 63) / 64, execution);
     std::atomic<bool> is_sound{true};
 
     // Two powers of |p| bits in numbers of half size cost about as much as |p| / 2 products.
@@ -166,9 +197,10 @@ Ciphertexts SecretKey::encrypt(const Plaintexts& plaintexts, Ciphertexts::Shape 
         return veilsum::encrypt(plaintexts, std::move(shape), public_key(), nullptr, execution);
     }
     require_representable(plaintexts, public_key().modulus(), execution.without_progress());
-    const auto randomisers =
-        owner_randomisers(plaintexts.size(), public_key(), state_->halves, execution);
-    return seal(randomisers, plaintexts, std::move(shape), public_key(), execution);
+    const auto make = [&](std::size_t num, const Execution& part) {
+        return owner_randomisers(num, public_key(), state_->halves, part);
+    };
+    return seal_with(make, plaintexts, std::move(shape), public_key(), execution);
 }
 
 }  // namespace veilsum

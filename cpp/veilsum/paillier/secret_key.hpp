@@ -17,17 +17,22 @@ public:
     /// Throws Error: invalid_argument, cancelled, entropy.
     static SecretKey generate(std::size_t key_bits, bool safe_primes, const Execution& execution);
 
-    /// A key from its primes, distinct and odd, with gcd(n, (p-1)(q-1)) = 1; any size, for tests
-    /// and for keys made elsewhere. Throws Error: invalid_key (names the rule).
-    static SecretKey from_primes(const Integer& p, const Integer& q);
+    /// A key made elsewhere, from its primes: distinct, of about equal size and not close to each
+    /// other, with gcd(n, (p-1)(q-1)) = 1 and a modulus as long as keys are. It has the form that
+    /// its primes allow. Throws Error: invalid_key (names the rule), cancelled.
+    static SecretKey from_primes(const Integer& p, const Integer& q, const Execution& execution);
+
+    /// The same from primes of any sizes, for tests: the modulus has kMaxKeyBits bits at most.
+    static SecretKey hazmat_from_primes(const Integer& p, const Integer& q,
+                                        const Execution& execution);
 
     const PublicKey& public_key() const noexcept;
 
     /// p then q, (key_bits + 7)/8 little-endian bytes each.
     /// For key files only, which encrypt it.
     Secret<std::byte> to_secret_bytes() const;
-    /// Throws Error: malformed, invalid_key.
-    static SecretKey from_secret_bytes(ByteView bytes);
+    /// Throws Error: malformed, invalid_key, cancelled.
+    static SecretKey from_secret_bytes(ByteView bytes, const Execution& execution);
 
     /// The plaintexts as signed integers in (-n/2, n/2), key_bits/64 limbs rounded up each.
     /// Constant time. Throws Error: key_mismatch, internal (the fault check of the computation

@@ -53,7 +53,7 @@ Operand partials_of(const ShareStatement& s) {
     return {s.partials.data(), s.key.modulo_n().element_bytes()};
 }
 
-StatementDigest digest_of(const ShareStatement& s) {
+StatementDigest digest_of(const ShareStatement& s, const Execution& execution) {
     StatementDigest digest;
     Transcript("veilsum/partial/2")
         .bytes(s.key.fingerprint())
@@ -61,8 +61,8 @@ StatementDigest digest_of(const ShareStatement& s) {
         .number(s.holder)
         .number(s.first)
         .number(num_ciphertexts(s))
-        .bytes(s.ciphertexts)
-        .bytes(s.partials)
+        .bytes(s.ciphertexts, execution)
+        .bytes(s.partials, execution)
         .squeeze(digest);
     return digest;
 }
@@ -169,7 +169,7 @@ ShareProof prove_share(const ShareStatement& statement, const Secret<Limb>& expo
                        const Execution& execution) {
     const ThresholdKey& key = statement.key;
     const Modulus& n = key.modulo_n();
-    const StatementDigest digest = digest_of(statement);
+    const StatementDigest digest = digest_of(statement, execution);
     const auto weights = weights_of(digest, num_ciphertexts(statement));
     const Bytes c4 = combined(first_digits(statement), weights, 2, n, execution.without_progress());
 
@@ -191,7 +191,7 @@ void verify_share(const ShareStatement& statement, const ShareProof& proof,
     const Modulus& n = key.modulo_n();
     const Execution quiet = execution.without_progress();
     const auto z = checked_response(statement, proof);
-    const StatementDigest digest = digest_of(statement);
+    const StatementDigest digest = digest_of(statement, execution);
     const auto weights = weights_of(digest, num_ciphertexts(statement));
     const Bytes c4 = combined(first_digits(statement), weights, 2, n, quiet);
     const Bytes e2 = combined(partials_of(statement), weights, 1, n, quiet);

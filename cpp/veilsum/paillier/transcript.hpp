@@ -24,6 +24,13 @@ public:
         shake_.absorb(data);
         return *this;
     }
+    /// The same, stoppable.
+    Transcript& bytes(ByteView data, const Execution& execution) {
+        serial_for(data.size(), kHashedBytes, execution, [&](std::size_t begin, std::size_t end) {
+            shake_.absorb(data.subspan(begin, end - begin));
+        });
+        return *this;
+    }
     /// Of any length, which goes first.
     Transcript& sized(ByteView data) { return number(data.size()).bytes(data); }
 
@@ -31,6 +38,9 @@ public:
     void squeeze(std::span<std::byte> out) { shake_.squeeze(out); }
 
 private:
+    // Some milliseconds.
+    static constexpr std::size_t kHashedBytes = std::size_t{1} << 21;
+
     Shake256 shake_;
 };
 

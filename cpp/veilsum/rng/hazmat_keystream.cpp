@@ -8,6 +8,9 @@
 namespace veilsum {
 namespace {
 
+// Some milliseconds.
+constexpr std::size_t kBlocksPerPiece = 1 << 16;
+
 const Keystream& keystream_called(std::string_view name) {
     std::string names;
     for (const Keystream* keystream : available_keystreams()) {
@@ -32,7 +35,8 @@ std::uint64_t first_counter(Cipher cipher, std::span<const std::byte, kKeystream
 
 void hazmat_keystream(std::span<std::byte> out, std::string_view name,
                       std::span<const std::byte, kKeystreamKeyBytes> key,
-                      std::span<const std::byte, kKeystreamStartBytes> start) {
+                      std::span<const std::byte, kKeystreamStartBytes> start,
+                      const Execution& execution) {
     const Keystream& keystream = keystream_called(name);
     const std::size_t num_blocks = out.size() / kKeystreamBlockBytes;
     const std::span<std::byte> rest = out.subspan(num_blocks * kKeystreamBlockBytes);
@@ -45,7 +49,9 @@ void hazmat_keystream(std::span<std::byte> out, std::string_view name,
     }
     KeySchedule schedule;
     keystream.expand(schedule, key.data(), start.data());
-    keystream.generate(out.data(), num_blocks, schedule, 0);
+    serial_for(num_blocks, kBlocksPerPiece, execution, [&](std::size_t begin, std::size_t end) {
+        keystream.generate(out.data() + begin * kKeystreamBlockBytes, end - begin, schedule, begin);
+    });
     if (!rest.empty()) {
         std::byte block[kKeystreamBlockBytes];
         keystream.generate(block, 1, schedule, num_blocks);

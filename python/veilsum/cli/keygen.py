@@ -16,7 +16,6 @@ from rich.table import Column
 from veilsum.cli.files import check_absent, file_name
 from veilsum.cli.passphrases import new_passphrase
 from veilsum.cli.words import grouped, one_line
-from veilsum.durable import write_file
 from veilsum.keys import SecretKey, generate_key
 
 __all__ = ["keygen", "make_key"]
@@ -60,7 +59,7 @@ def keygen(
         with ExitStack() as undo:
             key.save(secret_path, passphrase=passphrase)
             undo.callback(secret_path.unlink)
-            write_file(public_path, [key.public_key.to_bytes()], private=False)
+            key.public_key.save(public_path)
             undo.pop_all()
     fingerprint = key.public_key.fingerprint.hex()
     if json_output:

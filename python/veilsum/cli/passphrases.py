@@ -10,6 +10,7 @@ import typer
 
 from veilsum.durable import read_file
 from veilsum.errors import InvalidArgumentError
+from veilsum.keyfile import passphrase_bytes
 
 __all__ = ["known_passphrase", "make_passphrase", "new_passphrase"]
 
@@ -31,7 +32,7 @@ def new_passphrase(what: str, file: Path | None) -> bytes:
         text = typer.prompt(
             f"New passphrase for {what}", hide_input=True, confirmation_prompt=True, err=True
         )
-        passphrase = str(text).encode()
+        passphrase = passphrase_bytes(str(text))
     if len(passphrase) < _FEWEST_BYTES:
         raise InvalidArgumentError(
             f"the passphrase has {len(passphrase)} bytes; whoever copies the file can try many, so "
@@ -45,7 +46,7 @@ def known_passphrase(what: str, file: Path | None, *, own: bool = True) -> bytes
     passphrase = _from_file(file, own=own)
     if passphrase is None:
         text = typer.prompt(f"Passphrase of {what}", hide_input=True, err=True)
-        passphrase = str(text).encode()
+        passphrase = passphrase_bytes(str(text))
     return passphrase
 
 
