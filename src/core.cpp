@@ -1,5 +1,6 @@
 // The extension module veilsum._core: conversion and the GIL, nothing else.
 
+#include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
 #include "codec.hpp"
@@ -50,4 +51,6 @@ PYBIND11_MODULE(_core, core) {
     register_noise(core);
     register_random(core);
     refuse_direct_new(core);
+    // pybind11 imports numpy with the first array, which is too late while the interpreter ends.
+    py::dtype::of<double>();
 }

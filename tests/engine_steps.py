@@ -72,20 +72,27 @@ def inputs(name):
     def unit():
         return next(r for r in iter(lambda: rng.randrange(1, n), None) if gcd(r, n) == 1)
 
-    scalars = [0, 1, -1, 2, -(2**31), 2**63 - 1, -(2**63), 2**64]
+    def represented(scalar):
+        """The scalar modulo n that a toy key can represent."""
+        return (scalar + half) % n - half
+
+    def weight():
+        return represented(rng.randint(-(2**15), 2**15))
+
+    scalars = map(represented, [0, 1, -1, 2, -(2**31), 2**63 - 1, -(2**63), 2**64])
     return Inputs(
         messages=some([0, 1, -1, half, -half, ones, -ones], message),
         others=some([half, half, 1, 1, -half, ones, 0], message),
         units=some([1, n - 1], unit),
         other_units=some([n - 1, n - 1], unit),
-        scalars=some(scalars, lambda: rng.randint(-(2**70), 2**70)),
-        long_scalars=[n, -n - 1, half],
+        scalars=some(scalars, lambda: represented(rng.randint(-(2**70), 2**70))),
+        long_scalars=[half, -half, represented(n // 3)],
         weights=[
             [0] * NUM_VALUES,
-            [-(2**15)] * NUM_VALUES,
-            *([rng.randint(-(2**15), 2**15) for _ in range(NUM_VALUES)] for _ in range(3)),
+            [represented(-(2**15))] * NUM_VALUES,
+            *([weight() for _ in range(NUM_VALUES)] for _ in range(3)),
         ],
-        public_weights=[rng.getrandbits(128) for _ in range(NUM_COLUMNS)],
+        public_weights=[represented(rng.getrandbits(128)) for _ in range(NUM_COLUMNS)],
     )
 
 

@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 _CODEC = "a Codec encrypts vectors of floats"
+_MASKED = np.ma.MaskedArray  # Looked up once: numpy imports it then, which ends with Python.
 _BYTES_OR_TEXT = (bytes, bytearray, memoryview, str)
 
 Plaintexts: TypeAlias = _core.Plaintexts
@@ -134,7 +135,7 @@ def refuse_masked_parts(values: Sequence[Any]) -> None:
 
 
 def _refuse_masked(kind: type) -> None:
-    if issubclass(kind, np.ma.MaskedArray):
+    if issubclass(kind, _MASKED):
         raise TypeError(
             "a masked array was passed, and the values under its mask would be used: pass "
             ".filled(value) or .compressed()"
