@@ -138,18 +138,20 @@ void register_ciphertexts(py::module_& core) {
             py::arg("parts"));
 
     py::class_<CiphertextSum>(core, "CiphertextSum")
-        .def(py::init([](const Ciphertexts& first) {
+        .def(py::init([](const Ciphertexts& first, std::uint64_t num_addends) {
                  return unlocked([&](const Execution& execution) {
-                     return std::make_unique<CiphertextSum>(first, execution);
+                     return std::make_unique<CiphertextSum>(first, num_addends, execution);
                  });
              }),
-             py::arg("first"))
+             py::arg("first"), py::arg("num_addends"))
         .def(
             "add",
-            [](CiphertextSum& self, const Ciphertexts& batch) {
-                unlocked([&](const Execution& execution) { self.add(batch, execution); });
+            [](CiphertextSum& self, const Ciphertexts& batch, std::uint64_t num_addends) {
+                unlocked(
+                    [&](const Execution& execution) { self.add(batch, num_addends, execution); });
             },
-            py::arg("batch"))
+            py::arg("batch"), py::arg("num_addends"))
+        .def_property_readonly("num_addends", &CiphertextSum::num_addends)
         .def("total", [](const CiphertextSum& self) {
             return unlocked([&](const Execution& execution) { return self.total(execution); });
         });

@@ -2,10 +2,12 @@
 
 import signal
 import textwrap
+from contextlib import suppress
 
 import numpy as np
 import pytest
 import veilsum as vs
+from known_keys import known_key
 from test_concurrency import run_python
 from veilsum import _core, hazmat
 
@@ -80,8 +82,8 @@ OPERATIONS = {
     "matrix product": ("c = many(10**5)", "[[2**1000] * 10**5] @ c", 0.5),
     "product of few with many": ("c = many(10**6)[None, :]", "[[1], [2]] @ c", 6),
     "accumulate": (
-        "c = many(10**6); s = _core.CiphertextSum(c._native)",
-        "s.add(c._native); s.total()",
+        "c = many(10**6); s = _core.CiphertextSum(c._native, 1)",
+        "s.add(c._native, 1); s.total()",
         0.5,
     ),
     "generate": ("", "vs.generate_key(8192, safe_primes=True)", 0.5),
@@ -169,14 +171,11 @@ class StoppedError(Exception):
 def test_interrupted_addition_leaves_the_accumulator_as_it_was():
     large = vs.PublicKey.from_modulus(2**16384 - 1)
     batch = trivial([3], large)[[0] * 20_000]
-    total = _core.CiphertextSum(batch._native)
-    num_added = 1
+    total = _core.CiphertextSum(batch._native, 1)
 
     def add_for_ever():
-        nonlocal num_added
         while True:
-            total.add(batch._native)
-            num_added += 1
+            total.add(batch._native, 1)
 
     def stop(*_):
         raise StoppedError
@@ -190,4 +189,27 @@ def test_interrupted_addition_leaves_the_accumulator_as_it_was():
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     found = vs.Ciphertexts(total.total(), large)
-    assert found[[0, 19_999]] == trivial([3 * num_added] * 2, large)
+    assert found[[0, 19_999]] == trivial([3 * total.num_addends] * 2, large)
+
+
+def test_a_running_sum_counts_what_it_holds_whenever_it_is_interrupted():
+    secret = known_key(2048).secret
+    codec = vs.Codec(1, clip=1.0, value_bits=8, max_addends=10**9)
+    vector = codec.encrypt(np.array([0.0]), key=secret)
+    total = vs.Accumulator(codec, key=secret)
+
+    def stop(*_):
+        raise StoppedError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        for number in range(1000):
+            with suppress(StoppedError):
+                signal.setitimer(signal.ITIMER_REAL, 1e-4 + number * 1e-6)
+                while True:
+                    total.add(vector)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert total.num_addends > 1000
+    assert codec.decrypt(total.total, secret).weight == total.num_addends

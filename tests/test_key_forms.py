@@ -102,13 +102,13 @@ def test_share_holders_open_ciphertexts_of_either_form():
 
 def test_other_moduli_are_told_apart(key, other_key):
     c, d = key.classic.encrypt([1]), other_key.classic.encrypt([1])
-    running = _core.CiphertextSum(c._native)
+    running = _core.CiphertextSum(c._native, 1)
     for wrong in (
         lambda: c + d,
         lambda: key.secret.decrypt(d),
         lambda: vs.Ciphertexts.from_bytes(d.to_bytes(), key.public),
         lambda: vs.Ciphertexts.concatenate([c, d]),
-        lambda: running.add(d._native),
+        lambda: running.add(d._native, 1),
         lambda: vs.threshold.Combination(shared_key().key, d, context=b""),
         lambda: shared_key().shares[0].decrypt(d, context=b""),
     ):

@@ -266,7 +266,7 @@ class EncryptedVector(Encrypted):
     def __repr__(self) -> str:
         return (
             f"<EncryptedVector: dim {self._codec.dim}, {len(self._ciphertexts)} ciphertexts, "
-            f"{self._num_addends} of {self._codec.max_addends} addends>"
+            f"{self.num_addends} of {self._codec.max_addends} addends>"
         )
 
     def to_bytes(self) -> bytes:
@@ -313,11 +313,12 @@ class Accumulator:
         self._public_key = _public(key)
         self._sum: CiphertextSum | None = None
         self._total: EncryptedVector | None = None  # Of _sum as it is, once someone asked.
-        self._num_addends = 0
         self._lock = threading.Lock()
 
     def add(self, vector: EncryptedVector) -> None:
         """Add a vector, or a sum of several. An error leaves the accumulator unchanged.
+
+        Ctrl-C leaves it as it was or with the vector added, and ``num_addends`` tells which.
 
         Raises:
             InvalidArgumentError: ``vector`` has another codec.
@@ -326,19 +327,17 @@ class Accumulator:
         """
         _check_same(self._codec, self._public_key, vector)
         with self._lock:
-            num_addends = self._num_addends + vector.num_addends
-            self._codec.check_num_addends(num_addends)
-            if self._sum is None:
-                self._sum = CiphertextSum(vector.ciphertexts._native)
-            else:
-                self._sum.add(vector.ciphertexts._native)
-            self._num_addends = num_addends
+            self._codec.check_num_addends(self.num_addends + vector.num_addends)
             self._total = None
+            if self._sum is None:
+                self._sum = CiphertextSum(vector.ciphertexts._native, vector.num_addends)
+            else:
+                self._sum.add(vector.ciphertexts._native, vector.num_addends)
 
     @property
     def num_addends(self) -> int:
         """How many contributors' vectors were added so far."""
-        return self._num_addends
+        return 0 if self._sum is None else self._sum.num_addends
 
     @property
     def total(self) -> EncryptedVector:
@@ -349,18 +348,18 @@ class Accumulator:
             if self._total is None:
                 ciphertexts = Ciphertexts(self._sum.total(), self._public_key)
                 self._total = EncryptedVector(
-                    ciphertexts, self._codec, num_addends=self._num_addends
+                    ciphertexts, self._codec, num_addends=self.num_addends
                 )
             return self._total
 
     def __repr__(self) -> str:
         return (
             f"<Accumulator: dim {self._codec.dim}, "
-            f"{self._num_addends} of {self._codec.max_addends} addends>"
+            f"{self.num_addends} of {self._codec.max_addends} addends>"
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        total = self.total if self._num_addends else None
+        total = self.total if self.num_addends else None
         return _unpickle_accumulator, (self._codec, self._public_key, total)
 
 

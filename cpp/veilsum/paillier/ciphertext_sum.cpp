@@ -11,12 +11,14 @@ constexpr std::size_t kMostLimbProducts = std::size_t{1} << 26;
 
 }  // namespace
 
-CiphertextSum::CiphertextSum(const Ciphertexts& first, const Execution& execution)
+CiphertextSum::CiphertextSum(const Ciphertexts& first, std::uint64_t num_addends,
+                             const Execution& execution)
     : key_(first.key()),
       shape_(first.shape()),
       size_(first.size()),
       lanes_(key_.modulus().kernel().lane_bytes(size_, key_.modulus())),
-      exponent_(first.exponent()) {
+      exponent_(first.exponent()),
+      num_addends_(num_addends) {
     const Modulus& n = key_.modulus();
     batch::enter_lanes(lanes_.data(), {first.elements().data(), n.element_bytes()}, size_, n,
                        execution);
@@ -35,7 +37,8 @@ void CiphertextSum::multiply(Bytes& lanes, const Ciphertexts& batch,
                      execution);
 }
 
-void CiphertextSum::add(const Ciphertexts& batch, const Execution& execution) {
+void CiphertextSum::add(const Ciphertexts& batch, std::uint64_t num_addends,
+                        const Execution& execution) {
     if (!batch.key().has_modulus_of(key_)) {
         throw Error(Errc::key_mismatch,
                     "the ciphertexts were made under different keys: their moduli differ");
@@ -52,6 +55,7 @@ void CiphertextSum::add(const Ciphertexts& batch, const Execution& execution) {
         lanes_ = std::move(lanes);
     }
     exponent_ += batch.exponent() + 1;
+    num_addends_ += num_addends;
 }
 
 Ciphertexts CiphertextSum::total(const Execution& execution) const {
