@@ -96,6 +96,13 @@ def test_integers_out_of_range_are_refused_whatever_their_length(value):
         arguments.count("dim", value)
 
 
+def test_bounds_of_any_length_are_told():
+    with pytest.raises(vs.InvalidArgumentError, match=r"n is -1; .* 0 and at most an int of 17000"):
+        arguments.count("n", -1, at_most=(1 << 17000) - 1)
+    with pytest.raises(vs.InvalidArgumentError, match=r"modulus is 0; it must be at least 1"):
+        vs.Codec(4, clip=1.0, value_bits=16, max_addends=2).layout(0)
+
+
 def test_flags_are_bools():
     assert arguments.flag("x", np.bool_(True)) is True
     for value in (1, "yes", None, [], np.array(True)):

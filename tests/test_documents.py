@@ -53,3 +53,10 @@ def test_the_bytes_of_weights_are_those_of_the_layout():
             slots = reference.lanes_per_plaintext(largest, n)
             num_bytes = -(-1_000_001 // slots) * 2 * 384
             assert abs(num_bytes / 1e6 - float(stated)) <= 0.006 * float(stated)
+
+
+def test_the_tests_that_a_page_names_are_there():
+    text = (ROOT / "docs" / "robustness.md").read_text()
+    named = set(re.findall(r"`((?:\w+/)?test_\w+\.py)`", text))
+    assert len(named) > 50
+    assert [name for name in sorted(named) if not (ROOT / "tests" / name).is_file()] == []

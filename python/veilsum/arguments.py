@@ -98,7 +98,8 @@ def count(name: str, value: object, *, at_least: int = 0, at_most: int = _MAX_CO
     """An integer within these bounds, as a Python int. Takes Python's and numpy's integers."""
     found = integer(name, value)
     if not at_least <= found <= at_most:
-        upper = "" if at_most == _MAX_COUNT and found < at_least else f" and at most {at_most}"
+        is_bound_known = at_most != _MAX_COUNT or found > at_most
+        upper = f" and at most {text_of(at_most)}" if is_bound_known else ""
         raise InvalidArgumentError(
             f"{name} is {text_of(found)}; it must be at least {at_least}{upper}"
         )
