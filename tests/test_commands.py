@@ -31,6 +31,8 @@ SYSTEM = {
 # What the packages of pyproject.toml put into the environments that `run` makes.
 ENVIRONMENT = {
     "cmake": {"cmake", "ctest"},
+    "clang-format": {"clang-format"},
+    "mypy": {"mypy"},
     "ruff": {"ruff"},
     "codespell": {"codespell"},
     "flwr": {"flwr", "flower-superlink", "flower-supernode"},
@@ -49,6 +51,7 @@ def called():
     """All programs that are called by name outside of the package, which calls none."""
     folders = ("bench", "examples", "tests")
     files = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    files.append(ROOT / "noxfile.py")
     found = in_python({path.with_suffix("").as_posix(): path.read_text() for path in files})
     scripts = [ROOT / "run", ROOT / ".ci" / "run", *(ROOT / "examples").rglob("*.sh")]
     for script in scripts:
