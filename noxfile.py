@@ -13,7 +13,8 @@
     libFuzzer), one of ./run fuzz --list (Python, with atheris), rounds (whole rounds); all of them
     if none is named. --keep adds what reached new code to tests/fuzz/corpus.
 ./run lint [--fix]
-    Formatting, ruff, mypy, stubtest, clang-format and codespell. --fix repairs what it can.
+    Formatting, ruff, mypy, import-linter, stubtest, clang-format and codespell. --fix repairs what
+    it can.
 ./run bench [pytest-benchmark arguments]
     The benchmarks in bench/, with pytest.
 ./run bench --quick | --peers | --memory [--json FILE] [--out DIR] [...]
@@ -167,7 +168,7 @@ def test(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def lint(session: nox.Session) -> None:
-    """Formatting, types, stubs and spelling."""
+    """Formatting, types, imports, stubs and spelling."""
     flags, _ = split(session, "--fix")
     build_extension(session)
     folders = ("bench", "cpp", "examples", "src", "tests")
@@ -183,6 +184,7 @@ def lint(session: nox.Session) -> None:
         "ruff format": ("ruff", "format", "--check", "."),
         "ruff check": ("ruff", "check", "."),
         "mypy": ("mypy", "python", "examples"),
+        "import-linter": ("lint-imports", "--no-logo"),
         "stubtest": (PYTHON, *stubtest, "veilsum._core"),
         "clang-format": ("clang-format", "--dry-run", "-Werror", *cpp),
         "codespell": ("codespell",),
@@ -195,7 +197,7 @@ def lint(session: nox.Session) -> None:
         except CommandFailed:
             failed.append(name)
     if failed:
-        session.error(f"not clean: {', '.join(failed)}. ./run lint --fix repairs some of it.")
+        session.error(f"not clean: {', '.join(failed)}. ./run lint --fix repairs some of it")
     say("All clean.")
 
 

@@ -32,6 +32,7 @@ SYSTEM = {
 ENVIRONMENT = {
     "cmake": {"cmake", "ctest"},
     "clang-format": {"clang-format"},
+    "import-linter": {"lint-imports"},
     "mypy": {"mypy"},
     "ruff": {"ruff"},
     "codespell": {"codespell"},
