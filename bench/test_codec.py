@@ -10,12 +10,12 @@ DIM = 1_000_000
 @pytest.fixture(scope="module")
 def layout():
     modulus = ((1 << 3072) - 1).to_bytes(384, "little")
-    return _core.LaneLayout(DIM + 1, _core.max_lane_of(16, 100), modulus)
+    return _core.LaneLayout(DIM + 1, _core.max_lane_of(16, 0, 100), modulus)
 
 
 @pytest.fixture(scope="module")
 def quantiser():
-    return _core.Quantiser(DIM, 1.0, 16)
+    return _core.Quantiser([(DIM, 1.0)], 16)
 
 
 @pytest.fixture(scope="module")
