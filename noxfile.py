@@ -178,12 +178,16 @@ def lint(session: nox.Session) -> None:
         launch(session, "ruff", "format", "--quiet", ".")
         launch(session, "clang-format", "-i", *cpp)
         session.run("codespell", "--write-changes", stderr=None, success_codes=range(256))
+    # The tests of each framework have modules of the same names, conftest for one.
+    mypy_tests = ("mypy", "--config-file", "tests/mypy.ini")
     settings = ("--mypy-config-file", "pyproject.toml")
     stubtest = ("-m", "mypy.stubtest", *settings, "--allowlist", "tests/stubtest_allowlist.txt")
     checks: dict[str, tuple[str | Path, ...]] = {
         "ruff format": ("ruff", "format", "--check", "."),
         "ruff check": ("ruff", "check", "."),
-        "mypy": ("mypy", "python", "examples"),
+        "mypy": ("mypy", "python", "examples", "bench", "noxfile.py"),
+        "mypy, tests": (*mypy_tests, "--exclude", "^tests/(flower|nvflare)/", "tests"),
+        **{f"mypy, tests/{name}": (*mypy_tests, f"tests/{name}") for name in FRAMEWORKS},
         "import-linter": ("lint-imports", "--no-logo"),
         "stubtest": (PYTHON, *stubtest, "veilsum._core"),
         "clang-format": ("clang-format", "--dry-run", "-Werror", *cpp),

@@ -20,7 +20,7 @@ def pytest_benchmark_update_machine_info(machine_info):
 def pytest_terminal_summary(terminalreporter, config):
     """How many times as fast as phe each way is, for every group that has phe in it."""
     session = getattr(config, "_benchmarksession", None)
-    medians = {}
+    medians: dict[str, dict[str, float]] = {}
     for result in getattr(session, "benchmarks", []):
         name = result.name.removeprefix("test_").partition("[")[0]
         medians.setdefault(result.group, {})[name] = result.stats.median

@@ -205,4 +205,4 @@ def test_random_bytes_alone_are_as_many_as_the_samples_take(monkeypatch):
 
 def test_sampler_is_abstract():
     with pytest.raises(TypeError, match="abstract"):
-        Sampler(0, 1)
+        Sampler(0, 1)  # type: ignore[abstract]

@@ -127,18 +127,18 @@ def ledger_calls():
     yield from each_parameter("RoundLedger", rounds, store=rounds.in_memory()._store, role=None)
     yield from each_parameter("RoundLedger.create", rounds.create, path="", role=identity.Role(1))
     yield from each_parameter("RoundLedger.open", rounds.open, path="")
-    ledger = rounds.in_memory()
-    yield from each_parameter("RoundLedger.check_role", ledger.check_role, role=None)
-    yield from each_parameter("RoundLedger.answered", ledger.answered, key_fingerprint=b"")
+    answers = rounds.in_memory()
+    yield from each_parameter("RoundLedger.check_role", answers.check_role, role=None)
+    yield from each_parameter("RoundLedger.answered", answers.answered, key_fingerprint=b"")
     run = secure_sum.RunName(b"key", b"federation", b"run")
     yield from each_parameter(
-        "RoundLedger.record", ledger.record, run=run, round_number=1, answer=b""
+        "RoundLedger.record", answers.record, run=run, round_number=1, answer=b""
     )
     for field in run._fields:
         yield (
             f"RoundLedger.record run.{field}",
             f"run.{field}",
-            lambda x, f=field: ledger.record(run._replace(**{f: x}), 1, b""),
+            lambda x, f=field: answers.record(run._replace(**{f: x}), 1, b""),
         )
     agreed = parties.federation()
     good = {"federation": agreed, "descriptor": parties.descriptor(agreed)}
@@ -277,8 +277,8 @@ def record_calls():
         yield from each_parameter(f"{kind}.frames", store.frames, **good)
         yield from each_parameter(f"{kind}.frame", store.frame, **good, index=0)
         yield from each_parameter(f"{kind}.names", store.names, kind="opening")
-    for kind in (secure_sum.FolderStore, secure_sum.Outbox, secure_sum.PartyFolder):
-        yield from each_parameter(kind.__name__, kind, path="")
+    for folder_kind in (secure_sum.FolderStore, secure_sum.Outbox, secure_sum.PartyFolder):
+        yield from each_parameter(folder_kind.__name__, folder_kind, path="")
     outbox = secure_sum.Outbox(folder / "outbox")
     with outbox.locked():
         pass

@@ -38,10 +38,10 @@ def end_of_child(calls):
 def new_by(kind):
     """Ways to an object of a class that leave out its constructor."""
 
-    class Heir(kind):
+    class Heir(kind):  # type: ignore[valid-type, misc]
         pass
 
-    class Careless(kind):
+    class Careless(kind):  # type: ignore[valid-type, misc]
         def __init__(self):
             pass
 
@@ -50,7 +50,7 @@ def new_by(kind):
         lambda: Heir.__new__(Heir),
         lambda: object.__new__(kind),
         lambda: kind.__base__.__new__(kind),
-        lambda: copyreg.__newobj__(kind),
+        lambda: copyreg.__newobj__(kind),  # type: ignore[attr-defined]
         Careless,
     ]
 
@@ -77,7 +77,7 @@ def test_constructors_still_make_objects():
     writer = _core.Writer(_core.WireKind.CIPHERTEXTS, 1)
     reader = _core.Reader(writer.finish(), _core.WireKind.CIPHERTEXTS, 1)
     assert reader.remaining() == 0
-    assert _core.Quantiser(2, 1.0, 8).dim == 2
+    assert _core.Quantiser([(2, 1.0)], 8).dim == 2
 
 
 @pytest.mark.parametrize(

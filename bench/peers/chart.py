@@ -11,6 +11,7 @@ mpl.use("Agg")  # Files only: works without a screen.
 
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, NullLocator
 
@@ -201,7 +202,7 @@ def add_label(axes: Axes, value: float, position: float) -> None:
     )
 
 
-def add_title(figure: plt.Figure, results: Results, what: str) -> None:
+def add_title(figure: Figure, results: Results, what: str) -> None:
     figure.suptitle("\n".join([what, *machine_lines(results)]), fontsize=9, x=0.01, ha="left")
 
 

@@ -102,9 +102,10 @@ def tell_written(console: Console, run: Run, paths: Sequence[Path]) -> None:
 
 def run_program(main: Callable[[], None], *expected: type[Exception]) -> None:
     """Run a program: Ctrl-C ends it quietly, an expected error with a line."""
+    mistakes: tuple[type[Exception], ...] = (vs.VeilsumError, OSError, *expected)
     try:
         main()
     except KeyboardInterrupt:
         sys.exit(130)
-    except (vs.VeilsumError, OSError, *expected) as error:
+    except mistakes as error:
         sys.exit(f"./run bench: {error}")

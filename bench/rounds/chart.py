@@ -7,13 +7,15 @@ from pathlib import Path
 
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from peers import chart
 from peers.report import machine_lines
 
 from rounds.results import Method, Party, Point, Results
 from rounds.tables import name_of
 
-_COLOURS = [*plt.get_cmap("tab20").colors, *plt.get_cmap("tab20b").colors]
+_COLOURS = [plt.get_cmap(name)(index) for name in ("tab20", "tab20b") for index in range(20)]
 _BYTES = {"received": "#56b4e9", "sent": "#0072b2"}  # Of Okabe and Ito.
 
 
@@ -44,12 +46,12 @@ def plot_methods(results: Results, what: str, path: Path) -> None:
     left.invert_yaxis()
     _finish(left, "processor seconds of one party")
     _finish(right, "MB in and out of one party")
-    handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for colour in colours.values()]
+    handles = [Rectangle((0, 0), 1, 1, color=colour) for colour in colours.values()]
     figure.legend(
         handles, list(colours), loc="outside lower left", ncols=4, frameon=False, fontsize=7
     )
     right.legend(
-        [plt.Rectangle((0, 0), 1, 1, color=colour) for colour in _BYTES.values()],
+        [Rectangle((0, 0), 1, 1, color=colour) for colour in _BYTES.values()],
         list(_BYTES),
         frameon=False,
         fontsize=8,
@@ -104,7 +106,7 @@ def _finish(axes: Axes, title: str) -> None:
     chart.finish(axes, title)
 
 
-def _save(figure: plt.Figure, results: Results, what: str, path: Path) -> None:
+def _save(figure: Figure, results: Results, what: str, path: Path) -> None:
     lines = [what, *machine_lines(results)]
     figure.suptitle("\n".join(lines), fontsize=9, x=0.01, ha="left")
     figure.savefig(path, dpi=chart.DPI)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import veilsum as vs
@@ -78,9 +79,13 @@ def measure_scale(results: Results, options: argparse.Namespace, progress: Progr
                     keys,
                     size,
                     folder=Path(folder),
-                    progress=lambda step, where=where: progress(f"{where}: {step}"),
+                    progress=partial(_tell, progress, where),
                 )
             results.points.append(point_of(method, size))
+
+
+def _tell(progress: Progress, where: str, step: str) -> None:
+    progress(f"{where}: {step}")
 
 
 def _take(results: Results, found: Results, size: Size) -> None:

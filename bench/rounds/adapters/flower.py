@@ -29,7 +29,7 @@ class Clients:
     def __init__(self, key_bits: int, num_threads: int) -> None:
         self._clock = Clock()
 
-    def kernel(self) -> None:
+    def kernel(self) -> str | None:
         return None
 
     def change(self, dim: int, index: int) -> Any:
