@@ -3,11 +3,13 @@
 ./run demo [--rounds N] [--json FILE] [...]
     Train MNIST by federated averaging: plain, encrypted, with privacy noise. Prints a table,
     writes plots. ./run demo --help lists the options.
-./run test [--all] [--asan | --flower | --nvflare] [pytest arguments]
+./run test [--all] [--asan | --clang | --ctime | --flower | --nvflare] [pytest arguments]
     Build and run the C++ tests, the Python tests, and those of each framework in an environment of
     its own, .venv-flower and .venv-nvflare. --all adds the slow ones. --flower and --nvflare run
     one framework's alone; --asan the C++ tests alone, under AddressSanitizer and
-    UndefinedBehaviorSanitizer. With pytest arguments and neither, no framework's tests run.
+    UndefinedBehaviorSanitizer; --clang the C++ tests alone, built by Clang; --ctime looks whether
+    time depends on a secret, with valgrind and, for the IFMA kernel, Clang's MemorySanitizer. With
+    pytest arguments and none of these, no framework's tests run.
 ./run fuzz [--minutes M] [--keep] [TARGET...]
     Fuzz the readers of bytes from outside for M minutes, 30 if not given: core (C++, with Clang's
     libFuzzer), one of ./run fuzz --list (Python, with atheris), rounds (whole rounds); all of them
@@ -51,6 +53,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -64,6 +67,8 @@ ROOT = Path(__file__).parent
 PYTHON = sys.executable  # Of .venv, which `run` makes: the extension is built once, in there.
 FRAMEWORKS = ("flower", "nvflare")
 CLANGS = ("clang++", *(f"clang++-{version}" for version in range(20, 13, -1)))
+# What libFuzzer, which has a main of its own, calls.
+READER = 'extern "C" int LLVMFuzzerTestOneInput(const char*, decltype(sizeof 0)) { return 0; }'
 IS_QUIET = not sys.stderr.isatty() or bool(os.environ.get("NO_COLOR") or os.environ.get("CI"))
 
 nox.options.sessions = ["lint", "test"]
@@ -103,19 +108,20 @@ def build_cpp(session: nox.Session, preset: str, compiler: str | None = None) ->
     launch(session, "cmake", "--build", "--preset", preset)
 
 
-def test_cpp(session: nox.Session, preset: str) -> None:
+def run_cpp_tests(session: nox.Session, preset: str, compiler: str | None = None) -> None:
     """Build and run the C++ tests of a preset."""
     say(f"C++ tests, preset {preset}")
-    build_cpp(session, preset)
+    build_cpp(session, preset, compiler)
     command = ["ctest", "--preset", preset, "--parallel", str(os.cpu_count())]
     if sys.stdout.isatty():
         launch(session, *command, "--progress")
     else:
         lines = output_of(session, *command).splitlines()
-        print(*(line for line in lines if "tests passed" in line), sep="\n", flush=True)
+        told = [line for line in lines if re.search(r"tests passed|\(Skipped\)$", line)]
+        print(*told, sep="\n", flush=True)
 
 
-def test_framework(session: nox.Session, framework: str, arguments: Iterable[str]) -> None:
+def run_framework_tests(session: nox.Session, framework: str, arguments: Iterable[str]) -> None:
     """The tests of one integration, with veilsum's wheel in that framework's environment."""
     if framework == "flower" and sys.version_info < (3, 11):
         say(f"Not run: Flower needs Python 3.11 or newer, and this is {sys.version.split()[0]}")
@@ -147,13 +153,19 @@ def test_framework(session: nox.Session, framework: str, arguments: Iterable[str
 def test(session: nox.Session) -> None:
     """C++ tests, Python tests and those of each framework."""
     names = {f"--{framework}": framework for framework in FRAMEWORKS}
-    flags, arguments = split(session, "--all", "--asan", *names)
+    flags, arguments = split(session, "--all", "--asan", "--clang", "--ctime", *names)
     frameworks = [framework for flag, framework in names.items() if flag in flags]
     if "--asan" in flags:
-        test_cpp(session, "asan")
+        run_cpp_tests(session, "asan")
+    if "--clang" in flags:
+        run_cpp_tests(session, "clang", find_clang("memory"))
+    if "--ctime" in flags:
+        run_cpp_tests(session, "ctime")
+        run_cpp_tests(session, "ctime-ifma", find_clang("memory"))
+    if flags & {"--asan", "--clang", "--ctime"}:
         return
     if not frameworks:
-        test_cpp(session, "dev")
+        run_cpp_tests(session, "dev")
         if "--all" in flags:
             launch(session, "build/dev/veilsum_tests", "--no-skip", "--test-case=slow:*")
         say("Python tests")
@@ -163,7 +175,7 @@ def test(session: nox.Session) -> None:
         launch(session, PYTHON, "-m", "pytest", *everything, *arguments)
         frameworks = [] if arguments else list(FRAMEWORKS)
     for framework in frameworks:
-        test_framework(session, framework, [*everything, *arguments])
+        run_framework_tests(session, framework, [*everything, *arguments])
 
 
 @nox.session(venv_backend="none")
@@ -205,25 +217,23 @@ def lint(session: nox.Session) -> None:
     say("All clean.")
 
 
-def find_libfuzzer() -> str | None:
-    """A Clang that has libFuzzer and AddressSanitizer."""
+def find_clang(sanitizers: str) -> str | None:
+    """A Clang that has these."""
     build = ROOT / "build"
     build.mkdir(exist_ok=True)
-    code = 'extern "C" int LLVMFuzzerTestOneInput(const char*, decltype(sizeof 0)) { return 0; }'
-    link = ("-x", "c++", "-fsanitize=fuzzer,address", "-", "-o", str(build / "has-libfuzzer"))
+    code = READER if "fuzzer" in sanitizers else "int main() {}"
+    link = ("-x", "c++", f"-fsanitize={sanitizers}", "-", "-o", str(build / "has-sanitizers"))
     for clang in (os.environ.get("CXX"), *CLANGS):
         if clang and shutil.which(clang.split()[0]):
-            tried = subprocess.run(
-                [*clang.split(), *link], input=code, text=True, capture_output=True
-            )
-            if tried.returncode == 0:
+            command = [*clang.split(), *link]
+            if subprocess.run(command, input=code, text=True, capture_output=True).returncode == 0:
                 return clang
     return None
 
 
 def fuzz_core(session: nox.Session, seconds: int, keep: bool) -> None:
     """The readers in C++, by libFuzzer."""
-    clang = find_libfuzzer()
+    clang = find_clang("fuzzer,address")
     if clang is None:
         say(
             "Not run: core wants Clang 14 or newer with libFuzzer and AddressSanitizer"
