@@ -148,12 +148,14 @@ def fail(*arguments, **options):
     raise OSError("no space left")
 
 
-@pytest.mark.parametrize("name", ["enrol", "keygen"])
+@pytest.mark.parametrize(
+    ("name", "writer"), [("enrol", "cli.enrol.write_file"), ("keygen", "public_key.write_file")]
+)
 def test_a_secret_does_not_stay_where_its_public_part_could_not_be_written(
-    tmp_path, monkeypatch, name
+    tmp_path, monkeypatch, name, writer
 ):
     with monkeypatch.context() as patch:
-        patch.setattr(f"veilsum.cli.{name}.write_file", fail)
+        patch.setattr(f"veilsum.{writer}", fail)
         result = veilsum(name, "ann", "--out", tmp_path / "out")
     assert result.exit_code == 2
     assert list((tmp_path / "out").iterdir()) == []

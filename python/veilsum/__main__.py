@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import TextIO
 
 from veilsum.errors import VeilsumError
 
@@ -26,11 +27,19 @@ def main() -> None:
     except VeilsumError as error:
         sys.exit(f"veilsum: {error}")
     except BrokenPipeError:
-        _drop_output()
+        _drop(sys.stdout)
         sys.exit(1)
     except OSError as error:
-        _drop_output()
-        sys.exit(f"veilsum: the output cannot be written: {error.strerror or error}")
+        _drop(sys.stdout)
+        try:
+            print(
+                f"veilsum: the output cannot be written: {error.strerror or error}",
+                file=sys.stderr,
+                flush=True,
+            )
+        except OSError:  # Nor can this.
+            _drop(sys.stderr)
+        sys.exit(1)
 
 
 def _flush() -> None:
@@ -38,11 +47,11 @@ def _flush() -> None:
         sys.stdout.flush()
 
 
-def _drop_output() -> None:
-    """Let what is left of the output go nowhere: Python writes it once more when it ends."""
-    if sys.stdout is not None:
+def _drop(stream: TextIO | None) -> None:
+    """Let what is left to write go nowhere: Python writes it once more when it ends."""
+    if stream is not None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
 
 
