@@ -20,7 +20,7 @@ from veilsum.identity import Identity
 from veilsum.integrations.budgets import Budgets
 from veilsum.integrations.federation_file import parse_hash, read_federation
 from veilsum.integrations.run_folder import RunFolder
-from veilsum.integrations.site_party import read_passphrase, site_path
+from veilsum.integrations.site_party import site_passphrase, site_path
 
 
 @pytest.mark.parametrize("framework", ["flower", "nvflare", "torch"])
@@ -228,13 +228,13 @@ def test_passphrase_is_the_one_line_of_its_file(tmp_path, monkeypatch):
     (tmp_path / "default").write_bytes(b"another")
     monkeypatch.setenv("VEILSUM_PASSPHRASE_FILE", str(tmp_path / "default"))
     named = str(tmp_path / "{site}.passphrase")
-    assert read_passphrase(named, "site-1") == b"five words and no more"
-    assert read_passphrase(None, "site-1") == b"another"
+    assert site_passphrase(named, "site-1") == b"five words and no more"
+    assert site_passphrase(None, "site-1") == b"another"
     monkeypatch.delenv("VEILSUM_PASSPHRASE_FILE")
     with pytest.raises(PassphraseError, match="VEILSUM_PASSPHRASE_FILE"):
-        read_passphrase(None, "site-1")
+        site_passphrase(None, "site-1")
     with pytest.raises(FileNotFoundError):
-        read_passphrase(named, "site-2")
+        site_passphrase(named, "site-2")
 
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"one\ntwo\n", b"a\0b", b"x" * 1025])
@@ -242,7 +242,7 @@ def test_files_that_are_no_passphrase_are_refused(tmp_path, data):
     file = tmp_path / "passphrase"
     file.write_bytes(data)
     with pytest.raises(PassphraseError, match="one line"):
-        read_passphrase(str(file), "site-1")
+        site_passphrase(str(file), "site-1")
 
 
 # ---- whose budget is spent ----

@@ -31,7 +31,7 @@ from veilsum.integrations.nvflare.messages import (
 from veilsum.integrations.nvflare.opening import Answers
 from veilsum.integrations.nvflare.site_logs import log_stream
 from veilsum.integrations.nvflare.trainers import answer_instead, put_to_sleep, result_filters
-from veilsum.integrations.site_party import read_passphrase, site_path
+from veilsum.integrations.site_party import site_passphrase, site_path
 from veilsum.integrations.weights import WeightsByCount
 from veilsum.secure_sum import Contributor, PartyFolder, ShareHolder
 
@@ -288,7 +288,7 @@ class PartyFilter(Filter):
                     f"the folder is of the party {folder.enrolment.name}, and this site is {site}; "
                     "parties are enrolled under the names of their sites"
                 )
-            self._passphrase = read_passphrase(self.passphrase_file, site)
+            self._passphrase = site_passphrase(self.passphrase_file, site)
             self._folder = folder
         return self._folder
 
