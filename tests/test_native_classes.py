@@ -77,7 +77,7 @@ def test_constructors_still_make_objects():
     writer = _core.Writer(_core.WireKind.CIPHERTEXTS, 1)
     reader = _core.Reader(writer.finish(), _core.WireKind.CIPHERTEXTS, 1)
     assert reader.remaining() == 0
-    assert _core.Quantiser(2, 1.0, 8).dim == 2
+    assert _core.Quantiser([(2, 1.0)], 8).dim == 2
 
 
 @pytest.mark.parametrize(
