@@ -187,13 +187,16 @@ def test_norm_clipping_matches_the_reference(norm, values, norm_bound, value_bit
     assert math.isclose(report.norm_factor, factor, rel_tol=1e-13, abs_tol=5e-324)
     assert report.norm_factor <= 1
 
-    rounded, num_clipped = reference.quantise(
-        values, 1.0, value_bits, weight, report.norm_factor, weight_bits=2
-    )
+    options = {"weight": weight, "norm_factor": report.norm_factor, "weight_bits": 2}
+    rounded, num_clipped = reference.quantise(values, 1.0, value_bits, **options)
+    toward_zero, _ = reference.quantise(values, 1.0, value_bits, rounded=math.trunc, **options)
     bound = reference.lattice_norm_bound(len(values), 1.0, value_bits, norm_bound, weight_bits=2)
     assert grid.lattice_norm_bound == bound
     weighted = bound * rounded[-1] // grid.grid_max
-    assert lanes.tolist() == [*reference.clip_norm(rounded[:-1], norm, weighted), rounded[-1]]
+    assert lanes.tolist() == [
+        *reference.fit_norm(rounded[:-1], toward_zero[:-1], norm, weighted),
+        rounded[-1],
+    ]
     assert report.num_clipped == num_clipped
     assert report.lattice_norm == reference.ceil_norm(lanes[:-1].tolist(), norm) <= weighted
 

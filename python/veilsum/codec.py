@@ -42,6 +42,9 @@ _ROUNDINGS: dict[RoundingName, _core.Rounding] = {
 
 _MAX_MODULUS = 2**20_000
 
+# The relative error of a norm that is computed in floats, at most.
+_NORM_PRECISION = 2.0**-40
+
 
 class LatticeNoise(Protocol):
     """Whatever adds integer noise to quantised lanes."""
@@ -340,11 +343,15 @@ class LaneCodec:
     @cached_property
     def _sum_grid(self) -> SumGrid:
         value_steps = 0.5 if self.rounding == "nearest" else 1.0
-        value_steps += 0.0 if self.norm is None else 1.0  # Integers may be shrunk to the norm.
+        if self.norm is not None:
+            # Integers may be shrunk to the norm: by a step and its fraction, or, rounded toward 0
+            # first, by what the bound loses to the rounding of the weight and of itself.
+            value_steps += 5.0 + self.weight_scale * _NORM_PRECISION
         return SumGrid(
             self.clip if isinstance(self.clip, float) else self.clips,
             self.weight_scale,
             value_steps,
+            self.weight_bits == 0,
             self.noise_bound,
         )
 

@@ -49,8 +49,8 @@ def unpack(plaintexts, num_lanes, max_lane, n):
     return lanes
 
 
-def quantise(values, clip, value_bits, weight=1.0, norm_factor=1.0, weight_bits=0):
-    """Value lanes and weight lane with rounding to nearest, and the number of clipped values.
+def quantise(values, clip, value_bits, weight=1.0, norm_factor=1.0, weight_bits=0, rounded=round):
+    """Value lanes and weight lane, rounded to nearest, and the number of clipped values.
 
     ``clip`` is one for all values, or a list with one for each.
     """
@@ -62,7 +62,7 @@ def quantise(values, clip, value_bits, weight=1.0, norm_factor=1.0, weight_bits=
         y = float(x) * norm_factor
         num_clipped += abs(y) > clip
         steps = max(-clip, min(clip, y)) * (weight * scale)
-        lanes.append(max(-limit, min(limit, round(steps))))
+        lanes.append(max(-limit, min(limit, rounded(steps))))
     return [*lanes, round(weight * limit)], num_clipped
 
 
@@ -84,6 +84,14 @@ def clip_norm(lanes, norm, bound):
     if size <= bound:
         return list(lanes)
     return [abs(q) * bound // size * (1 if q >= 0 else -1) for q in lanes]
+
+
+def fit_norm(lanes, toward_zero, norm, bound):
+    """Lanes within the bound: shrunk, or, where that costs one a step or more, first rounded so."""
+    size = ceil_norm(lanes, norm)
+    if size > bound and max(map(abs, lanes)) * (size - bound) > size:
+        lanes = toward_zero
+    return clip_norm(lanes, norm, bound)
 
 
 def float_norm_factor(values, norm, norm_bound):

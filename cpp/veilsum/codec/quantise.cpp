@@ -152,6 +152,18 @@ std::size_t round_stochastic(std::int64_t* out, const Float* x, std::size_t n, c
     return static_cast<std::size_t>(num_clipped);
 }
 
+/// Of what the norm leaves no room for: no value grows, so the norm does not either.
+template <class Float>
+std::size_t round_toward_zero(std::int64_t* out, const Float* x, std::size_t n, const Step& step) {
+    std::int64_t num_clipped = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+        const double y = static_cast<double>(x[i]) * step.factor;
+        num_clipped += std::abs(y) > step.clip ? 1 : 0;
+        out[i] = static_cast<std::int64_t>(scaled(y, step));
+    }
+    return static_cast<std::size_t>(num_clipped);
+}
+
 /// ceil(sqrt(square)) for square < 2^126.
 std::uint64_t ceil_sqrt(Uint128 square) {
     // The estimate is a few units off at most; the loops make it exact.
@@ -170,6 +182,17 @@ ClipReport zeroed_on_error(std::span<std::int64_t> lanes, const Quantise& quanti
         std::fill(lanes.begin(), lanes.end(), 0);
         throw;
     }
+}
+
+std::uint64_t largest_magnitude(std::span<const std::int64_t> lanes, const Execution& execution) {
+    const auto maxima =
+        map_pieces<std::int64_t>(lanes.size(), execution, [&](auto begin, auto end) {
+            std::int64_t largest = 0;
+            for (std::size_t i = begin; i < end; ++i)
+                largest = std::max(largest, std::abs(lanes[i]));
+            return largest;
+        });
+    return static_cast<std::uint64_t>(*std::max_element(maxima.begin(), maxima.end()));
 }
 
 std::uint64_t lattice_norm(std::span<const std::int64_t> lanes, Norm norm,
@@ -305,11 +328,10 @@ void Quantiser::bound_norm(ClipReport& report, std::span<const Float> x,
 }
 
 /// Rounds the values x[0], x[1], ... at the places from begin to end of the vector.
-template <class Float>
+template <class Float, class Round>
 std::size_t Quantiser::round_piece(std::int64_t* out, const Float* x, std::size_t begin,
-                                   std::size_t end, double weight, double factor) const {
-    const auto round =
-        rounding_ == Rounding::nearest ? round_nearest<Float> : round_stochastic<Float>;
+                                   std::size_t end, double weight, double factor,
+                                   const Round& round) const {
     std::size_t num_clipped = 0;
     for_each_run(begin, end, [&](std::size_t first, std::size_t last, const Run& run) {
         const double steps = weight * run.scale;
@@ -334,13 +356,17 @@ ClipReport Quantiser::quantise_any(std::span<std::int64_t> lanes, std::span<cons
             "weights from 2^-weight_bits to 1, and 0. Make it with more weight_bits: the binary "
             "logarithm of the largest weight over the smallest");
     }
+    const auto round =
+        rounding_ == Rounding::nearest ? round_nearest<Float> : round_stochastic<Float>;
     ClipReport report;
     std::vector<std::size_t> clipped;
+    const std::int64_t weight_lane = std::llrint(weight * static_cast<double>(grid_max_));
+    lanes[dim_] = weight_lane;
     if (norm_ == Norm::none) {
         clipped = map_pieces<std::size_t>(dim_, execution, [&](auto begin, auto end) {
             const Secret<Float> own = read_once(x.subspan(begin, end - begin));
             check_finite<Float>(own, begin);
-            return round_piece(lanes.data() + begin, own.data(), begin, end, weight, 1.0);
+            return round_piece(lanes.data() + begin, own.data(), begin, end, weight, 1.0, round);
         });
     } else {
         const Secret<Float> own = read_once(x);
@@ -348,24 +374,31 @@ ClipReport Quantiser::quantise_any(std::span<std::int64_t> lanes, std::span<cons
             check_finite<Float>(std::span<const Float>(own).subspan(begin, end - begin), begin);
         });
         bound_norm<Float>(report, own, execution);
-        clipped = map_pieces<std::size_t>(dim_, execution, [&](auto begin, auto end) {
-            return round_piece(lanes.data() + begin, own.data() + begin, begin, end, weight,
-                               report.norm_factor);
-        });
-    }
-    for (const std::size_t num_clipped : clipped) report.num_clipped += num_clipped;
-    const std::int64_t weight_lane = std::llrint(weight * static_cast<double>(grid_max_));
-    lanes[dim_] = weight_lane;
-    if (norm_ != Norm::none) {
+        const auto round_all = [&](const auto& how) {
+            return map_pieces<std::size_t>(dim_, execution, [&](auto begin, auto end) {
+                return round_piece(lanes.data() + begin, own.data() + begin, begin, end, weight,
+                                   report.norm_factor, how);
+            });
+        };
+        clipped = round_all(round);
+        const auto values = lanes.first(dim_);
         const auto bound = static_cast<std::uint64_t>(static_cast<Uint128>(lattice_norm_bound_) *
                                                       static_cast<Uint128>(weight_lane) /
                                                       static_cast<Uint128>(grid_max_));
-        report.lattice_norm = clip_lattice_norm(lanes.first(dim_), norm_, bound, execution);
+        // Rounding may lift the norm of many small values by much, and to shrink all in proportion
+        // would then cost a large one many steps: with values rounded toward 0 it costs none.
+        const std::uint64_t size = lattice_norm(values, norm_, execution);
+        if (size > bound &&
+            static_cast<Uint128>(largest_magnitude(values, execution)) * (size - bound) > size) {
+            round_all(round_toward_zero<Float>);
+        }
+        report.lattice_norm = clip_lattice_norm(values, norm_, bound, execution);
         // Noise is calibrated to the bound, so nothing is let through on trust.
         if (report.lattice_norm > bound) {
             throw Error(Errc::internal, "the norm of the quantised vector exceeds its bound");
         }
     }
+    for (const std::size_t num_clipped : clipped) report.num_clipped += num_clipped;
     return report;
 }
 

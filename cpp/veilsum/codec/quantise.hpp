@@ -68,7 +68,9 @@ public:
     std::uint64_t lattice_norm_bound() const noexcept { return lattice_norm_bound_; }
 
     /// Norm-clips `x`, clips each value, weights, scales and rounds, then shrinks the integers
-    /// towards 0 where rounding pushed their exact norm over the bound of their weight.
+    /// towards 0 where rounding pushed their exact norm over the bound of their weight. Where that
+    /// would cost the largest of them more than a step, all are rounded towards 0 instead. So no
+    /// value is moved by more than 5 steps beyond its rounding, but for 2^-40 of itself.
     ///
     /// Requires lanes.size() == num_lanes(). Every value of x is read once, so that the bounds hold
     /// even if another thread writes to x meanwhile. Deterministic with nearest rounding, whatever
@@ -101,9 +103,9 @@ private:
                             const Execution& execution) const;
     template <class Float>
     void bound_norm(ClipReport& report, std::span<const Float> x, const Execution& execution) const;
-    template <class Float>
+    template <class Float, class Round>
     std::size_t round_piece(std::int64_t* out, const Float* x, std::size_t begin, std::size_t end,
-                            double weight, double factor) const;
+                            double weight, double factor, const Round& round) const;
     template <class Body>
     void for_each_run(std::size_t begin, std::size_t end, const Body& body) const;
 
