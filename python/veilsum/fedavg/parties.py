@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from veilsum import arguments
-from veilsum.errors import BudgetExhaustedError, InvalidArgumentError, PolicyRefusedError
+from veilsum.errors import BudgetExhaustedError, InvalidArgumentError, VeilsumError
 from veilsum.fedavg.founding import DealtKey, Founded, found
 from veilsum.fedavg.history import Meter
 from veilsum.fedavg.parameters import Model
@@ -98,7 +98,7 @@ class Parties:
         for ledger in self._ledgers.values():
             try:
                 ledger.check(_NO_ROUND, noise=self._noise, codec=self.codec)
-            except PolicyRefusedError:
+            except VeilsumError:
                 continue
             able += 1
         return able

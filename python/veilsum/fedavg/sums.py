@@ -61,7 +61,8 @@ class ClearFloatSum:
     def add(self, name: str, delta: NDArray[np.floating], weight: float) -> None:
         """Add ``weight * delta``."""
         with self._meter.phase("add"):
-            self._total += weight * delta.astype(np.float64)
+            with np.errstate(over="ignore", invalid="ignore"):
+                self._total += weight * delta.astype(np.float64)
             self._weight += weight
             self._num_addends += 1
         self._meter.traffic("contributions", delta.nbytes)
