@@ -32,7 +32,7 @@ NOISE = vs.privacy.GaussianNoise(
 )
 NOISY_CODEC = NOISE.fit(dataclasses.replace(CODEC, value_bits=24))
 RUN_ID = bytes(16)
-TRUSTS = ("threshold", "authority", "shared")
+TRUSTS = ("threshold", "authority", "contributors")
 # Safe primes of 192 bits: holders of such a key take a millisecond a ciphertext.
 TOY_PRIMES = (
     5203239737710046659403513996485467684274714798961061372887,
@@ -52,7 +52,7 @@ def roster(*names):
 
 
 def holder_names(trust, num_holders=5):
-    if trust == "shared":
+    if trust == "contributors":
         return ()
     count = num_holders if trust == "threshold" else 1
     return tuple(f"holder-{i + 1}" for i in range(count))

@@ -83,7 +83,7 @@ def cancelling_round(agreed, ledgers=()):
 
 
 @known_attack("KA1")
-@pytest.mark.parametrize("trust", ["authority", "shared"])
+@pytest.mark.parametrize("trust", ["authority", "contributors"])
 def test_a_contribution_made_of_the_others_bares_the_last_one(trust):
     """The aggregator and whoever opens are honest. The evil one has to see what others send."""
     result = cancelling_round(parties.federation(trust, min_contributors=4))

@@ -94,7 +94,7 @@ def test_a_partial_decryption_is_of_one_whole_chunk_by_its_own_holder_once():
 
 
 def test_one_answer_opens_the_total_and_another_must_agree():
-    state = Round(parties.federation("shared"))
+    state = Round(parties.federation("contributors"))
     requests = state.requests()
     assert set(requests) == set(NAMES)
     opening = Opening.from_bytes(state.holder("ada").open(requests["ada"]))

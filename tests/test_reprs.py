@@ -29,10 +29,11 @@ def shown(thing):
 def test_a_federation_tells_its_sizes(agreed):
     name = agreed.hash[:8].hex()
     assert shown(agreed) == (
-        f"<Federation {name}: threshold, 4 contributors, 5 holders, 200 values, GaussianNoise>"
+        f"<Federation {name}: trust threshold, 4 contributors, 5 holders, "
+        "200 values, GaussianNoise>"
     )
-    assert shown(parties.federation("shared")).endswith(
-        "shared, 4 contributors, 0 holders, 200 values, no noise>"
+    assert shown(parties.federation("contributors")).endswith(
+        "trust contributors, 4 contributors, 0 holders, 200 values, no noise>"
     )
 
 

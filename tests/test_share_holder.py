@@ -171,7 +171,7 @@ def test_keys_and_shares_are_the_federations_and_their_holders_own():
             ShareHolder(agreed, parties.identity(FIRST), key=key, rounds=rounds)
     with pytest.raises(vs.KeyMismatchError):
         parties.contributor(
-            parties.federation("shared"), "ada", secret_key=known_key("2048-other").secret
+            parties.federation("contributors"), "ada", secret_key=known_key("2048-other").secret
         )
     with pytest.raises(vs.InvalidArgumentError, match="holder 1"):
         ShareHolder(shared, parties.identity("holder-2"), key=share, rounds=rounds)

@@ -26,7 +26,7 @@ class Trust(str, Enum):
 
     threshold = "threshold"
     authority = "authority"
-    shared = "shared"
+    contributors = "contributors"
 
 
 class Part(str, Enum):

@@ -31,7 +31,7 @@ class Trust(str, Enum):
 
     threshold = "threshold"
     authority = "authority"
-    shared = "shared"
+    contributors = "contributors"
 
 
 class Rounding(str, Enum):
@@ -126,7 +126,7 @@ def deal(
         int | None,
         typer.Option(
             help="How many contributors of a sum are counted on. If left out: half of them with "
-            "Gaussian noise (1 with --trust shared), else 2."
+            "Gaussian noise (1 with --trust contributors), else 2."
         ),
     ] = None,
     min_contributors: Annotated[
@@ -175,7 +175,7 @@ def deal(
             adjacency=adjacency,
             uniform=uniform,
             honest=honest,
-            half=1 if trust is Trust.shared else max(1, (len(enrolled) + 1) // 2),
+            half=1 if trust is Trust.contributors else max(1, (len(enrolled) + 1) // 2),
         )
         key_holders = read_roster(holders or [])
         terms = Terms(
@@ -226,9 +226,9 @@ def _policy(
         raise InvalidArgumentError(
             f"--trust authority takes one holder of the key, and {len(holders)} are enrolled"
         )
-    if trust is Trust.shared and holders:
+    if trust is Trust.contributors and holders:
         raise InvalidArgumentError(
-            "with --trust shared the contributors have the key; leave --holders out"
+            "with --trust contributors the contributors have the key; leave --holders out"
         )
     return None
 

@@ -47,7 +47,7 @@ def found(
     """
     contributors = {name: Identity.generate(name) for name in names}
     federation_key, shares = _keys(trust, key, key_bits)
-    if trust == "shared":
+    if trust == "contributors":
         holders = list(contributors.values())[:1]  # Anybody; nobody need ask all of them.
     else:
         holders = [Identity.generate(f"holder {i + 1}") for i in range(len(shares))]
@@ -56,12 +56,12 @@ def found(
         key=federation_key,
         codec=codec,
         contributors=tuple(identity.enrol() for identity in contributors.values()),
-        holders=() if trust == "shared" else tuple(holder.enrol() for holder in holders),
+        holders=() if trust == "contributors" else tuple(holder.enrol() for holder in holders),
         noise=noise,
         honest_contributors=honest,
         min_contributors=min_contributors,
     )
-    secret = shares[0] if trust == "shared" else None
+    secret = shares[0] if trust == "contributors" else None
     return Founded(
         federation,
         {

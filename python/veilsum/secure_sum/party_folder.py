@@ -166,7 +166,7 @@ class PartyFolder:
         """
         self._check_role(Role.CONTRIBUTOR)
         secret_key = None
-        if self.federation.trust == "shared":
+        if self.federation.trust == "contributors":
             secret_key = SecretKey.load(self._folder / _KEY, passphrase=passphrase)
         return self._contributor(self.identity(passphrase=passphrase), secret_key)
 
