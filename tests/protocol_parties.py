@@ -15,9 +15,9 @@ from veilsum.secure_sum import (
     Contributor,
     Federation,
     Identity,
+    KeyHolder,
     RoundDescriptor,
     RoundLedger,
-    ShareHolder,
     hash_model,
 )
 from veilsum.wire import split_frames
@@ -114,7 +114,7 @@ def key_of(agreed, name):
 
 def holder(agreed, name, rounds=None):
     rounds = RoundLedger.in_memory() if rounds is None else rounds
-    return ShareHolder(agreed, identity(name), key=key_of(agreed, name), rounds=rounds)
+    return KeyHolder(agreed, identity(name), key=key_of(agreed, name), rounds=rounds)
 
 
 class Round:

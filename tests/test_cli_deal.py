@@ -154,7 +154,7 @@ def test_authority_and_shared_keys_are_dealt_too(place, tmp_path):
             assert "holder" in joined["roles"]
         party = PartyFolder(tmp_path / f"{trust}-{owners[0]}")
         assert party.federation.trust == trust
-        assert party.share_holder(passphrase=PASSPHRASE).name == owners[0]
+        assert party.key_holder(passphrase=PASSPHRASE).name == owners[0]
 
 
 def test_the_noise_is_that_of_veilsum_privacy(place, tmp_path):

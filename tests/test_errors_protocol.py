@@ -250,9 +250,9 @@ def party_calls():
     yield from each_parameter("before_training", dan.before_training, **message)
     good = {"federation": agreed, "identity": parties.identity("holder-1")}
     good |= {"key": known_key(2048).secret, "rounds": secure_sum.RoundLedger.in_memory()}
-    yield from each_parameter("ShareHolder", secure_sum.ShareHolder, **good)
+    yield from each_parameter("KeyHolder", secure_sum.KeyHolder, **good)
     holder = parties.holder(agreed, "holder-1")
-    yield from each_parameter("ShareHolder.open", holder.open, request=b"", num_threads=1)
+    yield from each_parameter("KeyHolder.open", holder.open, request=b"", num_threads=1)
     state = parties.Round(agreed)
     good = {"federation": agreed, "descriptor": announced, "store": None, "num_threads": 1}
     yield from each_parameter("Aggregator", secure_sum.Aggregator, **good)

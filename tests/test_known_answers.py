@@ -290,7 +290,7 @@ def test_golden_folder_of_a_party_goes_on_with_its_records(tmp_path, folder):
     assert party.privacy_ledger.spent.num_contributions == 1
     assert generate_party.contribute(party, 2) != kept
     assert party.privacy_ledger.spent.num_contributions == 2
-    assert party.share_holder(passphrase=generate_party.PASSPHRASE).name == generate_party.NAME
+    assert party.key_holder(passphrase=generate_party.PASSPHRASE).name == generate_party.NAME
 
 
 def test_every_golden_file_has_a_test():

@@ -58,7 +58,7 @@ def test_the_demo_prints_a_table_and_writes_plots_and_json(images, tmp_path):
     assert [t["points"][0][0] for t in found["trade_offs"]] == [0.5, 1.0, 1.0]
 
 
-def test_share_holders_open_unless_told_otherwise(images, tmp_path):
+def test_key_holders_open_unless_told_otherwise(images, tmp_path):
     arguments = ["--data-dir", images, "--rounds", 1, "--clients", 10, "--key-bits", 2048]
     result = demo(*arguments, "--only", "encrypted", "--out", tmp_path, "--json", "-")
     assert result.returncode == 0, result.stderr

@@ -97,7 +97,7 @@ def test_a_round_of_parties_opened_anew_for_each_message(tmp_path, people, trust
                 model_hash=MODEL_HASH,
             )
     for name, request in aggregator.open_requests().items():
-        holder = PartyFolder(tmp_path / name).share_holder(passphrase=PASSPHRASE)
+        holder = PartyFolder(tmp_path / name).key_holder(passphrase=PASSPHRASE)
         aggregator.receive_opening(holder.open(b"".join(request)))
         assert PartyFolder(tmp_path / name).rounds(Role.HOLDER).federations() == {
             federation.hash: 1

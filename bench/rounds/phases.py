@@ -10,7 +10,7 @@ from typing import Any
 
 import veilsum as vs
 from veilsum.codec import LaneCodec
-from veilsum.secure_sum import ContributionHeader, share_holder
+from veilsum.secure_sum import ContributionHeader, key_holder
 from veilsum.threshold import Combination, KeyShare
 
 from rounds.clock import Clock
@@ -33,7 +33,7 @@ _CALLS: list[tuple[Any, str, str]] = [
     (vs.Ciphertexts, "__add__", MULTIPLY),
     (vs.PlaintextProof, "verify", CHECK_PLAINTEXTS),
     (ContributionHeader, "verify", CHECK_SIGNATURES),
-    (share_holder, "requested_chunk", CHECK_HASHES),
+    (key_holder, "requested_chunk", CHECK_HASHES),
     (vs.Accumulator, "add", ADD),
     (Combination, "add", CHECK_PARTIALS),
     (Combination, "open_plaintexts", COMBINE),

@@ -62,7 +62,7 @@ class ProofError(VeilsumError, ValueError):
 
 
 class NotEnoughSharesError(VeilsumError, RuntimeError):
-    """Fewer share holders answered than the threshold asks for; nothing can be opened."""
+    """Fewer key holders answered than the threshold asks for; nothing can be opened."""
 
 
 class CapacityError(VeilsumError, OverflowError):

@@ -63,7 +63,7 @@ def deal(
     ],
     holders: Annotated[
         list[Path] | None,
-        typer.Option(help="Enrolment files of the share holders, or of the one authority."),
+        typer.Option(help="Enrolment files of the key holders; one with --trust authority."),
     ] = None,
     trust: Annotated[Trust, typer.Option(help="Who can open sums.")] = Trust.threshold,
     threshold: Annotated[
@@ -217,7 +217,7 @@ def _policy(
     if trust is Trust.threshold:
         if not holders:
             raise InvalidArgumentError(
-                "--trust threshold needs --holders, the enrolments of the share holders"
+                "--trust threshold needs --holders, the enrolments of the key holders"
             )
         return Policy.choose(len(holders), threshold, max_colluding)
     if threshold is not None or max_colluding is not None:

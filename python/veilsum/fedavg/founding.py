@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from veilsum.errors import InvalidArgumentError
 from veilsum.keys import PublicKey, SecretKey, generate_key
 from veilsum.privacy import Ledger, Noise
-from veilsum.secure_sum import Contributor, Federation, Identity, RoundLedger, ShareHolder
+from veilsum.secure_sum import Contributor, Federation, Identity, KeyHolder, RoundLedger
 from veilsum.secure_sum.federation import KeyTrust
 from veilsum.threshold import KeyShare, ThresholdKey, deal_shares
 from veilsum.vector import Codec
@@ -25,7 +25,7 @@ class Founded:
 
     federation: Federation
     contributors: dict[str, Contributor]
-    holders: dict[str, ShareHolder]
+    holders: dict[str, KeyHolder]
 
 
 def found(
@@ -75,7 +75,7 @@ def found(
             for name, identity in contributors.items()
         },
         {
-            holder.name: ShareHolder(federation, holder, key=share, rounds=RoundLedger.in_memory())
+            holder.name: KeyHolder(federation, holder, key=share, rounds=RoundLedger.in_memory())
             for holder, share in zip(holders, shares, strict=True)
         },
     )

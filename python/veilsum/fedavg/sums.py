@@ -16,7 +16,7 @@ from veilsum.errors import ProtocolError
 from veilsum.fedavg.history import Meter
 from veilsum.opened_sum import Sum
 from veilsum.privacy import Ledger, Noise
-from veilsum.secure_sum import Aggregator, Contributor, ShareHolder
+from veilsum.secure_sum import Aggregator, Contributor, KeyHolder
 from veilsum.secure_sum.clipping import log_clipping
 
 __all__ = ["ClearFloatSum", "ClearIntegerSum", "EncryptedSum", "RoundSum"]
@@ -149,7 +149,7 @@ class EncryptedSum:
         descriptor: bytes,
         contributors: dict[str, Contributor],
         model_hash: bytes,
-        holders: dict[str, ShareHolder],
+        holders: dict[str, KeyHolder],
         num_openers: int,
         meter: Meter,
         num_threads: int | None,
