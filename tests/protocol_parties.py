@@ -23,7 +23,7 @@ from veilsum.secure_sum import (
 from veilsum.wire import split_frames
 
 DIM = 200
-# Wide lanes, so that few values make several chunks of one ciphertext each.
+# Wide slots, so that few values make several chunks of one ciphertext each.
 CODEC = vs.Codec(DIM, clip=1.0, value_bits=40, max_addends=4)
 NAMES = ("ada", "bob", "cyd", "dan")
 MODEL = [np.arange(3, dtype=np.float32)]
@@ -165,11 +165,11 @@ class Round:
 def quantised_sum(codec, deltas, weights=None):
     """The codec's own exact sum of these."""
     weights = [1.0] * len(deltas) if weights is None else weights
-    lanes = sum(
+    slots = sum(
         codec.quantise(np.full(codec.dim, x) if np.isscalar(x) else x, weight=w)[0]
         for x, w in zip(deltas, weights, strict=True)
     )
-    return codec.dequantise(lanes, num_addends=len(deltas))
+    return codec.dequantise(slots, num_addends=len(deltas))
 
 
 def assert_sums(result, expected):

@@ -58,8 +58,8 @@ def test_the_error_bound_of_a_mean_holds_and_is_tight(rounding, norm):
         vectors *= 0.02  # Nearly at the bound, where rounding makes the integers too long.
         vectors *= 0.5 / np.linalg.norm(vectors, axis=1)[:, None]
         clipped = vectors
-    lanes = sum(codec.quantise(v, weight=w)[0] for v, w in zip(vectors, weights, strict=True))
-    opened = codec.dequantise(lanes, num_addends=4)
+    slots = sum(codec.quantise(v, weight=w)[0] for v, w in zip(vectors, weights, strict=True))
+    opened = codec.dequantise(slots, num_addends=4)
     exact = np.average(clipped, axis=0, weights=weights)
     found = np.abs(opened.mean() - exact).max()
     assert found <= opened.mean_error_bound() <= 25 * found
@@ -158,9 +158,9 @@ def test_a_mean_that_no_true_mean_can_be_is_refused(codec):
     zero = np.zeros(DIM + 1, np.int64)
 
     def opened(value, weight, number=2, of=codec):
-        lanes = zero.copy()
-        lanes[7], lanes[-1] = value * of.weight_scale, weight * of.weight_scale
-        return of.dequantise(lanes, num_addends=number)
+        slots = zero.copy()
+        slots[7], slots[-1] = value * of.weight_scale, weight * of.weight_scale
+        return of.dequantise(slots, num_addends=number)
 
     assert opened(2.0, 2.0).mean()[7] == 1.0
     assert opened(0.2, 0.2).mean()[7] == 1.0
@@ -196,14 +196,14 @@ def test_the_norm_holds_while_another_thread_writes_to_the_vector():
     try:
         for attempt in range(150):
             try:
-                lanes, report = codec.quantise(values, num_threads=1 + attempt % 2)
+                slots, report = codec.quantise(values, num_threads=1 + attempt % 2)
             except InvalidArgumentError:
                 continue
             num_quantised += 1
-            norm = float(np.linalg.norm(lanes[:-1].astype(np.float64)))
+            norm = float(np.linalg.norm(slots[:-1].astype(np.float64)))
             assert norm <= codec.lattice_norm_bound * (1 + 1e-12)
             assert report.lattice_norm <= codec.lattice_norm_bound
-            assert np.abs(lanes).max() <= codec.weight_scale
+            assert np.abs(slots).max() <= codec.weight_scale
     finally:
         stop.set()
         writer.join()

@@ -83,10 +83,10 @@ def test_an_array_that_another_thread_writes_keeps_to_the_norm_bound(written, nu
     try:
         for _ in range(40):
             try:
-                lanes, report = codec.quantise(moving, num_threads=num_threads)
+                slots, report = codec.quantise(moving, num_threads=num_threads)
             except vs.InvalidArgumentError:
                 continue  # What it read was not finite.
-            values = lanes[:-1].astype(object)
+            values = slots[:-1].astype(object)
             assert int(np.dot(values, values)) <= codec.lattice_norm_bound**2
             assert report.lattice_norm <= codec.lattice_norm_bound
             num_found += 1

@@ -67,8 +67,8 @@ def privacy_calls():
     for goal, fitted in ((gaussian, codec), (laplace, laplace.fit(codec))):
         yield from fields_of(goal)
         kind = type(goal).__name__
-        lanes = np.zeros(codec.dim + 1, np.int64)
-        lanes[-1] = codec.weight_scale
+        slots = np.zeros(codec.dim + 1, np.int64)
+        slots[-1] = codec.weight_scale
         for method, good in {
             "fit": {"codec": fitted},
             "check_fits": {"codec": fitted},
@@ -78,8 +78,8 @@ def privacy_calls():
             "epsilon_of": {"cost": 1.0},
         }.items():
             yield from each_parameter(f"{kind}.{method}", getattr(goal, method), **good)
-        yield f"{kind}.add_to lanes", "lanes", lambda x, g=goal, c=fitted: g.add_to(x, c)
-        yield f"{kind}.add_to codec", "codec", lambda x, g=goal, z=lanes: g.add_to(z, x)
+        yield f"{kind}.add_to slots", "slots", lambda x, g=goal, c=fitted: g.add_to(x, c)
+        yield f"{kind}.add_to codec", "codec", lambda x, g=goal, z=slots: g.add_to(z, x)
     yield from each_parameter("sigma", gaussian.sigma, codec=codec)
     yield from each_parameter("scale", laplace.scale, codec=laplace.fit(codec))
     yield from each_parameter("zcdp", gaussian.zcdp, codec=codec, honest_contributors=3)
@@ -90,7 +90,7 @@ def privacy_calls():
         (privacy.zcdp_epsilon, {"rho": 1.0, "delta": 0.1}),
         (
             privacy.zcdp_of_sum,
-            {"sigma": 4.0, "num_terms": 2, "sensitivity": 1.0, "num_lanes": 3},
+            {"sigma": 4.0, "num_terms": 2, "sensitivity": 1.0, "num_slots": 3},
         ),
         (privacy.zcdp.sum_distance, {"sigma": 4.0, "num_terms": 2}),
     ):

@@ -48,9 +48,9 @@ def test_answers_are_signed_and_open_to_the_sum(trust):
         answer.verify(parties.identity(FIRST).enrol())
         assert answer.set_hash == OpenRequest.from_bytes(frames[0]).set_hash
     if trust == "authority":
-        lanes = np.frombuffer(answer.body, "<i8")
+        slots = np.frombuffer(answer.body, "<i8")
         expected = parties.quantised_sum(CODEC, [0.5] * 3)
-        opened = CODEC.dequantise(lanes, num_addends=3)
+        opened = CODEC.dequantise(slots, num_addends=3)
         assert np.array_equal(opened.values, expected.values)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import veilsum as vs
-from veilsum.codec import LaneCodec
+from veilsum.codec import SlotCodec
 from veilsum.secure_sum import ContributionHeader, key_holder
 from veilsum.threshold import Combination, KeyShare
 
@@ -24,9 +24,9 @@ CHECK_PARTIALS, COMBINE, DECODE = "check proofs of openings", "combine", "unpack
 DECRYPT = "decrypt"
 
 _CALLS: list[tuple[Any, str, str]] = [
-    (LaneCodec, "encode", ENCODE),
-    (LaneCodec, "unpack_lanes", DECODE),
-    (LaneCodec, "dequantise", DECODE),
+    (SlotCodec, "encode", ENCODE),
+    (SlotCodec, "unpack_slots", DECODE),
+    (SlotCodec, "dequantise", DECODE),
     (vs.PublicKey, "encrypt", ENCRYPT),
     (vs.SecretKey, "encrypt", ENCRYPT),
     (vs.Ciphertexts, "from_bytes", CHECK_CIPHERTEXTS),

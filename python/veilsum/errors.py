@@ -66,7 +66,7 @@ class NotEnoughSharesError(VeilsumError, RuntimeError):
 
 
 class CapacityError(VeilsumError, OverflowError):
-    """A sum would have more addends than the lanes were sized for."""
+    """A sum would have more addends than the slots were sized for."""
 
 
 class NoMeanError(VeilsumError, ArithmeticError):

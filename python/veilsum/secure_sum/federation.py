@@ -133,8 +133,8 @@ class Federation:
         names = 1024 * (len(self.contributors) + len(self.holders))
         chunk = self.chunk_size * element_bytes
         total = self.num_ciphertexts * element_bytes
-        lanes = 8 * (self.codec.dim + 1)
-        whole = 0 if self.trust == "threshold" else max(total, lanes)
+        slots = 8 * (self.codec.dim + 1)
+        whole = 0 if self.trust == "threshold" else max(total, slots)
         return names + 8 * self.num_chunks + max(chunk, whole) + (1 << 16)
 
     @property

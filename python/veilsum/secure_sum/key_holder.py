@@ -225,7 +225,7 @@ class KeyHolder:
         plaintexts = secret.decrypt_plaintexts(
             total.ciphertexts, num_threads=num_threads, progress=progress
         )
-        lanes = self._federation.codec.unpack_lanes(
+        slots = self._federation.codec.unpack_slots(
             plaintexts, modulus=self._federation.public_key.n, num_threads=num_threads
         )
-        yield lanes.astype("<i8").tobytes()
+        yield slots.astype("<i8").tobytes()
