@@ -115,7 +115,7 @@ void register_quantiser(py::module_& core) {
         .def_readonly("num_clipped", &veilsum::ClipReport::num_clipped)
         .def_readonly("norm", &veilsum::ClipReport::norm)
         .def_readonly("norm_factor", &veilsum::ClipReport::norm_factor)
-        .def_readonly("lattice_norm", &veilsum::ClipReport::lattice_norm);
+        .def_readonly("grid_norm", &veilsum::ClipReport::grid_norm);
 
     const auto slots = py::arg("slots").noconvert();
     const auto values = py::arg("values").noconvert();
@@ -129,7 +129,7 @@ void register_quantiser(py::module_& core) {
         .def_property_readonly("grid_max", &Quantiser::grid_max)
         .def_property_readonly("min_weight", &Quantiser::min_weight)
         .def_property_readonly("scale", &Quantiser::scale)
-        .def_property_readonly("lattice_norm_bound", &Quantiser::lattice_norm_bound)
+        .def_property_readonly("grid_norm_bound", &Quantiser::grid_norm_bound)
         .def("quantise", &quantise<float>, values, py::arg("weight") = 1.0,
              py::arg("num_threads") = 0)
         .def("quantise", &quantise<double>, values, py::arg("weight") = 1.0,

@@ -190,12 +190,12 @@ def test_norm_clipping_matches_the_reference(norm, values, norm_bound, value_bit
     rounded, num_clipped = reference.quantise(
         values, 1.0, value_bits, weight, report.norm_factor, weight_bits=2
     )
-    bound = reference.lattice_norm_bound(len(values), 1.0, value_bits, norm_bound, weight_bits=2)
-    assert grid.lattice_norm_bound == bound
+    bound = reference.grid_norm_bound(len(values), 1.0, value_bits, norm_bound, weight_bits=2)
+    assert grid.grid_norm_bound == bound
     weighted = bound * rounded[-1] // grid.grid_max
     assert slots.tolist() == [*reference.clip_norm(rounded[:-1], norm, weighted), rounded[-1]]
     assert report.num_clipped == num_clipped
-    assert report.lattice_norm == reference.ceil_norm(slots[:-1].tolist(), norm) <= weighted
+    assert report.grid_norm == reference.ceil_norm(slots[:-1].tolist(), norm) <= weighted
 
 
 @pytest.mark.parametrize("norm", ["l1", "l2"])
@@ -207,7 +207,7 @@ def test_the_integer_norm_holds_where_rounding_would_break_it(norm, rounding):
     norm_bound = per_value / 127 * (dim if norm == "l1" else math.sqrt(dim))
     grid = quantiser(dim, 1.0, 8, norm, norm_bound, rounding)
     slots, report = grid.quantise(values)
-    assert reference.ceil_norm(slots[:-1].tolist(), norm) <= grid.lattice_norm_bound
+    assert reference.ceil_norm(slots[:-1].tolist(), norm) <= grid.grid_norm_bound
     if rounding == "nearest":
         assert report.norm_factor < 1
         assert not slots[:-1].any()  # floor(1 * bound / s) = 0: shrunk, not left over the bound
@@ -219,24 +219,24 @@ def test_the_integer_norm_holds_for_a_million_values(norm):
     grid = quantiser(len(values), 1.0, 20, norm, 1.0)
     slots, report = grid.quantise(values)
     size = reference.ceil_norm(slots[:-1].tolist(), norm)
-    assert report.lattice_norm == size <= grid.lattice_norm_bound == 2**19 - 1
+    assert report.grid_norm == size <= grid.grid_norm_bound == 2**19 - 1
     exact = np.abs(values.astype(np.float64)).sum() if norm == "l1" else np.linalg.norm(values)
     assert math.isclose(report.norm, exact, rel_tol=1e-5)
 
 
 @given(st.floats(5e-324, 1e308), st.floats(1e-290, 1e290), st.integers(2, 40))
-def test_the_lattice_bound_is_an_exact_floor(norm_bound, clip, value_bits):
+def test_the_grid_norm_bound_is_an_exact_floor(norm_bound, clip, value_bits):
     grid = quantiser(100, clip, value_bits, "l2", norm_bound)
-    expected = reference.lattice_norm_bound(100, clip, value_bits, norm_bound)
-    assert grid.lattice_norm_bound == expected
+    expected = reference.grid_norm_bound(100, clip, value_bits, norm_bound)
+    assert grid.grid_norm_bound == expected
 
 
-def test_the_lattice_bound_depends_on_the_last_bit_of_each_float():
+def test_the_grid_norm_bound_depends_on_the_last_bit_of_each_float():
     above = math.nextafter(1.0, 2.0)
     limit = reference.grid_max(16)
     for norm_bound, clip, expected in [(1.0, above, limit - 1), (above, above, limit)]:
-        assert reference.lattice_norm_bound(9, clip, 16, norm_bound) == expected
-        assert quantiser(9, clip, 16, "l1", norm_bound).lattice_norm_bound == expected
+        assert reference.grid_norm_bound(9, clip, 16, norm_bound) == expected
+        assert quantiser(9, clip, 16, "l1", norm_bound).grid_norm_bound == expected
 
 
 def test_quantise_does_not_depend_on_the_number_of_threads():

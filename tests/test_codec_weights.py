@@ -201,8 +201,8 @@ def test_the_norm_holds_while_another_thread_writes_to_the_vector():
                 continue
             num_quantised += 1
             norm = float(np.linalg.norm(slots[:-1].astype(np.float64)))
-            assert norm <= codec.lattice_norm_bound * (1 + 1e-12)
-            assert report.lattice_norm <= codec.lattice_norm_bound
+            assert norm <= codec.grid_norm_bound * (1 + 1e-12)
+            assert report.grid_norm <= codec.grid_norm_bound
             assert np.abs(slots).max() <= codec.weight_scale
     finally:
         stop.set()

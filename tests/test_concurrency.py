@@ -87,8 +87,8 @@ def test_an_array_that_another_thread_writes_keeps_to_the_norm_bound(written, nu
             except vs.InvalidArgumentError:
                 continue  # What it read was not finite.
             values = slots[:-1].astype(object)
-            assert int(np.dot(values, values)) <= codec.lattice_norm_bound**2
-            assert report.lattice_norm <= codec.lattice_norm_bound
+            assert int(np.dot(values, values)) <= codec.grid_norm_bound**2
+            assert report.grid_norm <= codec.grid_norm_bound
             num_found += 1
     finally:
         stop.set()

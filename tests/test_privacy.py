@@ -45,7 +45,7 @@ def codec(dim=DIM, **changes):
 
 def farthest(noise, fitted):
     """The largest change of (values, weight) over all weights and over opposite directions."""
-    bound, scale = fitted.lattice_norm_bound, fitted.weight_scale
+    bound, scale = fitted.grid_norm_bound, fitted.weight_scale
     power = 2 if noise.norm == "l2" else 1
     weights = [scale] if not noise.weighted else range(scale + 1)
 

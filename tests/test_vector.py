@@ -181,7 +181,7 @@ def test_encrypt_refuses_bad_vectors(codec, pk):
 
 def test_the_report_tells_what_was_clipped_and_stays_here(pk, codec, deltas, vector):
     assert vector.report.num_clipped == int((np.abs(deltas[0]) > 1).sum()) > 0
-    assert (vector.report.norm, vector.report.lattice_norm) == (None, None)
+    assert (vector.report.norm, vector.report.grid_norm) == (None, None)
     assert not vector.report.norm_scaled
     assert (vector + vector).report is None
     assert EncryptedVector.from_bytes(vector.to_bytes(), pk).report is None
@@ -190,7 +190,7 @@ def test_the_report_tells_what_was_clipped_and_stays_here(pk, codec, deltas, vec
     report = bounded.encrypt(deltas[0], key=pk).report
     assert report.norm_scaled
     assert math.isclose(report.norm, np.linalg.norm(deltas[0]))
-    assert 0 < report.lattice_norm <= bounded.lattice_norm_bound == 32767 * 8 // 2
+    assert 0 < report.grid_norm <= bounded.grid_norm_bound == 32767 * 8 // 2
 
 
 # ---- codec as a value ----

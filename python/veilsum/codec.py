@@ -22,7 +22,7 @@ from veilsum.opened_sum import Sum, SumGrid
 from veilsum.system import thread_count
 from veilsum.wire import Reader, Writer
 
-__all__ = ["ClipReport", "LatticeNoise", "SlotCodec", "weight_bits_for"]
+__all__ = ["ClipReport", "GridNoise", "SlotCodec", "weight_bits_for"]
 
 C = TypeVar("C", bound="SlotCodec")
 
@@ -43,7 +43,7 @@ _ROUNDINGS: dict[RoundingName, _core.Rounding] = {
 _MAX_MODULUS = 2**20_000
 
 
-class LatticeNoise(Protocol):
+class GridNoise(Protocol):
     """Whatever adds integer noise to quantised slots."""
 
     def add_to(self, slots: NDArray[np.int64], codec: "SlotCodec", /) -> None:
@@ -54,14 +54,14 @@ class LatticeNoise(Protocol):
 class ClipReport:
     """What clipping did to one contributor's vector. Stays with the contributor.
 
-    ``norm`` is the vector's own norm, ``lattice_norm`` that of its integers after clipping, in grid
+    ``norm`` is the vector's own norm, ``grid_norm`` that of its integers after clipping, in grid
     steps, rounded up; both are None for a codec without a norm bound.
     """
 
     num_clipped: int
     norm_scaled: bool
     norm: float | None
-    lattice_norm: int | None
+    grid_norm: int | None
 
 
 @dataclass(frozen=True)
@@ -119,13 +119,13 @@ class SlotCodec:
         return self._quantiser.min_weight
 
     @property
-    def lattice_norm_bound(self) -> int | None:
+    def grid_norm_bound(self) -> int | None:
         """The largest norm of the value slots at weight 1, in grid steps; None without a bound.
 
-        With the weight slot ``a`` it is ``lattice_norm_bound * a // weight_scale``: exactly in
+        With the weight slot ``a`` it is ``grid_norm_bound * a // weight_scale``: exactly in
         proportion, whatever rounding did.
         """
-        return None if self.norm is None else self._quantiser.lattice_norm_bound
+        return None if self.norm is None else self._quantiser.grid_norm_bound
 
     @property
     def slot_bits(self) -> int:
@@ -158,7 +158,7 @@ class SlotCodec:
         delta: ArrayLike,
         *,
         weight: float = 1.0,
-        noise: LatticeNoise | None = None,
+        noise: GridNoise | None = None,
         num_threads: int | None = None,
     ) -> tuple[NDArray[np.int64], ClipReport]:
         """Clip, weight, quantise and add noise: ``dim`` value slots and the weight slot.
@@ -182,7 +182,7 @@ class SlotCodec:
             num_clipped=found.num_clipped,
             norm_scaled=found.norm_factor < 1,
             norm=None if self.norm is None else found.norm,
-            lattice_norm=None if self.norm is None else found.lattice_norm,
+            grid_norm=None if self.norm is None else found.grid_norm,
         )
         return slots, report
 
@@ -192,7 +192,7 @@ class SlotCodec:
         *,
         modulus: int,
         weight: float = 1.0,
-        noise: LatticeNoise | None = None,
+        noise: GridNoise | None = None,
         num_threads: int | None = None,
     ) -> tuple[_core.Plaintexts, ClipReport]:
         """Quantise and pack into plaintexts below ``modulus``; errors as ``Codec.encrypt``."""

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from veilsum import arguments
 from veilsum._core import CiphertextSum, Plaintexts
 from veilsum.ciphertexts import Ciphertexts
-from veilsum.codec import ClipReport, LatticeNoise, SlotCodec
+from veilsum.codec import ClipReport, GridNoise, SlotCodec
 from veilsum.encrypted import Encrypted
 from veilsum.errors import (
     CapacityError,
@@ -25,7 +25,7 @@ from veilsum.keys import PublicKey, RandomiserPool, SecretKey
 from veilsum.opened_sum import Sum
 from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes, version_of
 
-__all__ = ["Accumulator", "ClipReport", "Codec", "EncryptedVector", "LatticeNoise", "Sum"]
+__all__ = ["Accumulator", "ClipReport", "Codec", "EncryptedVector", "GridNoise", "Sum"]
 
 Key = PublicKey | SecretKey
 Progress = Callable[[int, int], object]
@@ -79,7 +79,7 @@ class Codec(SlotCodec):
         *,
         key: Key,
         weight: float = 1.0,
-        noise: LatticeNoise | None = None,
+        noise: GridNoise | None = None,
         pool: RandomiserPool | None = None,
         num_threads: int | None = None,
         progress: Progress | None = None,

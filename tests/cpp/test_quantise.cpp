@@ -88,10 +88,10 @@ TEST_CASE("the integer norm obeys its bound whatever the floats are") {
                 Slots slots(1001);
                 for (const double weight : {1.0, 0.37, 1e-5, 0.0}) {
                     const ClipReport report = grid.quantise(slots, std::span(x), weight, {});
-                    const auto bound = static_cast<unsigned __int128>(grid.lattice_norm_bound()) *
+                    const auto bound = static_cast<unsigned __int128>(grid.grid_norm_bound()) *
                                        static_cast<std::uint64_t>(slots[1000]) /
                                        static_cast<std::uint64_t>(grid.grid_max());
-                    CHECK(report.lattice_norm <= bound);
+                    CHECK(report.grid_norm <= bound);
                     unsigned __int128 sum = 0;
                     for (std::size_t i = 0; i < 1000; ++i) {
                         const auto q = static_cast<unsigned __int128>(std::abs(slots[i]));
@@ -114,7 +114,7 @@ TEST_CASE("the integer re-clip is the exact floor") {
         const Slots before = slots;
         std::uint64_t s = 0;
         for (const std::int64_t slot : slots) s += static_cast<std::uint64_t>(std::abs(slot));
-        const std::uint64_t after = clip_lattice_norm(slots, Norm::l1, bound, {});
+        const std::uint64_t after = clip_grid_norm(slots, Norm::l1, bound, {});
         CHECK(after <= bound);
         for (std::size_t i = 0; i < slots.size(); ++i) {
             const auto magnitude = static_cast<std::uint64_t>(std::abs(before[i]));
@@ -122,18 +122,17 @@ TEST_CASE("the integer re-clip is the exact floor") {
         }
     }
     Slots exact = {3, -3, 3};
-    CHECK(clip_lattice_norm(exact, Norm::l1, 3, {}) == 3);
+    CHECK(clip_grid_norm(exact, Norm::l1, 3, {}) == 3);
     CHECK(exact == Slots{1, -1, 1});
     Slots untouched = {3, -4};
-    CHECK(clip_lattice_norm(untouched, Norm::l2, 5, {}) == 5);
+    CHECK(clip_grid_norm(untouched, Norm::l2, 5, {}) == 5);
     CHECK(untouched == Slots{3, -4});
-    CHECK(clip_lattice_norm(untouched, Norm::l2, 0, {}) == 0);
+    CHECK(clip_grid_norm(untouched, Norm::l2, 0, {}) == 0);
 }
 
 TEST_CASE("the integer norm bound is an exact floor and never above the real product") {
     const auto bound = [](double norm_bound, double clip, unsigned value_bits) {
-        return Quantiser({{1000000, clip}}, {value_bits}, Norm::l2, norm_bound)
-            .lattice_norm_bound();
+        return Quantiser({{1000000, clip}}, {value_bits}, Norm::l2, norm_bound).grid_norm_bound();
     };
     CHECK(bound(1.0, 1.0, 16) == 32767);
     CHECK(bound(3.0, 3.0, 40) == (std::uint64_t{1} << 39) - 1);
@@ -193,7 +192,7 @@ TEST_CASE("quantise gives the same slots on any number of threads") {
     const ClipReport b = grid.quantise(three, std::span(x), 0.7, on_threads(3));
     CHECK(one == three);
     CHECK(a.norm == b.norm);
-    CHECK(a.lattice_norm == b.lattice_norm);
+    CHECK(a.grid_norm == b.grid_norm);
 }
 
 TEST_CASE("a weight costs no precision while weight_bits carry it") {
@@ -240,7 +239,7 @@ TEST_CASE("every segment has its own clip") {
 TEST_CASE("with several clips the norm takes each value beside its clip") {
     // In the units of the largest clip the vector is (3, 4) * 2: its norm of 10 shrinks to 5.
     const Quantiser grid({{1, 127.0}, {1, 1.27}}, {8}, Norm::l2, 5.0);
-    CHECK(grid.lattice_norm_bound() == 5);
+    CHECK(grid.grid_norm_bound() == 5);
     const std::vector<double> x = {6.0, 0.08};
     Slots slots(3);
     const ClipReport report = grid.quantise(slots, std::span(x), 1.0, {});

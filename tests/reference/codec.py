@@ -66,7 +66,7 @@ def quantise(values, clip, value_bits, weight=1.0, norm_factor=1.0, weight_bits=
     return [*slots, round(weight * limit)], num_clipped
 
 
-def lattice_norm_bound(dim, clip, value_bits, norm_bound, weight_bits=0):
+def grid_norm_bound(dim, clip, value_bits, norm_bound, weight_bits=0):
     limit = grid_max(value_bits, weight_bits)
     exact = Fraction(norm_bound) * limit / Fraction(clip)
     return min(math.floor(exact), dim * limit)

@@ -42,8 +42,8 @@ void set_scaled(mpz_ptr out, double x) {
 }
 
 /// min(floor(norm_bound * grid_max / clip), cap), exact. Requires positive finite doubles.
-std::uint64_t lattice_bound(double norm_bound, std::int64_t grid_max, double clip,
-                            std::uint64_t cap) {
+std::uint64_t largest_grid_norm(double norm_bound, std::int64_t grid_max, double clip,
+                                std::uint64_t cap) {
     mpz_t bound;
     mpz_t divisor;
     mpz_inits(bound, divisor, nullptr);
@@ -172,8 +172,8 @@ ClipReport zeroed_on_error(std::span<std::int64_t> slots, const Quantise& quanti
     }
 }
 
-std::uint64_t lattice_norm(std::span<const std::int64_t> slots, Norm norm,
-                           const Execution& execution) {
+std::uint64_t grid_norm(std::span<const std::int64_t> slots, Norm norm,
+                        const Execution& execution) {
     const auto sums = map_pieces<Uint128>(slots.size(), execution, [&](auto begin, auto end) {
         Uint128 squares = 0;
         std::uint64_t magnitudes = 0;
@@ -194,9 +194,9 @@ std::uint64_t lattice_norm(std::span<const std::int64_t> slots, Norm norm,
 
 }  // namespace
 
-std::uint64_t clip_lattice_norm(std::span<std::int64_t> slots, Norm norm, std::uint64_t bound,
-                                const Execution& execution) {
-    const std::uint64_t s = lattice_norm(slots, norm, execution);
+std::uint64_t clip_grid_norm(std::span<std::int64_t> slots, Norm norm, std::uint64_t bound,
+                             const Execution& execution) {
+    const std::uint64_t s = grid_norm(slots, norm, execution);
     if (s <= bound) return s;
     // ratio / 2^64 is at most 2^-64 below bound / s, so for |q| < 2^64 the product's high half is
     // floor(|q| * bound / s) or one less; the exact remainder, below 2 * s, tells which. It fits 64
@@ -210,7 +210,7 @@ std::uint64_t clip_lattice_norm(std::span<std::int64_t> slots, Norm norm, std::u
             slots[i] = slots[i] < 0 ? -static_cast<std::int64_t>(q) : static_cast<std::int64_t>(q);
         }
     });
-    return lattice_norm(slots, norm, execution);
+    return grid_norm(slots, norm, execution);
 }
 
 Quantiser::Quantiser(std::vector<Segment> segments, Precision precision, Norm norm,
@@ -252,8 +252,8 @@ Quantiser::Quantiser(std::vector<Segment> segments, Precision precision, Norm no
             "with a norm bound dim * 2^(value_bits+weight_bits-1) must stay below 2^63; lower "
             "value_bits or weight_bits");
     }
-    lattice_norm_bound_ = lattice_bound(norm_bound, grid_max_, largest_clip_,
-                                        static_cast<std::uint64_t>(largest_norm));
+    grid_norm_bound_ = largest_grid_norm(norm_bound, grid_max_, largest_clip_,
+                                         static_cast<std::uint64_t>(largest_norm));
 }
 
 /// Calls body(begin, end, run) for each part of [begin, end) that lies in one segment.
@@ -357,12 +357,12 @@ ClipReport Quantiser::quantise_any(std::span<std::int64_t> slots, std::span<cons
     const std::int64_t weight_slot = std::llrint(weight * static_cast<double>(grid_max_));
     slots[dim_] = weight_slot;
     if (norm_ != Norm::none) {
-        const auto bound = static_cast<std::uint64_t>(static_cast<Uint128>(lattice_norm_bound_) *
+        const auto bound = static_cast<std::uint64_t>(static_cast<Uint128>(grid_norm_bound_) *
                                                       static_cast<Uint128>(weight_slot) /
                                                       static_cast<Uint128>(grid_max_));
-        report.lattice_norm = clip_lattice_norm(slots.first(dim_), norm_, bound, execution);
+        report.grid_norm = clip_grid_norm(slots.first(dim_), norm_, bound, execution);
         // Noise is calibrated to the bound, so nothing is let through on trust.
-        if (report.lattice_norm > bound) {
+        if (report.grid_norm > bound) {
             throw Error(Errc::internal, "the norm of the quantised vector exceeds its bound");
         }
     }

@@ -21,10 +21,10 @@ enum class Rounding : std::uint8_t {
 
 /// What clipping did to one vector. About the contributor's data: not for sending.
 struct ClipReport {
-    std::size_t num_clipped = 0;     ///< Values outside [-clip, clip], after norm clipping.
-    double norm = 0;                 ///< Of the vector as given; 0 without a norm bound.
-    double norm_factor = 1;          ///< What norm clipping multiplied the vector by, <= 1.
-    std::uint64_t lattice_norm = 0;  ///< ceil(norm) of the value slots; 0 without a norm bound.
+    std::size_t num_clipped = 0;  ///< Values outside [-clip, clip], after norm clipping.
+    double norm = 0;              ///< Of the vector as given; 0 without a norm bound.
+    double norm_factor = 1;       ///< What norm clipping multiplied the vector by, <= 1.
+    std::uint64_t grid_norm = 0;  ///< ceil(norm) of the value slots; 0 without a norm bound.
 };
 
 /// Consecutive values of a vector that share one clip: the largest magnitude that counts.
@@ -63,9 +63,9 @@ public:
     /// What bounds the norm of value slots of weight 1: floor(norm_bound * grid_max / clip), exact,
     /// or dim * grid_max where that is less. Where clips differ it is the largest that counts: a
     /// value is taken times largest clip / its clip. With the weight slot a, quantise() returns
-    /// value slots of a norm <= lattice_norm_bound() * a / grid_max(), whatever rounding did. 0
+    /// value slots of a norm <= grid_norm_bound() * a / grid_max(), whatever rounding did. 0
     /// without a norm.
-    std::uint64_t lattice_norm_bound() const noexcept { return lattice_norm_bound_; }
+    std::uint64_t grid_norm_bound() const noexcept { return grid_norm_bound_; }
 
     /// Norm-clips `x`, clips each value, weights, scales and rounds, then shrinks the integers
     /// towards 0 where rounding pushed their exact norm over the bound of their weight.
@@ -115,13 +115,13 @@ private:
     Rounding rounding_;
     std::int64_t grid_max_;
     double min_weight_;
-    std::uint64_t lattice_norm_bound_ = 0;
+    std::uint64_t grid_norm_bound_ = 0;
 };
 
 /// Scales integers towards 0 so that their exact norm is at most `bound`: with s = ceil(norm) and
 /// s > bound, each q becomes sign(q) * floor(|q| * bound / s). Returns ceil(norm) afterwards.
 /// Requires |q| < 2^39, slots.size() * max|q| < 2^63, norm is l1 or l2. Exact. Secret: slots.
-std::uint64_t clip_lattice_norm(std::span<std::int64_t> slots, Norm norm, std::uint64_t bound,
-                                const Execution& execution);
+std::uint64_t clip_grid_norm(std::span<std::int64_t> slots, Norm norm, std::uint64_t bound,
+                             const Execution& execution);
 
 }  // namespace veilsum

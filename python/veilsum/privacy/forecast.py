@@ -99,14 +99,14 @@ def forecast(
         )
     deviation = noise.standard_deviation(codec) * math.sqrt(num_contributors)
     per_norm = math.sqrt(codec.dim) if noise.norm == "l2" else float(codec.dim)
-    assert codec.lattice_norm_bound is not None  # check_fits saw a norm.
+    assert codec.grid_norm_bound is not None  # check_fits saw a norm.
     total_weight = num_contributors * mean_weight
     weight_noise = deviation / codec.weight_scale / total_weight if noise.weighted else 0.0
     num_bytes = contribution_size(codec, key_bits).num_bytes
     return Forecast(
         num_contributors=num_contributors,
         noise_per_value=deviation / codec.scale / total_weight,
-        signal_to_noise=total_weight * codec.lattice_norm_bound / (deviation * per_norm),
+        signal_to_noise=total_weight * codec.grid_norm_bound / (deviation * per_norm),
         epsilon_colluding=noise.epsilon_of(noise.rounds * noise.round_cost(codec)),
         epsilon_honest_server=noise.epsilon_of(
             noise.rounds * noise.round_cost(codec, honest_contributors=num_contributors)

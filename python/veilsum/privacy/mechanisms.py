@@ -96,7 +96,7 @@ class _CalibratedNoise(ABC):
     def sensitivity(self, codec: SlotCodec) -> float:
         """How far one contributor's data can move the integer sum, in grid steps of this norm."""
         arguments.instance("codec", codec, SlotCodec)
-        bound, weight = codec.lattice_norm_bound, codec.weight_scale
+        bound, weight = codec.grid_norm_bound, codec.weight_scale
         if codec.norm != self.norm or bound is None:
             raise InvalidArgumentError(
                 f"the codec bounds no {self.norm} norm; use noise.fit(codec)"
