@@ -87,19 +87,19 @@ struct Chunk {
         digest = statement.digest(execution);
         Secret<std::byte> fresh(kFreshBytes);
         Csprng().fill(fresh);
-        Transcript transcript("veilsum/plaintext-proof/nonces/1");
-        transcript.bytes(digest).bytes(fresh).bytes(std::as_bytes(witnesses), execution);
+        FiatShamir hash("veilsum/plaintext-proof/nonces/1");
+        hash.bytes(digest).bytes(fresh).bytes(std::as_bytes(witnesses), execution);
         if (key.form() == KeyForm::djn) {
             nonce.resize(PublicKey::kStrides * key.stride_limbs());
             const std::span drawn = std::span(nonce).first(nonce_bits / 64 + 1);
-            transcript.squeeze(std::as_writable_bytes(drawn));
+            hash.squeeze(std::as_writable_bytes(drawn));
             drawn.back() &= (Limb{1} << nonce_bits % 64) - 1;
             return;
         }
         const Modulus& n = key.modulo_n();
         // A number that is no unit would factor n: it comes up for keys of tests only.
         do {
-            draw_below_n(transcript, n);
+            draw_below_n(hash, n);
         } while (n.bits() < kUnitCheckBits &&
                  !(gcd(Integer::from_limbs(nonce), n.n_integer()) == Integer(1)));
     }
@@ -117,10 +117,10 @@ struct Chunk {
     }
 
 private:
-    void draw_below_n(Transcript& transcript, const Modulus& n) {
+    void draw_below_n(FiatShamir& hash, const Modulus& n) {
         const mp_size_t h = size(n.num_limbs());
         Secret<Limb> wide(n.num_limbs() + kExtraLimbs);
-        transcript.squeeze(std::as_writable_bytes(std::span(wide)));
+        hash.squeeze(std::as_writable_bytes(std::span(wide)));
         Secret<Limb> scratch(static_cast<std::size_t>(mpn_sec_div_r_itch(size(wide.size()), h)));
         mpn_sec_div_r(wide.data(), size(wide.size()), n.n(), h, scratch.data());
         nonce.assign(wide.begin(), wide.begin() + h);
