@@ -10,7 +10,7 @@ DIM = 1_000_000
 @pytest.fixture(scope="module")
 def layout():
     modulus = ((1 << 3072) - 1).to_bytes(384, "little")
-    return _core.LaneLayout(DIM + 1, _core.max_lane_of(16, 100), modulus)
+    return _core.SlotLayout(DIM + 1, _core.max_slot_of(16, 100), modulus)
 
 
 @pytest.fixture(scope="module")

@@ -230,7 +230,7 @@ def test_contributors_that_are_not_played_count(tmp_path):
 
 
 def test_a_round_that_sums_wrongly_is_no_result(tmp_path, monkeypatch):
-    monkeypatch.setattr(vs.Codec, "dequantise", lambda self, lanes, *, num_addends: _Nothing)
+    monkeypatch.setattr(vs.Codec, "dequantise", lambda self, slots, *, num_addends: _Nothing)
     secret = hazmat.secret_key(*TOY_PRIMES)
     with pytest.raises(ValueError, match="wrong"):
         secure_sum.measure(

@@ -70,7 +70,7 @@ def test_privacy_says_what_hidden_weights_cost():
     assert "have no mean" in " ".join(shown.split())
     found = done(*options, "--weight-spread", "100")
     plain = done(*options)
-    assert found["ciphertexts"]["lane_bits"] == plain["ciphertexts"]["lane_bits"] + 7
+    assert found["ciphertexts"]["slot_bits"] == plain["ciphertexts"]["slot_bits"] + 7
     assert found["ciphertexts"]["num_bytes_for_weights"] > 0
     assert 0 < found["weights"]["no_mean_probability"] <= 1
     assert "hidden weights" not in veilsum(*options, "--uniform").stdout

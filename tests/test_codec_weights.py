@@ -58,8 +58,8 @@ def test_the_error_bound_of_a_mean_holds_and_is_tight(rounding, norm):
         vectors *= 0.02  # Nearly at the bound, where rounding makes the integers too long.
         vectors *= 0.5 / np.linalg.norm(vectors, axis=1)[:, None]
         clipped = vectors
-    lanes = sum(codec.quantise(v, weight=w)[0] for v, w in zip(vectors, weights, strict=True))
-    opened = codec.dequantise(lanes, num_addends=4)
+    slots = sum(codec.quantise(v, weight=w)[0] for v, w in zip(vectors, weights, strict=True))
+    opened = codec.dequantise(slots, num_addends=4)
     exact = np.average(clipped, axis=0, weights=weights)
     found = np.abs(opened.mean() - exact).max()
     assert found <= opened.mean_error_bound() <= 25 * found
@@ -158,9 +158,9 @@ def test_a_mean_that_no_true_mean_can_be_is_refused(codec):
     zero = np.zeros(DIM + 1, np.int64)
 
     def opened(value, weight, number=2, of=codec):
-        lanes = zero.copy()
-        lanes[7], lanes[-1] = value * of.weight_scale, weight * of.weight_scale
-        return of.dequantise(lanes, num_addends=number)
+        slots = zero.copy()
+        slots[7], slots[-1] = value * of.weight_scale, weight * of.weight_scale
+        return of.dequantise(slots, num_addends=number)
 
     assert opened(2.0, 2.0).mean()[7] == 1.0
     assert opened(0.2, 0.2).mean()[7] == 1.0
@@ -196,14 +196,14 @@ def test_the_norm_holds_while_another_thread_writes_to_the_vector():
     try:
         for attempt in range(150):
             try:
-                lanes, report = codec.quantise(values, num_threads=1 + attempt % 2)
+                slots, report = codec.quantise(values, num_threads=1 + attempt % 2)
             except InvalidArgumentError:
                 continue
             num_quantised += 1
-            norm = float(np.linalg.norm(lanes[:-1].astype(np.float64)))
-            assert norm <= codec.lattice_norm_bound * (1 + 1e-12)
-            assert report.lattice_norm <= codec.lattice_norm_bound
-            assert np.abs(lanes).max() <= codec.weight_scale
+            norm = float(np.linalg.norm(slots[:-1].astype(np.float64)))
+            assert norm <= codec.grid_norm_bound * (1 + 1e-12)
+            assert report.grid_norm <= codec.grid_norm_bound
+            assert np.abs(slots).max() <= codec.weight_scale
     finally:
         stop.set()
         writer.join()
@@ -237,12 +237,12 @@ def test_no_value_is_further_off_than_the_bound_of_the_mean(
                 rounding=rounding,
             )
             weight = 1.0 if weight_bits == 0 else random.uniform(codec.min_weight, 1)
-            lanes, report = codec.quantise(values, weight=weight)
-            opened = codec.dequantise(lanes, num_addends=1)
+            slots, report = codec.quantise(values, weight=weight)
+            opened = codec.dequantise(slots, num_addends=1)
             expected = np.clip(values * min(1, room), -1, 1)
             mean = opened.values / opened.weight
             assert np.abs(mean - expected).max() <= opened.mean_error_bound()
-            assert report.lattice_norm <= codec.lattice_norm_bound
+            assert report.grid_norm <= codec.grid_norm_bound
 
 
 def test_small_values_that_round_up_do_not_shrink_a_large_one():
@@ -251,15 +251,15 @@ def test_small_values_that_round_up_do_not_shrink_a_large_one():
     values[0] = 0.9
     size = float(np.abs(values).sum())
     codec = Codec(20_000, clip=1.0, value_bits=8, max_addends=2, norm="l1", norm_bound=1.001 * size)
-    lanes, _ = codec.quantise(values)
-    assert abs(codec.dequantise(lanes, num_addends=1).mean()[0] - 0.9) <= 1 / 127
+    slots, _ = codec.quantise(values)
+    assert abs(codec.dequantise(slots, num_addends=1).mean()[0] - 0.9) <= 1 / 127
 
 
 def test_a_weight_just_below_one_has_its_part_in_the_bound():
     codec = Codec(1, clip=1.0, value_bits=16, max_addends=2, weight_bits=1)
     weight = 1 - 0.49 / codec.weight_scale
     value = 30000.4999 / codec.weight_scale / weight
-    lanes, _ = codec.quantise([value], weight=weight)
-    opened = codec.dequantise(lanes, num_addends=1)
+    slots, _ = codec.quantise([value], weight=weight)
+    opened = codec.dequantise(slots, num_addends=1)
     assert opened.weight == 1
     assert abs(opened.mean()[0] - value) <= opened.mean_error_bound()

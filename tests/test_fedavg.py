@@ -15,7 +15,7 @@ from veilsum.fedavg.parameters import difference, shifted, to_model
 # ---- what is computed ----
 
 
-@pytest.mark.parametrize("trust", ["threshold", "authority", "shared"])
+@pytest.mark.parametrize("trust", ["threshold", "authority", "contributors"])
 @pytest.mark.parametrize("settings", [{}, {"fraction": 0.4, "momentum": 0.5, "server_lr": 0.8}])
 def test_the_encrypted_run_is_the_clear_integer_run_bit_for_bit(trust, settings):
     clear, encrypted = fl.loop(**settings), fl.loop(trust=trust, **settings)
@@ -287,7 +287,7 @@ def test_progress_shows_in_a_notebook_and_not_in_a_file(monkeypatch, capfd):
         ({"weighting": "equal"}, "'uniform'"),
         ({"momentum": 1.0}, "momentum"),
         ({"min_contributors": 11}, "larger fraction"),
-        ({"trust": "shared", "min_contributors": 1}, "at least 2: an encrypted sum of fewer"),
+        ({"trust": "contributors", "min_contributors": 1}, "at least 2: an encrypted sum of fewer"),
         (
             {"trust": "threshold", "fraction": 0.1},
             r"fraction=0\.1 of 10 clients asks 1.*larger fraction",

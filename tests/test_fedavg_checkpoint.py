@@ -19,7 +19,7 @@ def resumed(path, **changes):
     return vs.FedAvg.resume(path, fl.clients(), **(others | changes))
 
 
-@pytest.mark.parametrize("trust", ["threshold", "authority", "shared", "clear"])
+@pytest.mark.parametrize("trust", ["threshold", "authority", "contributors", "clear"])
 def test_a_resumed_run_ends_with_the_model_of_an_unbroken_one(tmp_path, trust):
     unbroken = fl.loop(trust=trust, **SETTINGS)
     unbroken.run(6)

@@ -11,7 +11,7 @@ import veilsum as vs
 FAILURES = [fl.raise_timeout, fl.put_nan, fl.lose_an_array]
 
 
-@pytest.mark.parametrize("trust", ["threshold", "authority", "shared", "clear"])
+@pytest.mark.parametrize("trust", ["threshold", "authority", "contributors", "clear"])
 def test_three_of_ten_fail_and_the_sum_is_that_of_the_rest(trust):
     failing = [fl.FailingClient(50, how) for how in FAILURES]
     run = fl.loop([*fl.clients(7), *failing], trust=trust, weighting="uniform")

@@ -10,7 +10,7 @@ import veilsum as vs
 from veilsum.fedavg import training
 from veilsum.privacy import Ledger
 
-TRUSTS = ["threshold", "authority", "shared", "clear"]
+TRUSTS = ["threshold", "authority", "contributors", "clear"]
 
 
 class InterruptedClient(fl.LinearClient):

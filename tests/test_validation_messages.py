@@ -241,11 +241,11 @@ def test_a_weight_keeps_the_precision_of_values(key, weight_bits):
 
 @rule("VE13")
 def test_a_mean_lies_within_the_clips():
-    lanes = np.array([127, -127, 0, 0, 127])
-    assert CODEC.dequantise(lanes, num_addends=1).mean().tolist() == [1, -1, 0, 0]
-    lanes[2] = 129
+    slots = np.array([127, -127, 0, 0, 127])
+    assert CODEC.dequantise(slots, num_addends=1).mean().tolist() == [1, -1, 0, 0]
+    slots[2] = 129
     with pytest.raises(vs.NoMeanError, match="1 of 4 values"):
-        CODEC.dequantise(lanes, num_addends=1).mean()
+        CODEC.dequantise(slots, num_addends=1).mean()
 
 
 @rule("VE5")
@@ -350,10 +350,10 @@ def test_sum_has_at_least_one_addend(key):
 
 
 @rule("VE10")
-def test_opened_sum_fits_its_lanes(key):
+def test_opened_sum_fits_its_slots(key):
     one = CODEC.encrypt(np.ones(4), key=key.public)
     swollen = vs.EncryptedVector(one.ciphertexts * 1000, CODEC)
-    with pytest.raises(vs.CapacityError, match="lanes"):
+    with pytest.raises(vs.CapacityError, match="slots"):
         CODEC.decrypt(swollen, key.secret)
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import veilsum as vs
-from veilsum.codec import LaneCodec
-from veilsum.secure_sum import ContributionHeader, share_holder
+from veilsum.codec import SlotCodec
+from veilsum.secure_sum import ContributionHeader, key_holder
 from veilsum.threshold import Combination, KeyShare
 
 from rounds.clock import Clock
@@ -24,16 +24,16 @@ CHECK_PARTIALS, COMBINE, DECODE = "check proofs of openings", "combine", "unpack
 DECRYPT = "decrypt"
 
 _CALLS: list[tuple[Any, str, str]] = [
-    (LaneCodec, "encode", ENCODE),
-    (LaneCodec, "unpack_lanes", DECODE),
-    (LaneCodec, "dequantise", DECODE),
+    (SlotCodec, "encode", ENCODE),
+    (SlotCodec, "unpack_slots", DECODE),
+    (SlotCodec, "dequantise", DECODE),
     (vs.PublicKey, "encrypt", ENCRYPT),
     (vs.SecretKey, "encrypt", ENCRYPT),
     (vs.Ciphertexts, "from_bytes", CHECK_CIPHERTEXTS),
     (vs.Ciphertexts, "__add__", MULTIPLY),
     (vs.PlaintextProof, "verify", CHECK_PLAINTEXTS),
     (ContributionHeader, "verify", CHECK_SIGNATURES),
-    (share_holder, "requested_chunk", CHECK_HASHES),
+    (key_holder, "requested_chunk", CHECK_HASHES),
     (vs.Accumulator, "add", ADD),
     (Combination, "add", CHECK_PARTIALS),
     (Combination, "open_plaintexts", COMBINE),

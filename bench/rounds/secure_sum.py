@@ -23,9 +23,9 @@ from veilsum.secure_sum import (
     Federation,
     FolderStore,
     Identity,
+    KeyHolder,
     RoundDescriptor,
     RoundLedger,
-    ShareHolder,
     hash_model,
 )
 from veilsum.secure_sum.gathering import plan_shards
@@ -145,7 +145,7 @@ class _Round:
             for identity in identities[: size.num_measured]
         ]
         self._holders = {
-            identity.name: ShareHolder(
+            identity.name: KeyHolder(
                 self.federation, identity, key=key, rounds=self._ledger(identity.name, Role.HOLDER)
             )
             for identity, key in zip(holder_identities, held, strict=True)

@@ -60,4 +60,4 @@ class Veilsum(Adapter):
     def packing(self) -> Packing:
         codec = vs.Codec(1, clip=CLIP, value_bits=VALUE_BITS, max_addends=MAX_ADDENDS)
         batch = self.encrypt(self.plaintexts(list(range(64))))
-        return Packing(codec.lanes_per_ciphertext(self.public_key), len(batch.to_bytes()) / 64)
+        return Packing(codec.slots_per_ciphertext(self.public_key), len(batch.to_bytes()) / 64)

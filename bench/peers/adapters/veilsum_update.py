@@ -28,9 +28,9 @@ class PublicKeyPipeline:
     def run(self, update: NDArray[np.float32], clock: Callable[[], float]) -> Round:
         codec = vs.Codec(len(update), clip=CLIP, value_bits=VALUE_BITS, max_addends=MAX_ADDENDS)
         accumulator = vs.Accumulator(codec, key=self.public_key)
-        lanes, _ = codec.quantise(update)  # Encrypted without the noise, to see the error of sums.
+        slots, _ = codec.quantise(update)  # Encrypted without the noise, to see the error of sums.
         before_noise = clock()
-        vs.noise.add_discrete_gaussian(lanes, NOISE_SIGMA)
+        vs.noise.add_discrete_gaussian(slots, NOISE_SIGMA)
         times = [clock()]
         plaintexts, _ = codec.encode(update, modulus=self.public_key.n)
         times.append(clock())

@@ -31,7 +31,7 @@ class Trust(str, Enum):
 
     threshold = "threshold"
     authority = "authority"
-    shared = "shared"
+    contributors = "contributors"
 
 
 class Rounding(str, Enum):
@@ -63,7 +63,7 @@ def deal(
     ],
     holders: Annotated[
         list[Path] | None,
-        typer.Option(help="Enrolment files of the share holders, or of the one authority."),
+        typer.Option(help="Enrolment files of the key holders; one with --trust authority."),
     ] = None,
     trust: Annotated[Trust, typer.Option(help="Who can open sums.")] = Trust.threshold,
     threshold: Annotated[
@@ -126,7 +126,7 @@ def deal(
         int | None,
         typer.Option(
             help="How many contributors of a sum are counted on. If left out: half of them with "
-            "Gaussian noise (1 with --trust shared), else 2."
+            "Gaussian noise (1 with --trust contributors), else 2."
         ),
     ] = None,
     min_contributors: Annotated[
@@ -175,7 +175,7 @@ def deal(
             adjacency=adjacency,
             uniform=uniform,
             honest=honest,
-            half=1 if trust is Trust.shared else max(1, (len(enrolled) + 1) // 2),
+            half=1 if trust is Trust.contributors else max(1, (len(enrolled) + 1) // 2),
         )
         key_holders = read_roster(holders or [])
         terms = Terms(
@@ -217,7 +217,7 @@ def _policy(
     if trust is Trust.threshold:
         if not holders:
             raise InvalidArgumentError(
-                "--trust threshold needs --holders, the enrolments of the share holders"
+                "--trust threshold needs --holders, the enrolments of the key holders"
             )
         return Policy.choose(len(holders), threshold, max_colluding)
     if threshold is not None or max_colluding is not None:
@@ -226,9 +226,9 @@ def _policy(
         raise InvalidArgumentError(
             f"--trust authority takes one holder of the key, and {len(holders)} are enrolled"
         )
-    if trust is Trust.shared and holders:
+    if trust is Trust.contributors and holders:
         raise InvalidArgumentError(
-            "with --trust shared the contributors have the key; leave --holders out"
+            "with --trust contributors the contributors have the key; leave --holders out"
         )
     return None
 

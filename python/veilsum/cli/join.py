@@ -154,7 +154,7 @@ def _report(
         )
     typer.echo("  - Keep the folder where no backup restores it: its ledgers must never grow old.")
     for role in party.roles:
-        maker = "contributor" if role is Role.CONTRIBUTOR else "share_holder"
+        maker = "contributor" if role is Role.CONTRIBUTOR else "key_holder"
         typer.echo(f"  - In Python: PartyFolder({str(party.path)!r}).{maker}(passphrase=...)")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from veilsum import arguments
-from veilsum.codec import LaneCodec
+from veilsum.codec import SlotCodec
 from veilsum.errors import InvalidArgumentError
 from veilsum.privacy import (
     Adjacency,
@@ -65,7 +65,7 @@ class Plan:
         deviation: standard deviation, in grid steps.
         deviation_model: the same in model units.
         expected: of a sum of all contributors.
-        lanes_per_ciphertext: values in a ciphertext of any key of ``key_bits``, at least.
+        slots_per_ciphertext: values in a ciphertext of any key of ``key_bits``, at least.
         num_ciphertexts: in a contribution.
         num_bytes: of these ciphertexts; a contribution has a few hundred more.
         why_not_sampled: why there is no epsilon for those who do not know who took part.
@@ -76,7 +76,7 @@ class Plan:
     deviation: float
     deviation_model: float
     expected: Forecast
-    lanes_per_ciphertext: int
+    slots_per_ciphertext: int
     num_ciphertexts: int
     num_bytes: int
     why_not_sampled: str | None
@@ -112,7 +112,7 @@ def plan(goal: Goal, *, sampled: bool = True) -> Plan:
             "--uniform makes all weights 1: leave --weight-spread and --mean-weight out"
         )
     noise = _noise(goal)
-    plain = LaneCodec(
+    plain = SlotCodec(
         goal.dim, clip=goal.clip, value_bits=goal.value_bits, max_addends=goal.contributors
     )
     codec = noise.fit(plain.for_weight_spread(goal.weight_spread))
@@ -134,7 +134,7 @@ def plan(goal: Goal, *, sampled: bool = True) -> Plan:
         deviation=deviation,
         deviation_model=deviation / codec.scale,
         expected=expected,
-        lanes_per_ciphertext=size.lanes_per_ciphertext,
+        slots_per_ciphertext=size.slots_per_ciphertext,
         num_ciphertexts=size.num_ciphertexts,
         num_bytes=size.num_bytes,
         why_not_sampled=_why_not(goal, expected),

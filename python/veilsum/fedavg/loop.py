@@ -46,8 +46,8 @@ class FedAvg:
         codec: how changes become integers; ``dim`` is the number of values of the model. Needed
             unless ``trust`` is ``"clear"``. It is fitted to the noise, and to the clients' weights:
             ``weight_bits`` grow with the largest weight over the smallest, which is public.
-        trust: who can open sums: ``"threshold"`` (4 of 5 share holders together, none alone),
-            ``"authority"`` (a party that holds the key and has no data), ``"shared"`` (every
+        trust: who can open sums: ``"threshold"`` (4 of 5 key holders together, none alone),
+            ``"authority"`` (a party that holds the key and has no data), ``"contributors"`` (every
             client), or ``"clear"`` for no encryption at all: with a codec the
             same integers summed in the clear, without one ordinary averaging of floats.
         key: the secret key, which ``"threshold"`` shares out 4 of 5; or what ``deal_shares`` gave.

@@ -141,7 +141,7 @@ class Parties:
             contributors={name: founded.contributors[name] for name in invited},
             model_hash=model_hash,
             holders=founded.holders,
-            num_openers=len(invited) if founded.federation.trust == "shared" else 1,
+            num_openers=len(invited) if founded.federation.trust == "contributors" else 1,
             meter=meter,
             num_threads=self._num_threads,
         )

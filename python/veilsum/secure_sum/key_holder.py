@@ -22,10 +22,10 @@ from veilsum.threshold import KeyShare
 from veilsum.vector import EncryptedVector, Progress
 from veilsum.wire import BytesLike, split_frames
 
-__all__ = ["ShareHolder"]
+__all__ = ["KeyHolder"]
 
 
-class ShareHolder:
+class KeyHolder:
     """Whoever holds the secret key or a share of it. It can be made anew for each request.
 
     It opens one set of contributions for each round of one run, and none of fewer than the
@@ -83,7 +83,7 @@ class ShareHolder:
         return self._identity.name
 
     def __repr__(self) -> str:
-        return f"<ShareHolder: {self.name}, federation {self._federation.hash[:8].hex()}>"
+        return f"<KeyHolder: {self.name}, federation {self._federation.hash[:8].hex()}>"
 
     def open(
         self,
@@ -225,7 +225,7 @@ class ShareHolder:
         plaintexts = secret.decrypt_plaintexts(
             total.ciphertexts, num_threads=num_threads, progress=progress
         )
-        lanes = self._federation.codec.unpack_lanes(
+        slots = self._federation.codec.unpack_slots(
             plaintexts, modulus=self._federation.public_key.n, num_threads=num_threads
         )
-        yield lanes.astype("<i8").tobytes()
+        yield slots.astype("<i8").tobytes()

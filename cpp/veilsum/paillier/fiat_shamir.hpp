@@ -8,31 +8,32 @@
 
 namespace veilsum {
 
-/// What a proof hashes, field by field, under a name of its own. Public data and secrets alike.
-class Transcript {
+/// The hash in the place of a verifier (Fiat and Shamir 1986): what a proof hashes, field by field,
+/// under a name of its own. Public data and secrets alike.
+class FiatShamir {
 public:
-    explicit Transcript(std::string_view domain) { shake_.absorb(domain); }
+    explicit FiatShamir(std::string_view domain) { shake_.absorb(domain); }
 
-    Transcript& number(std::uint64_t value) {
+    FiatShamir& number(std::uint64_t value) {
         std::array<std::byte, sizeof value> bytes{};
         std::memcpy(bytes.data(), &value, sizeof value);
         shake_.absorb(bytes);
         return *this;
     }
     /// Of a length that is fixed, or fixed by an earlier field.
-    Transcript& bytes(ByteView data) {
+    FiatShamir& bytes(ByteView data) {
         shake_.absorb(data);
         return *this;
     }
     /// The same, stoppable.
-    Transcript& bytes(ByteView data, const Execution& execution) {
+    FiatShamir& bytes(ByteView data, const Execution& execution) {
         serial_for(data.size(), kHashedBytes, execution, [&](std::size_t begin, std::size_t end) {
             shake_.absorb(data.subspan(begin, end - begin));
         });
         return *this;
     }
     /// Of any length, which goes first.
-    Transcript& sized(ByteView data) { return number(data.size()).bytes(data); }
+    FiatShamir& sized(ByteView data) { return number(data.size()).bytes(data); }
 
     /// No field may follow.
     void squeeze(std::span<std::byte> out) { shake_.squeeze(out); }

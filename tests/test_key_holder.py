@@ -13,10 +13,10 @@ from validation_rules import rule
 from veilsum.secure_sum import (
     ChunkRequest,
     Identity,
+    KeyHolder,
     Opening,
     OpenRequest,
     RoundLedger,
-    ShareHolder,
 )
 
 BOTH = pytest.mark.parametrize("trust", ["authority", "threshold"])
@@ -48,9 +48,9 @@ def test_answers_are_signed_and_open_to_the_sum(trust):
         answer.verify(parties.identity(FIRST).enrol())
         assert answer.set_hash == OpenRequest.from_bytes(frames[0]).set_hash
     if trust == "authority":
-        lanes = np.frombuffer(answer.body, "<i8")
+        slots = np.frombuffer(answer.body, "<i8")
         expected = parties.quantised_sum(CODEC, [0.5] * 3)
-        opened = CODEC.dequantise(lanes, num_addends=3)
+        opened = CODEC.dequantise(slots, num_addends=3)
         assert np.array_equal(opened.values, expected.values)
 
 
@@ -168,16 +168,16 @@ def test_keys_and_shares_are_the_federations_and_their_holders_own():
         (shared, parties.toy_key(5, 4)[1][0]),
     ):
         with pytest.raises(vs.KeyMismatchError):
-            ShareHolder(agreed, parties.identity(FIRST), key=key, rounds=rounds)
+            KeyHolder(agreed, parties.identity(FIRST), key=key, rounds=rounds)
     with pytest.raises(vs.KeyMismatchError):
         parties.contributor(
-            parties.federation("shared"), "ada", secret_key=known_key("2048-other").secret
+            parties.federation("contributors"), "ada", secret_key=known_key("2048-other").secret
         )
     with pytest.raises(vs.InvalidArgumentError, match="holder 1"):
-        ShareHolder(shared, parties.identity("holder-2"), key=share, rounds=rounds)
+        KeyHolder(shared, parties.identity("holder-2"), key=share, rounds=rounds)
     for identity in (parties.identity("ada"), parties.identity("eve"), Identity.generate(FIRST)):
         with pytest.raises(vs.InvalidArgumentError, match="among"):
-            ShareHolder(shared, identity, key=share, rounds=rounds)
+            KeyHolder(shared, identity, key=share, rounds=rounds)
 
 
 @rule("KH8", "KH9")
@@ -313,7 +313,7 @@ def test_what_cannot_be_recorded_is_not_opened(trust, monkeypatch):
 def test_two_sets_asked_for_at_once_are_not_both_opened(trust, monkeypatch):
     state = Round(parties.federation(trust))
     first, second = request_of(state), other_set(state)
-    check, opened = ShareHolder._check_set, []
+    check, opened = KeyHolder._check_set, []
 
     def overtaken(self, asked):
         # Checking takes a while: another process of this holder may open its set meanwhile.
@@ -322,7 +322,7 @@ def test_two_sets_asked_for_at_once_are_not_both_opened(trust, monkeypatch):
             opened.append(None)
             opened.append(state.holder().open(second))
 
-    monkeypatch.setattr(ShareHolder, "_check_set", overtaken)
+    monkeypatch.setattr(KeyHolder, "_check_set", overtaken)
     with pytest.raises(vs.PolicyRefusedError, match="differently"):
         state.holder().open(first)
     assert len(opened[1]) > 0

@@ -1,4 +1,4 @@
-#include "veilsum/codec/lanes.hpp"
+#include "veilsum/codec/slots.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -18,7 +18,7 @@ using Uint128 = unsigned __int128;
 
 constexpr unsigned kMinValueBits = 2;
 constexpr unsigned kMaxGridBits = 40;
-constexpr unsigned kMaxLaneBits = 62;
+constexpr unsigned kMaxSlotBits = 62;
 
 /// Plaintexts a thread takes at a time: enough work to hide handing it out.
 constexpr std::size_t kGrain = 64;
@@ -47,22 +47,22 @@ void set_ones(mpz_ptr out, std::size_t num_bits) {
     mpz_sub_ui(out, out, 1);
 }
 
-std::size_t largest_lane_count(std::int64_t max_lane, unsigned lane_bits, mpz_ptr modulus) {
+std::size_t largest_slot_count(std::int64_t max_slot, unsigned slot_bits, mpz_ptr modulus) {
     Integer bound;  // n * (2^W - 1)
     Integer ones;
-    Integer used;  // 2 * max_lane * (2^(L*W) - 1)
-    Integer twice_max_lane;
-    const std::uint64_t magnitude = static_cast<std::uint64_t>(max_lane);
-    import_limbs(twice_max_lane, {&magnitude, 1});
-    mpz_mul_2exp(twice_max_lane, twice_max_lane, 1);
-    set_ones(ones, lane_bits);
+    Integer used;  // 2 * max_slot * (2^(L*W) - 1)
+    Integer twice_max_slot;
+    const std::uint64_t magnitude = static_cast<std::uint64_t>(max_slot);
+    import_limbs(twice_max_slot, {&magnitude, 1});
+    mpz_mul_2exp(twice_max_slot, twice_max_slot, 1);
+    set_ones(ones, slot_bits);
     mpz_mul(bound, modulus, ones);
 
-    // max_lane >= 2^(W-2), so L*W <= bits(n) + 1 for every L that fits.
-    std::size_t count = (mpz_sizeinbase(modulus, 2) + 1) / lane_bits;
+    // max_slot >= 2^(W-2), so L*W <= bits(n) + 1 for every L that fits.
+    std::size_t count = (mpz_sizeinbase(modulus, 2) + 1) / slot_bits;
     for (; count > 0; --count) {
-        set_ones(ones, count * lane_bits);
-        mpz_mul(used, twice_max_lane, ones);
+        set_ones(ones, count * slot_bits);
+        mpz_mul(used, twice_max_slot, ones);
         if (mpz_cmp(used, bound) < 0) break;
     }
     return count;
@@ -74,10 +74,10 @@ void check_size(std::size_t got, std::size_t wanted, const char* what) {
                                             ", got " + std::to_string(got));
 }
 
-void pack_one(std::span<std::uint64_t> out, std::span<const std::int64_t> lanes,
-              unsigned lane_bits) noexcept {
-    // `pending` is the signed integer still to be written from bit 0 of out[next] on; the next lane
-    // counts 2^offset in it, offset < 64. Its magnitude stays below 2^127: the lanes since the last
+void pack_one(std::span<std::uint64_t> out, std::span<const std::int64_t> slots,
+              unsigned slot_bits) noexcept {
+    // `pending` is the signed integer still to be written from bit 0 of out[next] on; the next slot
+    // counts 2^offset in it, offset < 64. Its magnitude stays below 2^127: the slots since the last
     // store add at most 2^63 * (2^63 + 2^61 + ...) as W >= 2, and the rest is a carry below 2^64.
     Uint128 pending = 0;
     unsigned offset = 0;
@@ -86,9 +86,9 @@ void pack_one(std::span<std::uint64_t> out, std::span<const std::int64_t> lanes,
         out[next++] = static_cast<std::uint64_t>(pending);
         pending = static_cast<Uint128>(static_cast<Int128>(pending) >> 64);
     };
-    for (const std::int64_t lane : lanes) {
-        pending += static_cast<Uint128>(static_cast<Int128>(lane)) << offset;
-        offset += lane_bits;
+    for (const std::int64_t slot : slots) {
+        pending += static_cast<Uint128>(static_cast<Int128>(slot)) << offset;
+        offset += slot_bits;
         if (offset >= 64) {
             offset -= 64;
             store();
@@ -97,21 +97,21 @@ void pack_one(std::span<std::uint64_t> out, std::span<const std::int64_t> lanes,
     while (next < out.size()) store();
 }
 
-/// sum of 2^(W-1) * 2^(W*i) over i < count: turns signed lanes into digits in [0, 2^W).
-std::vector<std::uint64_t> lane_offset(std::size_t count, const LaneLayout& layout) {
+/// sum of 2^(W-1) * 2^(W*i) over i < count: turns signed slots into digits in [0, 2^W).
+std::vector<std::uint64_t> slot_offset(std::size_t count, const SlotLayout& layout) {
     std::vector<std::uint64_t> limbs(layout.limbs_per_value());
-    const std::size_t lane_bits = layout.lane_bits();
+    const std::size_t slot_bits = layout.slot_bits();
     for (std::size_t i = 0; i < count; ++i) {
-        const std::size_t bit = i * lane_bits + lane_bits - 1;
+        const std::size_t bit = i * slot_bits + slot_bits - 1;
         limbs[bit / 64] |= std::uint64_t{1} << (bit % 64);
     }
     return limbs;
 }
 
-/// False if the plaintext is not the sum of signed lanes of W bits. `digits` has one limb more than
+/// False if the plaintext is not the sum of signed slots of W bits. `digits` has one limb more than
 /// `plaintext`, for the reader's look ahead.
-bool unpack_one(std::span<std::int64_t> lanes, std::span<const std::uint64_t> plaintext,
-                std::span<const std::uint64_t> offset, unsigned lane_bits,
+bool unpack_one(std::span<std::int64_t> slots, std::span<const std::uint64_t> plaintext,
+                std::span<const std::uint64_t> offset, unsigned slot_bits,
                 std::span<std::uint64_t> digits) noexcept {
     const std::size_t num_limbs = plaintext.size();
     std::uint64_t carry = 0;
@@ -124,19 +124,19 @@ bool unpack_one(std::span<std::int64_t> lanes, std::span<const std::uint64_t> pl
     std::uint64_t misfit = carry ^ (plaintext.back() >> 63);
     digits[num_limbs] = 0;
 
-    const std::size_t used_bits = lanes.size() * lane_bits;
+    const std::size_t used_bits = slots.size() * slot_bits;
     for (std::size_t i = used_bits / 64; i < num_limbs; ++i) {
         misfit |= digits[i] >> (i == used_bits / 64 ? used_bits % 64 : 0);
     }
-    const std::uint64_t mask = (std::uint64_t{1} << lane_bits) - 1;
-    const auto half = std::int64_t{1} << (lane_bits - 1);
+    const std::uint64_t mask = (std::uint64_t{1} << slot_bits) - 1;
+    const auto half = std::int64_t{1} << (slot_bits - 1);
     std::size_t bit = 0;
-    for (std::int64_t& lane : lanes) {
+    for (std::int64_t& slot : slots) {
         const std::size_t shift = bit % 64;
         const std::uint64_t low = digits[bit / 64] >> shift;
         const std::uint64_t high = (digits[bit / 64 + 1] << 1) << (63 - shift);
-        lane = static_cast<std::int64_t>((low | high) & mask) - half;
-        bit += lane_bits;
+        slot = static_cast<std::int64_t>((low | high) & mask) - half;
+        bit += slot_bits;
     }
     return misfit == 0;
 }
@@ -157,76 +157,76 @@ std::int64_t grid_max(Precision precision) {
     return ((std::int64_t{1} << (value_bits - 1)) - 1) << weight_bits;
 }
 
-std::int64_t max_lane_of(Precision precision, std::uint64_t max_addends,
+std::int64_t max_slot_of(Precision precision, std::uint64_t max_addends,
                          std::uint64_t noise_bound) {
     const auto value_max = static_cast<std::uint64_t>(grid_max(precision));
     if (max_addends == 0) throw Error(Errc::invalid_argument, "max_addends must be at least 1");
-    const Uint128 max_lane = static_cast<Uint128>(value_max) * max_addends + noise_bound;
-    if (max_lane >> (kMaxLaneBits - 1) != 0) {
+    const Uint128 max_slot = static_cast<Uint128>(value_max) * max_addends + noise_bound;
+    if (max_slot >> (kMaxSlotBits - 1) != 0) {
         throw Error(Errc::invalid_argument,
-                    "a sum of max_addends values needs lanes of more than 62 bits; lower "
+                    "a sum of max_addends values needs slots of more than 62 bits; lower "
                     "value_bits, weight_bits, max_addends or noise_bound");
     }
-    return static_cast<std::int64_t>(max_lane);
+    return static_cast<std::int64_t>(max_slot);
 }
 
-LaneLayout::LaneLayout(std::size_t num_lanes, std::int64_t max_lane,
+SlotLayout::SlotLayout(std::size_t num_slots, std::int64_t max_slot,
                        std::span<const std::uint64_t> modulus)
-    : num_lanes_(num_lanes), max_lane_(max_lane) {
-    if (num_lanes == 0) throw Error(Errc::invalid_argument, "a layout needs at least one lane");
-    if (max_lane < 1 || max_lane >> (kMaxLaneBits - 1) != 0) {
-        throw Error(Errc::invalid_argument, "max_lane must lie in [1, 2^61)");
+    : num_slots_(num_slots), max_slot_(max_slot) {
+    if (num_slots == 0) throw Error(Errc::invalid_argument, "a layout needs at least one slot");
+    if (max_slot < 1 || max_slot >> (kMaxSlotBits - 1) != 0) {
+        throw Error(Errc::invalid_argument, "max_slot must lie in [1, 2^61)");
     }
-    lane_bits_ = static_cast<unsigned>(std::bit_width(static_cast<std::uint64_t>(max_lane))) + 1;
+    slot_bits_ = static_cast<unsigned>(std::bit_width(static_cast<std::uint64_t>(max_slot))) + 1;
     Integer n;
     import_limbs(n, modulus);
-    lanes_per_plaintext_ = largest_lane_count(max_lane, lane_bits_, n);
-    if (lanes_per_plaintext_ == 0) {
+    slots_per_plaintext_ = largest_slot_count(max_slot, slot_bits_, n);
+    if (slots_per_plaintext_ == 0) {
         throw Error(Errc::invalid_argument,
-                    "a lane of " + std::to_string(lane_bits_) +
+                    "a slot of " + std::to_string(slot_bits_) +
                         " bits does not fit a plaintext of this key; take a larger key, or lower "
                         "value_bits, weight_bits, max_addends or noise_bound");
     }
     limbs_per_value_ = (mpz_sizeinbase(n, 2) + 63) / 64;
 }
 
-std::size_t LaneLayout::num_plaintexts() const noexcept {
-    return (num_lanes_ - 1) / lanes_per_plaintext_ + 1;
+std::size_t SlotLayout::num_plaintexts() const noexcept {
+    return (num_slots_ - 1) / slots_per_plaintext_ + 1;
 }
 
-Plaintexts pack(std::span<const std::int64_t> lanes, const LaneLayout& layout,
+Plaintexts pack(std::span<const std::int64_t> slots, const SlotLayout& layout,
                 const Execution& execution) {
-    check_size(lanes.size(), layout.num_lanes(), "number of lanes to pack");
+    check_size(slots.size(), layout.num_slots(), "number of slots to pack");
     Plaintexts plaintexts(layout.num_plaintexts(), layout.limbs_per_value());
-    const std::size_t per_plaintext = layout.lanes_per_plaintext();
+    const std::size_t per_plaintext = layout.slots_per_plaintext();
     parallel_for(plaintexts.size(), kGrain, execution, [&](std::size_t begin, std::size_t end) {
         for (std::size_t i = begin; i < end; ++i) {
             const std::size_t first = i * per_plaintext;
-            const std::size_t count = std::min(per_plaintext, lanes.size() - first);
-            pack_one(plaintexts[i], lanes.subspan(first, count), layout.lane_bits());
+            const std::size_t count = std::min(per_plaintext, slots.size() - first);
+            pack_one(plaintexts[i], slots.subspan(first, count), layout.slot_bits());
         }
     });
     return plaintexts;
 }
 
-void unpack(std::span<std::int64_t> out, const Plaintexts& plaintexts, const LaneLayout& layout,
+void unpack(std::span<std::int64_t> out, const Plaintexts& plaintexts, const SlotLayout& layout,
             const Execution& execution) {
-    check_size(out.size(), layout.num_lanes(), "number of lanes to unpack");
+    check_size(out.size(), layout.num_slots(), "number of slots to unpack");
     check_size(plaintexts.size(), layout.num_plaintexts(), "number of plaintexts");
     check_size(plaintexts.limbs_per_value(), layout.limbs_per_value(), "limbs per plaintext");
-    const std::size_t per_plaintext = layout.lanes_per_plaintext();
+    const std::size_t per_plaintext = layout.slots_per_plaintext();
     const std::size_t num_in_last = out.size() - (plaintexts.size() - 1) * per_plaintext;
-    const std::vector<std::uint64_t> offset = lane_offset(per_plaintext, layout);
-    const std::vector<std::uint64_t> last_offset = lane_offset(num_in_last, layout);
+    const std::vector<std::uint64_t> offset = slot_offset(per_plaintext, layout);
+    const std::vector<std::uint64_t> last_offset = slot_offset(num_in_last, layout);
     parallel_for(plaintexts.size(), kGrain, execution, [&](std::size_t begin, std::size_t end) {
         Secret<std::uint64_t> digits(layout.limbs_per_value() + 1);
         for (std::size_t i = begin; i < end; ++i) {
             const bool last = i + 1 == plaintexts.size();
-            const auto lanes = out.subspan(i * per_plaintext, last ? num_in_last : per_plaintext);
-            if (!unpack_one(lanes, plaintexts[i], last ? last_offset : offset, layout.lane_bits(),
+            const auto slots = out.subspan(i * per_plaintext, last ? num_in_last : per_plaintext);
+            if (!unpack_one(slots, plaintexts[i], last ? last_offset : offset, layout.slot_bits(),
                             digits)) {
                 throw Error(Errc::capacity,
-                            "the decrypted sum does not fit its lanes: more was added than "
+                            "the decrypted sum does not fit its slots: more was added than "
                             "max_addends and noise_bound allow, or it was made with another codec "
                             "or key");
             }
