@@ -6,7 +6,8 @@ import os
 os.environ.setdefault("VEILSUM_NUM_THREADS", "1")
 
 import veilsum
-from peers.machine import built_with
+
+from bench.machine import built_with
 
 
 def pytest_benchmark_update_machine_info(machine_info):

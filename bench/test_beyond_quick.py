@@ -1,4 +1,4 @@
-"""What ``./run bench --quick`` does not measure: matrix products, the codec, noise, random bytes."""
+"""What ``./run bench --quick`` leaves out: matrix products, the codec, noise, random bytes."""
 
 import numpy as np
 import pytest
