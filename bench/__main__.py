@@ -66,7 +66,11 @@ MODES: dict[str, tuple[Measure, str, dict[str, object]]] = {
         "whether the time of a call tells how large its noise is: minutes",
         {"seconds": 10.0, "peers_python": sys.executable},
     ),
-    "bound": (measure_bound, "what Python and threads add to the kernels", {}),
+    "bound": (
+        measure_bound,
+        "what Python and threads add to the kernels",
+        {"key_bits": [2048, 3072]},
+    ),
 }
 
 

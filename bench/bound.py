@@ -8,156 +8,117 @@ clock of a processor differs from one minute to the next, so that a per cent or 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from statistics import median
 
-import numpy as np
 import veilsum as vs
 
+from bench import libraries
+from bench.compare import Turns
+from bench.libraries import Library
 from bench.machine import ROOT
+from bench.process import Worker
 from bench.records import Run
 
-NUM_VALUES = 4096
-NUM_ADDENDS = 1024
-KEY_BITS = (2048, 3072)
 NUM_ROUNDS = 7
+SECONDS = 0.3  # Of one sample.
 
 Times = dict[tuple[str, int], float]
 
 
 def measure_bound(run: Run, options: argparse.Namespace, progress: Callable[[str], object]) -> None:
     """All of it."""
+    cores = sorted(os.sched_getaffinity(0))[-2:]
     progress("the kernels")
-    times = _kernel_benchmark(run)
-    first, *more = cores = sorted(os.sched_getaffinity(0))[:2]
-    progress("operations")
-    for name, bits, seconds in _answer(_start("operations", {first})):
-        run.add(
-            "operations",
-            operation=name,
-            key_bits=bits,
-            microseconds=1e6 * seconds,
-            kernel_microseconds=1e6 * kernel_seconds(name, bits, times),
-        )
-    if more:
+    with _on(cores[-1:]):  # Where workers of one thread are.
+        command = [ROOT / "build/release/veilsum_bench", "--csv"]
+        lines = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    ours, found = libraries.ours(vs.cpu()["kernel"])[0], Run({}, {})
+    for key_bits in options.key_bits:
+        turns = Turns(found, _start, progress, NUM_ROUNDS, SECONDS)
+        turns.operations([ours], key_bits, 1)
+    beside_kernels(run, lines, found)
+    if len(cores) > 1:
         progress("threads")
-        threads = _answer(_start("encrypt", set(cores), num_threads=2))
-        processes = [_start("encrypt", {core}) for core in cores]
-        run.add("workers", name="two threads", per_second=threads)
-        run.add("workers", name="two processes", per_second=sum(map(_answer, processes)))
+        for name, groups in (
+            ("two threads", [cores]),
+            ("two processes", [[core] for core in cores]),
+        ):
+            run.add("workers", name=name, per_second=encryptions_per_second(ours, groups))
 
 
-def _kernel_benchmark(run: Run) -> Times:
-    """Seconds of each kernel operation; its share of the madd52 rate in per cent is noted."""
-    command = [str(ROOT / "build/release/veilsum_bench"), "--csv"]
-    core = min(os.sched_getaffinity(0))
-    lines = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        check=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
-    ).stdout.splitlines()
+def _start(library: Library, key_bits: int, num_threads: int) -> Worker:
+    return Worker(library, sys.executable, key_bits=key_bits, num_threads=num_threads)
+
+
+@contextmanager
+def _on(cores: Iterable[int]) -> Iterator[None]:
+    """What is started now is on these cores."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def beside_kernels(run: Run, lines: str, found: Run) -> None:
+    """Note each operation beside its multiplications, and kernels beside the multiply-add.
+
+    Args:
+        run: gets it.
+        lines: what ``veilsum_bench --csv`` printed.
+        found: the timings of the operations.
+    """
     times: Times = {}
-    for line in lines:
+    for line in lines.splitlines():
         name, bits, nanoseconds, share = line.rsplit(",", 3)
-        times[name, int(bits)] = 1e-9 * float(nanoseconds)
+        times[name, int(bits)] = 1e-3 * float(nanoseconds)
         if float(share):
             run.add("madd52_shares", operation=name, bits=int(bits), percent=float(share))
-    return times
+    for timing in found.all("timings"):
+        kernels = kernel_microseconds(timing["key_bits"], times)
+        if timing["operation"] in kernels:
+            run.add(
+                "operations",
+                operation=timing["operation"],
+                key_bits=timing["key_bits"],
+                microseconds=1e6 * median(timing["processor_seconds"]),
+                kernel_microseconds=kernels[timing["operation"]],
+            )
 
 
-def kernel_seconds(operation: str, bits: int, times: Times) -> float:
-    """What the multiplications of an operation take by themselves."""
+def kernel_microseconds(bits: int, times: Times) -> dict[str, float]:
+    """What the multiplications of each operation take by themselves."""
     half = bits // 2
     power = "fixed base, per bit"
-    plain = times["add a plaintext", bits]
+    multiply, plain = times["multiply", bits], times["add a plaintext", bits]
     return {
         "encrypt": times[power, bits] * half + plain,
-        "encrypt, key owner": 2 * times[power, half] * half + 4 * times["multiply", bits] + plain,
-        "encrypt, pool": plain,
+        "encrypt_owner": 2 * times[power, half] * half + 4 * multiply + plain,
+        "encrypt_pool": plain,
         "decrypt": 2 * times["power, per bit", half] * half,
-        "add": times["multiply", bits],
-        f"sum of {NUM_ADDENDS}": times["multiply in a product", bits],
-    }[operation]
+        "add": multiply,
+        "sum": times["multiply in a product", bits],
+    }
 
 
-# ---- in a process of its own ----
-
-
-def operations(num_values: int = NUM_VALUES) -> list[tuple[str, int, float]]:
-    """Median processor seconds a value of each operation."""
-    return [
-        (name, bits, statistics.median(_times(call, time.process_time)) / count)
-        for bits in KEY_BITS
-        for name, call, count in _calls(bits, num_values)
-    ]
-
-
-def _calls(bits: int, num_values: int) -> list[tuple[str, Callable[[], object], int]]:
-    """Operation, a call of it, and of how many values."""
-    sk = vs.generate_key(bits)
-    pk = sk.public_key
-    values = np.arange(num_values)
-    pool = pk.precompute((NUM_ROUNDS + 1) * num_values)
-    c = pk.encrypt(values)
-    few = c[:512]
-    matrix = c[np.arange(8 * NUM_ADDENDS).reshape(NUM_ADDENDS, 8) % num_values]
-    return [
-        ("encrypt", lambda: pk.encrypt(values), num_values),
-        ("encrypt, key owner", lambda: sk.encrypt(values), num_values),
-        ("encrypt, pool", lambda: pk.encrypt(values, pool=pool), num_values),
-        ("decrypt", lambda: sk.decrypt_plaintexts(few), len(few)),
-        ("add", lambda: [c + c for _ in range(20)], 20 * num_values),
-        (
-            f"sum of {NUM_ADDENDS}",
-            lambda: [matrix.sum(axis=0) for _ in range(4)],
-            4 * matrix.size,
-        ),
-    ]
-
-
-def encrypt(num_values: int = 4 * NUM_VALUES) -> float:
-    """Encryptions a second of the clock, the best of some rounds."""
-    pk = vs.generate_key(2048).public_key
-    values = np.arange(num_values)
-    return num_values / min(_times(lambda: pk.encrypt(values), time.perf_counter))
-
-
-def _times(function: Callable[[], object], clock: Callable[[], float]) -> list[float]:
-    function()
-    times = []
-    for _ in range(NUM_ROUNDS):
-        start = clock()
-        function()
-        times.append(clock() - start)
-    return times
-
-
-def _start(name: str, cores: set[int], *, num_threads: int = 1) -> subprocess.Popen[str]:
-    """One of these functions, on some cores."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "bench.bound", name],
-        cwd=ROOT,
-        env=os.environ | {"VEILSUM_NUM_THREADS": str(num_threads)},
-        stdout=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, cores),
-    )
-
-
-def _answer(process: subprocess.Popen[str]) -> Any:
-    output = process.communicate()[0]
-    if process.returncode != 0:
-        raise SystemExit(f"the measurement failed: {process.args}")
-    return json.loads(output)
-
-
-if __name__ == "__main__":
-    print(json.dumps({"operations": operations, "encrypt": encrypt}[sys.argv[1]]()))
+def encryptions_per_second(ours: Library, groups: Iterable[list[int]]) -> float:
+    """Of all processes together, each on its cores: the most of some rounds."""
+    most = 0.0
+    with ExitStack() as stack:
+        workers = []
+        for cores in groups:
+            with _on(cores):
+                workers.append(stack.enter_context(_start(ours, 2048, len(cores))))
+        for worker in workers:
+            worker.ask("ready", operation="encrypt", seconds=SECONDS)
+        for _ in range(NUM_ROUNDS):
+            for worker in workers:
+                worker.send("sample", seconds=SECONDS)
+            most = max(most, sum(1 / worker.receive()["seconds"] for worker in workers))
+    return most

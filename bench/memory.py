@@ -1,15 +1,8 @@
-"""The memory of an aggregator: a sum over many contributors, in a process of its own.
-
-Run as a program it is that aggregator: it reads the key and one contribution from files, adds the
-contribution as often as told, and prints its highest memory on the way.
-"""
+"""The memory of an aggregator: a sum over many contributors, in a process of its own."""
 
 from __future__ import annotations
 
-import json
-import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,9 +12,10 @@ from typing import Any
 
 import veilsum as vs
 
-from bench.machine import ROOT
-from bench.records import Run
-from bench.workload import CLIP, VALUE_BITS, make_update
+from bench.libraries import Library
+from bench.process import Worker
+from bench.records import Record, Run
+from bench.workload import CLIP, VALUE_BITS, Pipeline, make_update
 
 DIMS = (125_000, 250_000, 500_000, 1_000_000)
 NUM_CONTRIBUTORS = (1, 10, 100, 1000)
@@ -42,20 +36,41 @@ def measure_memory(
         codec = vs.Codec(dim, clip=CLIP, value_bits=VALUE_BITS, max_addends=max(num_contributors))
         contribution = codec.encrypt(make_update(dim), key=public_key).to_bytes()
         with tempfile.TemporaryDirectory() as folder:
-            key_path, contribution_path = Path(folder, "key"), Path(folder, "contribution")
-            key_path.write_bytes(public_key.to_bytes())
-            contribution_path.write_bytes(contribution)
-            counts = [str(count) for count in num_contributors]
-            output = subprocess.run(
-                [sys.executable, "-m", "bench.memory", key_path, contribution_path, *counts],
-                env=os.environ | {"PYTHONPATH": str(ROOT)},
-                check=True,
-                capture_output=True,
-                text=True,
-            ).stdout
+            Path(folder, "key").write_bytes(public_key.to_bytes())
+            Path(folder, "contribution").write_bytes(contribution)
+            library = Library("veilsum", f"{__name__}:Aggregator")
+            with Worker(library, sys.executable) as worker:
+                answer = worker.ask(
+                    "call", method="aggregate", folder=folder, counts=list(num_contributors)
+                )
         what = {"key_bits": key_bits, "dim": dim, "contribution_bytes": len(contribution)}
-        for line in map(json.loads, output.splitlines()):
-            run.add("memory", **what, **line)
+        for found in answer["found"]:
+            run.add("memory", **what, **found)
+
+
+class Aggregator(Pipeline):
+    """In the other process."""
+
+    def aggregate(self, folder: str, counts: list[int]) -> dict[str, list[Record]]:
+        """Add up one contribution's bytes at a time, checked, then dropped, as often as told."""
+        public_key = vs.PublicKey.from_bytes(Path(folder, "key").read_bytes())
+        baseline, found = peak_bytes(), []
+        accumulator: Any = None
+        start = time.perf_counter()
+        for done in range(1, max(counts) + 1):
+            data = Path(folder, "contribution").read_bytes()
+            vector = vs.EncryptedVector.from_bytes(data, public_key)
+            accumulator = accumulator or vs.Accumulator(vector.codec, key=public_key)
+            accumulator.add(vector)
+            if done in counts:
+                record = {
+                    "num_contributors": done,
+                    "peak_bytes": peak_bytes(),
+                    "baseline_bytes": baseline,
+                    "seconds_per_contributor": (time.perf_counter() - start) / done,
+                }
+                found.append(record)
+        return {"found": found}
 
 
 def peak_bytes() -> int:
@@ -69,28 +84,3 @@ def peak_bytes() -> int:
     except (OSError, IndexError):
         unit = 1 if sys.platform == "darwin" else 1024
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def aggregate(key_path: str, contribution_path: str, counts: list[int]) -> None:
-    """Add up, as an aggregator does: one contribution's bytes at a time, checked, then dropped."""
-    public_key = vs.PublicKey.from_bytes(Path(key_path).read_bytes())
-    baseline = peak_bytes()
-    accumulator: Any = None
-    start = time.perf_counter()
-    for done in range(1, max(counts) + 1):
-        vector = vs.EncryptedVector.from_bytes(Path(contribution_path).read_bytes(), public_key)
-        accumulator = accumulator or vs.Accumulator(vector.codec, key=public_key)
-        accumulator.add(vector)
-        if done in counts:
-            seconds = (time.perf_counter() - start) / done
-            line = {
-                "num_contributors": done,
-                "peak_bytes": peak_bytes(),
-                "baseline_bytes": baseline,
-                "seconds_per_contributor": seconds,
-            }
-            print(json.dumps(line))
-
-
-if __name__ == "__main__":
-    aggregate(sys.argv[1], sys.argv[2], [int(count) for count in sys.argv[3:]])

@@ -111,29 +111,19 @@ def _beside_ours(run: Run, timing: Record) -> Cell:
     return per_second(timing), f"{TIMES}{number(ratio)}" if ratio else ""
 
 
-def _packing(run: Run, rows: Sequence[Record]) -> Table:
-    """Model parameters: what a ciphertext holds times what was measured of ciphertexts."""
-
-    def rate(operation: str) -> Callable[[Record], Cell]:
-        def value(row: Record) -> Cell:
-            timing = run.one("timings", **same_library(row), operation=operation)
-            return row["values_per_ciphertext"] * per_second(timing) if timing else "-"
-
-        return value
-
+def _packing(run: Run, ciphers: Sequence[Record]) -> Table:
+    """What a ciphertext holds; model parameters a second are as many times ciphertexts."""
     return table_of(
         "Packed: 16-bit values, sums of up to 100 addends",
-        rows,
+        [row for row in ciphers if row["threads"] == 1],
         [
             ("library", lambda row: name_of(run, row)),
             ("bits", lambda row: str(row["key_bits"])),
-            ("threads", lambda row: str(row["threads"])),
             ("values a\nciphertext", lambda row: row["values_per_ciphertext"]),
             (
                 "bytes a\nvalue",
                 lambda row: row["bytes_per_ciphertext"] / row["values_per_ciphertext"],
             ),
-            *((f"values/s\n{name}", rate(name)) for name in ("encrypt", "sum", "decrypt")),
         ],
         _CIPHERS_NOTE,
     )
@@ -317,7 +307,7 @@ def _bound(run: Run) -> Iterator[Table]:
         "Microseconds a value through Python, and of its multiplications alone",
         run.all("operations"),
         [
-            ("", lambda row: f"{row['operation']}, {row['key_bits']} bits"),
+            ("", lambda row: f"{OPERATIONS[row['operation']].title}, {row['key_bits']} bits"),
             ("Python", lambda row: row["microseconds"]),
             ("kernel", lambda row: row["kernel_microseconds"]),
             ("ratio", lambda row: row["microseconds"] / row["kernel_microseconds"]),

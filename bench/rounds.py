@@ -205,7 +205,7 @@ def add_peer(
             library, executable, key_bits=key_bits, timeout_seconds=_TIMEOUT_SECONDS
         ) as worker:
             described = worker.ask("describe")
-            answer = worker.ask("round", dim=size.dim, num_clients=everybody, **more)
+            answer = worker.ask("call", method="round", dim=size.dim, num_clients=everybody, **more)
     except LibraryError as error:
         run.missing[library.name] = str(error)
         return

@@ -111,9 +111,9 @@ class Session:
             self._update = make_update(dim)
         return self._adapter.run(self._update, time.perf_counter)
 
-    def round(self, **size: int) -> dict[str, Any]:
-        """A round of federated averaging, every party in this process."""
-        return self._adapter.round(**size)
+    def call(self, method: str, **arguments: Any) -> Any:
+        """What only some adapters do, such as a round of federated averaging."""
+        return getattr(self._adapter, method)(**arguments)
 
 
 def main() -> None:

@@ -160,7 +160,5 @@ class _Proxy(ClientProxy):
         super().__init__(str(node))
         self.node_id = node
 
-    def get_properties(self, *arguments: Any) -> Any:
-        raise NotImplementedError
 
-    get_parameters = fit = evaluate = reconnect = get_properties
+_Proxy.__abstractmethods__ = frozenset()
