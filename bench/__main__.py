@@ -1,4 +1,7 @@
-"""The modes of ``./run bench``, each of which measures, prints, and writes JSON and charts."""
+"""The modes of ``./run bench``, each of which measures, prints, and writes JSON and charts.
+
+Without a mode pytest-benchmark runs the benchmarks of this folder, with all other arguments.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import veilsum as vs
 from rich.console import Console
 
 from bench import machine
-from bench.bound import measure_bound
+from bench.bound import build_kernels, measure_bound
 from bench.charts import write_charts
 from bench.compare import SECTIONS, Progress, compare
 from bench.documents import write_documents
@@ -74,8 +78,12 @@ MODES: dict[str, tuple[Measure, str, dict[str, object]]] = {
 }
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(arguments: list[str]) -> None:
     """Measure, print, and write, or bring the documents up to date."""
+    if arguments[:1] == ["--kernels"]:
+        _become(build_kernels(), *arguments[1:])
+    if not {"--help", "-h", "--documents", *(f"--{mode}" for mode in MODES)} & set(arguments):
+        _become(sys.executable, "-m", "pytest", "bench", "--benchmark-only", *arguments)
     options, modes = parse(arguments)
     if options.documents:
         for path in write_documents():
@@ -86,7 +94,7 @@ def main(arguments: list[str] | None = None) -> None:
     for folder in (options.out, json_path.parent):  # Before the minutes of measuring.
         folder.mkdir(parents=True, exist_ok=True)
     settings = {name: value for name, value in vars(options).items() if value is not None}
-    for name in ("out", "json", "peers_python", "documents", *MODES):
+    for name in ("out", "json", "peers_python", "documents", "kernels", *MODES):
         settings.pop(name, None)
     run = Run(machine.describe(dict(vs.cpu())), {"modes": modes, **settings})
     if {"federation", "frameworks", "scale"} & set(modes):
@@ -107,7 +115,11 @@ def main(arguments: list[str] | None = None) -> None:
     )
 
 
-def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, list[str]]:
+def _become(program: str, *arguments: str) -> NoReturn:
+    os.execv(program, [program, *arguments])
+
+
+def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """The command line; the options have what the modes have of themselves."""
     parser = argparse.ArgumentParser(
         prog="./run bench", description="veilsum beside other libraries, and whole rounds."
@@ -115,6 +127,7 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, list[
     add = parser.add_argument
     for mode, (_, what, _) in MODES.items():
         add(f"--{mode}", action="store_true", help=what)
+    add("--kernels", action="store_true", help="the C++ benchmarks of each kernel; stands first")
     add("--documents", action="store_true", help="write the tables of documents from the results")
     add("--json", type=Path, metavar="FILE", help="where the JSON goes")
     add("--out", type=Path, default=Path("bench-results"), metavar="DIR", help="where files go")
@@ -176,7 +189,7 @@ def _stay_on_one_core() -> None:
 
 if __name__ == "__main__":
     try:
-        main()
+        main(sys.argv[1:])
     except KeyboardInterrupt:
         sys.exit(130)
     except (vs.VeilsumError, OSError, ValueError) as error:

@@ -35,7 +35,7 @@ def measure_bound(run: Run, options: argparse.Namespace, progress: Callable[[str
     cores = sorted(os.sched_getaffinity(0))[-2:]
     progress("the kernels")
     with _on(cores[-1:]):  # Where workers of one thread are.
-        command = [ROOT / "build/release/veilsum_bench", "--csv"]
+        command = [build_kernels(), "--csv"]
         lines = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
     ours, found = libraries.ours(vs.cpu()["kernel"])[0], Run({}, {})
     for key_bits in options.key_bits:
@@ -53,6 +53,15 @@ def measure_bound(run: Run, options: argparse.Namespace, progress: Callable[[str
 
 def _start(library: Library, key_bits: int, num_threads: int) -> Worker:
     return Worker(library, sys.executable, key_bits=key_bits, num_threads=num_threads)
+
+
+def build_kernels() -> str:
+    """The benchmarks in C++, with kernels as users get them."""
+    configure = ["cmake", "--preset", "release", "--log-level=WARNING"]
+    subprocess.run(configure, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    build = ["cmake", "--build", "--preset", "release", "--target", "veilsum_bench"]
+    subprocess.run(build, cwd=ROOT, check=True)
+    return str(ROOT / "build" / "release" / "veilsum_bench")
 
 
 @contextmanager

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
 from typing import Any
 
 from bench.libraries import Library
@@ -80,7 +79,7 @@ class Worker:
     ) -> None:
         self._timeout_seconds = timeout_seconds
         self.library = library
-        environment: Mapping[str, str] = {
+        environment = {
             "PYTHONPATH": str(ROOT),
             "RUST_BACKTRACE": "0",
             "VEILSUM_NUM_THREADS": str(num_threads),

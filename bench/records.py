@@ -63,9 +63,9 @@ class Run:
         """What ``to_dict`` gave; ValueError of another format."""
         if data.get("format") != FORMAT:
             raise ValueError(f"format {data.get('format')} is not {FORMAT}")
-        records = dict(data)
-        del records["format"]
-        return cls(*(records.pop(name) for name in ("machine", "settings", "missing")), records)
+        head = ("machine", "settings", "missing")
+        records = {name: data[name] for name in data if name not in ("format", *head)}
+        return cls(data["machine"], data["settings"], data["missing"], records)
 
     def write(self, path: Path) -> None:
         """As JSON."""

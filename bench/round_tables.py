@@ -142,7 +142,7 @@ def ciphertext_table(run: Run) -> Table:
 
 def conclusions(run: Run) -> list[str]:
     """What was played, and what the figures say of partial decryption, in sentences."""
-    lines = []
+    lines: list[str] = []
     for power in run.all("powers"):
         method, loop = with_key(run, power["key_bits"], shared=True), seconds_of_powers(power)
         holder = party_of(method, HOLDER)

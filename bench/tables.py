@@ -38,9 +38,9 @@ class Table:
             pad_edge=False,
             padding=(0, 1, 0, 0),
         )
-        for i, column in enumerate(self.columns):
-            justify = "right" if i else "left"
-            table.add_column(column, justify=justify, vertical="bottom", no_wrap=not i)
+        table.add_column(self.columns[0], vertical="bottom", no_wrap=True)
+        for column in self.columns[1:]:
+            table.add_column(column, justify="right", vertical="bottom")
         for row in self.rows:
             table.add_row(*map(text, row))
         console.print(table)

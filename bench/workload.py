@@ -45,8 +45,10 @@ class Pipeline:
         """
         raise NotImplementedError
 
-    def round(self, dim: int, num_clients: int) -> dict[str, Any]:
+    def round(self, dim: int, num_clients: int, num_shares: int = 0) -> dict[str, Any]:
         """A round of federated averaging, every party in this process.
+
+        ``num_shares`` is of those that SecAgg+ shares masks among.
 
         Returns:
             by role a list of parts, each with accounts and the factor; max_error and facts.

@@ -87,6 +87,26 @@ def test_help_names_every_mode():
     assert all(f"--{mode}" in text for mode in (*program.MODES, "documents"))
 
 
+def test_kernels_and_pytest_take_over(monkeypatch):
+    class ProcessEndsError(Exception):
+        pass
+
+    def become(program, *arguments):
+        raise ProcessEndsError([program, *arguments])
+
+    monkeypatch.setattr(program, "_become", become)
+    monkeypatch.setattr(program, "build_kernels", lambda: "veilsum_bench")
+    wanted = [sys.executable, "-m", "pytest", "bench", "--benchmark-only", "-k", "codec"]
+    for given, called in (
+        (["-k", "codec"], wanted),
+        ([], wanted[:-2]),
+        (["--kernels", "--csv"], ["veilsum_bench", "--csv"]),
+    ):
+        with pytest.raises(ProcessEndsError) as caught:
+            program.main(given)
+        assert caught.value.args == (called,)
+
+
 # ---- timing ----
 
 

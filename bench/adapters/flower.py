@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
@@ -24,7 +24,7 @@ from bench.workload import CLIP, VALUE_BITS, Pipeline, make_update
 class Clients(Pipeline):
     """Nodes whose training gives the model a change, each another one; none of it is timed."""
 
-    packages = ("flwr", "numpy")
+    packages: ClassVar[tuple[str, ...]] = ("flwr", "numpy")
 
     def __init__(self, key_bits: int, num_threads: int) -> None:
         self._clock = Clock()
@@ -89,7 +89,7 @@ def one_round(grid: LocalGrid, strategy: Strategy, dim: int) -> Any:
 class Plain(Clients):
     """FedAvg of the current API: the server sees every model."""
 
-    def round(self, dim: int, num_clients: int) -> dict[str, Any]:
+    def round(self, dim: int, num_clients: int, num_shares: int = 0) -> dict[str, Any]:
         server = Account()
         apps = [self.training(dim, i) for i in range(num_clients)]
         grid = LocalGrid(apps, self._clock, server, lambda kind: ("answer", "average"))
@@ -107,7 +107,7 @@ class SecAggPlus(Clients):
         ("give shares", "remove masks"),
     )
 
-    def round(self, dim: int, num_clients: int, num_shares: int) -> dict[str, Any]:
+    def round(self, dim: int, num_clients: int, num_shares: int = 0) -> dict[str, Any]:
         """``num_shares``: a client and those that it shares masks with."""
         server, num_shares = Account(), min(num_shares, num_clients)
         apps = [self._app(dim, i) for i in range(num_clients)]

@@ -42,7 +42,7 @@ class Threshold(Clients):
             self._secret, num_holders=5, threshold=4, max_colluding_holders=2
         )
 
-    def round(self, dim: int, num_clients: int) -> dict[str, Any]:
+    def round(self, dim: int, num_clients: int, num_shares: int = 0) -> dict[str, Any]:
         key, held = self.keys()
         clients = [Identity.generate(f"client {i + 1}") for i in range(num_clients)]
         holders = [Identity.generate(f"holder {i + 1}") for i in range(len(held))]

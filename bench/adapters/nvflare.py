@@ -39,7 +39,7 @@ class Ckks(Pipeline):
         self._context.generate_relin_keys()
         self._clock = Clock()
 
-    def round(self, dim: int, num_clients: int) -> dict[str, Any]:
+    def round(self, dim: int, num_clients: int, num_shares: int = 0) -> dict[str, Any]:
         clock, server = self._clock, Account()
         clients = [Account() for _ in range(num_clients)]
         aggregator = HEInTimeAccumulateWeightedAggregator(weigh_by_local_iter=False)

@@ -60,7 +60,7 @@ class Ckks(Pipeline):
         error = max_error(values, update)
         return {"seconds": seconds, "bytes": len(data), "max_error": error}
 
-    def round(self, dim: int, num_clients: int) -> dict[str, Any]:
+    def round(self, dim: int, num_clients: int, num_shares: int = 0) -> dict[str, Any]:
         """One client's part, and what the server does with it; all get the encrypted sum."""
         measured = self.run(make_update(dim), time.process_time)
         seconds, num_bytes = measured["seconds"], measured["bytes"]
