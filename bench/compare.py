@@ -171,7 +171,6 @@ class Turns:
                 row = self.run.add(
                     "libraries",
                     library=library.name,
-                    scheme=library.scheme,
                     key_bits=key_bits,
                     threads=num_threads,
                     **answer,

@@ -13,7 +13,6 @@ class Library:
 
     name: str
     adapter: str  # module:class
-    scheme: str = ""
     requirements: tuple[str, ...] = ()  # None where this interpreter has it.
     environment: dict[str, str] = field(default_factory=dict)
     quick: bool = False  # Also in ./run bench --quick, if the interpreter happens to have it.
@@ -30,29 +29,21 @@ def _adapter(name: str) -> str:
 
 # ---- encryption ----
 
-PAILLIER = "Paillier"
 KERNELS = ("ifma", "avx2", "portable")  # Fastest first.
 PEERS = tuple(
-    Library(name, _adapter(f"ciphers:{adapter}"), scheme, (*packages, "numpy"), quick=quick)
-    for name, adapter, scheme, packages, quick in (
-        ("phe + gmpy2", "Phe", PAILLIER, ("phe>=1.5", "gmpy2>=2.2"), True),
-        ("HEU ZPaillier", "ZPaillier", PAILLIER, ("sf-heu>=0.5.2b0",), False),
-        ("pypaillier", "PyPaillier", PAILLIER, ("pypaillier>=0.8",), False),
-        ("fate_utils", "Fate", PAILLIER, ("fate-utils>=0.1",), False),
-        (
-            "HEU OU (not Paillier)",
-            "OkamotoUchiyama",
-            "Okamoto-Uchiyama, not Paillier",
-            ("sf-heu>=0.5.2b0",),
-            False,
-        ),
+    Library(name, _adapter(f"ciphers:{adapter}"), (*packages, "numpy"), quick=adapter == "Phe")
+    for name, adapter, packages in (
+        ("phe + gmpy2", "Phe", ("phe>=1.5", "gmpy2>=2.2")),
+        ("HEU ZPaillier", "ZPaillier", ("sf-heu>=0.5.2b0",)),
+        ("pypaillier", "PyPaillier", ("pypaillier>=0.8",)),
+        ("fate_utils", "Fate", ("fate-utils>=0.1",)),
+        ("HEU OU (not Paillier)", "OkamotoUchiyama", ("sf-heu>=0.5.2b0",)),
     )
 )
 _TENSEAL = ("tenseal>=0.3.16", "numpy")
 CKKS = Library(
     "TenSEAL CKKS (approximate, lattice)",
     _adapter("tenseal:Ckks"),
-    "CKKS, approximate, on lattices",
     _TENSEAL,
 )
 
@@ -63,7 +54,6 @@ def ours(fastest: str) -> list[Library]:
         Library(
             f"{OURS} {kernel}",
             _adapter("veilsum:Veilsum"),
-            PAILLIER,
             environment={"VEILSUM_ISA": kernel},
             quick=kernel == fastest,
         )
@@ -77,7 +67,6 @@ def our_updates(fastest: str) -> list[Library]:
         Library(
             f"{OURS}, {key}",
             _adapter(f"veilsum_update:{pipeline}"),
-            PAILLIER,
             environment={"VEILSUM_ISA": fastest},
             quick=key == "public key",
         )
@@ -143,13 +132,13 @@ _QUIET = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
 def flower(name: str, adapter: str) -> Library:
     """One that runs in Flower."""
     requirements = ("flwr>=1.41", "numpy")
-    return Library(name, _adapter(adapter), "", requirements, _QUIET)
+    return Library(name, _adapter(adapter), requirements, _QUIET)
 
 
 PLAIN_ROUND = flower("Flower, plain FedAvg", "flower:Plain")
 SECAGG_ROUND = flower("Flower SecAgg+", "flower:SecAggPlus")
-CKKS_ROUND = Library("TenSEAL CKKS", _adapter("tenseal:Ckks"), "", _TENSEAL)
-NVFLARE_ROUND = Library("NVFlare, CKKS", _adapter("nvflare:Ckks"), "", ("nvflare>=2.9", *_TENSEAL))
+CKKS_ROUND = Library("TenSEAL CKKS", _adapter("tenseal:Ckks"), _TENSEAL)
+NVFLARE_ROUND = Library("NVFlare, CKKS", _adapter("nvflare:Ckks"), ("nvflare>=2.9", *_TENSEAL))
 OUR_ROUNDS = tuple(
     flower(f"veilsum in Flower, {name.lower()}", f"flower_veilsum:{name}")
     for name in ("Authority", "Threshold")

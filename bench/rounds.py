@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from math import factorial
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ class PowerLoop:
 def measure_frameworks(run: Run, options: argparse.Namespace, progress: Progress) -> None:
     """One method after another, each in a process of its own, on one core."""
     size = Size(options.dim, options.contributors, options.contributors)
-    secagg = libraries.flower("Flower, SecAgg+", libraries.SECAGG_ROUND.adapter)
+    secagg = replace(libraries.SECAGG_ROUND, name="Flower, SecAgg+")
     methods = [libraries.PLAIN_ROUND, secagg, libraries.NVFLARE_ROUND, *libraries.OUR_ROUNDS]
     ready: set[str] = set()
     for library in methods:

@@ -28,7 +28,7 @@ from bench.worker import Session
 
 OURS, SLOW = Library("veilsum fast", "", quick=True), Library("veilsum slow", "")
 INT32, BYTES = Library("veilsum fast, int32", ""), Library("veilsum fast, random bytes alone", "")
-PEER, OTHER = Library("peer", "", "Paillier"), Library("other", "", "something else")
+PEER, OTHER = Library("peer", ""), Library("other", "")
 NUMPY, ABSENT = Library(NUMPY_NOISE, ""), Library("absent", "")
 SECONDS = {
     "veilsum fast": [1e-6, 9e-6, 1e-6],  # The median does not see the 9.

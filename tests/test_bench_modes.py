@@ -1,6 +1,7 @@
 """The modes of ./run bench: options, what each writes, and what needs no library to be seen."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -8,9 +9,10 @@ import numpy as np
 import pytest
 
 from bench import __main__ as program
-from bench import bound, rounds, timing
+from bench import bound, libraries, rounds, timing
 from bench.documents import DOCUMENTS
 from bench.libraries import LEAKY, Library
+from bench.machine import ROOT
 from bench.records import Run, read
 from bench.report import beside_bytes
 from bench.worker import Session
@@ -197,7 +199,50 @@ def test_encryptions_of_two_processes_add_up(monkeypatch):
     assert core[0] in bound.os.sched_getaffinity(0)
 
 
-# ---- scale ----
+# ---- whole rounds ----
+
+
+def asked_for(monkeypatch, measure, *arguments):
+    """The libraries that a mode plays rounds with, and what it tells them."""
+    asked = []
+    monkeypatch.setattr(rounds, "interpreter", lambda requirements, base: base)
+    monkeypatch.setattr(rounds, "install_veilsum", lambda python: None)
+    monkeypatch.setattr(rounds, "_play", lambda *arguments, **more: {"parties": []})
+    monkeypatch.setattr(rounds, "_safe_key", lambda *arguments: None)
+    monkeypatch.setattr(
+        rounds, "add_peer", lambda run, library, python, size, **more: asked.append((library, more))
+    )
+    options, _ = program.parse(list(arguments))
+    run = Run({}, {})
+    measure(run, options, lambda step: None)
+    assert run.missing == {}
+    return asked
+
+
+def test_every_framework_has_its_round(monkeypatch):
+    asked = asked_for(monkeypatch, rounds.measure_frameworks, "--frameworks")
+    assert [library.name for library, _ in asked] == [
+        "Flower, plain FedAvg",
+        "Flower, SecAgg+",
+        "NVFlare, CKKS",
+        "veilsum in Flower, authority",
+        "veilsum in Flower, threshold",
+    ]
+    assert [more.get("num_shares") for _, more in asked] == [None, 10, None, None, None]
+    assert [more["key_bits"] for _, more in asked] == [0, 0, 0, 3072, 3072]
+
+
+def test_every_library_names_a_class_that_there_is(monkeypatch):
+    asked = asked_for(monkeypatch, rounds.measure_frameworks, "--frameworks")
+    everything = [library for library, _ in asked]
+    everything += [*libraries.PEERS, *libraries.NOISE_PEERS, libraries.LEAKY, libraries.CKKS]
+    for ours in (libraries.ours, libraries.our_updates, libraries.our_noise):
+        everything += ours("avx2")
+    everything += [libraries.PLAIN_ROUND, libraries.SECAGG_ROUND, libraries.CKKS_ROUND]
+    for library in everything:
+        module, _, name = library.adapter.partition(":")
+        source = (ROOT / module.replace(".", "/")).with_suffix(".py").read_text()
+        assert re.search(rf"^class {name}\b", source, re.MULTILINE), library
 
 
 def test_sizes_are_two_lines_that_cross():
