@@ -154,6 +154,13 @@ def test_integers_are_taken_and_can_be_exact(sk, pk):
         codec.encrypt(np.array([2**60, 0, 0]), key=pk)
 
 
+def test_masked_lanes_are_refused(codec):
+    hidden = np.ma.masked_array(np.zeros(DIM + 1, np.int64), mask=True)
+    for read in (codec.holds, lambda lanes: codec.dequantise(lanes, num_addends=1)):
+        with pytest.raises(TypeError, match=r"lanes is a masked array.*filled"):
+            read(hidden)
+
+
 def test_a_mean_that_no_true_mean_can_be_is_refused(codec):
     zero = np.zeros(DIM + 1, np.int64)
 

@@ -314,6 +314,7 @@ def test_clients_have_a_train_method():
     "trained",
     [
         lambda model: [np.ma.masked_array(a, mask=True) for a in model],
+        lambda model: [[np.ma.masked_array(row, mask=True) for row in model[0]], *model[1:]],
         lambda model: [a.astype(complex) for a in model],
         lambda model: np.concatenate([a.ravel() for a in model]),
         lambda model: None,

@@ -380,4 +380,5 @@ def _lanes(lanes: object) -> NDArray[np.int64]:
     if not isinstance(lanes, np.ndarray) or lanes.dtype != np.int64:
         kind = lanes.dtype if isinstance(lanes, np.ndarray) else type(lanes).__name__
         raise TypeError(f"lanes must be an int64 array, not {kind}")
+    arguments.refuse_masked("lanes", lanes)
     return np.ascontiguousarray(lanes)

@@ -103,7 +103,10 @@ def measure_updates(updates: Sequence[ArrayLike | Sequence[ArrayLike]]) -> Updat
 
 def _flat(position: int, update: ArrayLike | Sequence[ArrayLike]) -> NDArray[np.float64]:
     name = f"update {position}"
-    if isinstance(update, (list, tuple)) and any(np.ndim(part) > 0 for part in update):
+    arguments.refuse_masked(name, update)
+    if isinstance(update, (list, tuple)) and any(
+        isinstance(part, (list, tuple)) or np.ndim(part) > 0 for part in update
+    ):
         parts = [arguments.floats(name, part).ravel().astype(np.float64) for part in update]
         return np.concatenate(parts)
     return arguments.floats(name, update).ravel().astype(np.float64)  # type: ignore[arg-type]
