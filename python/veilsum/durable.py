@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import re
 import shutil
 import sqlite3
 import stat
@@ -21,11 +22,14 @@ __all__ = [
     "new_folder",
     "open_file",
     "read_file",
+    "remove_rests",
     "sync",
     "write_file",
 ]
 
 _READ_BYTES = 1 << 16
+_MOST_NAME_BYTES = 100
+_REST = re.compile(r"\.(.+)\.[a-z0-9_]{8}\.part", re.DOTALL)
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
@@ -120,7 +124,7 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     if target.exists() or target.is_symlink():
         raise _exists(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    staged = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:100]}."))
+    staged = Path(tempfile.mkdtemp(dir=target.parent, prefix=_prefix(target)))
     try:
         yield staged
         for path_in_it in staged.rglob("*"):
@@ -159,6 +163,17 @@ def lock_file(path: Path, *, busy: str) -> int:
     return descriptor
 
 
+def remove_rests(folder: Path, targets: re.Pattern[str]) -> None:
+    """Remove what processes left that died within ``write_file``, of files with such names.
+
+    Nobody else may be writing them. Of a long name the pattern meets the first 100 bytes.
+    """
+    for path in folder.iterdir():
+        rest = _REST.fullmatch(path.name)
+        if rest and targets.fullmatch(rest[1]) and path.is_file():
+            path.unlink(missing_ok=True)
+
+
 def sync(path: Path) -> None:
     """Have a file's contents, or the names in a folder, on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -171,11 +186,16 @@ def sync(path: Path) -> None:
 def _temporary(target: Path) -> tuple[int, str]:
     """A new file beside the one that it will become: its descriptor and path."""
     try:
-        return tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".part")
+        return tempfile.mkstemp(dir=target.parent, prefix=_prefix(target), suffix=".part")
     except FileNotFoundError:
         raise FileNotFoundError(
             errno.ENOENT, "there is no such folder", os.fspath(target.parent)
         ) from None
+
+
+def _prefix(target: Path) -> str:
+    """What a temporary name begins with. Names are limited in bytes, not in letters."""
+    return f".{os.fsencode(target.name)[:_MOST_NAME_BYTES].decode(errors='ignore')}."
 
 
 def _put(temporary: str, target: Path, *, overwrite: bool) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import weakref
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -12,7 +13,7 @@ import numpy as np
 
 from veilsum import arguments
 from veilsum.arrays_file import read_arrays, write_arrays
-from veilsum.durable import lock_file, new_folder, read_file, sync, write_file
+from veilsum.durable import lock_file, new_folder, read_file, remove_rests, sync, write_file
 from veilsum.errors import MalformedDataError, StoreInUseError
 from veilsum.fedavg.clients import SelectorState
 from veilsum.fedavg.history import History, RoundRecord
@@ -26,6 +27,7 @@ _STATE = "state"
 _ROUNDS = "rounds.jsonl"
 _BEGUN = "begun.json"
 _LOCK = "lock"
+_REPLACED = re.compile("|".join(map(re.escape, (_STATE, _BEGUN, _ROUNDS))))
 _VERSION = 1
 _MAX_BEGUN_BYTES = 1 << 28
 _MAX_ROUNDS_BYTES = 1 << 36
@@ -54,8 +56,7 @@ class Checkpoint:
         busy = f"{path} is in use: another process goes on with this run. Stop it first"
         self._unlock = weakref.finalize(self, os.close, lock_file(self.path / _LOCK, busy=busy))
         self._num_lines = 0
-        for rest in self.path.glob(".*.part"):  # Of a process that died while it wrote.
-            rest.unlink(missing_ok=True)
+        remove_rests(self.path, _REPLACED)
         _IN_THIS_PROCESS[place] = self
 
     @classmethod
