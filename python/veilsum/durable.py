@@ -13,7 +13,12 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from veilsum.errors import LedgerError, MalformedDataError, StoreInUseError
+from veilsum.errors import (
+    InvalidArgumentError,
+    LedgerError,
+    MalformedDataError,
+    StoreInUseError,
+)
 
 __all__ = [
     "DurableFile",
@@ -45,12 +50,16 @@ def write_file(
     Args:
         path: where. A symbolic link is followed, so that what it names is replaced.
         pieces: what is written, one after another.
-        overwrite: replace a file that is there.
+        overwrite: replace a regular file that is there.
         private: for its owner only; else everybody may read it.
 
     Raises:
         FileExistsError: there is something already, and ``overwrite`` is False.
+        InvalidArgumentError: a pipe, a device or a socket is to be overwritten.
+        IsADirectoryError: a folder is.
     """
+    if overwrite:
+        _check_replaceable(path)
     target = Path(os.path.realpath(path)) if overwrite else Path(path)
     descriptor, temporary = _temporary(target)
     try:
@@ -215,6 +224,21 @@ def _put(temporary: str, target: Path, *, overwrite: bool) -> None:
             os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             os.replace(temporary, target)
     sync(target.parent)
+
+
+def _check_replaceable(path: str | os.PathLike[str]) -> None:
+    """That there is nothing, or a regular file; a rename would put one in the place of a device."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    if not stat.S_ISREG(mode):
+        raise InvalidArgumentError(
+            f"{os.fspath(path)} is no regular file, and nothing else is overwritten: write a new "
+            "file, and copy it"
+        )
 
 
 def _check_absent(target: Path) -> None:
