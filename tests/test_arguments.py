@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import veilsum as vs
 from veilsum import arguments
+from veilsum.fedavg.parameters import to_model
 from veilsum.plaintexts import to_object_array
 from veilsum.secure_sum import hash_model
 
@@ -234,6 +235,31 @@ def test_masked_arrays_are_found_wherever_they_are(value):
         lambda: to_object_array(value),
     ):
         with pytest.raises(TypeError, match=r"a masked array.*filled"):
+            read()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [1, True],
+        [1.0, np.True_],
+        (0.5, False),
+        [[0.5, 1.0], [0.5, True]],
+        [np.array([True, False]), np.array([1.0, 2.0])],
+        [np.array([1, True], dtype=object), np.array([1.0, 2.0])],
+        UserList([True, 2]),
+    ],
+    ids=repr,
+)
+def test_bools_among_numbers_are_refused(value):
+    for read in (
+        lambda: arguments.floats("delta", value),
+        lambda: arguments.numeric_array("delta", value),
+        lambda: vs.measure_updates([[value]]),
+        lambda: hash_model([value]),
+        lambda: to_model([value]),
+    ):
+        with pytest.raises(TypeError, match=r"bools among them|not of object"):
             read()
 
 

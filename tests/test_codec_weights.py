@@ -138,7 +138,9 @@ def test_a_clip_that_cannot_be_is_refused(clip):
         Codec(3, clip=clip, value_bits=16, max_addends=2)
 
 
-@pytest.mark.parametrize("clip", ["1", None, True, 1j, [True] * 3, ["a"] * 3, [(1.5, 1.0)]])
+@pytest.mark.parametrize(
+    "clip", ["1", None, True, 1j, [True] * 3, [1, True, 2], ["a"] * 3, [(1.5, 1.0)]]
+)
 def test_a_clip_of_another_type_is_a_type_error(clip):
     with pytest.raises(TypeError, match="clip"):
         Codec(3, clip=clip, value_bits=16, max_addends=2)

@@ -184,10 +184,11 @@ def numeric_array(name: str, value: ArrayLike) -> NDArray[Any]:
 
     Raises:
         TypeError: a masked array, also one within lists: what its mask hides would be used. Or an
-            array of objects.
+            array of objects, or bools among numbers.
         InvalidArgumentError: lists that form no array.
     """
-    refuse_masked(name, value)
+    kinds = _kinds_in(value)
+    _refuse_masked(name, value, kinds)
     try:
         array = np.asanyarray(value)
     except ValueError as error:
@@ -196,6 +197,8 @@ def numeric_array(name: str, value: ArrayLike) -> NDArray[Any]:
     array = np.asarray(array)
     if array.dtype.kind not in "biufc":
         raise TypeError(f"{name} must be an array of numbers, not of {array.dtype}")
+    if array.dtype.kind != "b" and kinds & {bool, np.bool_}:
+        raise TypeError(f"{name} must be an array of numbers, and has bools among them")
     return array
 
 
@@ -228,12 +231,7 @@ def floats(name: str, value: ArrayLike) -> NDArray[np.float32] | NDArray[np.floa
 
 def refuse_masked(name: str, value: object) -> None:
     """TypeError for a masked array, or for one within lists, however deep: numpy forgets masks."""
-    if any(issubclass(kind, _MASKED) for kind in _kinds_in(value)):
-        where = "is a masked array" if isinstance(value, _MASKED) else "has a masked array in it"
-        raise TypeError(
-            f"{name} {where}, and the values under its mask would be used: pass .filled(value) or "
-            ".compressed()"
-        )
+    _refuse_masked(name, value, _kinds_in(value))
 
 
 def text_of(value: object) -> str:
@@ -242,6 +240,15 @@ def text_of(value: object) -> str:
         return f"an int of {value.bit_length()} bits"
     shown = repr(value)
     return shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}..."
+
+
+def _refuse_masked(name: str, value: object, kinds: set[type]) -> None:
+    if any(issubclass(kind, _MASKED) for kind in kinds):
+        where = "is a masked array" if isinstance(value, _MASKED) else "has a masked array in it"
+        raise TypeError(
+            f"{name} {where}, and the values under its mask would be used: pass .filled(value) or "
+            ".compressed()"
+        )
 
 
 def _kinds_in(value: object) -> set[type]:
