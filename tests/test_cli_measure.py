@@ -1,5 +1,7 @@
 """``veilsum measure``, and what deal and privacy say of clips and weights."""
 
+import json
+
 import numpy as np
 import pytest
 import veilsum as vs
@@ -37,6 +39,20 @@ def test_measure_reads_single_arrays(tmp_path):
         np.save(tmp_path / f"{name}.npy", np.full(10, value))
     found = done("measure", tmp_path / "x.npy", tmp_path / "y.npy")
     assert found["magnitudes"]["1.0"] == 0.5
+
+
+def test_measure_prints_numbers_or_refuses(tmp_path):
+    np.save(tmp_path / "zero.npy", np.zeros(4))
+    np.save(tmp_path / "low.npy", np.full(4, -1.7e308))
+    for value in (0.0, 5e-324, 1e-200, 1e200, 4e307):
+        np.save(tmp_path / "x.npy", np.full(4, value))
+        output = veilsum("measure", tmp_path / "zero.npy", tmp_path / "x.npy", "--json").stdout
+        found = json.loads(output, parse_constant=pytest.fail)
+        assert found["l2_norms"] == [2 * value] * 3
+        assert found["suggested_clip"] == value
+    np.save(tmp_path / "x.npy", np.full(4, 1.7e308))
+    for before in ("zero", "low"):
+        assert "update" in refused("measure", tmp_path / f"{before}.npy", tmp_path / "x.npy")
 
 
 def test_measure_refuses_what_it_cannot_compare(models, tmp_path):

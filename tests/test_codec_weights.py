@@ -138,7 +138,9 @@ def test_a_clip_that_cannot_be_is_refused(clip):
         Codec(3, clip=clip, value_bits=16, max_addends=2)
 
 
-@pytest.mark.parametrize("clip", ["1", None, True, 1j, [True] * 3, ["a"] * 3, [(1.5, 1.0)]])
+@pytest.mark.parametrize(
+    "clip", ["1", None, True, 1j, [True] * 3, [1, True, 2], ["a"] * 3, [(1.5, 1.0)]]
+)
 def test_a_clip_of_another_type_is_a_type_error(clip):
     with pytest.raises(TypeError, match="clip"):
         Codec(3, clip=clip, value_bits=16, max_addends=2)
@@ -152,6 +154,13 @@ def test_integers_are_taken_and_can_be_exact(sk, pk):
         assert opened.values.tolist() == counts.tolist()
     with pytest.raises(InvalidArgumentError, match=r"2\*\*53"):
         codec.encrypt(np.array([2**60, 0, 0]), key=pk)
+
+
+def test_masked_lanes_are_refused(codec):
+    hidden = np.ma.masked_array(np.zeros(DIM + 1, np.int64), mask=True)
+    for read in (codec.holds, lambda lanes: codec.dequantise(lanes, num_addends=1)):
+        with pytest.raises(TypeError, match=r"lanes is a masked array.*filled"):
+            read(hidden)
 
 
 def test_a_mean_that_no_true_mean_can_be_is_refused(codec):

@@ -116,11 +116,31 @@ def test_ciphertexts_of_an_aggregator_that_died_are_erased_and_numbers_stay_take
     for _ in range(3):
         round_with_ciphertexts(died)[1].close()  # As the end of its process does.
     died.keep_transcript(2, b"what was signed")  # It died before it erased the round.
-    (died.path / "round-000003" / ".contribution.abc.part").write_bytes(b"half of it")
+    (died.path / "round-000003" / ".contribution-78.veil.ab_12xyz.part").write_bytes(b"half of it")
     run = RunFolder(tmp_path / "run", agreed)
     run.erase_ended()
     assert files_of(run) == ["round-000002.transcript", "run.json"]
     assert run.new_round()[0] == 4
+
+
+def test_files_of_others_stay_where_rounds_are_erased(tmp_path):
+    run = RunFolder(tmp_path / "run", federation())
+    number, store = round_with_ciphertexts(run)
+    folder = run.path / "round-000001"
+    (folder / "notes").mkdir()
+    (folder / "notes" / "thesis.txt").write_text("all of it")
+    (folder / "thesis.txt").write_text("all of it")
+    run.keep_transcript(number, b"what was signed")
+    run.erase(number)
+    store.close()
+    assert files_of(run) == [
+        "round-000001.transcript",
+        "round-000001/notes/thesis.txt",
+        "round-000001/thesis.txt",
+        "run.json",
+    ]
+    (folder / "notes" / "thesis.txt").rename(tmp_path / "thesis.txt")
+    run.erase_ended()
 
 
 def test_rounds_that_are_not_over_are_not_erased(tmp_path):

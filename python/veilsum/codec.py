@@ -387,4 +387,5 @@ def _slots(slots: object) -> NDArray[np.int64]:
     if not isinstance(slots, np.ndarray) or slots.dtype != np.int64:
         kind = slots.dtype if isinstance(slots, np.ndarray) else type(slots).__name__
         raise TypeError(f"slots must be an int64 array, not {kind}")
+    arguments.refuse_masked("slots", slots)
     return np.ascontiguousarray(slots)

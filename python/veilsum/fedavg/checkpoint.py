@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,7 +14,7 @@ import numpy as np
 
 from veilsum import arguments
 from veilsum.arrays_file import read_arrays, write_arrays
-from veilsum.durable import lock_file, new_folder, read_file, sync
+from veilsum.durable import lock_file, new_folder, read_file, remove_rests, sync
 from veilsum.errors import MalformedDataError, StoreInUseError
 from veilsum.fedavg.clients import SelectorState
 from veilsum.fedavg.history import History, RoundRecord
@@ -27,6 +28,7 @@ _STATE = "state"
 _ROUNDS = "rounds.jsonl"
 _BEGUN = "begun"
 _LOCK = "lock"
+_REPLACED = re.compile("|".join(map(re.escape, (_STATE, _BEGUN, _ROUNDS))))
 _VERSION = 1
 _MAX_ROUNDS_BYTES = 1 << 36
 
@@ -82,8 +84,7 @@ class Checkpoint:
         self._unlock = weakref.finalize(self, os.close, lock_file(self.path / _LOCK, busy=busy))
         self._process = os.getpid()
         self._records = _Records()
-        for rest in self.path.glob(".*.part"):  # Of a process that died while it wrote.
-            rest.unlink(missing_ok=True)
+        remove_rests(self.path, _REPLACED)
         _IN_THIS_PROCESS[place] = self
 
     @classmethod

@@ -54,8 +54,9 @@ def difference(trained: Sequence[ArrayLike], start: Model) -> NDArray[np.floatin
         numeric_array(f"array {i} that training returned", array) for i, array in enumerate(trained)
     ]
     for position, array in enumerate(arrays):
-        if array.dtype.kind == "c":
-            raise TypeError(f"array {position} that training returned has complex numbers")
+        if array.dtype.kind in "bc":
+            what = "bools" if array.dtype.kind == "b" else "complex numbers"
+            raise TypeError(f"array {position} that training returned has {what}")
     shapes, wanted = [a.shape for a in arrays], [a.shape for a in start]
     if shapes != wanted:
         raise InvalidArgumentError(f"training returned arrays of shapes {shapes}, not {wanted}")
