@@ -49,6 +49,20 @@ def squeezed(text):
 # ---- narrow terminals ----
 
 
+@pytest.mark.parametrize("columns", ["0", "00", "-5", "\N{SUPERSCRIPT TWO}", "wide", ""])
+@pytest.mark.parametrize("arguments", [PRIVACY, ("--help",)])
+def test_a_width_that_is_none_is_taken_for_unknown(columns, arguments):
+    unknown, odd = (
+        run(*arguments, env=environment, stdout=subprocess.PIPE)
+        for environment in (
+            {name: value for name, value in os.environ.items() if name != "COLUMNS"},
+            os.environ | {"COLUMNS": columns},
+        )
+    )
+    assert odd.returncode == 0
+    assert odd.stdout == unknown.stdout != ""
+
+
 def printed(monkeypatch, columns, *arguments, **options):
     monkeypatch.setenv("COLUMNS", str(columns))
     return veilsum(*arguments, **options).stdout

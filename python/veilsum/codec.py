@@ -132,6 +132,15 @@ class LaneCodec:
         """Bits of one lane of a plaintext: a value plus the head-room of the sum."""
         return self._max_lane.bit_length() + 1
 
+    def difference(self, other: "LaneCodec") -> str:
+        """In which parameters another codec differs, in words of bounded length."""
+        pairs = ((f.name, getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+        return ", ".join(
+            f"{name} is {arguments.text_of(own)} and {arguments.text_of(others)}"
+            for name, own, others in pairs
+            if own != others
+        )
+
     def for_weight_spread(self: C, spread: float) -> C:
         """This codec, or one with the ``weight_bits`` that such weights need.
 

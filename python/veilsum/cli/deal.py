@@ -26,6 +26,23 @@ from veilsum.vector import Codec
 __all__ = ["deal"]
 
 
+_OPTIONS = {
+    "chunk_size": "--chunk-size",
+    "clip": "--clip",
+    "colluding_contributors": "--colluding",
+    "delta": "--delta",
+    "dim": "--dim",
+    "epsilon": "--epsilon",
+    "honest_contributors": "--honest",
+    "max_addends": "--max-addends",
+    "min_contributors": "--min-contributors",
+    "norm_bound": "--norm-bound",
+    "rounds": "--rounds",
+    "spread": "--weight-spread",
+    "value_bits": "--value-bits",
+}
+
+
 class Trust(str, Enum):
     """Who can open sums."""
 
@@ -150,7 +167,7 @@ def deal(
     Do it on a machine without a network. What is to be kept secret leaves it in encrypted files
     only, and nothing stays behind.
     """
-    with one_line("deal"):
+    with one_line("deal", _OPTIONS):
         check_absent(out, *filter(None, [passphrase_dir]))
         if passphrase_dir is not None and out.absolute() in passphrase_dir.absolute().parents:
             raise InvalidArgumentError(
