@@ -17,7 +17,7 @@ from veilsum.cli.files import check_absent, read_roster
 from veilsum.cli.passphrases import known_passphrase
 from veilsum.cli.privacy import Kind, Neighbours
 from veilsum.cli.terms import Policy, Terms, roster_facts, terms_facts
-from veilsum.cli.words import grouped, one_line, printable
+from veilsum.cli.words import grouped, one_line, printable, telling_of
 from veilsum.errors import InvalidArgumentError
 from veilsum.identity import Enrolment, Identity
 from veilsum.privacy import Adjacency, GaussianNoise, LaplaceNoise, Noise
@@ -222,10 +222,11 @@ def deal(
         _confirm(terms, dealer.enrol())
     with one_line("deal"):
         dealt = deal_federation(terms, dealer, out=out, passphrase_dir=passphrase_dir)
-    if json_output:
-        typer.echo(json.dumps(_as_json(terms, dealt), indent=2))
-    else:
-        _report(dealt, out, passphrase_dir)
+    with telling_of(*filter(None, [out, passphrase_dir])):
+        if json_output:
+            typer.echo(json.dumps(_as_json(terms, dealt), indent=2))
+        else:
+            _report(dealt, out, passphrase_dir)
 
 
 def _policy(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import typer
 
 from veilsum.errors import InvalidArgumentError, VeilsumError
 
-__all__ = ["grouped", "one_line", "parse_hash", "printable", "size", "with_options"]
+__all__ = ["grouped", "one_line", "parse_hash", "printable", "size", "telling_of", "with_options"]
 
 
 def printable(text: str) -> str:
@@ -53,6 +55,18 @@ def with_options(message: str, options: Mapping[str, str]) -> str:
         where = "" if "_" in name else "^"
         message = re.sub(rf"{where}(?<![\w-]){name}(?!\w)", option, message)
     return message
+
+
+@contextmanager
+def telling_of(*paths: str | Path) -> Iterator[None]:
+    """What is printed once these are written; an error of printing says that they are."""
+    try:
+        yield
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        places = ", ".join(printable(str(path)) for path in paths)
+        raise OSError(error.errno, f"{error.strerror}; what was made stays: {places}") from error
 
 
 @contextmanager
