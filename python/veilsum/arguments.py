@@ -74,7 +74,7 @@ def real(
     )
     if not is_inside:
         parts = [
-            f"{words} {bound:g}"
+            f"{words} {_shown(bound)}"
             for words, bound in (
                 ("above", above),
                 ("at least", at_least),
@@ -84,7 +84,7 @@ def real(
             if bound is not None
         ]
         wanted = parts if math.isfinite(found) else ["finite", *parts]
-        raise InvalidArgumentError(f"{name} is {found:g}; it must be {' and '.join(wanted)}")
+        raise InvalidArgumentError(f"{name} is {_shown(found)}; it must be {' and '.join(wanted)}")
     return found
 
 
@@ -272,6 +272,12 @@ def _kinds_in(value: object) -> set[type]:
         objects = (a.reshape(-1).tolist() for a in arrays.values() if a.dtype.kind == "O")
         level = chain.from_iterable(chain(lists.values(), objects))
     return found
+
+
+def _shown(number: float) -> str:
+    """Few digits where they say it all, else as many as it takes: 1 is not what is just above."""
+    short = f"{number:g}"
+    return short if float(short) == number or math.isnan(number) else repr(number)
 
 
 def _is_encodable(path: str) -> bool:
