@@ -30,6 +30,7 @@ __all__ = [
     "names",
     "numeric_array",
     "path",
+    "printable",
     "real",
     "refuse_masked",
     "text_of",
@@ -232,6 +233,11 @@ def floats(name: str, value: ArrayLike) -> NDArray[np.float32] | NDArray[np.floa
 def refuse_masked(name: str, value: object) -> None:
     """TypeError for a masked array, or for one within lists, however deep: numpy forgets masks."""
     _refuse_masked(name, value, _kinds_in(value))
+
+
+def printable(text: str) -> str:
+    """Text of others for a terminal: what would move its cursor or hide letters is spelled out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def text_of(value: object) -> str:

@@ -11,13 +11,14 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from veilsum.arguments import printable
 from veilsum.cli.dealing import Dealt, deal_federation
 from veilsum.cli.facts import print_facts
 from veilsum.cli.files import check_absent, read_roster
 from veilsum.cli.passphrases import known_passphrase
 from veilsum.cli.privacy import Kind, Neighbours
 from veilsum.cli.terms import Policy, Terms, roster_facts, terms_facts
-from veilsum.cli.words import grouped, one_line, printable, telling_of
+from veilsum.cli.words import grouped, one_line, telling_of
 from veilsum.errors import InvalidArgumentError
 from veilsum.identity import Enrolment, Identity
 from veilsum.privacy import Adjacency, GaussianNoise, LaplaceNoise, Noise

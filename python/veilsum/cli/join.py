@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
+from veilsum.arguments import printable
 from veilsum.cli.files import check_absent, read_enrolment
 from veilsum.cli.passphrases import known_passphrase
-from veilsum.cli.words import grouped, one_line, parse_hash, printable, telling_of
+from veilsum.cli.words import grouped, one_line, parse_hash, telling_of
 from veilsum.durable import read_file, write_file
 from veilsum.errors import InvalidArgumentError, MalformedDataError, PolicyRefusedError
 from veilsum.identity import Enrolment, Identity, Role

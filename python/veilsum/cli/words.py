@@ -10,14 +10,10 @@ from pathlib import Path
 
 import typer
 
+from veilsum.arguments import printable
 from veilsum.errors import InvalidArgumentError, VeilsumError
 
-__all__ = ["grouped", "one_line", "parse_hash", "printable", "size", "telling_of", "with_options"]
-
-
-def printable(text: str) -> str:
-    """Text of others for a terminal: what would move its cursor or hide letters is spelled out."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+__all__ = ["grouped", "one_line", "parse_hash", "size", "telling_of", "with_options"]
 
 
 def grouped(digits: str) -> str:

@@ -366,8 +366,7 @@ def _told(error: Exception) -> str:
         text = str(error)
     except Exception:
         text = "it has no text"
-    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-    return f"{type(error).__name__}: {shown}"
+    return f"{type(error).__name__}: {arguments.printable(text)}"
 
 
 def _metric(value: object) -> float:
