@@ -18,7 +18,7 @@
     Formatting, ruff, mypy, import-linter, stubtest, clang-format and codespell. --fix repairs what
     it can.
 ./run bench [pytest-benchmark arguments]
-    The benchmarks in bench/, with pytest.
+    What --quick leaves out, with pytest.
 ./run bench --quick | --peers | --memory [--json FILE] [--out DIR] [...]
     Every operation, a whole model update and noise, as tables, JSON and charts: --quick beside phe
     and numpy, in under two minutes; --peers beside other libraries, which it installs into
@@ -283,7 +283,8 @@ def fuzz(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def bench(session: nox.Session) -> None:
     """The benchmarks; bench/__main__.py knows the flags."""
-    launch(session, PYTHON, "bench", *session.posargs)
+    build_extension(session)
+    launch(session, PYTHON, "-m", "bench", *session.posargs)
 
 
 @nox.session(venv_backend="none")

@@ -8,218 +8,126 @@ clock of a processor differs from one minute to the next, so that a per cent or 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from statistics import median
 
-from peers import machine
-from rich.console import Console
-from rich.table import Table
+import veilsum as vs
 
-NUM_VALUES = 4096
-NUM_ADDENDS = 1024
-KEY_BITS = (2048, 3072)
+from bench import libraries
+from bench.compare import Turns
+from bench.libraries import Library
+from bench.machine import ROOT
+from bench.process import Worker
+from bench.records import Run
+
 NUM_ROUNDS = 7
+SECONDS = 0.3  # Of one sample.
 
 Times = dict[tuple[str, int], float]
 
 
-def main() -> None:
-    """Measure, print, and write JSON if asked."""
-    parser = argparse.ArgumentParser(prog="./run bench --bound", description=__doc__)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where the JSON goes")
-    parser.add_argument("--worker", choices=["operations", "encrypt"], help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.worker == "operations":
-        print(json.dumps(measure_operations()))
-        return
-    if options.worker == "encrypt":
-        print(json.dumps(encryptions_per_second()))
-        return
-
-    import veilsum as vs
-
-    results: dict[str, Any] = machine.describe(dict(vs.cpu()))
-    kernel_times, shares = kernel_benchmark()
-    measured = run_worker("operations", cores={min(os.sched_getaffinity(0))}, num_threads=1)
-    results["operations"] = [
-        {
-            "operation": name,
-            "key_bits": bits,
-            "microseconds": 1e6 * whole,
-            "kernel_microseconds": 1e6 * kernel_seconds(name, bits, kernel_times),
-        }
-        for name, bits, whole in measured
-    ]
-    results["madd52_shares"] = [
-        {"operation": name, "bits": bits, "percent": share}
-        for (name, bits), share in shares.items()
-        if share
-    ]
-    results["threads"] = threads_beside_processes()
-    show(results)
-    if options.json is not None:
-        options.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+def measure_bound(run: Run, options: argparse.Namespace, progress: Callable[[str], object]) -> None:
+    """All of it."""
+    cores = sorted(os.sched_getaffinity(0))[-2:]
+    progress("the kernels")
+    with _on(cores[-1:]):  # Where workers of one thread are.
+        command = [build_kernels(), "--csv"]
+        lines = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    ours, found = libraries.ours(vs.cpu()["kernel"])[0], Run({}, {})
+    for key_bits in options.key_bits:
+        turns = Turns(found, _start, progress, NUM_ROUNDS, SECONDS)
+        turns.operations([ours], key_bits, 1)
+    beside_kernels(run, lines, found)
+    if len(cores) > 1:
+        progress("threads")
+        for name, groups in (
+            ("two threads", [cores]),
+            ("two processes", [[core] for core in cores]),
+        ):
+            run.add("workers", name=name, per_second=encryptions_per_second(ours, groups))
 
 
-def kernel_benchmark() -> tuple[Times, Times]:
-    """Seconds of each kernel operation, and its share of the madd52 rate in per cent."""
-    command = [str(machine.ROOT / "build/release/veilsum_bench"), "--csv"]
-    core = min(os.sched_getaffinity(0))
-    lines = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        check=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
-    ).stdout.splitlines()
+def _start(library: Library, key_bits: int, num_threads: int) -> Worker:
+    return Worker(library, sys.executable, key_bits=key_bits, num_threads=num_threads)
+
+
+def build_kernels() -> str:
+    """The benchmarks in C++, with kernels as users get them."""
+    configure = ["cmake", "--preset", "release", "--log-level=WARNING"]
+    subprocess.run(configure, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    build = ["cmake", "--build", "--preset", "release", "--target", "veilsum_bench"]
+    subprocess.run(build, cwd=ROOT, check=True)
+    return str(ROOT / "build" / "release" / "veilsum_bench")
+
+
+@contextmanager
+def _on(cores: Iterable[int]) -> Iterator[None]:
+    """What is started now is on these cores."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def beside_kernels(run: Run, lines: str, found: Run) -> None:
+    """Note each operation beside its multiplications, and kernels beside the multiply-add.
+
+    Args:
+        run: gets it.
+        lines: what ``veilsum_bench --csv`` printed.
+        found: the timings of the operations.
+    """
     times: Times = {}
-    shares: Times = {}
-    for line in lines:
+    for line in lines.splitlines():
         name, bits, nanoseconds, share = line.rsplit(",", 3)
-        times[name, int(bits)] = 1e-9 * float(nanoseconds)
-        shares[name, int(bits)] = float(share)
-    return times, shares
+        times[name, int(bits)] = 1e-3 * float(nanoseconds)
+        if float(share):
+            run.add("madd52_shares", operation=name, bits=int(bits), percent=float(share))
+    for timing in found.all("timings"):
+        kernels = kernel_microseconds(timing["key_bits"], times)
+        if timing["operation"] in kernels:
+            run.add(
+                "operations",
+                operation=timing["operation"],
+                key_bits=timing["key_bits"],
+                microseconds=1e6 * median(timing["processor_seconds"]),
+                kernel_microseconds=kernels[timing["operation"]],
+            )
 
 
-def kernel_seconds(operation: str, bits: int, times: Times) -> float:
-    """What the multiplications of an operation take by themselves."""
+def kernel_microseconds(bits: int, times: Times) -> dict[str, float]:
+    """What the multiplications of each operation take by themselves."""
     half = bits // 2
     power = "fixed base, per bit"
-    plain = times["add a plaintext", bits]
+    multiply, plain = times["multiply", bits], times["add a plaintext", bits]
     return {
         "encrypt": times[power, bits] * half + plain,
-        "encrypt, key owner": 2 * times[power, half] * half + 4 * times["multiply", bits] + plain,
-        "encrypt, pool": plain,
+        "encrypt_owner": 2 * times[power, half] * half + 4 * multiply + plain,
+        "encrypt_pool": plain,
         "decrypt": 2 * times["power, per bit", half] * half,
-        "add": times["multiply", bits],
-        f"sum of {NUM_ADDENDS}": times["multiply in a product", bits],
-    }[operation]
-
-
-def measure_operations() -> list[tuple[str, int, float]]:
-    """Median processor seconds a value of each operation; runs in a process of its own."""
-    return [
-        (name, bits, seconds)
-        for bits in KEY_BITS
-        for name, seconds in measure_operations_of(bits).items()
-    ]
-
-
-def measure_operations_of(bits: int) -> dict[str, float]:
-    """The same for one key."""
-    import numpy as np
-    import veilsum as vs
-
-    sk = vs.generate_key(bits)
-    pk = sk.public_key
-    values = np.arange(NUM_VALUES)
-    pool = pk.precompute((NUM_ROUNDS + 1) * NUM_VALUES)
-    c = pk.encrypt(values)
-    few = c[:512]
-    matrix = c[np.arange(8 * NUM_ADDENDS).reshape(NUM_ADDENDS, 8) % NUM_VALUES]
-    return {
-        "encrypt": seconds(lambda: pk.encrypt(values)) / NUM_VALUES,
-        "encrypt, key owner": seconds(lambda: sk.encrypt(values)) / NUM_VALUES,
-        "encrypt, pool": seconds(lambda: pk.encrypt(values, pool=pool)) / NUM_VALUES,
-        "decrypt": seconds(lambda: sk.decrypt_plaintexts(few)) / len(few),
-        "add": seconds(lambda: c + c, repeat=20) / NUM_VALUES,
-        f"sum of {NUM_ADDENDS}": seconds(lambda: matrix.sum(axis=0), repeat=4) / matrix.size,
+        "add": multiply,
+        "sum": times["multiply in a product", bits],
     }
 
 
-def seconds(function: Callable[[], object], repeat: int = 1) -> float:
-    """Median processor time of a call."""
-    function()
-    times = []
-    for _ in range(NUM_ROUNDS):
-        start = time.process_time()
-        for _ in range(repeat):
-            function()
-        times.append(time.process_time() - start)
-    return statistics.median(times) / repeat
-
-
-def encryptions_per_second() -> float:
-    """Of the clock, the best of some rounds; runs in a process of its own."""
-    import numpy as np
-    import veilsum as vs
-
-    pk = vs.generate_key(2048).public_key
-    values = np.arange(4 * NUM_VALUES)
-    pk.encrypt(values[:8])
-    best = float("inf")
-    for _ in range(NUM_ROUNDS):
-        start = time.perf_counter()
-        pk.encrypt(values)
-        best = min(best, time.perf_counter() - start)
-    return len(values) / best
-
-
-def threads_beside_processes() -> dict[str, float] | None:
-    """Encryptions a second by two threads, and by two processes pinned to a core each."""
-    cores = sorted(os.sched_getaffinity(0))[:2]
-    if len(cores) < 2:
-        return None
-    threads = run_worker("encrypt", cores=set(cores), num_threads=2)
-    processes = [start_worker("encrypt", cores={core}, num_threads=1) for core in cores]
-    together = sum(json.loads(process.communicate()[0]) for process in processes)
-    return {"two threads": threads, "two processes": together}
-
-
-def start_worker(name: str, *, cores: set[int], num_threads: int) -> subprocess.Popen[str]:
-    """This file again, on some cores."""
-    return subprocess.Popen(
-        [sys.executable, __file__, "--worker", name],
-        env=os.environ | {"VEILSUM_NUM_THREADS": str(num_threads)},
-        stdout=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, cores),
-    )
-
-
-def run_worker(name: str, *, cores: set[int], num_threads: int) -> Any:
-    """What such a process finds."""
-    process = start_worker(name, cores=cores, num_threads=num_threads)
-    output = process.communicate()[0]
-    if process.returncode != 0:
-        raise SystemExit(f"the measurement of {name} failed")
-    return json.loads(output)
-
-
-def show(results: dict[str, Any]) -> None:
-    """Print the tables."""
-    console = Console()
-    console.print(f"{results['processor']}, kernel {results['veilsum']['kernel']}")
-    table = Table("operation", "key bits", "us a value", "its kernel, us", "ratio")
-    for row in results["operations"]:
-        whole, inside = row["microseconds"], row["kernel_microseconds"]
-        table.add_row(
-            row["operation"],
-            str(row["key_bits"]),
-            f"{whole:.2f}",
-            f"{inside:.2f}",
-            f"{whole / inside:.2f}",
-        )
-    console.print(table)
-    if results["madd52_shares"]:
-        table = Table("kernel operation", "bits", "% of the madd52 rate")
-        for row in results["madd52_shares"]:
-            table.add_row(row["operation"], str(row["bits"]), f"{row['percent']:.1f}")
-        console.print(table)
-    if results["threads"] is not None:
-        threads, processes = results["threads"].values()
-        console.print(
-            f"encryptions a second at 2048 bits: {threads:,.0f} by two threads, {processes:,.0f} "
-            f"by two processes: {100 * threads / processes:.1f} %"
-        )
-
-
-if __name__ == "__main__":
-    main()
+def encryptions_per_second(ours: Library, groups: Iterable[list[int]]) -> float:
+    """Of all processes together, each on its cores: the most of some rounds."""
+    most = 0.0
+    with ExitStack() as stack:
+        workers = []
+        for cores in groups:
+            with _on(cores):
+                workers.append(stack.enter_context(_start(ours, 2048, len(cores))))
+        for worker in workers:
+            worker.ask("ready", operation="encrypt", seconds=SECONDS)
+        for _ in range(NUM_ROUNDS):
+            for worker in workers:
+                worker.send("sample", seconds=SECONDS)
+            most = max(most, sum(1 / worker.receive()["seconds"] for worker in workers))
+    return most

@@ -15,9 +15,9 @@ from veilsum.secure_sum import (
     Contributor,
     Federation,
     Identity,
+    KeyHolder,
     RoundDescriptor,
     RoundLedger,
-    ShareHolder,
     deal_shares,
     hash_model,
 )
@@ -68,7 +68,7 @@ def main() -> None:
     # that product in part. It will open no other set of this round. Bank 2 does not answer.
     for name, request in aggregator.open_requests(missing=["bank 2"]).items():
         place = [bank.name for bank in banks].index(name)
-        holder = ShareHolder(
+        holder = KeyHolder(
             federation, banks[place], key=shares[place], rounds=RoundLedger.in_memory()
         )
         aggregator.receive_opening(holder.open(request))

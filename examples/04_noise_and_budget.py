@@ -25,7 +25,7 @@ def main() -> None:
     # What to expect, before anything is trained.
     forecast = vs.privacy.forecast(noise, codec, num_contributors=NUM_CONTRIBUTORS)
     print(f"each value of the mean will be off by about {forecast.noise_per_value:.4f}")
-    print(f"signal to noise {forecast.signal_to_noise:.2f}, {forecast.lane_bits} bits a value")
+    print(f"signal to noise {forecast.signal_to_noise:.2f}, {forecast.slot_bits} bits a value")
 
     # Every contributor's change has norm 1; their sum, and the sum with noise.
     key = vs.generate_key(2048)

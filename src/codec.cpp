@@ -15,14 +15,14 @@
 
 #include "execution.hpp"
 #include "veilsum/base/error.hpp"
-#include "veilsum/codec/lanes.hpp"
 #include "veilsum/codec/quantise.hpp"
+#include "veilsum/codec/slots.hpp"
 
 namespace {
 
-using veilsum::LaneLayout;
 using veilsum::Plaintexts;
 using veilsum::Quantiser;
+using veilsum::SlotLayout;
 
 template <class T>
 using Array = py::array_t<T, py::array::c_style>;
@@ -42,13 +42,13 @@ std::span<T> whole(Array<T>& array) {
     return {array.mutable_data(), static_cast<std::size_t>(array.size())};
 }
 
-LaneLayout make_layout(std::size_t num_lanes, std::int64_t max_lane, const py::bytes& modulus) {
+SlotLayout make_layout(std::size_t num_slots, std::int64_t max_slot, const py::bytes& modulus) {
     const std::string_view bytes = modulus;
     std::vector<std::uint64_t> limbs((bytes.size() + 7) / 8);
     for (std::size_t i = 0; i < bytes.size(); ++i) {
         limbs[i / 8] |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * (i % 8));
     }
-    return {num_lanes, max_lane, limbs};
+    return {num_slots, max_slot, limbs};
 }
 
 Quantiser make_quantiser(const std::vector<std::pair<std::size_t, double>>& segments,
@@ -64,17 +64,17 @@ std::pair<Array<std::int64_t>, veilsum::ClipReport> quantise(const Quantiser& se
                                                              const Array<Float>& values,
                                                              double weight, unsigned num_threads) {
     const auto x = vector_view(values);
-    Array<std::int64_t> lanes(static_cast<py::ssize_t>(self.num_lanes()));
-    const auto out = whole(lanes);
+    Array<std::int64_t> slots(static_cast<py::ssize_t>(self.num_slots()));
+    const auto out = whole(slots);
     const auto report = unlocked(num_threads, [&](const veilsum::Execution& execution) {
         return self.quantise(out, x, weight, execution);
     });
-    return {std::move(lanes), report};
+    return {std::move(slots), report};
 }
 
-std::pair<Array<double>, double> dequantise(const Quantiser& self, const Array<std::int64_t>& lanes,
+std::pair<Array<double>, double> dequantise(const Quantiser& self, const Array<std::int64_t>& slots,
                                             unsigned num_threads) {
-    const auto in = vector_view(lanes);
+    const auto in = vector_view(slots);
     Array<double> values(static_cast<py::ssize_t>(self.dim()));
     const auto out = whole(values);
     const double weight = unlocked(num_threads, [&](const veilsum::Execution& execution) {
@@ -83,22 +83,22 @@ std::pair<Array<double>, double> dequantise(const Quantiser& self, const Array<s
     return {std::move(values), weight};
 }
 
-std::shared_ptr<Plaintexts> pack(const Array<std::int64_t>& lanes, const LaneLayout& layout,
+std::shared_ptr<Plaintexts> pack(const Array<std::int64_t>& slots, const SlotLayout& layout,
                                  unsigned num_threads) {
-    const auto in = vector_view(lanes);
+    const auto in = vector_view(slots);
     return unlocked(num_threads, [&](const veilsum::Execution& execution) {
         return std::make_shared<Plaintexts>(veilsum::pack(in, layout, execution));
     });
 }
 
-Array<std::int64_t> unpack(const Plaintexts& plaintexts, const LaneLayout& layout,
+Array<std::int64_t> unpack(const Plaintexts& plaintexts, const SlotLayout& layout,
                            unsigned num_threads) {
-    Array<std::int64_t> lanes(static_cast<py::ssize_t>(layout.num_lanes()));
-    const auto out = whole(lanes);
+    Array<std::int64_t> slots(static_cast<py::ssize_t>(layout.num_slots()));
+    const auto out = whole(slots);
     unlocked(num_threads, [&](const veilsum::Execution& execution) {
         veilsum::unpack(out, plaintexts, layout, execution);
     });
-    return lanes;
+    return slots;
 }
 
 void register_quantiser(py::module_& core) {
@@ -115,9 +115,9 @@ void register_quantiser(py::module_& core) {
         .def_readonly("num_clipped", &veilsum::ClipReport::num_clipped)
         .def_readonly("norm", &veilsum::ClipReport::norm)
         .def_readonly("norm_factor", &veilsum::ClipReport::norm_factor)
-        .def_readonly("lattice_norm", &veilsum::ClipReport::lattice_norm);
+        .def_readonly("grid_norm", &veilsum::ClipReport::grid_norm);
 
-    const auto lanes = py::arg("lanes").noconvert();
+    const auto slots = py::arg("slots").noconvert();
     const auto values = py::arg("values").noconvert();
     py::class_<Quantiser>(core, "Quantiser")
         .def(py::init(&make_quantiser), py::arg("segments"), py::arg("value_bits"),
@@ -125,37 +125,37 @@ void register_quantiser(py::module_& core) {
              py::arg("norm_bound") = 0.0, py::arg("rounding") = veilsum::Rounding::nearest,
              "segments: pairs of a number of values and their clip, in order.")
         .def_property_readonly("dim", &Quantiser::dim)
-        .def_property_readonly("num_lanes", &Quantiser::num_lanes)
+        .def_property_readonly("num_slots", &Quantiser::num_slots)
         .def_property_readonly("grid_max", &Quantiser::grid_max)
         .def_property_readonly("min_weight", &Quantiser::min_weight)
         .def_property_readonly("scale", &Quantiser::scale)
-        .def_property_readonly("lattice_norm_bound", &Quantiser::lattice_norm_bound)
+        .def_property_readonly("grid_norm_bound", &Quantiser::grid_norm_bound)
         .def("quantise", &quantise<float>, values, py::arg("weight") = 1.0,
              py::arg("num_threads") = 0)
         .def("quantise", &quantise<double>, values, py::arg("weight") = 1.0,
              py::arg("num_threads") = 0)
-        .def("dequantise", &dequantise, lanes, py::arg("num_threads") = 0);
+        .def("dequantise", &dequantise, slots, py::arg("num_threads") = 0);
 }
 
-void register_lanes(py::module_& core) {
+void register_slots(py::module_& core) {
     core.def(
-        "max_lane_of",
+        "max_slot_of",
         [](unsigned value_bits, unsigned weight_bits, std::uint64_t max_addends,
            std::uint64_t noise_bound) {
-            return veilsum::max_lane_of({value_bits, weight_bits}, max_addends, noise_bound);
+            return veilsum::max_slot_of({value_bits, weight_bits}, max_addends, noise_bound);
         },
         py::arg("value_bits"), py::arg("weight_bits"), py::arg("max_addends"),
         py::arg("noise_bound") = 0);
-    py::class_<LaneLayout>(core, "LaneLayout")
-        .def(py::init(&make_layout), py::arg("num_lanes"), py::arg("max_lane"), py::arg("modulus"),
+    py::class_<SlotLayout>(core, "SlotLayout")
+        .def(py::init(&make_layout), py::arg("num_slots"), py::arg("max_slot"), py::arg("modulus"),
              "modulus: n as little-endian bytes.")
-        .def_property_readonly("num_lanes", &LaneLayout::num_lanes)
-        .def_property_readonly("max_lane", &LaneLayout::max_lane)
-        .def_property_readonly("lane_bits", &LaneLayout::lane_bits)
-        .def_property_readonly("lanes_per_plaintext", &LaneLayout::lanes_per_plaintext)
-        .def_property_readonly("num_plaintexts", &LaneLayout::num_plaintexts)
-        .def_property_readonly("limbs_per_value", &LaneLayout::limbs_per_value);
-    core.def("pack", &pack, py::arg("lanes").noconvert(), py::arg("layout"),
+        .def_property_readonly("num_slots", &SlotLayout::num_slots)
+        .def_property_readonly("max_slot", &SlotLayout::max_slot)
+        .def_property_readonly("slot_bits", &SlotLayout::slot_bits)
+        .def_property_readonly("slots_per_plaintext", &SlotLayout::slots_per_plaintext)
+        .def_property_readonly("num_plaintexts", &SlotLayout::num_plaintexts)
+        .def_property_readonly("limbs_per_value", &SlotLayout::limbs_per_value);
+    core.def("pack", &pack, py::arg("slots").noconvert(), py::arg("layout"),
              py::arg("num_threads") = 0);
     core.def("unpack", &unpack, py::arg("plaintexts"), py::arg("layout"),
              py::arg("num_threads") = 0);
@@ -165,5 +165,5 @@ void register_lanes(py::module_& core) {
 
 void register_codec(py::module_& core) {
     register_quantiser(core);
-    register_lanes(core);
+    register_slots(core);
 }

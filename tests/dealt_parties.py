@@ -64,7 +64,7 @@ def deal_options(folder, trust="threshold"):
     holders = {
         "threshold": ("--holders", folder / "holders"),
         "authority": ("--holders", folder / "holders" / "holder-1.enrolment"),
-        "shared": (),
+        "contributors": (),
     }
     return (
         *("deal", "--identity", folder / "dealer" / "dealer.identity"),

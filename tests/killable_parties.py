@@ -189,7 +189,7 @@ def over(process, number):
 
 
 def holder(process):
-    party = PartyFolder(process.disk).share_holder(passphrase=PASSPHRASE)
+    party = PartyFolder(process.disk).key_holder(passphrase=PASSPHRASE)
     process.say("ready")
     box = f"requests/{process.name}"
 

@@ -15,15 +15,15 @@ from veilsum.secure_sum import (
     Contributor,
     Federation,
     Identity,
+    KeyHolder,
     RoundDescriptor,
     RoundLedger,
-    ShareHolder,
     hash_model,
 )
 from veilsum.wire import split_frames
 
 DIM = 200
-# Wide lanes, so that few values make several chunks of one ciphertext each.
+# Wide slots, so that few values make several chunks of one ciphertext each.
 CODEC = vs.Codec(DIM, clip=1.0, value_bits=40, max_addends=4)
 NAMES = ("ada", "bob", "cyd", "dan")
 MODEL = [np.arange(3, dtype=np.float32)]
@@ -32,7 +32,7 @@ NOISE = vs.privacy.GaussianNoise(
 )
 NOISY_CODEC = NOISE.fit(dataclasses.replace(CODEC, value_bits=24))
 RUN_ID = bytes(16)
-TRUSTS = ("threshold", "authority", "shared")
+TRUSTS = ("threshold", "authority", "contributors")
 # Safe primes of 192 bits: holders of such a key take a millisecond a ciphertext.
 TOY_PRIMES = (
     5203239737710046659403513996485467684274714798961061372887,
@@ -52,7 +52,7 @@ def roster(*names):
 
 
 def holder_names(trust, num_holders=5):
-    if trust == "shared":
+    if trust == "contributors":
         return ()
     count = num_holders if trust == "threshold" else 1
     return tuple(f"holder-{i + 1}" for i in range(count))
@@ -114,7 +114,7 @@ def key_of(agreed, name):
 
 def holder(agreed, name, rounds=None):
     rounds = RoundLedger.in_memory() if rounds is None else rounds
-    return ShareHolder(agreed, identity(name), key=key_of(agreed, name), rounds=rounds)
+    return KeyHolder(agreed, identity(name), key=key_of(agreed, name), rounds=rounds)
 
 
 class Round:
@@ -165,11 +165,11 @@ class Round:
 def quantised_sum(codec, deltas, weights=None):
     """The codec's own exact sum of these."""
     weights = [1.0] * len(deltas) if weights is None else weights
-    lanes = sum(
+    slots = sum(
         codec.quantise(np.full(codec.dim, x) if np.isscalar(x) else x, weight=w)[0]
         for x, w in zip(deltas, weights, strict=True)
     )
-    return codec.dequantise(lanes, num_addends=len(deltas))
+    return codec.dequantise(slots, num_addends=len(deltas))
 
 
 def assert_sums(result, expected):

@@ -1,6 +1,7 @@
 """Readers of arguments: numpy's numbers are right or refused, and nothing is taken for another."""
 
 import math
+from collections import UserList, deque
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
 
@@ -8,6 +9,9 @@ import numpy as np
 import pytest
 import veilsum as vs
 from veilsum import arguments
+from veilsum.fedavg.parameters import to_model
+from veilsum.plaintexts import to_object_array
+from veilsum.secure_sum import hash_model
 
 REALS = [
     2,
@@ -71,6 +75,16 @@ def test_bounds_are_open_or_closed_as_they_are_called():
         vs.InvalidArgumentError, match="epsilon is inf; it must be finite and above"
     ):
         arguments.real("epsilon", math.inf, above=0)
+
+
+def test_a_number_just_beyond_a_bound_is_shown_beyond_it():
+    for value, bounds, words in (
+        (1 + 2**-52, {"at_most": 1}, r"x is 1\.0000000000000002; .* at most 1$"),
+        (-5e-324, {"at_least": 0}, "x is -4.94066e-324|x is -5e-324"),
+        (0.1234567, {"below": 0.1234567}, r"x is 0\.1234567; .* below 0\.1234567$"),
+    ):
+        with pytest.raises(vs.InvalidArgumentError, match=words):
+            arguments.real("x", value, **bounds)
 
 
 @pytest.mark.parametrize("value", [3, np.int8(3), np.uint64(3), np.array(3)], ids=repr)
@@ -192,6 +206,82 @@ def test_masked_arrays_are_refused(mask):
     for read in (arguments.floats, arguments.numeric_array):
         with pytest.raises(TypeError, match=r"delta is a masked array.*filled"):
             read("delta", np.ma.masked_array([0.1, 0.9], mask=mask))
+
+
+MASKED = np.ma.masked_array([0.1, 0.9], mask=[False, True])
+
+
+class GivesMasked:
+    def __array__(self, dtype=None, copy=None):
+        return MASKED
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [MASKED, MASKED],
+        (np.zeros(2), MASKED),
+        [[[[MASKED]]]],
+        [0.1, np.ma.masked],
+        [0.1, MASKED[1:].reshape(())],
+        deque([MASKED]),
+        UserList([[MASKED]]),
+        [UserList([MASKED])],
+        [np.array([[None, MASKED]], dtype=object)],
+        GivesMasked(),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_masked_arrays_are_found_wherever_they_are(value):
+    codec = vs.Codec(2, clip=1.0, value_bits=16, max_addends=2)
+    for read in (
+        lambda: arguments.floats("delta", value),
+        lambda: arguments.numeric_array("delta", value),
+        lambda: codec.quantise(value),
+        lambda: vs.measure_updates([value]),
+        lambda: vs.measure_updates([[value]]),
+        lambda: hash_model([value]),
+        lambda: vs.Codec(2, clip=value, value_bits=16, max_addends=2),
+        lambda: to_object_array(value),
+    ):
+        with pytest.raises(TypeError, match=r"a masked array.*filled"):
+            read()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [1, True],
+        [1.0, np.True_],
+        (0.5, False),
+        [[0.5, 1.0], [0.5, True]],
+        [np.array([True, False]), np.array([1.0, 2.0])],
+        [np.array([1, True], dtype=object), np.array([1.0, 2.0])],
+        UserList([True, 2]),
+    ],
+    ids=repr,
+)
+def test_bools_among_numbers_are_refused(value):
+    for read in (
+        lambda: arguments.floats("delta", value),
+        lambda: arguments.numeric_array("delta", value),
+        lambda: vs.measure_updates([[value]]),
+        lambda: hash_model([value]),
+        lambda: to_model([value]),
+    ):
+        with pytest.raises(TypeError, match=r"bools among them|not of object"):
+            read()
+
+
+def test_lists_that_have_themselves_in_them_form_no_array():
+    endless = [1.0]
+    endless.append(endless)
+    with pytest.raises(vs.InvalidArgumentError, match="delta must form an array"):
+        arguments.floats("delta", endless)
+    deep = [1.0]
+    for _ in range(200):
+        deep = [deep, deep]
+    arguments.refuse_masked("delta", deep)
 
 
 def test_ragged_lists_are_refused():

@@ -7,21 +7,24 @@ from pathlib import Path
 
 import pytest
 import veilsum as vs
-from peers import machine
-from peers.libraries import Library
-from peers.process import WorkerError
-from peers.worker import Session
 from protocol_parties import TOY_PRIMES
 from rich.console import Console
-from rounds import chart, phases, scale, secure_sum, workload_w
-from rounds.__main__ import print_results
-from rounds.clock import OTHER, Account, Clock
-from rounds.documents import DOCUMENTS, filled
-from rounds.results import Party, Results
-from rounds.secure_sum import AGGREGATOR, CONTRIBUTOR, HOLDER, Size
-from rounds.tables import conclusions, methods_table, phases_table
-from rounds.workload_w import AUTHORITY, THRESHOLD, add_peer, measure_veilsum
 from veilsum import hazmat
+
+from bench import charts, machine, phases, rounds, secure_sum
+from bench.clock import OTHER, Account, Clock
+from bench.documents import DOCUMENTS, filled
+from bench.libraries import Library
+from bench.parties import new_party, party_of, seconds, seconds_of_powers, take
+from bench.process import LibraryError
+from bench.records import Run
+from bench.report import print_report
+from bench.round_tables import conclusions, methods_table, phases_table
+from bench.rounds import AUTHORITY, THRESHOLD, add_peer, measure_veilsum, point_of
+from bench.secure_sum import AGGREGATOR, CONTRIBUTOR, HOLDER, Size
+from bench.tables import text
+from bench.worker import Session
+from bench.workload import Pipeline
 
 SIZE = Size(dim=400, num_contributors=6, num_measured=3)
 KEY_BITS = 384
@@ -35,18 +38,12 @@ class Ticking(Clock):
         super().__init__(lambda: next(ticks))
 
 
-class Sums:
+class Sums(Pipeline):
     """What a framework's adapter answers, without a framework."""
 
     packages = ("numpy",)
 
-    def __init__(self, key_bits, num_threads):
-        pass
-
-    def kernel(self):
-        return None
-
-    def round(self, dim, num_clients):
+    def round(self, dim, num_clients, num_shares=0):
         clients = [Account({"mask": 2.0 + i}, 4 * dim, 8 * dim) for i in range(num_clients)]
         server = Account({"add": 0.5}, 8 * dim, 4 * dim)
         return {
@@ -58,15 +55,15 @@ class Sums:
 
 
 class Broken(Sums):
-    def round(self, dim, num_clients):
+    def round(self, dim, num_clients, num_shares=0):
         raise ValueError("no such round")
 
 
 class WorkerHere:
     """A worker of which nothing is another process."""
 
-    def __init__(self, library, python, *, key_bits, num_threads, timeout_seconds):
-        self._session = Session(library.adapter, key_bits, num_threads)
+    def __init__(self, library, python, *, key_bits, timeout_seconds):
+        self._session = Session(library.adapter, key_bits, 1)
 
     def __enter__(self):
         return self
@@ -78,13 +75,13 @@ class WorkerHere:
         try:
             return json.loads(json.dumps(getattr(self._session, request)(**arguments)))
         except ValueError as error:
-            raise WorkerError(f"ValueError: {error}") from error
+            raise LibraryError(f"ValueError: {error}") from error
 
 
 @pytest.fixture(scope="module")
 def results():
     settings = {"dim": SIZE.dim, "contributors": SIZE.num_contributors, "run_seconds": 1}
-    found = Results(machine.describe(dict(vs.cpu())), settings)
+    found = Run(machine.describe(dict(vs.cpu())), settings)
     secret = hazmat.secret_key(*TOY_PRIMES)
     measure_veilsum(
         found,
@@ -95,10 +92,10 @@ def results():
         chunk_size=4,
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(workload_w, "Worker", WorkerHere)
+        patch.setattr(rounds, "Worker", WorkerHere)
         for name in ("Sums", "Broken"):
             library = Library(name, f"{__name__}:{name}")
-            add_peer(found, library, "python", {"dim": 400, "num_clients": 6}, 6, 6)
+            add_peer(found, library, "python", SIZE)
     return found
 
 
@@ -107,7 +104,7 @@ def test_the_toy_key_is_the_one_the_tests_think_of():
 
 
 def method(results, name):
-    return next(found for found in results.methods if found.name == name)
+    return results.one("methods", name=name)
 
 
 # ---- the clock ----
@@ -155,11 +152,11 @@ def test_veilsum_is_as_before_once_it_is_no_longer_watched():
 
 
 def test_a_phase_is_measured_once():
-    party = Party("a", 1)
-    party.add([Account({"x": 1.0}, 10, 4), Account({"x": 3.0}, 10, 4)], factor=2)
-    assert (party.seconds, party.received, party.sent) == (4, 20, 8)
+    party = new_party("a", 1)
+    take(party, [Account({"x": 1.0}, 10, 4), Account({"x": 3.0}, 10, 4)], factor=2)
+    assert (seconds(party), party["received"], party["sent"]) == (4, 20, 8)
     with pytest.raises(ValueError, match="twice"):
-        party.add([Account({"x": 1.0})])
+        take(party, [Account({"x": 1.0})])
 
 
 # ---- a real round ----
@@ -179,31 +176,31 @@ def test_every_party_of_a_round_spent_time_on_every_phase(results):
         },
     }
     for role, names in wanted.items():
-        party = shared.party(role)
-        assert names <= set(party.phases)
-        assert all(party.phases[name].seconds > 0 for name in names)
-    assert phases.DECRYPT in method(results, AUTHORITY).party(HOLDER).phases
-    assert shared.num_measured == SIZE.num_measured
+        party = party_of(shared, role)
+        assert names <= set(party["phases"])
+        assert all(seconds(party, [name]) > 0 for name in names)
+    assert phases.DECRYPT in party_of(method(results, AUTHORITY), HOLDER)["phases"]
+    assert shared["num_measured"] == SIZE.num_measured
 
 
 def test_bytes_are_those_of_the_messages(results):
     for name, num_holders in ((THRESHOLD, 5), (AUTHORITY, 1)):
         found = method(results, name)
-        contributor, aggregator, holder = found.parties
-        vector = found.facts["num_ciphertexts"] * 2 * 48  # Bytes of a number of 384 bits.
-        assert vector < contributor.sent
-        assert contributor.received > 4 * SIZE.dim
-        answers = holder.count * holder.sent
-        wanted = SIZE.num_contributors * contributor.sent + answers
-        assert aggregator.received == pytest.approx(wanted, rel=0.05)
-        assert holder.count == num_holders
+        contributor, aggregator, holder = found["parties"]
+        vector = found["facts"]["num_ciphertexts"] * 2 * 48  # Bytes of a number of 384 bits.
+        assert vector < contributor["sent"]
+        assert contributor["received"] > 4 * SIZE.dim
+        answers = holder["count"] * holder["sent"]
+        wanted = SIZE.num_contributors * contributor["sent"] + answers
+        assert aggregator["received"] == pytest.approx(wanted, rel=0.05)
+        assert holder["count"] == num_holders
     # A holder of a share downloads its part of everybody's contribution; an authority the total.
-    share = method(results, THRESHOLD).facts["num_opened"] / found.facts["num_ciphertexts"]
+    shared = method(results, THRESHOLD)
+    share = shared["facts"]["num_opened"] / found["facts"]["num_ciphertexts"]
     assert 0.7 < share < 0.9
-    shared, owned = (method(results, name).party(HOLDER) for name in (THRESHOLD, AUTHORITY))
-    everything = SIZE.num_contributors * method(results, THRESHOLD).party(CONTRIBUTOR).sent
-    assert shared.received > 0.9 * share * everything
-    assert owned.received < 2 * vector + 2000
+    everything = SIZE.num_contributors * party_of(shared, CONTRIBUTOR)["sent"]
+    assert party_of(shared, HOLDER)["received"] > 0.9 * share * everything
+    assert party_of(method(results, AUTHORITY), HOLDER)["received"] < 2 * vector + 2000
 
 
 def test_contributors_that_are_not_played_count(tmp_path):
@@ -219,18 +216,16 @@ def test_contributors_that_are_not_played_count(tmp_path):
                 "x", keys, size, folder=folder, progress=lambda step: None, chunk_size=4
             )
         )
-    for few, all_of_them in zip(found[0].parties, found[1].parties, strict=True):
-        assert few.count == all_of_them.count
-        assert few.received == pytest.approx(all_of_them.received, rel=0.1)
-        assert few.sent == pytest.approx(all_of_them.sent, rel=0.1)
-        assert {n: p.factor for n, p in all_of_them.phases.items() if n == phases.MULTIPLY} in (
-            {},
-            {phases.MULTIPLY: 1.0},
-        )
+    for few, all_of_them in zip(found[0]["parties"], found[1]["parties"], strict=True):
+        assert few["count"] == all_of_them["count"]
+        assert few["received"] == pytest.approx(all_of_them["received"], rel=0.1)
+        assert few["sent"] == pytest.approx(all_of_them["sent"], rel=0.1)
+        multiply = all_of_them["phases"].get(phases.MULTIPLY, {"factor": 1.0})
+        assert multiply["factor"] == 1.0
 
 
 def test_a_round_that_sums_wrongly_is_no_result(tmp_path, monkeypatch):
-    monkeypatch.setattr(vs.Codec, "dequantise", lambda self, lanes, *, num_addends: _Nothing)
+    monkeypatch.setattr(vs.Codec, "dequantise", lambda self, slots, *, num_addends: _Nothing)
     secret = hazmat.secret_key(*TOY_PRIMES)
     with pytest.raises(ValueError, match="wrong"):
         secure_sum.measure(
@@ -251,10 +246,10 @@ class _Nothing:
 
 def test_peers_stand_beside_and_what_fails_is_named(results):
     peer = method(results, "Sums")
-    assert peer.party("client").seconds == 4.5  # The median of 2 to 7.
-    assert peer.party("server").seconds == 3.0
-    assert peer.party("server").received == 6 * 8 * 400
-    assert "numpy" in peer.versions
+    assert seconds(party_of(peer, "client")) == 4.5  # The median of 2 to 7.
+    assert seconds(party_of(peer, "server")) == 3.0
+    assert party_of(peer, "server")["received"] == 6 * 8 * 400
+    assert "numpy" in peer["versions"]
     assert results.missing == {"Broken": "ValueError: no such round"}
 
 
@@ -270,59 +265,54 @@ def test_report_has_a_row_for_each_phase_and_each_method(results):
     rows = {row[0]: row[1:] for row in methods_table(results).rows}
     assert len(rows) == 3
     assert next(iter(rows)) == f"{THRESHOLD}, {KEY_BITS} bits"
-    text = io.StringIO()
-    print_results(Console(width=140, file=text), results)
-    text = text.getvalue()
-    assert "Broken: ValueError: no such round" in text
-    assert phases.CHECK_PARTIALS in text
+    output = io.StringIO()
+    print_report(Console(width=140, file=output), results)
+    assert "Broken: ValueError: no such round" in output.getvalue()
+    assert phases.CHECK_PARTIALS in output.getvalue()
 
 
 def test_conclusions_name_the_yardstick(results):
-    [line] = conclusions(results)
-    holder = method(results, THRESHOLD).party(HOLDER)
-    ratio = results.power(KEY_BITS).seconds / holder.phases[phases.PARTIAL].seconds
+    played, _, line = conclusions(results)
+    assert played.startswith("3 of veilsum's 6 contributors")
+    holder = party_of(method(results, THRESHOLD), HOLDER)
+    loop = seconds_of_powers(results.one("powers", key_bits=KEY_BITS))
+    ratio = loop / seconds(holder, [phases.PARTIAL])
     assert f"partial decryption is {ratio:.3g} times" in line
 
 
-def test_json_gives_the_same_results_again(results):
-    data = json.loads(json.dumps(results.to_dict()))
-    assert Results.from_dict(data) == results
-    with pytest.raises(ValueError, match="format"):
-        Results.from_dict({**data, "format": 0})
-
-
 def test_charts_are_drawn(results, tmp_path):
-    chart.plot_methods(results, "a toy", tmp_path / "methods.png")
-    settings = results.settings | {"fixed_clients": 6, "fixed_dim": 400}
+    assert charts.write_charts(results, tmp_path / "methods") == [tmp_path / "methods.png"]
+    settings = results.settings | {"fixed_clients": 6, "fixed_dim": 400, "key_bits": [KEY_BITS]}
     sizes = [SIZE, Size(800, 6, 3), Size(400, 12, 3)]
-    points = [scale.point_of(found, size) for found in results.methods for size in sizes]
-    chart.plot_scale(Results(results.machine, settings, points=points), tmp_path / "scale.png")
+    points = [point_of(found, size) for found in results.all("methods") for size in sizes]
+    scale = Run(results.machine, settings, records={"points": points})
+    assert charts.write_charts(scale, tmp_path / "scale") == [tmp_path / "scale.png"]
     for name in ("methods.png", "scale.png"):
         assert (tmp_path / name).stat().st_size > 10_000
 
 
 def test_documents_take_their_tables_from_the_results(results, tmp_path):
-    (tmp_path / "a.json").write_text(json.dumps(results.to_dict()))
+    results.write(tmp_path / "a.json")
     place = "<!-- table a.json {} {} -->\nold\n<!-- end of table -->"
     kinds = [("phases", KEY_BITS), ("methods", KEY_BITS), ("ciphertexts", 0), ("conclusions", 0)]
-    text = "before\n" + "\n".join(itertools.starmap(place.format, kinds)) + "\nafter\n"
-    new = filled(text, tmp_path)
+    old = "before\n" + "\n".join(itertools.starmap(place.format, kinds)) + "\nafter\n"
+    new = filled(old, tmp_path)
     assert "\nold\n" not in new
     assert new.startswith("before\n")
     assert new.endswith("\nafter\n")
     for row in phases_table(results, KEY_BITS).rows:
-        assert f"| {' | '.join(row)} |\n" in new
+        assert f"| {' | '.join(map(text, row))} |\n" in new
     assert filled(new, tmp_path) == new
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_documents_show_what_was_measured(path: Path):
-    text = path.read_text(encoding="utf-8")
-    assert filled(text) == text, "./run bench --documents writes the tables anew"
+    page = path.read_text(encoding="utf-8")
+    assert filled(page) == page, "./run bench --documents writes the tables anew"
 
 
 def test_a_table_of_all_methods_has_those_without_a_key_and_those_with_one(results, tmp_path):
-    (tmp_path / "a.json").write_text(json.dumps(results.to_dict()))
+    results.write(tmp_path / "a.json")
     place = "<!-- table a.json methods{} -->\nold\n<!-- end of table -->"
     for bits, num_rows in (("", 3), (f" {KEY_BITS}", 3), (" 0", 1), (" 2048", 1)):
         lines = filled(place.format(bits), tmp_path).splitlines()

@@ -144,7 +144,7 @@ def test_a_deal_overwrites_nothing(place, tmp_path):
 
 def test_authority_and_shared_keys_are_dealt_too(place, tmp_path):
     folder, _ = place
-    for trust, owners in (("authority", ("holder-1",)), ("shared", CONTRIBUTORS)):
+    for trust, owners in (("authority", ("holder-1",)), ("contributors", CONTRIBUTORS)):
         dealt = deal(folder, tmp_path / trust, trust=trust)
         assert dealt["secret_files"] == {name: f"{name}.key" for name in owners}
         for name in owners:
@@ -154,7 +154,7 @@ def test_authority_and_shared_keys_are_dealt_too(place, tmp_path):
             assert "holder" in joined["roles"]
         party = PartyFolder(tmp_path / f"{trust}-{owners[0]}")
         assert party.federation.trust == trust
-        assert party.share_holder(passphrase=PASSPHRASE).name == owners[0]
+        assert party.key_holder(passphrase=PASSPHRASE).name == owners[0]
 
 
 def test_the_noise_is_that_of_veilsum_privacy(place, tmp_path):
@@ -181,11 +181,11 @@ def test_the_noise_is_that_of_veilsum_privacy(place, tmp_path):
 
 def test_where_every_contributor_has_the_key_each_adds_all_of_the_noise(place, tmp_path):
     folder, _ = place
-    dealt = deal(folder, tmp_path / "dealt", "--epsilon", "2", trust="shared")
+    dealt = deal(folder, tmp_path / "dealt", "--epsilon", "2", trust="contributors")
     assert (dealt["noise"]["honest_contributors"], dealt["honest_contributors"]) == (1, 2)
     out = ("--out", tmp_path / "more", "--passphrase-dir", tmp_path / "words", "--yes")
-    options = (*deal_options(folder, "shared"), *out, "--epsilon", "2")
-    assert "honest_contributors=1" in refused(*options, "--honest", "2")
+    options = (*deal_options(folder, "contributors"), *out, "--epsilon", "2")
+    assert "--honest=1" in refused(*options, "--honest", "2")
 
 
 def test_how_many_may_collude_is_always_said(place, tmp_path):
@@ -208,19 +208,21 @@ def test_how_many_may_collude_is_always_said(place, tmp_path):
         (("--max-colluding", "5"), "0 to 4 may collude"),
         (("--max-colluding", "-1"), "0 to 4 may collude"),
         (("--trust", "authority"), "5 are enrolled"),
-        (("--trust", "shared"), "leave --holders out"),
+        (("--trust", "contributors"), "leave --holders out"),
         (("--bits", "1024"), "--bits is 1024"),
         (("--bits", "2049"), "--bits is 2049"),
-        (("--dim", "0"), "dim"),
-        (("--chunk-size", "0"), "chunk_size"),
+        (("--dim", "0"), "--dim must lie"),
+        (("--chunk-size", "0"), "--chunk-size is 0"),
         (("--honest", "1"), "at least 2"),
-        (("--colluding", "2"), "min_contributors is 4"),
-        (("--colluding", "-1"), "colluding_contributors is -1"),
-        (("--min-contributors", "1"), "min_contributors is 1"),
-        (("--max-addends", "0"), "max_addends"),
+        (("--colluding", "2"), "--honest + --colluding is 4, and a sum has at most 3"),
+        (("--colluding", "-1"), "--colluding is -1"),
+        (("--min-contributors", "1"), "--min-contributors is 1"),
+        (("--max-addends", "0"), "--max-addends must be"),
+        (("--weight-spread", "0"), "--weight-spread is 0"),
+        (("--clip", "nan"), "--clip is nan"),
         (("--delta", "0.1"), "need --epsilon"),
         (("--uniform",), "need --epsilon"),
-        (("--epsilon", "-1"), "epsilon is -1"),
+        (("--epsilon", "-1"), "--epsilon is -1"),
         (("--epsilon", "1", "--noise", "laplace", "--delta", "0.1"), "Gaussian"),
     ],
 )

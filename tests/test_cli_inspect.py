@@ -78,7 +78,7 @@ def play_a_round(folder):
     for name, frames in aggregator.open_requests().items():
         request = b"".join(frames)
         (folder / f"{name}.request").write_bytes(request)
-        holder = PartyFolder(folder / f"{name}-folder").share_holder(passphrase=PASSPHRASE)
+        holder = PartyFolder(folder / f"{name}-folder").key_holder(passphrase=PASSPHRASE)
         answer = holder.open(request)
         aggregator.receive_opening(answer)
         (folder / f"{name}.opening").write_bytes(answer)

@@ -1,5 +1,7 @@
 """``veilsum measure``, and what deal and privacy say of clips and weights."""
 
+import json
+
 import numpy as np
 import pytest
 import veilsum as vs
@@ -39,6 +41,20 @@ def test_measure_reads_single_arrays(tmp_path):
     assert found["magnitudes"]["1.0"] == 0.5
 
 
+def test_measure_prints_numbers_or_refuses(tmp_path):
+    np.save(tmp_path / "zero.npy", np.zeros(4))
+    np.save(tmp_path / "low.npy", np.full(4, -1.7e308))
+    for value in (0.0, 5e-324, 1e-200, 1e200, 4e307):
+        np.save(tmp_path / "x.npy", np.full(4, value))
+        output = veilsum("measure", tmp_path / "zero.npy", tmp_path / "x.npy", "--json").stdout
+        found = json.loads(output, parse_constant=pytest.fail)
+        assert found["l2_norms"] == [2 * value] * 3
+        assert found["suggested_clip"] == value
+    np.save(tmp_path / "x.npy", np.full(4, 1.7e308))
+    for before in ("zero", "low"):
+        assert "update" in refused("measure", tmp_path / f"{before}.npy", tmp_path / "x.npy")
+
+
 def test_measure_refuses_what_it_cannot_compare(models, tmp_path):
     (before, after, _), _ = models
     np.savez(tmp_path / "other.npz", w=np.zeros(3))
@@ -70,9 +86,50 @@ def test_privacy_says_what_hidden_weights_cost():
     assert "have no mean" in " ".join(shown.split())
     found = done(*options, "--weight-spread", "100")
     plain = done(*options)
-    assert found["ciphertexts"]["lane_bits"] == plain["ciphertexts"]["lane_bits"] + 7
+    assert found["ciphertexts"]["slot_bits"] == plain["ciphertexts"]["slot_bits"] + 7
     assert found["ciphertexts"]["num_bytes_for_weights"] > 0
     assert 0 < found["weights"]["no_mean_probability"] <= 1
     assert "hidden weights" not in veilsum(*options, "--uniform").stdout
     assert "--uniform" in refused(*options, "--uniform", "--weight-spread", "100")
-    assert "spread" in refused(*options, "--weight-spread", "0.5")
+    for spread in ("0", "0.5", "-1", "nan", "inf"):
+        said = refused(*options, "--weight-spread", spread, "--mean-weight", "0.5")
+        assert said.startswith("veilsum privacy: --weight-spread is")
+
+
+@pytest.mark.parametrize(("spread", "mean"), [("10", "0.01"), ("10", "0.0999"), ("1", "0.5")])
+def test_a_mean_below_the_smallest_weight_is_refused(spread, mean):
+    options = ("privacy", "--dim", "10", "--contributors", "5", "--epsilon", "1")
+    said = refused(*options, "--weight-spread", spread, "--mean-weight", mean)
+    assert f"--mean-weight is {mean}; no weight is below" in said
+    assert veilsum(*options, "--weight-spread", "10", "--mean-weight", "0.1").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--dim", "0"),
+        ("--contributors", "0"),
+        ("--contributors", "9223372036854775808"),
+        ("--epsilon", "nan"),
+        ("--delta", "2"),
+        ("--rounds", "0"),
+        ("--norm-bound", "0"),
+        ("--clip", "nan"),
+        ("--clip", "-1"),
+        ("--honest", "0"),
+        ("--value-bits", "1"),
+        ("--mean-weight", "0"),
+        ("--fraction", "0"),
+        ("--fraction", "1e-300"),
+        ("--fraction", "1e-323"),
+        ("--key-bits", "5"),
+    ],
+)
+def test_messages_speak_of_options(option, value):
+    options = ("privacy", "--dim", "10", "--contributors", "5", "--epsilon", "1")
+    assert refused(*options, option, value).startswith(f"veilsum privacy: {option} ")
+
+
+def test_a_norm_bound_below_a_grid_step_is_refused():
+    options = ("privacy", "--dim", "10", "--contributors", "5", "--epsilon", "1")
+    assert "--norm-bound is 1, less than a grid step" in refused(*options, "--clip", "1e308")

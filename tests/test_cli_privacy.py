@@ -99,8 +99,8 @@ def test_json_has_every_figure_and_only_these():
         "meaning",
     }
     assert set(found["ciphertexts"]) == {
-        "lane_bits",
-        "lanes_per_ciphertext",
+        "slot_bits",
+        "slots_per_ciphertext",
         "num_ciphertexts",
         "num_bytes",
         "num_bytes_for_weights",
@@ -137,7 +137,7 @@ def test_the_figures_are_those_of_the_library(kind):
     assert found.expected == vs.privacy.forecast(noise, codec, num_contributors=40, key_bits=2048)
     key = known_key(2048).secret.public_key
     assert found.num_ciphertexts - 1 <= codec.num_ciphertexts(key) <= found.num_ciphertexts
-    assert codec.lanes_per_ciphertext(key) - found.lanes_per_ciphertext in (0, 1)
+    assert codec.slots_per_ciphertext(key) - found.slots_per_ciphertext in (0, 1)
     sent = len(codec.encrypt(np.zeros(5000), key=key).to_bytes())
     assert 0 <= sent - codec.num_ciphertexts(key) * 512 < 300
     assert found.num_bytes == found.num_ciphertexts * 512
@@ -218,7 +218,7 @@ def test_without_matplotlib_the_plot_names_the_extra(tmp_path):
         (["--delta", "0"], "delta"),
         (["--delta", "1"], "delta"),
         (["--rounds", "0"], "rounds"),
-        (["--norm-bound", "inf"], "norm_bound"),
+        (["--norm-bound", "inf"], "--norm-bound is"),
         (["--clip", "0"], "clip"),
         (["--honest", "101"], "honest"),
         (["--honest", "0"], "honest"),
@@ -226,8 +226,8 @@ def test_without_matplotlib_the_plot_names_the_extra(tmp_path):
         (["--fraction", "1.5"], "fraction"),
         (["--noise", "laplace", "--honest", "2"], "leave --honest out"),
         (["--noise", "laplace", "--delta", "1e-9"], "leave --delta out"),
-        (["--value-bits", "40", "--epsilon", "1e-9"], "fewer value_bits"),
-        (["--value-bits", "99"], "value_bits"),
+        (["--value-bits", "40", "--epsilon", "1e-9"], "fewer --value-bits"),
+        (["--value-bits", "99"], "--value-bits is"),
         (["--key-bits", "5"], "key"),
         (["--plot", "/there/is/no/such/folder/a.png"], "No such file"),
         (["--plot", "a.nonsense"], ".png"),

@@ -16,9 +16,10 @@ from dealt_parties import (
 )
 from known_keys import known_key
 from validation_rules import rule
+from veilsum.arguments import printable
 from veilsum.cli import keygen
 from veilsum.cli.passphrases import known_passphrase, new_passphrase
-from veilsum.cli.words import parse_hash, printable
+from veilsum.cli.words import parse_hash
 from veilsum.secure_sum import Enrolment, Identity, PartyFolder
 
 
@@ -154,9 +155,9 @@ def test_a_party_joins_with_everything_it_needs(place, tmp_path):
     )
     result = veilsum(*options, "--out", tmp_path / "h")
     assert result.exit_code == 0
-    for words in ("holder-2, holder", "Erase the dealer's file", "share_holder(passphrase"):
+    for words in ("holder-2, holder", "Erase the dealer's file", "key_holder(passphrase"):
         assert words in result.stdout
-    assert PartyFolder(tmp_path / "h").share_holder(passphrase=PASSPHRASE).name == "holder-2"
+    assert PartyFolder(tmp_path / "h").key_holder(passphrase=PASSPHRASE).name == "holder-2"
 
 
 def test_a_known_dealer_pins_too(place, tmp_path):

@@ -58,8 +58,8 @@ def test_the_error_bound_of_a_mean_holds_and_is_tight(rounding, norm):
         vectors *= 0.02  # Nearly at the bound, where rounding makes the integers too long.
         vectors *= 0.5 / np.linalg.norm(vectors, axis=1)[:, None]
         clipped = vectors
-    lanes = sum(codec.quantise(v, weight=w)[0] for v, w in zip(vectors, weights, strict=True))
-    opened = codec.dequantise(lanes, num_addends=4)
+    slots = sum(codec.quantise(v, weight=w)[0] for v, w in zip(vectors, weights, strict=True))
+    opened = codec.dequantise(slots, num_addends=4)
     exact = np.average(clipped, axis=0, weights=weights)
     found = np.abs(opened.mean() - exact).max()
     assert found <= opened.mean_error_bound() <= 25 * found
@@ -138,7 +138,9 @@ def test_a_clip_that_cannot_be_is_refused(clip):
         Codec(3, clip=clip, value_bits=16, max_addends=2)
 
 
-@pytest.mark.parametrize("clip", ["1", None, True, 1j, [True] * 3, ["a"] * 3, [(1.5, 1.0)]])
+@pytest.mark.parametrize(
+    "clip", ["1", None, True, 1j, [True] * 3, [1, True, 2], ["a"] * 3, [(1.5, 1.0)]]
+)
 def test_a_clip_of_another_type_is_a_type_error(clip):
     with pytest.raises(TypeError, match="clip"):
         Codec(3, clip=clip, value_bits=16, max_addends=2)
@@ -154,13 +156,20 @@ def test_integers_are_taken_and_can_be_exact(sk, pk):
         codec.encrypt(np.array([2**60, 0, 0]), key=pk)
 
 
+def test_masked_slots_are_refused(codec):
+    hidden = np.ma.masked_array(np.zeros(DIM + 1, np.int64), mask=True)
+    for read in (codec.holds, lambda slots: codec.dequantise(slots, num_addends=1)):
+        with pytest.raises(TypeError, match=r"slots is a masked array.*filled"):
+            read(hidden)
+
+
 def test_a_mean_that_no_true_mean_can_be_is_refused(codec):
     zero = np.zeros(DIM + 1, np.int64)
 
     def opened(value, weight, number=2, of=codec):
-        lanes = zero.copy()
-        lanes[7], lanes[-1] = value * of.weight_scale, weight * of.weight_scale
-        return of.dequantise(lanes, num_addends=number)
+        slots = zero.copy()
+        slots[7], slots[-1] = value * of.weight_scale, weight * of.weight_scale
+        return of.dequantise(slots, num_addends=number)
 
     assert opened(2.0, 2.0).mean()[7] == 1.0
     assert opened(0.2, 0.2).mean()[7] == 1.0
@@ -196,15 +205,70 @@ def test_the_norm_holds_while_another_thread_writes_to_the_vector():
     try:
         for attempt in range(150):
             try:
-                lanes, report = codec.quantise(values, num_threads=1 + attempt % 2)
+                slots, report = codec.quantise(values, num_threads=1 + attempt % 2)
             except InvalidArgumentError:
                 continue
             num_quantised += 1
-            norm = float(np.linalg.norm(lanes[:-1].astype(np.float64)))
-            assert norm <= codec.lattice_norm_bound * (1 + 1e-12)
-            assert report.lattice_norm <= codec.lattice_norm_bound
-            assert np.abs(lanes).max() <= codec.weight_scale
+            norm = float(np.linalg.norm(slots[:-1].astype(np.float64)))
+            assert norm <= codec.grid_norm_bound * (1 + 1e-12)
+            assert report.grid_norm <= codec.grid_norm_bound
+            assert np.abs(slots).max() <= codec.weight_scale
     finally:
         stop.set()
         writer.join()
     assert num_quantised > 0
+
+
+# ---- the bound of a mean's error, with a norm bound ----
+
+
+@pytest.mark.parametrize("rounding", ["nearest", "stochastic"])
+@pytest.mark.parametrize("norm", ["l1", "l2"])
+@pytest.mark.parametrize("weight_bits", [0, 5])
+@pytest.mark.parametrize("value_bits", [3, 8, 16])
+def test_no_value_is_further_off_than_the_bound_of_the_mean(
+    norm, rounding, weight_bits, value_bits
+):
+    random = np.random.default_rng([value_bits, weight_bits])
+    for dim in (1, 2, 10, 300, 20_000):
+        for room in (0.5, 1.0, 1 + 1e-9, 1.01):
+            values = random.normal(size=dim) * 10 ** random.uniform(-3, 0)
+            values[0] = 0.9
+            size = np.linalg.norm(values, 1 if norm == "l1" else 2)
+            codec = Codec(
+                dim,
+                clip=1.0,
+                value_bits=value_bits,
+                max_addends=1,
+                weight_bits=weight_bits,
+                norm=norm,
+                norm_bound=float(size * room),
+                rounding=rounding,
+            )
+            weight = 1.0 if weight_bits == 0 else random.uniform(codec.min_weight, 1)
+            slots, report = codec.quantise(values, weight=weight)
+            opened = codec.dequantise(slots, num_addends=1)
+            expected = np.clip(values * min(1, room), -1, 1)
+            mean = opened.values / opened.weight
+            assert np.abs(mean - expected).max() <= opened.mean_error_bound()
+            assert report.grid_norm <= codec.grid_norm_bound
+
+
+def test_small_values_that_round_up_do_not_shrink_a_large_one():
+    """Rounded to nearest, they double the L1 norm; in proportion 0.9 was shrunk to 0.46."""
+    values = np.full(20_000, 0.51 / 127)
+    values[0] = 0.9
+    size = float(np.abs(values).sum())
+    codec = Codec(20_000, clip=1.0, value_bits=8, max_addends=2, norm="l1", norm_bound=1.001 * size)
+    slots, _ = codec.quantise(values)
+    assert abs(codec.dequantise(slots, num_addends=1).mean()[0] - 0.9) <= 1 / 127
+
+
+def test_a_weight_just_below_one_has_its_part_in_the_bound():
+    codec = Codec(1, clip=1.0, value_bits=16, max_addends=2, weight_bits=1)
+    weight = 1 - 0.49 / codec.weight_scale
+    value = 30000.4999 / codec.weight_scale / weight
+    slots, _ = codec.quantise([value], weight=weight)
+    opened = codec.dequantise(slots, num_addends=1)
+    assert opened.weight == 1
+    assert abs(opened.mean()[0] - value) <= opened.mean_error_bound()

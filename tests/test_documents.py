@@ -50,7 +50,7 @@ def test_the_bytes_of_weights_are_those_of_the_layout():
         assert 2 ** (int(weight_bits) - 1) < int(ratio.replace(",", "")) <= 2 ** int(weight_bits)
         for num_addends, stated in zip((10, 100), megabytes, strict=True):
             largest = num_addends * reference.grid_max(16, int(weight_bits))
-            slots = reference.lanes_per_plaintext(largest, n)
+            slots = reference.slots_per_plaintext(largest, n)
             num_bytes = -(-1_000_001 // slots) * 2 * 384
             assert abs(num_bytes / 1e6 - float(stated)) <= 0.006 * float(stated)
 

@@ -158,7 +158,7 @@ def calls():
     yield "Codec.decrypt key", lambda x: codec.decrypt(vector, x)
     yield "Codec.decode", lambda x: codec.decode(x, key=pk, num_addends=1)
     yield "Codec.decode addends", lambda x: codec.decode(plaintexts, key=pk, num_addends=x)
-    yield "lanes_per_ciphertext", codec.lanes_per_ciphertext
+    yield "slots_per_ciphertext", codec.slots_per_ciphertext
     yield "EncryptedVector +", lambda x: vector + x
     yield "EncryptedVector.from_bytes", lambda x: vs.EncryptedVector.from_bytes(x, pk)
     yield "Accumulator codec", lambda x: vs.Accumulator(x, key=pk)

@@ -67,8 +67,8 @@ def privacy_calls():
     for goal, fitted in ((gaussian, codec), (laplace, laplace.fit(codec))):
         yield from fields_of(goal)
         kind = type(goal).__name__
-        lanes = np.zeros(codec.dim + 1, np.int64)
-        lanes[-1] = codec.weight_scale
+        slots = np.zeros(codec.dim + 1, np.int64)
+        slots[-1] = codec.weight_scale
         for method, good in {
             "fit": {"codec": fitted},
             "check_fits": {"codec": fitted},
@@ -78,8 +78,8 @@ def privacy_calls():
             "epsilon_of": {"cost": 1.0},
         }.items():
             yield from each_parameter(f"{kind}.{method}", getattr(goal, method), **good)
-        yield f"{kind}.add_to lanes", "lanes", lambda x, g=goal, c=fitted: g.add_to(x, c)
-        yield f"{kind}.add_to codec", "codec", lambda x, g=goal, z=lanes: g.add_to(z, x)
+        yield f"{kind}.add_to slots", "slots", lambda x, g=goal, c=fitted: g.add_to(x, c)
+        yield f"{kind}.add_to codec", "codec", lambda x, g=goal, z=slots: g.add_to(z, x)
     yield from each_parameter("sigma", gaussian.sigma, codec=codec)
     yield from each_parameter("scale", laplace.scale, codec=laplace.fit(codec))
     yield from each_parameter("zcdp", gaussian.zcdp, codec=codec, honest_contributors=3)
@@ -90,7 +90,7 @@ def privacy_calls():
         (privacy.zcdp_epsilon, {"rho": 1.0, "delta": 0.1}),
         (
             privacy.zcdp_of_sum,
-            {"sigma": 4.0, "num_terms": 2, "sensitivity": 1.0, "num_lanes": 3},
+            {"sigma": 4.0, "num_terms": 2, "sensitivity": 1.0, "num_slots": 3},
         ),
         (privacy.zcdp.sum_distance, {"sigma": 4.0, "num_terms": 2}),
     ):
@@ -250,9 +250,9 @@ def party_calls():
     yield from each_parameter("before_training", dan.before_training, **message)
     good = {"federation": agreed, "identity": parties.identity("holder-1")}
     good |= {"key": known_key(2048).secret, "rounds": secure_sum.RoundLedger.in_memory()}
-    yield from each_parameter("ShareHolder", secure_sum.ShareHolder, **good)
+    yield from each_parameter("KeyHolder", secure_sum.KeyHolder, **good)
     holder = parties.holder(agreed, "holder-1")
-    yield from each_parameter("ShareHolder.open", holder.open, request=b"", num_threads=1)
+    yield from each_parameter("KeyHolder.open", holder.open, request=b"", num_threads=1)
     state = parties.Round(agreed)
     good = {"federation": agreed, "descriptor": announced, "store": None, "num_threads": 1}
     yield from each_parameter("Aggregator", secure_sum.Aggregator, **good)

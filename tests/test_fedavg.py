@@ -15,7 +15,7 @@ from veilsum.fedavg.parameters import difference, shifted, to_model
 # ---- what is computed ----
 
 
-@pytest.mark.parametrize("trust", ["threshold", "authority", "shared"])
+@pytest.mark.parametrize("trust", ["threshold", "authority", "contributors"])
 @pytest.mark.parametrize("settings", [{}, {"fraction": 0.4, "momentum": 0.5, "server_lr": 0.8}])
 def test_the_encrypted_run_is_the_clear_integer_run_bit_for_bit(trust, settings):
     clear, encrypted = fl.loop(**settings), fl.loop(trust=trust, **settings)
@@ -229,6 +229,9 @@ def test_the_history_tells_phases_bytes_and_accuracy():
     assert [number for number, _ in history.accuracies] == [2, 3]
     assert history.rounds_to(0.0) == 2
     assert history.rounds_to(1.1) is None
+    for wrong in ("x", None, True):
+        with pytest.raises(TypeError, match="accuracy must be a number"):
+            history.rounds_to(wrong)
     assert set(history.seconds) == {"train", "encrypt", "add", "open", "step", "evaluate"}
     assert all(seconds > 0 for seconds in history.seconds.values())
     num_ciphertexts = fl.CODEC.num_ciphertexts(fl.key())
@@ -287,7 +290,7 @@ def test_progress_shows_in_a_notebook_and_not_in_a_file(monkeypatch, capfd):
         ({"weighting": "equal"}, "'uniform'"),
         ({"momentum": 1.0}, "momentum"),
         ({"min_contributors": 11}, "larger fraction"),
-        ({"trust": "shared", "min_contributors": 1}, "at least 2: an encrypted sum of fewer"),
+        ({"trust": "contributors", "min_contributors": 1}, "at least 2: an encrypted sum of fewer"),
         (
             {"trust": "threshold", "fraction": 0.1},
             r"fraction=0\.1 of 10 clients asks 1.*larger fraction",

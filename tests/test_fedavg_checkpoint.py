@@ -1,5 +1,7 @@
 """A checkpoint: what is in it, who goes on with it, and what a damaged one says."""
 
+import os
+import resource
 import shutil
 
 import fedavg_clients as fl
@@ -17,7 +19,7 @@ def resumed(path, **changes):
     return vs.FedAvg.resume(path, fl.clients(), **(others | changes))
 
 
-@pytest.mark.parametrize("trust", ["threshold", "authority", "shared", "clear"])
+@pytest.mark.parametrize("trust", ["threshold", "authority", "contributors", "clear"])
 def test_a_resumed_run_ends_with_the_model_of_an_unbroken_one(tmp_path, trust):
     unbroken = fl.loop(trust=trust, **SETTINGS)
     unbroken.run(6)
@@ -113,8 +115,29 @@ def test_a_run_that_cannot_be_founded_leaves_no_checkpoint(tmp_path):
 def test_other_clients_are_refused(tmp_path):
     noise = vs.privacy.LaplaceNoise(epsilon=50.0, rounds=3, norm_bound=1.0, weighted=False)
     fl.loop(checkpoint=tmp_path / "run", noise=noise, weighting="uniform").run(1)
-    with pytest.raises(vs.InvalidArgumentError, match="other clients"):
-        vs.FedAvg.resume(tmp_path / "run", fl.clients(3))
+    for number in (1, 3, 99):
+        with pytest.raises(vs.InvalidArgumentError, match=rf"10 clients, not {number}; give"):
+            vs.FedAvg.resume(tmp_path / "run", fl.clients(number))
+
+
+def test_a_process_that_was_forked_does_not_go_on_with_its_parents_run(tmp_path):
+    loop = fl.loop(checkpoint=tmp_path / "run")
+    loop.run(1)
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        try:
+            loop.run(3)
+            os.write(writing, b"it went on")
+        except vs.StoreInUseError:
+            os.write(writing, b"refused")
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as told:
+        assert told.read() == b"refused"
+    os.wait()
+    loop.run(1)
+    assert resumed(tmp_path / "run").history == loop.history
 
 
 def test_who_was_overtaken_in_its_own_process_says_so(tmp_path):
@@ -204,7 +227,6 @@ def test_a_record_that_was_cut_off_or_came_too_early_is_written_again(run_folder
     assert good.count(b"\n") == 1
     for more in (b'{"round_nu', good, good * 3):
         open_copy(run_folder, tmp_path, "rounds.jsonl", good + more)
-        assert (tmp_path / "copy" / "rounds.jsonl").read_bytes() == good
         loop = vs.FedAvg.resume(tmp_path / "copy", fl.clients())
         loop.run(2)
         history = loop.history
@@ -214,7 +236,53 @@ def test_a_record_that_was_cut_off_or_came_too_early_is_written_again(run_folder
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"null", b'{"number": 1}', b"[" * 100_000])
 def test_a_damaged_mark_of_a_round_is_refused(run_folder, tmp_path, text):
     with pytest.raises(vs.MalformedDataError):
-        open_copy(run_folder, tmp_path, "begun.json", text)
+        open_copy(run_folder, tmp_path, "begun", text)
+
+
+@pytest.mark.parametrize("name", ["rounds.jsonl", "begun"])
+def test_a_changed_bit_is_found_wherever_it_is(run_folder, tmp_path, name):
+    good = (run_folder / name).read_bytes()
+    for position in range(0, len(good), 7):
+        data = good[:position] + bytes([good[position] ^ 1]) + good[position + 1 :]
+        with pytest.raises(vs.MalformedDataError):
+            open_copy(run_folder, tmp_path, name, data)
+
+
+def test_a_save_that_was_interrupted_leaves_no_record_twice(tmp_path, monkeypatch):
+    loop = fl.loop(checkpoint=tmp_path / "run")
+    loop.run(2)
+    fsync = os.fsync
+
+    def interrupt(descriptor):
+        fsync(descriptor)
+        if os.readlink(f"/proc/self/fd/{descriptor}").endswith("rounds.jsonl"):
+            monkeypatch.undo()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        loop.run(1)
+    assert len(loop.history) == 2
+    loop.run(2)
+    assert len(loop.history) == 4
+    assert resumed(tmp_path / "run").history == loop.history
+
+
+def test_a_disk_that_was_full_once_loses_nothing(tmp_path):
+    loop = fl.loop(checkpoint=tmp_path / "run")
+    loop.run(12)
+    size = (tmp_path / "run" / "rounds.jsonl").stat().st_size
+    assert size > (tmp_path / "run" / "begun").stat().st_size
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            loop.run(1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    loop.run(3)
+    assert len(loop.history) == 15
+    assert resumed(tmp_path / "run").history == loop.history
 
 
 def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path):

@@ -10,7 +10,7 @@ import veilsum as vs
 from veilsum.fedavg import training
 from veilsum.privacy import Ledger
 
-TRUSTS = ["threshold", "authority", "shared", "clear"]
+TRUSTS = ["threshold", "authority", "contributors", "clear"]
 
 
 class InterruptedClient(fl.LinearClient):
@@ -314,7 +314,10 @@ def test_clients_have_a_train_method():
     "trained",
     [
         lambda model: [np.ma.masked_array(a, mask=True) for a in model],
+        lambda model: [[np.ma.masked_array(row, mask=True) for row in model[0]], *model[1:]],
         lambda model: [a.astype(complex) for a in model],
+        lambda model: [a > 0 for a in model],
+        lambda model: [model[0], [True, 0.5]],
         lambda model: np.concatenate([a.ravel() for a in model]),
         lambda model: None,
         lambda model: {"w": model[0], "b": model[1]},

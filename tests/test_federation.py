@@ -89,7 +89,7 @@ def test_messages_survive_the_wire(hash_, names, signature, payload, data):
 @pytest.mark.parametrize("noise", [None, NOISE, ALONE, LAPLACE])
 @pytest.mark.parametrize("trust", TRUSTS)
 def test_federations_survive_the_wire(noise, trust):
-    if trust == "shared" and noise is NOISE:
+    if trust == "contributors" and noise is NOISE:
         return  # FD9
     codec = CODEC if noise is None else noise.fit(NOISY_CODEC)
     original = parties.federation(trust, noise=noise, codec=codec, colluding_contributors=1)
@@ -139,6 +139,11 @@ def test_an_agreement_fits_together():
     refused("at least 2", min_contributors=1)
     refused("at least 4", min_contributors=3, honest_contributors=3, colluding_contributors=1)
     refused("max_addends, 4", min_contributors=5)
+    refused(
+        r"honest_contributors \+ colluding_contributors is 5, and a sum has at most 3: ",
+        contributors=parties.roster(*NAMES[:3]),
+        colluding_contributors=3,
+    )
     refused(
         "3 contributors on the roster", contributors=parties.roster(*NAMES[:3]), min_contributors=4
     )
@@ -199,10 +204,10 @@ def test_noise_counts_on_nobody_where_one_contributor_can_open(adjacency):
             for trust in ("authority", "threshold"):
                 options = {"codec": codec, "noise": strict, "honest_contributors": honest}
                 assert parties.federation(trust, **options).noise == strict
-            refused("honest_contributors=1, take LaplaceNoise, or name", "shared", **options)
+            refused("honest_contributors=1, take LaplaceNoise, or name", "contributors", **options)
     for noise in (dataclasses.replace(ALONE, adjacency=adjacency), LAPLACE):
         options = {"codec": noise.fit(NOISY_CODEC), "noise": noise}
-        assert parties.federation("shared", **options).noise == noise
+        assert parties.federation("contributors", **options).noise == noise
     with_authority = parties.federation(noise=NOISE, codec=NOISY_CODEC).to_bytes()
     name = parties.holder_names("authority")[0].encode()
     holder = bytes([1, 0, 0, 0, len(name)]) + name + parties.identity(name.decode()).public_key
@@ -225,7 +230,7 @@ def test_fedavg_counts_on_nobody_where_one_client_can_open():
         vs.FedAvg(
             [np.zeros(4)],
             [Client() for _ in range(3)],
-            trust="shared",
+            trust="contributors",
             key=known_key(2048).secret,
             noise=dataclasses.replace(NOISE, rounds=1),
             weighting="uniform",
@@ -304,7 +309,7 @@ def test_every_frame_of_a_round_is_below_the_limit(trust):
     agreed = parties.federation(trust, contributors=parties.roster(*names), chunk_size=4096)
     state = parties.Round(agreed, names=names, invited=names)
     for name, request in state.requests().items():
-        if trust == "shared":
+        if trust == "contributors":
             state.ledgers.setdefault(name, vs.secure_sum.RoundLedger.in_memory())
         answer = state.holder(name).open(request)
         for message in (*state.messages.values(), request, answer):

@@ -40,11 +40,11 @@ def lost_sums(noise, fitted, num_contributors, num_sums):
     """How many of some sums of zeros have no mean."""
     lost = 0
     for _ in range(num_sums):
-        lanes = sum(
+        slots = sum(
             fitted.quantise(np.zeros(fitted.dim), noise=noise)[0] for _ in range(num_contributors)
         )
         try:
-            fitted.dequantise(lanes, num_addends=num_contributors).mean()
+            fitted.dequantise(slots, num_addends=num_contributors).mean()
         except vs.NoMeanError:
             lost += 1
     return lost
@@ -80,9 +80,9 @@ def test_forecast_prints_what_weights_cost():
     without = privacy.forecast(noise, noise.fit(plain), num_contributors=8, key_bits=2048)
     # The norm of a contribution is that of its values and its weight, here as long as each other.
     assert math.isclose(found.noise_for_weights, math.sqrt(2), rel_tol=1e-4)
-    assert found.lane_bits == without.lane_bits + 10
+    assert found.slot_bits == without.slot_bits + 10
     assert found.num_bytes == without.num_bytes + found.num_bytes_for_weights
     assert math.isclose(
-        found.num_bytes / without.num_bytes, found.lane_bits / without.lane_bits, rel_tol=0.03
+        found.num_bytes / without.num_bytes, found.slot_bits / without.slot_bits, rel_tol=0.03
     )
     assert math.isclose(found.noise_per_value, without.noise_per_value, rel_tol=1e-3)

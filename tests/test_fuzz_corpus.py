@@ -56,7 +56,7 @@ def test_mutations_are_read_or_refused_as_promised(name, rng, traced):
         readers.check(target, mutate.mutated(rng, rng.choice(seeds), seeds))
 
 
-@pytest.mark.parametrize("trust", ["threshold", "authority", "shared"])
+@pytest.mark.parametrize("trust", ["threshold", "authority", "contributors"])
 def test_a_round_under_changed_messages_ends_with_the_exact_sum(trust, rng):
     fire = rounds.Fire(trust, rng)
     fire.round(num_mutations=12)

@@ -20,7 +20,7 @@ from veilsum.identity import Identity
 from veilsum.integrations.budgets import Budgets
 from veilsum.integrations.federation_file import parse_hash, read_federation
 from veilsum.integrations.run_folder import RunFolder
-from veilsum.integrations.site_party import read_passphrase, site_path
+from veilsum.integrations.site_party import site_passphrase, site_path
 
 
 @pytest.mark.parametrize("framework", ["flower", "nvflare", "torch"])
@@ -116,11 +116,31 @@ def test_ciphertexts_of_an_aggregator_that_died_are_erased_and_numbers_stay_take
     for _ in range(3):
         round_with_ciphertexts(died)[1].close()  # As the end of its process does.
     died.keep_transcript(2, b"what was signed")  # It died before it erased the round.
-    (died.path / "round-000003" / ".contribution.abc.part").write_bytes(b"half of it")
+    (died.path / "round-000003" / ".contribution-78.veil.ab_12xyz.part").write_bytes(b"half of it")
     run = RunFolder(tmp_path / "run", agreed)
     run.erase_ended()
     assert files_of(run) == ["round-000002.transcript", "run.json"]
     assert run.new_round()[0] == 4
+
+
+def test_files_of_others_stay_where_rounds_are_erased(tmp_path):
+    run = RunFolder(tmp_path / "run", federation())
+    number, store = round_with_ciphertexts(run)
+    folder = run.path / "round-000001"
+    (folder / "notes").mkdir()
+    (folder / "notes" / "thesis.txt").write_text("all of it")
+    (folder / "thesis.txt").write_text("all of it")
+    run.keep_transcript(number, b"what was signed")
+    run.erase(number)
+    store.close()
+    assert files_of(run) == [
+        "round-000001.transcript",
+        "round-000001/notes/thesis.txt",
+        "round-000001/thesis.txt",
+        "run.json",
+    ]
+    (folder / "notes" / "thesis.txt").rename(tmp_path / "thesis.txt")
+    run.erase_ended()
 
 
 def test_rounds_that_are_not_over_are_not_erased(tmp_path):
@@ -228,13 +248,13 @@ def test_passphrase_is_the_one_line_of_its_file(tmp_path, monkeypatch):
     (tmp_path / "default").write_bytes(b"another")
     monkeypatch.setenv("VEILSUM_PASSPHRASE_FILE", str(tmp_path / "default"))
     named = str(tmp_path / "{site}.passphrase")
-    assert read_passphrase(named, "site-1") == b"five words and no more"
-    assert read_passphrase(None, "site-1") == b"another"
+    assert site_passphrase(named, "site-1") == b"five words and no more"
+    assert site_passphrase(None, "site-1") == b"another"
     monkeypatch.delenv("VEILSUM_PASSPHRASE_FILE")
     with pytest.raises(PassphraseError, match="VEILSUM_PASSPHRASE_FILE"):
-        read_passphrase(None, "site-1")
+        site_passphrase(None, "site-1")
     with pytest.raises(FileNotFoundError):
-        read_passphrase(named, "site-2")
+        site_passphrase(named, "site-2")
 
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"one\ntwo\n", b"a\0b", b"x" * 1025])
@@ -242,7 +262,7 @@ def test_files_that_are_no_passphrase_are_refused(tmp_path, data):
     file = tmp_path / "passphrase"
     file.write_bytes(data)
     with pytest.raises(PassphraseError, match="one line"):
-        read_passphrase(str(file), "site-1")
+        site_passphrase(str(file), "site-1")
 
 
 # ---- whose budget is spent ----

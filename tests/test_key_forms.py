@@ -90,7 +90,7 @@ def test_proofs_take_pools_of_their_own_form_only(key, forms):
     assert len(pool) == 2
 
 
-def test_share_holders_open_ciphertexts_of_either_form():
+def test_key_holders_open_ciphertexts_of_either_form():
     shared = shared_key()
     classic = vs.PublicKey.from_modulus(shared.n)
     c = classic.encrypt([8, -9])

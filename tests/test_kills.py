@@ -261,7 +261,7 @@ class Verdict:
 
     def plain_sum(self, number, contributors):
         """The sum of these contributions, each opened alone by one who has the whole key."""
-        codec, key, lanes = self.agreed.codec, self.agreed.public_key, 0
+        codec, key, slots = self.agreed.codec, self.agreed.public_key, 0
         for name in contributors:
             message = self.post.get(f"contributions/{number:04d}-{name}")
             parts = [
@@ -269,8 +269,8 @@ class Verdict:
                 for frame in parties.frames_of(message)[1:]
             ]
             opened = shared_key().secret.decrypt_plaintexts(vs.Ciphertexts.concatenate(parts))
-            lanes = lanes + codec.unpack_lanes(opened, modulus=key.n)
-        return codec.dequantise(lanes, num_addends=len(contributors))
+            slots = slots + codec.unpack_slots(opened, modulus=key.n)
+        return codec.dequantise(slots, num_addends=len(contributors))
 
 
 def run_and_kill(folder, monkeypatch, *, num_kills, limit_seconds):

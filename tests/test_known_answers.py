@@ -194,8 +194,8 @@ def test_golden_messages_of_a_round_still_make_a_sum():
     )
     assert opened == golden("opening_2")
     opening = reads_and_writes(secure_sum.Opening, "opening_2")
-    lanes = np.frombuffer(opening.body, "<i8")
-    total = agreed.codec.dequantise(lanes, num_addends=2)
+    slots = np.frombuffer(opening.body, "<i8")
+    total = agreed.codec.dequantise(slots, num_addends=2)
     assert total.weight == 2.0
     assert np.allclose(total.mean(), generate_round.VALUE, atol=1e-4)
 
@@ -289,7 +289,7 @@ def test_golden_folder_of_a_party_goes_on_with_its_records(tmp_path, folder):
     assert party.privacy_ledger.spent.num_contributions == 1
     assert generate_party.contribute(party, 2) != kept
     assert party.privacy_ledger.spent.num_contributions == 2
-    assert party.share_holder(passphrase=generate_party.PASSPHRASE).name == generate_party.NAME
+    assert party.key_holder(passphrase=generate_party.PASSPHRASE).name == generate_party.NAME
 
 
 def test_every_golden_file_has_a_test():

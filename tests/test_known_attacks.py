@@ -46,7 +46,7 @@ def threshold_federation(**changes):
     return parties.federation("threshold", **({"toy": (5, 4), "chunk_size": 2} | changes))
 
 
-def lanes_of(name, codec=CODEC):
+def slots_of(name, codec=CODEC):
     """What only this contributor may know."""
     return codec.quantise(DELTAS[name])[0]
 
@@ -83,14 +83,14 @@ def cancelling_round(agreed, ledgers=()):
 
 
 @known_attack("KA1")
-@pytest.mark.parametrize("trust", ["authority", "shared"])
+@pytest.mark.parametrize("trust", ["authority", "contributors"])
 def test_a_contribution_made_of_the_others_bares_the_last_one(trust):
     """The aggregator and whoever opens are honest. The evil one has to see what others send."""
     result = cancelling_round(parties.federation(trust, min_contributors=4))
     assert result.contributors == NAMES
     assert result.sum.num_addends == result.sum.weight == 4
     assert np.array_equal(
-        result.sum.values, CODEC.dequantise(lanes_of(VICTIM), num_addends=1).values
+        result.sum.values, CODEC.dequantise(slots_of(VICTIM), num_addends=1).values
     )
 
 
@@ -104,7 +104,7 @@ def test_a_share_of_noise_is_all_that_is_left_on_it():
     budget = {"epsilon": noise.epsilon, "delta": noise.delta}
     ledgers = [{"ledger": vs.privacy.Ledger.in_memory(**budget)} for _ in range(3)]
     result = cancelling_round(agreed, ledgers)
-    alone = codec.dequantise(lanes_of(VICTIM, codec), num_addends=1).values
+    alone = codec.dequantise(slots_of(VICTIM, codec), num_addends=1).values
     found = np.std((result.sum.values - alone) * codec.scale)
     share = noise.sigma(codec)
     assert 0.75 * share < found < 1.35 * share < 3**0.5 * share
@@ -122,7 +122,7 @@ def test_who_has_the_whole_key_opens_one_contribution_passed_off_as_the_total():
         ciphertexts_of(agreed, state.messages[VICTIM]), CODEC, num_addends=len(request.headers)
     )
     answer = Opening.from_bytes(state.holder(name).open([request.to_bytes(), lone.to_bytes()]))
-    assert np.array_equal(np.frombuffer(answer.body, "<i8"), lanes_of(VICTIM))
+    assert np.array_equal(np.frombuffer(answer.body, "<i8"), slots_of(VICTIM))
 
 
 # ---- announcements are not signed ----
@@ -237,7 +237,7 @@ def test_two_rounds_of_one_model_bare_who_was_in_one_of_them():
             answer = parties.holder(agreed, name, rounds[name]).open(b"".join(request))
             aggregator.receive_opening(answer)
         sums.append(aggregator.finish().sum.values)
-    exact = CODEC.dequantise(lanes_of(VICTIM), num_addends=1).values
+    exact = CODEC.dequantise(slots_of(VICTIM), num_addends=1).values
     assert np.allclose(sums[0] - sums[1], exact, atol=1e-12)
 
 

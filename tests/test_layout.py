@@ -30,7 +30,7 @@ CPP_ARROWS = {
     "noise": {"rng"},
 }
 
-MAX_LINES = 400  # the aim is 300
+MAX_LINES = 500  # One concept a file is the rule; a length is a symptom.
 CODE_FOLDERS = ("cpp", "src", "python", "tests", "bench", "examples")
 FORBIDDEN_FOLDERS = {"utils", "util", "common", "impl", "helpers", "misc"}
 IS_ARM = platform.machine() in {"aarch64", "arm64"}

@@ -34,9 +34,68 @@ def test_the_suggested_clip_cuts_one_value_in_a_thousand():
     assert vs.measure_updates([np.zeros(4)]).suggested_clip == 0.0
 
 
+@pytest.mark.parametrize("size", [5e-324, 1e-310, 1e-200, 1.0, 1e200, 1e307])
+def test_norms_of_any_size_are_exact(size):
+    found = vs.measure_updates([[size] * 4, [-size] * 4, [0.0] * 4])
+    assert found.l1_norms == (0.0, 4 * size, 4 * size)
+    assert found.l2_norms == (0.0, 2 * size, 2 * size)
+    sizes = vs.measure_updates([[size] * 4, [1.0] * 4]).l2_norms
+    assert (sizes[0], sizes[2]) == (2 * min(size, 1.0), 2 * max(size, 1.0))
+
+
+def test_the_median_of_the_longest_norms_is_a_float():
+    assert vs.measure_updates([[1.7e308], [1.7e308]]).l2_norms == (1.7e308,) * 3
+
+
+@pytest.mark.parametrize("updates", [[[1e308] * 4], [[1.0, 1.0], [1.7e308, 1.7e308]]])
+def test_norms_beyond_every_float_are_refused(updates):
+    with pytest.raises(vs.InvalidArgumentError, match="beyond every float"):
+        vs.measure_updates(updates)
+
+
+@pytest.mark.parametrize(
+    ("magnitude", "clip"),
+    [
+        (3e-5, 3e-5),
+        (0.3, 0.3),
+        (0.1 + 0.2, 0.31),
+        (0.301, 0.31),
+        (9.91, 10.0),
+        (99.0, 99.0),
+        (1e-5, 1e-5),
+        (5e-324, 5e-324),
+        (2.3e-310, 2.3e-310),
+        (1.797e308, 1.797e308),
+        (1.0, 1.0),
+    ],
+)
+def test_the_suggested_clip_is_rounded_up_and_always_a_number(magnitude, clip):
+    assert vs.measure_updates([np.full(1000, magnitude)[:1]]).suggested_clip == clip
+
+
+def test_the_suggested_clip_is_never_below_what_it_is_for():
+    rng = np.random.default_rng(2)
+    for magnitude in (10 ** rng.uniform(-320, 308, 2000)).tolist():
+        found = vs.measure_updates([[magnitude]]).suggested_clip
+        assert magnitude <= found <= magnitude * 1.1 + 5e-324
+    float32 = np.full(1000, 3e-5, np.float32)
+    codec = vs.Codec(
+        1000, clip=vs.measure_updates([float32]).suggested_clip, value_bits=16, max_addends=2
+    )
+    assert codec.quantise(float32)[1].num_clipped == 0
+
+
 @pytest.mark.parametrize(
     "updates",
-    [[], [[]], [[1.0], [1.0, 2.0]], [[1.0, np.nan]], [[np.inf]]],
+    [
+        [[[[1, 2], [3]]]],
+        [[[1.0, [2.0]]]],
+        [],
+        [[]],
+        [[1.0], [1.0, 2.0]],
+        [[1.0, np.nan]],
+        [[np.inf]],
+    ],
 )
 def test_what_cannot_be_measured_is_refused(updates):
     with pytest.raises(vs.InvalidArgumentError):

@@ -41,7 +41,7 @@ def demo(*arguments):
 def test_the_demo_prints_a_table_and_writes_plots_and_json(images, tmp_path):
     arguments = ["--data-dir", images, "--rounds", 2, "--clients", 20, "--key-bits", 2048]
     where = ["--out", tmp_path / "plots", "--json", tmp_path / "all.json"]
-    result = demo(*arguments, *where, "--trust", "shared")
+    result = demo(*arguments, *where, "--trust", "contributors")
     assert result.returncode == 0, result.stderr
     for name in ("2NN mixed, encrypted", "softmax, encrypted, Gaussian", "even/odd, plain"):
         assert name in result.stdout
@@ -51,14 +51,14 @@ def test_the_demo_prints_a_table_and_writes_plots_and_json(images, tmp_path):
     results = {r["name"]: r for r in found["results"]}
     plain, encrypted = results["2NN mixed, plain"], results["2NN mixed, encrypted"]
     assert abs(plain["accuracy"] - encrypted["accuracy"]) < 0.1
-    assert encrypted["trust"] == "shared"
+    assert encrypted["trust"] == "contributors"
     assert encrypted["num_parameters"] == 64 * 200 + 200 + 200 * 200 + 200 + 200 * 10 + 10
     noisy = results["softmax, encrypted, Gaussian"]["history"][-1]
     assert 0 < noisy["epsilon_honest_server"] <= noisy["epsilon_colluding"] <= 4.0
     assert [t["points"][0][0] for t in found["trade_offs"]] == [0.5, 1.0, 1.0]
 
 
-def test_share_holders_open_unless_told_otherwise(images, tmp_path):
+def test_key_holders_open_unless_told_otherwise(images, tmp_path):
     arguments = ["--data-dir", images, "--rounds", 1, "--clients", 10, "--key-bits", 2048]
     result = demo(*arguments, "--only", "encrypted", "--out", tmp_path, "--json", "-")
     assert result.returncode == 0, result.stderr

@@ -257,7 +257,7 @@ def test_limits_out_of_range_are_refused_before_anybody_is_asked(options, error,
 # ---- before anybody trains ----
 
 
-TOO_MANY = {"threshold": ["holder-1", "holder-3"], "authority": HOLDERS[:1], "shared": NAMES}
+TOO_MANY = {"threshold": ["holder-1", "holder-3"], "authority": HOLDERS[:1], "contributors": NAMES}
 
 
 def await_holders(world, **options):

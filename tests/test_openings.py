@@ -49,10 +49,10 @@ def test_only_a_signed_answer_to_the_request_is_read(trust):
         (opening_by("holder-1", answer, body=b""), vs.MalformedDataError),
     ]
     if trust == "authority":
-        lanes = np.frombuffer(answer.body, "<i8")
+        slots = np.frombuffer(answer.body, "<i8")
         wrong.append(
             (
-                opening_by("holder-1", answer, body=(lanes + 2**45).tobytes()),
+                opening_by("holder-1", answer, body=(slots + 2**45).tobytes()),
                 vs.MalformedDataError,
             )
         )
@@ -94,7 +94,7 @@ def test_a_partial_decryption_is_of_one_whole_chunk_by_its_own_holder_once():
 
 
 def test_one_answer_opens_the_total_and_another_must_agree():
-    state = Round(parties.federation("shared"))
+    state = Round(parties.federation("contributors"))
     requests = state.requests()
     assert set(requests) == set(NAMES)
     opening = Opening.from_bytes(state.holder("ada").open(requests["ada"]))
@@ -103,10 +103,10 @@ def test_one_answer_opens_the_total_and_another_must_agree():
     with pytest.raises(vs.ProtocolError, match="already"):
         state.aggregator.receive_opening(opening.to_bytes())
     state.aggregator.receive_opening(state.holder("bob").open(requests["bob"]))
-    lanes = np.frombuffer(opening.body, "<i8") + 1
+    slots = np.frombuffer(opening.body, "<i8") + 1
     with pytest.raises(vs.ProtocolError, match="another sum"):
         state.aggregator.receive_opening(
-            opening_by("cyd", opening, body=lanes.tobytes()).to_bytes()
+            opening_by("cyd", opening, body=slots.tobytes()).to_bytes()
         )
     parties.assert_sums(state.aggregator.finish(), parties.quantised_sum(CODEC, [0.5] * 3))
 

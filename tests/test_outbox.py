@@ -111,10 +111,22 @@ def test_who_dies_before_it_is_kept_starts_again(disk, monkeypatch):
         with pytest.raises(DiedError):
             disk.contribute()
     assert disk.ledger.spent.num_contributions == 0
-    (disk.outbox / ".name.1.part").write_bytes(b"of a process that was killed")
+    (disk.outbox / f".{bytes(32).hex()}.veil.ab_12xyz.part").write_bytes(
+        b"of a process that was killed"
+    )
     (disk.outbox / f"{bytes(32).hex()}.veil").write_bytes(b"of a round that nobody recorded")
     assert disk.kept() != [disk.contribute()]
     assert sorted(path.suffix for path in disk.outbox.iterdir()) == ["", ".veil"]
+
+
+def test_files_of_others_stay_in_an_outbox(disk):
+    disk.outbox.mkdir()
+    others = ["movie.mkv.part", ".movie.mkv.part", "letter.veil", f"{'a' * 62}.veil", "ab.veil"]
+    for name in others:
+        (disk.outbox / name).touch()
+    disk.contribute()
+    assert len(disk.kept()) == 1 + sum(name.endswith(".veil") for name in others)
+    assert {path.name for path in disk.outbox.iterdir()} > set(others)
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "flipped", "longer", "others"])

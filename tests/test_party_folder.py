@@ -44,7 +44,7 @@ def agree(people, trust="threshold", noise=None):
         key=shared_key().key if trust == "threshold" else shared_key().public,
         codec=noise.fit(codec) if noise else codec,
         contributors=contributors,
-        holders={"threshold": holders, "authority": holders[:1], "shared": ()}[trust],
+        holders={"threshold": holders, "authority": holders[:1], "contributors": ()}[trust],
         noise=noise,
     )
 
@@ -69,14 +69,14 @@ def announce(federation, number=1):
     )
 
 
-@pytest.mark.parametrize("trust", ["threshold", "authority", "shared"])
+@pytest.mark.parametrize("trust", ["threshold", "authority", "contributors"])
 def test_a_round_of_parties_opened_anew_for_each_message(tmp_path, people, trust):
     federation = agree(people, trust, NOISE)
-    secret = {"threshold": None, "authority": None, "shared": shared_key().secret}[trust]
+    secret = {"threshold": None, "authority": None, "contributors": shared_key().secret}[trust]
     for name in ("ann", "bob", "cyd"):
         join(tmp_path / name, federation, people[name], key=secret)
     shares = {f"holder-{share.holder}": share for share in shared_key().shares}
-    keys = {"threshold": shares, "authority": {"holder-1": shared_key().secret}, "shared": {}}
+    keys = {"threshold": shares, "authority": {"holder-1": shared_key().secret}, "contributors": {}}
     for name, key in keys[trust].items():
         join(tmp_path / name, federation, people[name], key=key)
 
@@ -97,7 +97,7 @@ def test_a_round_of_parties_opened_anew_for_each_message(tmp_path, people, trust
                 model_hash=MODEL_HASH,
             )
     for name, request in aggregator.open_requests().items():
-        holder = PartyFolder(tmp_path / name).share_holder(passphrase=PASSPHRASE)
+        holder = PartyFolder(tmp_path / name).key_holder(passphrase=PASSPHRASE)
         aggregator.receive_opening(holder.open(b"".join(request)))
         assert PartyFolder(tmp_path / name).rounds(Role.HOLDER).federations() == {
             federation.hash: 1

@@ -67,12 +67,12 @@ def test_proofs_of_the_reference_hold_here(public, form, rng):
     n, is_djn = public.n, form == "djn"
     messages = [5, -6, 7]
     bits = 1024 if is_djn else 2047
-    secrets = [rng.getrandbits(bits) for _ in messages]
+    witnesses = [rng.getrandbits(bits) for _ in messages]
     whole = proving.Statement(n, is_djn, CONTEXT, 0, [])
-    ints = [whole.ciphertext(m, a) for m, a in zip(messages, secrets, strict=True)]
+    ints = [whole.ciphertext(m, a) for m, a in zip(messages, witnesses, strict=True)]
     statement = proving.Statement(n, is_djn, CONTEXT, 4, ints)
     nonce = rng.getrandbits(proving.nonce_bits(n, 512) if is_djn else 2047)
-    answer = proving.prove(statement, secrets, nonce)
+    answer = proving.prove(statement, witnesses, nonce)
     wire = proving.wire(n, is_djn, 4, 3, 512, [answer])
     proof = vs.PlaintextProof.from_bytes(wire, public)
     proof.verify(vs.Ciphertexts.from_ints(ints, public), context=CONTEXT)

@@ -45,7 +45,7 @@ def codec(dim=DIM, **changes):
 
 def farthest(noise, fitted):
     """The largest change of (values, weight) over all weights and over opposite directions."""
-    bound, scale = fitted.lattice_norm_bound, fitted.weight_scale
+    bound, scale = fitted.grid_norm_bound, fitted.weight_scale
     power = 2 if noise.norm == "l2" else 1
     weights = [scale] if not noise.weighted else range(scale + 1)
 
@@ -78,8 +78,8 @@ def test_no_vector_is_farther_from_zero_than_the_sensitivity(kind, weight):
     fitted = noise.fit(codec(weight_bits=2))
     for seed, size in itertools.product(range(5), [1e-3, 1.0, 1e6]):
         delta = np.random.default_rng(seed).standard_normal(DIM) * size
-        lanes, _ = fitted.quantise(delta, weight=weight)
-        exact = sum(int(q) ** 2 for q in lanes) if kind == "gaussian" else np.abs(lanes).sum()
+        slots, _ = fitted.quantise(delta, weight=weight)
+        exact = sum(int(q) ** 2 for q in slots) if kind == "gaussian" else np.abs(slots).sum()
         limit = noise.sensitivity(fitted) ** (2 if kind == "gaussian" else 1)
         assert exact <= limit * (1 + 1e-12)
 
@@ -138,12 +138,12 @@ def test_the_decrypted_sum_has_the_variance_that_the_accountant_reckons_with(kin
     zeros = np.zeros(dim, np.float32)
     total = sum(fitted.encrypt(zeros, key=key.secret, noise=noise) for _ in range(num_contributors))
     opened = fitted.decrypt(total, key.secret)
-    lanes = opened.values * fitted.scale
+    slots = opened.values * fitted.scale
     expected = num_contributors * noise.standard_deviation(fitted) ** 2
     kurtosis = 3 if kind == "gaussian" else 3 + 3 / num_contributors
     low, high = variance_interval(expected, dim, kurtosis)
-    assert low < np.mean(lanes**2) < high
-    assert abs(np.mean(lanes)) < 6.2 * math.sqrt(expected / dim)
+    assert low < np.mean(slots**2) < high
+    assert abs(np.mean(slots)) < 6.2 * math.sqrt(expected / dim)
     weight = opened.weight * fitted.weight_scale
     if weighted:
         assert weight != num_contributors * fitted.weight_scale
@@ -167,7 +167,7 @@ def test_unweighted_noise_refuses_a_weight_that_it_would_not_hide():
 def test_noise_refuses_a_codec_that_does_not_fit():
     noise = gaussian()
     fitted = noise.fit(codec())
-    lanes = np.zeros(DIM + 1, np.int64)
+    slots = np.zeros(DIM + 1, np.int64)
     misfits = [
         codec(),
         laplace().fit(codec()),
@@ -177,12 +177,12 @@ def test_noise_refuses_a_codec_that_does_not_fit():
     ]
     for misfit in misfits:
         with pytest.raises(vs.InvalidArgumentError, match=r"noise\.fit"):
-            noise.add_to(lanes, misfit)
-    with pytest.raises(vs.InvalidArgumentError, match="lanes"):
-        noise.add_to(lanes[:-1], fitted)
-    assert not lanes.any()
-    noise.add_to(lanes, fitted)
-    assert lanes.any()
+            noise.add_to(slots, misfit)
+    with pytest.raises(vs.InvalidArgumentError, match="slots"):
+        noise.add_to(slots[:-1], fitted)
+    assert not slots.any()
+    noise.add_to(slots, fitted)
+    assert slots.any()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -203,7 +203,7 @@ def test_head_room_is_a_chernoff_bound():
     z = np.arange(-half, half + 1)
     one = (1 - q) / (1 + q) * q ** np.abs(z)
     three = np.convolve(np.convolve(one, one), one)
-    room = laplace_head_room(scale, num_addends=3, num_lanes=10)
+    room = laplace_head_room(scale, num_addends=3, num_slots=10)
     middle = len(three) // 2
     # Above 2**-64 convolution in floats is exact enough; the bound is not wasteful either.
     assert 20 * three[middle + room :].sum() < OVERFLOW_PROBABILITY

@@ -29,12 +29,12 @@ FORMULAS = [
     (privacy.gaussian_epsilon, {"mu": 1.0, "delta": 0.1}),
     (privacy.gaussian_mu, {"epsilon": 1.0, "delta": 0.1}),
     (privacy.zcdp_epsilon, {"rho": 1.0, "delta": 0.1}),
-    (privacy.zcdp_of_sum, {"sigma": 4.0, "num_terms": 2, "sensitivity": 1.0, "num_lanes": 3}),
+    (privacy.zcdp_of_sum, {"sigma": 4.0, "num_terms": 2, "sensitivity": 1.0, "num_slots": 3}),
     (sum_distance, {"sigma": 4.0, "num_terms": 2}),
     (GaussianNoise(**GAUSSIAN).epsilon_of, {"cost": 1.0}),
     (LaplaceNoise(**LAPLACE).epsilon_of, {"cost": 1.0}),
 ]
-COUNTS = ("num_terms", "num_lanes")
+COUNTS = ("num_terms", "num_slots")
 
 
 @rule("NS4")
@@ -57,7 +57,7 @@ def test_no_formula_takes_what_is_no_number_in_its_range(formula, good):
 def test_noise_below_half_a_step_has_no_distance():
     for call in (
         lambda: sum_distance(0.49, 2),
-        lambda: privacy.zcdp_of_sum(0.0, 1, sensitivity=1.0, num_lanes=1),
+        lambda: privacy.zcdp_of_sum(0.0, 1, sensitivity=1.0, num_slots=1),
     ):
         with pytest.raises(vs.InvalidArgumentError, match=r"sigma is .* at least 0\.5"):
             call()
@@ -78,7 +78,7 @@ def test_no_privacy_is_perfect_and_nothing_is_left_at_the_ends_of_floats():
     assert privacy.zcdp_epsilon(0, 0.5) == 0.0
     assert privacy.gaussian_epsilon(1e300, 0.5) == math.inf
     assert privacy.zcdp_epsilon(1e308, 1e-5) > 1e308
-    assert privacy.zcdp_of_sum(1.0, 1, sensitivity=1e300, num_lanes=1) == math.inf
+    assert privacy.zcdp_of_sum(1.0, 1, sensitivity=1e300, num_slots=1) == math.inf
     assert privacy.gaussian_delta(1e-300, 1.0) == 0.0
     assert privacy.gaussian_delta(1e300, 1.0) == 1.0
     least = 5e-324
@@ -133,17 +133,17 @@ def test_goals_that_no_noise_is_wide_enough_for_say_so(epsilon):
             noise.fit(CODEC)
 
 
-def test_noise_is_added_to_lanes_and_to_nothing_else():
+def test_noise_is_added_to_slots_and_to_nothing_else():
     noise = GaussianNoise(**GAUSSIAN)
     codec = noise.fit(CODEC)
-    for lanes in (None, [0] * 4, np.zeros(4), np.zeros(4, np.int32), np.ma.zeros(4, np.int64)):
-        with pytest.raises(TypeError, match="lanes"):
-            noise.add_to(lanes, codec)
+    for slots in (None, [0] * 4, np.zeros(4), np.zeros(4, np.int32), np.ma.zeros(4, np.int64)):
+        with pytest.raises(TypeError, match="slots"):
+            noise.add_to(slots, codec)
     frozen = np.zeros(4, np.int64)
     frozen.flags.writeable = False
-    for lanes in (frozen, np.zeros(8, np.int64)[::2]):
-        with pytest.raises(vs.InvalidArgumentError, match="lanes is"):
-            noise.add_to(lanes, codec)
+    for slots in (frozen, np.zeros(8, np.int64)[::2]):
+        with pytest.raises(vs.InvalidArgumentError, match="slots is"):
+            noise.add_to(slots, codec)
 
 
 @pytest.mark.parametrize("wrong", [None, 3, "gaussian", GaussianNoise, CODEC])

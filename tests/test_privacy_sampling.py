@@ -100,7 +100,7 @@ def test_a_round_has_no_more_epsilon_than_we_say(adjacency, population, sample_s
     sets = all_sets(population, sample_size)
     ours = pld_epsilon(noise, codec, sampling=fixed(population, sample_size))
     worst = 0.0
-    for data, changed in worlds(adjacency, codec.lattice_norm_bound, population):
+    for data, changed in worlds(adjacency, codec.grid_norm_bound, population):
         p, q = (sampled_law(d, sets, law_of) for d in (data, changed))
         worst = max(worst, exact.epsilon(p, q, DELTA), exact.epsilon(q, p, DELTA))
     assert worst <= ours <= epsilon * (1 + 1e-6)
@@ -121,7 +121,7 @@ def test_the_sensitivity_of_zero_out_alone_would_be_too_little():
         known = math.log1p(math.expm1(middle) / q)
         too_much = q * vs.privacy.gaussian_delta(near, known) > DELTA
         low, high = (middle, high) if too_much else (low, middle)
-    bound = codec.lattice_norm_bound
+    bound = codec.grid_norm_bound
     sets = all_sets(4, 1)
     p, other = (sampled_law([x, -bound, -bound, -bound], sets, law_of) for x in (bound, 0))
     assert exact.epsilon(p, other, DELTA) > high
@@ -140,7 +140,7 @@ def test_poisson_sampling_with_its_own_noise_has_no_more_epsilon_than_we_say(adj
         sampling=PoissonSampling(population=4, probability=probability, min_contributors=fewest),
     )
     worst = 0.0
-    for data, changed in worlds(adjacency, codec.lattice_norm_bound, 4):
+    for data, changed in worlds(adjacency, codec.grid_norm_bound, 4):
         laws = []
         for d in (data, changed):
             # Everything an observer could see: how many took part, and the sum if it was opened.
@@ -167,7 +167,7 @@ def test_rounds_have_no_more_epsilon_than_we_say(adjacency, rounds):
     law_of = gaussian_law(noise, codec)
     sets = all_sets(4, 1)
     ours = pld_epsilon(noise, codec, sampling=fixed(4, 1))
-    bound = codec.lattice_norm_bound
+    bound = codec.grid_norm_bound
     worst = 0.0
     for data, changed in [
         (
@@ -254,7 +254,7 @@ def test_laplace_rounds_have_no_more_epsilon_than_we_say(adjacency):
     for sample_size in (1, 2):
         ours = pld_epsilon(noise, codec, sampling=fixed(4, sample_size))
         worst = 0.0
-        for data, changed in worlds(adjacency, codec.lattice_norm_bound, 4):
+        for data, changed in worlds(adjacency, codec.grid_norm_bound, 4):
             sets = all_sets(4, sample_size)
             p, q = (sampled_law(d, sets, laws.__getitem__) for d in (data, changed))
             # Where the cut of the tails does not show.

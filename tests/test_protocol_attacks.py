@@ -38,14 +38,14 @@ def agreed():
 
 
 def gullible_open(agreed, total):
-    """Four holders who decrypt what they are given: the lanes of it."""
+    """Four holders who decrypt what they are given: the slots of it."""
     combination = vs.threshold.Combination(agreed.key, total, context=b"")
     for share in shared_key().shares[:4]:
         combination.add(share.decrypt(total, context=b""))
-    return CODEC.unpack_lanes(combination.open_plaintexts(), modulus=agreed.public_key.n)
+    return CODEC.unpack_slots(combination.open_plaintexts(), modulus=agreed.public_key.n)
 
 
-def lanes_of(name):
+def slots_of(name):
     """What only this contributor may know."""
     return CODEC.quantise(DELTAS[name])[0]
 
@@ -56,7 +56,7 @@ def lanes_of(name):
 def test_a_lone_ciphertext_is_not_opened_as_a_sum(agreed):
     state = attacked_round(agreed)
     stolen = ciphertexts_of(agreed, state.messages[VICTIM])
-    assert np.array_equal(gullible_open(agreed, stolen), lanes_of(VICTIM))
+    assert np.array_equal(gullible_open(agreed, stolen), slots_of(VICTIM))
     chunks = tuple(range(agreed.num_chunks))
     lone = forged_request(state.descriptor, [state.messages[VICTIM]], chunks)
     with pytest.raises(vs.PolicyRefusedError, match="fewer than 3"):
@@ -75,25 +75,25 @@ def test_a_cancelling_contribution_needs_a_proof_it_cannot_have(agreed):
     state = attacked_round(agreed, NAMES[:3])
     victim, bob, cyd = (ciphertexts_of(agreed, state.messages[name]) for name in NAMES[:3])
     cancelling = -(bob + cyd)
-    assert np.array_equal(gullible_open(agreed, victim + bob + cyd + cancelling), lanes_of(VICTIM))
+    assert np.array_equal(gullible_open(agreed, victim + bob + cyd + cancelling), slots_of(VICTIM))
     for name in ("bob", VICTIM):
         proofs = proofs_of(state.messages[name])
         forged = forged_contribution(agreed, state.descriptor, EVIL, cancelling, proofs)
         refused_everywhere(agreed, state.descriptor, forged, vs.ProofError, "dan did not prove")
 
 
-@pytest.mark.parametrize("change", ["copy", "double", "shifted lanes", "rerandomised"])
+@pytest.mark.parametrize("change", ["copy", "double", "shifted slots", "rerandomised"])
 def test_a_contribution_cannot_be_made_of_another(agreed, change):
-    """A multiple of the victim's update, in lanes where nothing else is, would tell it."""
+    """A multiple of the victim's update, in slots where nothing else is, would tell it."""
     descriptor = parties.descriptor(agreed)
     message = contribution(agreed, descriptor, VICTIM)
     stolen = ciphertexts_of(agreed, message)
-    scalar = {"double": 2, "shifted lanes": 1 << CODEC.lane_bits}.get(change)
+    scalar = {"double": 2, "shifted slots": 1 << CODEC.slot_bits}.get(change)
     made = stolen.rerandomise() if scalar is None else stolen.multiply_vartime([scalar])
     if change == "copy":
         made = stolen
     elif change == "double":
-        assert np.array_equal(gullible_open(agreed, made), 2 * lanes_of(VICTIM))
+        assert np.array_equal(gullible_open(agreed, made), 2 * slots_of(VICTIM))
     forged = forged_contribution(agreed, descriptor, EVIL, made, proofs_of(message))
     refused_everywhere(agreed, descriptor, forged, vs.ProofError, "dan did not prove")
 

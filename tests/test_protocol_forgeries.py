@@ -195,7 +195,7 @@ def test_a_contribution_with_another_codec_is_refused(agreed):
     refused_everywhere(agreed, descriptor, forged, vs.ProtocolError, "another codec")
 
 
-def test_lanes_that_overflow_spoil_a_sum_and_tell_nothing(agreed):
+def test_slots_that_overflow_spoil_a_sum_and_tell_nothing(agreed):
     """Nothing proves a value's range: whoever contributes can spoil a round, and no more."""
     state = attacked_round(agreed, NAMES[:3])
     key = agreed.public_key

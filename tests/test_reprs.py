@@ -29,10 +29,11 @@ def shown(thing):
 def test_a_federation_tells_its_sizes(agreed):
     name = agreed.hash[:8].hex()
     assert shown(agreed) == (
-        f"<Federation {name}: threshold, 4 contributors, 5 holders, 200 values, GaussianNoise>"
+        f"<Federation {name}: trust threshold, 4 contributors, 5 holders, "
+        "200 values, GaussianNoise>"
     )
-    assert shown(parties.federation("shared")).endswith(
-        "shared, 4 contributors, 0 holders, 200 values, no noise>"
+    assert shown(parties.federation("contributors")).endswith(
+        "trust contributors, 4 contributors, 0 holders, 200 values, no noise>"
     )
 
 
@@ -42,7 +43,7 @@ def test_parties_tell_their_name_and_federation(agreed):
     contributor = parties.contributor(agreed, "ada", ledger=ledger)
     assert shown(contributor) == f"<Contributor: ada, federation {name}>"
     assert shown(parties.holder(agreed, "holder-2")) == (
-        f"<ShareHolder: holder-2, federation {name}>"
+        f"<KeyHolder: holder-2, federation {name}>"
     )
 
 
@@ -62,7 +63,7 @@ def test_an_aggregator_tells_how_far_it_is():
 def test_records_tell_where_they_are(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert repr(RoundLedger.create("holder", role=Role.HOLDER)) == (
-        f"<RoundLedger: {tmp_path / 'holder'}, of a share holder>"
+        f"<RoundLedger: {tmp_path / 'holder'}, of a key holder>"
     )
     assert shown(RoundLedger.in_memory()) == "<RoundLedger: in memory, of either role>"
     assert shown(vs.privacy.Ledger.in_memory(epsilon=1)) == "<Ledger: in memory>"
@@ -83,7 +84,7 @@ def test_no_repr_of_a_party_shows_its_secrets(agreed, tmp_path, cheap_key_files,
         key=share,
     )
     party = PartyFolder("party")
-    holder = party.share_holder(passphrase="a passphrase of the tests")
+    holder = party.key_holder(passphrase="a passphrase of the tests")
     secrets = (identity._key.private_bytes_raw(), share._native.to_secret_bytes())
     for thing in (party, holder, identity, share, agreed):
         for secret in secrets:

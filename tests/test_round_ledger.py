@@ -70,7 +70,7 @@ def test_a_ledger_is_of_one_role(tmp_path):
     agreed = parties.federation()
     with pytest.raises(vs.LedgerError, match="of a contributor"):
         parties.holder(agreed, "holder-1", RoundLedger.open(tmp_path / "CONTRIBUTOR"))
-    with pytest.raises(vs.LedgerError, match="of a share holder"):
+    with pytest.raises(vs.LedgerError, match="of a key holder"):
         parties.contributor(agreed, "ada", rounds=RoundLedger.open(tmp_path / "HOLDER"))
 
 

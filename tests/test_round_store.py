@@ -88,10 +88,46 @@ def test_what_a_dying_process_left_is_removed(tmp_path):
     store = FolderStore(tmp_path / "round")
     store.put("contribution", "ada", FRAMES)
     store.close()
-    (tmp_path / "round" / "tmp1234.part").write_bytes(FRAMES[0])
+    for name in ("ada", "x" * 50, "x" * 100):
+        start = f"contribution-{name.encode().hex()}.veil"[:100]
+        (tmp_path / "round" / f".{start}.ab_12xyz.part").write_bytes(FRAMES[0])
     again = FolderStore(tmp_path / "round")
     assert again.names("contribution") == ["ada"]
     assert not list((tmp_path / "round").glob("*.part"))
+
+
+def test_files_of_others_stay_in_a_folder(tmp_path):
+    others = {
+        "thesis.txt",
+        "movie.mkv.part",
+        ".movie.mkv.part",
+        ".thesis.ab_12xyz.part",
+        ".contribution-ab.veil.part",
+        "contribution-xyz.veil",
+        "contribution-ab.veil.bak",
+        "notes/thesis.txt",
+        "closed-ab.veil/thesis.txt",
+    }
+    (tmp_path / "round" / "notes").mkdir(parents=True)
+    (tmp_path / "round" / "closed-ab.veil").mkdir()
+    for name in others:
+        (tmp_path / "round" / name).write_text("not of a store")
+    store = FolderStore(tmp_path / "round")
+    store.put("contribution", "ada", FRAMES)
+    store.clear()
+    found = {
+        path.relative_to(tmp_path / "round").as_posix()
+        for path in tmp_path.rglob("*")
+        if path.is_file()
+    }
+    assert found == others
+
+
+def test_a_lock_that_holds_something_is_of_others(tmp_path):
+    (tmp_path / "round").mkdir()
+    (tmp_path / "round" / "lock").write_text("the number of my bicycle lock")
+    FolderStore(tmp_path / "round").clear()
+    assert (tmp_path / "round" / "lock").read_text()
 
 
 @rule("RS3")

@@ -50,7 +50,7 @@ def test_the_size_of_chunks_changes_no_sum(trust):
 
 
 def test_contributors_with_the_key_encrypt_faster_and_give_the_same_sum():
-    agreed = parties.federation("shared")
+    agreed = parties.federation("contributors")
     state = Round(agreed, names=())
     for name in NAMES:
         state.aggregator.receive(state.contribution(name, secret_key=known_key(2048).secret))
@@ -72,7 +72,7 @@ def test_the_key_of_threshold_holders_is_the_one_that_was_shared():
 
 @pytest.mark.parametrize("trust", TRUSTS)
 def test_noise_is_in_the_sum(trust):
-    noise = dataclasses.replace(NOISE, honest_contributors=1 if trust == "shared" else 2)
+    noise = dataclasses.replace(NOISE, honest_contributors=1 if trust == "contributors" else 2)
     agreed = parties.federation(trust, noise=noise, codec=noise.fit(NOISY_CODEC))
     state = Round(agreed, names=())
     for name in NAMES[:2]:

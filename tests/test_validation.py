@@ -29,7 +29,7 @@ OTHER_MODULES = (
     "test_secure_sum",
     "test_one_at_a_time",
     "test_openings",
-    "test_share_holder",
+    "test_key_holder",
     "test_merkle",
     "test_frames",
     "test_round_ledger",

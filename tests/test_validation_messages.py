@@ -241,11 +241,11 @@ def test_a_weight_keeps_the_precision_of_values(key, weight_bits):
 
 @rule("VE13")
 def test_a_mean_lies_within_the_clips():
-    lanes = np.array([127, -127, 0, 0, 127])
-    assert CODEC.dequantise(lanes, num_addends=1).mean().tolist() == [1, -1, 0, 0]
-    lanes[2] = 129
+    slots = np.array([127, -127, 0, 0, 127])
+    assert CODEC.dequantise(slots, num_addends=1).mean().tolist() == [1, -1, 0, 0]
+    slots[2] = 129
     with pytest.raises(vs.NoMeanError, match="1 of 4 values"):
-        CODEC.dequantise(lanes, num_addends=1).mean()
+        CODEC.dequantise(slots, num_addends=1).mean()
 
 
 @rule("VE5")
@@ -293,6 +293,14 @@ def test_operands_share_a_codec(key, accumulator):
     ):
         with pytest.raises(vs.InvalidArgumentError, match="different codecs"):
             wrong()
+    clips = np.linspace(1.0, 2.0, 20_000)
+    many, others = (
+        vs.Codec(20_000, clip=found, value_bits=8, max_addends=2) for found in (clips, clips[::-1])
+    )
+    with pytest.raises(vs.InvalidArgumentError, match=r"clip is .* and ") as failed:
+        vs.Accumulator(others, key=key.public).add(many.encrypt(clips, key=key.public))
+    assert len(str(failed.value)) < 200
+    assert "dim is" not in str(failed.value)
     assert accumulator.total is total
     empty = vs.Accumulator(CODEC, key=key.public)
     with pytest.raises(vs.InvalidArgumentError, match="different codecs"):
@@ -350,10 +358,10 @@ def test_sum_has_at_least_one_addend(key):
 
 
 @rule("VE10")
-def test_opened_sum_fits_its_lanes(key):
+def test_opened_sum_fits_its_slots(key):
     one = CODEC.encrypt(np.ones(4), key=key.public)
     swollen = vs.EncryptedVector(one.ciphertexts * 1000, CODEC)
-    with pytest.raises(vs.CapacityError, match="lanes"):
+    with pytest.raises(vs.CapacityError, match="slots"):
         CODEC.decrypt(swollen, key.secret)
 
 

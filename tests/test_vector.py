@@ -53,13 +53,13 @@ def vector(codec, pk, deltas):
 class AddConstant:
     def __init__(self, value):
         self.value = value
-        self.lanes = None
+        self.slots = None
 
-    def add_to(self, lanes, codec):
-        assert lanes.dtype == np.int64
-        assert lanes.shape == (codec.dim + 1,)
-        self.lanes = lanes
-        lanes += self.value
+    def add_to(self, slots, codec):
+        assert slots.dtype == np.int64
+        assert slots.shape == (codec.dim + 1,)
+        self.slots = slots
+        slots += self.value
 
 
 # ---- the sum ----
@@ -72,18 +72,18 @@ def test_a_weighted_sum_decrypts_to_the_sum_of_the_integers(codec, sk, pk, delta
         for delta, weight, key in zip(deltas, weights, [pk, sk, pk], strict=True)
     ]
     opened = codec.decrypt(sum(vectors), sk)
-    lanes = sum(
+    slots = sum(
         np.array(reference.quantise(delta, 1.0, 16, weight, weight_bits=3)[0])
         for delta, weight in zip(deltas, weights, strict=True)
     )
-    assert np.array_equal(opened.values, lanes[:-1] / codec.scale)
-    assert opened.weight == lanes[-1] / codec.weight_scale
+    assert np.array_equal(opened.values, slots[:-1] / codec.scale)
+    assert opened.weight == slots[-1] / codec.weight_scale
     assert opened.num_addends == 3
     expected = weights @ np.clip(deltas, -1, 1) / sum(weights)
     assert np.abs(opened.mean() - expected).max() < 3 / codec.scale
 
 
-def test_all_lanes_at_their_extremes_sum_exactly(sk, pk):
+def test_all_slots_at_their_extremes_sum_exactly(sk, pk):
     for dim in (1, 88, 89, 300):
         codec = Codec(dim, clip=0.5, value_bits=16, max_addends=100)
         for sign in (1, -1):
@@ -101,7 +101,7 @@ def test_float_types_strides_and_threads_give_the_same_sum(codec, sk, pk, dtype)
     before = delta.copy()
     opened = codec.decrypt(codec.encrypt(delta, key=pk, num_threads=2), sk, num_threads=2)
     assert opened.values.tolist() == [
-        lane / codec.scale for lane in reference.quantise(delta, 1.0, 16, weight_bits=3)[0][:-1]
+        slot / codec.scale for slot in reference.quantise(delta, 1.0, 16, weight_bits=3)[0][:-1]
     ]
     assert np.array_equal(delta, before)
 
@@ -118,10 +118,10 @@ def test_decode_takes_plaintexts_from_elsewhere(codec, sk, pk, vector):
         dataclasses.replace(codec, dim=10 * DIM).decode(plaintexts, key=pk, num_addends=1)
 
 
-def test_a_sum_beyond_its_lanes_is_refused_when_opened(sk, pk):
+def test_a_sum_beyond_its_slots_is_refused_when_opened(sk, pk):
     codec = Codec(DIM, clip=1.0, value_bits=8, max_addends=1)
     vector = codec.encrypt(np.ones(DIM), key=pk, noise=AddConstant(200))
-    with pytest.raises(CapacityError, match="does not fit its lanes"):
+    with pytest.raises(CapacityError, match="does not fit its slots"):
         codec.decrypt(vector, sk)
 
 
@@ -137,26 +137,26 @@ def test_mean_needs_a_positive_weight(codec, sk, pk, deltas):
 # ---- noise ----
 
 
-def test_noise_reaches_all_lanes_unclamped_and_the_integers_are_wiped(sk, pk):
+def test_noise_reaches_all_slots_unclamped_and_the_integers_are_wiped(sk, pk):
     codec = Codec(DIM, clip=1.0, value_bits=16, max_addends=1, noise_bound=2**20)
     noise = AddConstant(-(2**20))
     opened = codec.decrypt(codec.encrypt(np.zeros(DIM), key=pk, noise=noise), sk)
     assert np.array_equal(opened.values, np.full(DIM, -(2**20)) / codec.scale)
     assert opened.weight == (codec.weight_scale - 2**20) / codec.weight_scale
-    assert noise.lanes.shape == (DIM + 1,)
-    assert not noise.lanes.any()
+    assert noise.slots.shape == (DIM + 1,)
+    assert not noise.slots.any()
 
 
 def test_the_integers_are_wiped_when_noise_fails(codec, pk):
     class Failing(AddConstant):
-        def add_to(self, lanes, codec):
-            super().add_to(lanes, codec)
+        def add_to(self, slots, codec):
+            super().add_to(slots, codec)
             raise RuntimeError("no entropy")
 
     noise = Failing(1)
     with pytest.raises(RuntimeError, match="no entropy"):
         codec.encrypt(np.ones(DIM), key=pk, noise=noise)
-    assert not noise.lanes.any()
+    assert not noise.slots.any()
 
 
 # ---- what encrypt refuses, and reports ----
@@ -181,7 +181,7 @@ def test_encrypt_refuses_bad_vectors(codec, pk):
 
 def test_the_report_tells_what_was_clipped_and_stays_here(pk, codec, deltas, vector):
     assert vector.report.num_clipped == int((np.abs(deltas[0]) > 1).sum()) > 0
-    assert (vector.report.norm, vector.report.lattice_norm) == (None, None)
+    assert (vector.report.norm, vector.report.grid_norm) == (None, None)
     assert not vector.report.norm_scaled
     assert (vector + vector).report is None
     assert EncryptedVector.from_bytes(vector.to_bytes(), pk).report is None
@@ -190,7 +190,7 @@ def test_the_report_tells_what_was_clipped_and_stays_here(pk, codec, deltas, vec
     report = bounded.encrypt(deltas[0], key=pk).report
     assert report.norm_scaled
     assert math.isclose(report.norm, np.linalg.norm(deltas[0]))
-    assert 0 < report.lattice_norm <= bounded.lattice_norm_bound == 32767 * 8 // 2
+    assert 0 < report.grid_norm <= bounded.grid_norm_bound == 32767 * 8 // 2
 
 
 # ---- codec as a value ----
@@ -207,14 +207,14 @@ def test_codecs_are_values(codec):
     assert codec != dataclasses.replace(codec, clip=2.0)
     with pytest.raises(dataclasses.FrozenInstanceError):
         codec.clip = 2.0
-    assert (codec.scale, codec.weight_scale, codec.lane_bits) == (262136.0, 262136, 21)
+    assert (codec.scale, codec.weight_scale, codec.slot_bits) == (262136.0, 262136, 21)
 
 
 def test_codec_counts_ciphertexts(sk, pk, other_sk):
     codec = Codec(1_000_000, clip=1.0, value_bits=16, max_addends=100)
     for key in (sk, pk, other_sk):
-        assert codec.lane_bits == 23
-        assert codec.lanes_per_ciphertext(key) == 89
+        assert codec.slot_bits == 23
+        assert codec.slots_per_ciphertext(key) == 89
         assert codec.num_ciphertexts(key) == math.ceil(1_000_001 / 89)
 
 
@@ -340,10 +340,10 @@ def test_an_encrypted_vector_has_as_many_ciphertexts_as_its_codec_needs(codec, v
         EncryptedVector(vector.ciphertexts, dataclasses.replace(codec, dim=10 * DIM))
 
 
-# ---- lanes without encryption ----
+# ---- slots without encryption ----
 
 
-def test_added_lanes_are_what_decryption_finds(codec, sk, pk, deltas):
+def test_added_slots_are_what_decryption_finds(codec, sk, pk, deltas):
     total = sum(codec.quantise(delta, weight=0.5)[0] for delta in deltas)
     clear = codec.dequantise(total, num_addends=len(deltas))
     opened = codec.decrypt(sum(codec.encrypt(d, key=pk, weight=0.5) for d in deltas), sk)

@@ -129,7 +129,7 @@ CASES = [(name, parameter) for name, (_, right) in SUBJECTS.items() for paramete
 
 # What is no argument of a user: codecs have tests of their own, readers are called with names.
 ELSEWHERE = {
-    *("Codec", "ClipReport", "LatticeNoise", "Sum", "Reader", "Writer", "WireKind", "Cpu"),
+    *("Codec", "ClipReport", "GridNoise", "Sum", "Reader", "Writer", "WireKind", "Cpu"),
     *(
         "split_frames",
         "wire_kind",

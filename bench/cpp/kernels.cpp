@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "keystreams.hpp"
-#include "madd52.hpp"
+#include "peaks.hpp"
 #include "timing.hpp"
 #include "veilsum/bigint/kernel.hpp"
 #include "veilsum/rng/uniform.hpp"

@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <cstring>
 
-#include "aes_rounds.hpp"
+#include "peaks.hpp"
 #include "timing.hpp"
 #include "veilsum/rng/csprng.hpp"
 

@@ -5,8 +5,8 @@
 #include <cstdio>
 #include <vector>
 
-#include "veilsum/codec/lanes.hpp"
 #include "veilsum/codec/quantise.hpp"
+#include "veilsum/codec/slots.hpp"
 #include "veilsum/paillier/encrypt.hpp"
 #include "veilsum/paillier/secret_key.hpp"
 
@@ -24,16 +24,16 @@ int main() {
     // Everybody uses the same codec: 16-bit values in [-1, 1], room for 100 addends.
     const Quantiser quantiser({{kDim, 1.0}}, {kValueBits});
     const Modulus& n = public_key.modulus();
-    const LaneLayout layout(quantiser.num_lanes(), max_lane_of({kValueBits}, 100, 0),
+    const SlotLayout layout(quantiser.num_slots(), max_slot_of({kValueBits}, 100, 0),
                             {n.n(), n.num_limbs()});
 
     // A contributor: clip, quantise, pack, encrypt. The aggregator: add.
     std::vector<Ciphertexts> received;
     for (std::size_t contributor = 1; contributor <= kContributors; ++contributor) {
         const std::vector<float> delta(kDim, 0.125f * static_cast<float>(contributor));
-        Secret<std::int64_t> lanes(quantiser.num_lanes());
-        quantiser.quantise(lanes, delta, 1.0, execution);
-        const Plaintexts plaintexts = pack(lanes, layout, execution);
+        Secret<std::int64_t> slots(quantiser.num_slots());
+        quantiser.quantise(slots, delta, 1.0, execution);
+        const Plaintexts plaintexts = pack(slots, layout, execution);
         received.push_back(
             encrypt(plaintexts, {plaintexts.size()}, public_key, nullptr, execution));
     }
@@ -41,9 +41,9 @@ int main() {
     for (std::size_t i = 1; i < received.size(); ++i) sum = sum.add(received[i], execution);
 
     // The key's owner opens the sum, and only the sum.
-    Secret<std::int64_t> lanes(quantiser.num_lanes());
-    unpack(lanes, secret_key.decrypt(sum, execution), layout, execution);
+    Secret<std::int64_t> slots(quantiser.num_slots());
+    unpack(slots, secret_key.decrypt(sum, execution), layout, execution);
     std::vector<double> values(kDim);
-    const double weight = quantiser.dequantise(values, lanes, execution);
+    const double weight = quantiser.dequantise(values, slots, execution);
     std::printf("sum %.3f, weight %.0f, mean %.3f\n", values[0], weight, values[0] / weight);
 }

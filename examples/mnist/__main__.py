@@ -26,7 +26,7 @@ class Trust(str, Enum):
 
     threshold = "threshold"
     authority = "authority"
-    shared = "shared"
+    contributors = "contributors"
 
 
 class Part(str, Enum):
@@ -53,7 +53,7 @@ def demo(
     trust: Annotated[
         Trust,
         typer.Option(
-            help="Who opens sums: 4 of 5 share holders, a separate authority (ten times faster at "
+            help="Who opens sums: 4 of 5 key holders, a separate authority (ten times faster at "
             "it), or every client."
         ),
     ] = Trust.threshold,

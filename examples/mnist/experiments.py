@@ -147,7 +147,7 @@ def gaussian(
         delta=delta,
         rounds=task.rounds_per_client,
         norm_bound=norm_bound,
-        honest_contributors=1 if trust == "shared" else max(1, task.num_per_round // 2),
+        honest_contributors=1 if trust == "contributors" else max(1, task.num_per_round // 2),
         weighted=False,
     )
 

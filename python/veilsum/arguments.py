@@ -10,7 +10,8 @@ import math
 import numbers
 import operator
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
@@ -29,7 +30,9 @@ __all__ = [
     "names",
     "numeric_array",
     "path",
+    "printable",
     "real",
+    "refuse_masked",
     "text_of",
 ]
 
@@ -38,6 +41,9 @@ T = TypeVar("T")
 _MAX_COUNT = 2**63 - 1
 _LARGEST_EXACT = 2**53  # Every integer up to this is a double.
 _MOST_SHOWN = 60
+_MOST_DIMENSIONS = 64  # Of an array; lists that are nested deeper form none.
+_MASKED = np.ma.MaskedArray  # Looked up once: numpy imports it then, which ends with Python.
+_NO_LISTS = (str, bytes, bytearray, memoryview, range)
 
 
 def real(
@@ -69,7 +75,7 @@ def real(
     )
     if not is_inside:
         parts = [
-            f"{words} {bound:g}"
+            f"{words} {_shown(bound)}"
             for words, bound in (
                 ("above", above),
                 ("at least", at_least),
@@ -79,7 +85,7 @@ def real(
             if bound is not None
         ]
         wanted = parts if math.isfinite(found) else ["finite", *parts]
-        raise InvalidArgumentError(f"{name} is {found:g}; it must be {' and '.join(wanted)}")
+        raise InvalidArgumentError(f"{name} is {_shown(found)}; it must be {' and '.join(wanted)}")
     return found
 
 
@@ -178,20 +184,22 @@ def numeric_array(name: str, value: ArrayLike) -> NDArray[Any]:
     """An array that is all there is to see of ``value``; not copied if it is one.
 
     Raises:
-        TypeError: a masked array: what its mask hides would be used. Or an array of objects.
+        TypeError: a masked array, also one within lists: what its mask hides would be used. Or an
+            array of objects, or bools among numbers.
         InvalidArgumentError: lists that form no array.
     """
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(
-            f"{name} is a masked array, and the values under its mask would be used: pass "
-            ".filled(value) or .compressed()"
-        )
+    kinds = _kinds_in(value)
+    _refuse_masked(name, value, kinds)
     try:
-        array = np.asarray(value)
+        array = np.asanyarray(value)
     except ValueError as error:
         raise InvalidArgumentError(f"{name} must form an array: {error}") from None
+    refuse_masked(name, array)  # An object of another class may have given one.
+    array = np.asarray(array)
     if array.dtype.kind not in "biufc":
         raise TypeError(f"{name} must be an array of numbers, not of {array.dtype}")
+    if array.dtype.kind != "b" and kinds & {bool, np.bool_}:
+        raise TypeError(f"{name} must be an array of numbers, and has bools among them")
     return array
 
 
@@ -222,12 +230,60 @@ def floats(name: str, value: ArrayLike) -> NDArray[np.float32] | NDArray[np.floa
     return np.asarray(array, np.float32, order="C")
 
 
+def refuse_masked(name: str, value: object) -> None:
+    """TypeError for a masked array, or for one within lists, however deep: numpy forgets masks."""
+    _refuse_masked(name, value, _kinds_in(value))
+
+
+def printable(text: str) -> str:
+    """Text of others for a terminal: what would move its cursor or hide letters is spelled out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def text_of(value: object) -> str:
     """``value`` in a message, cut short. Python refuses to write out the digits of huge ints."""
     if isinstance(value, int) and value.bit_length() > 200:
         return f"an int of {value.bit_length()} bits"
     shown = repr(value)
     return shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}..."
+
+
+def _refuse_masked(name: str, value: object, kinds: set[type]) -> None:
+    if any(issubclass(kind, _MASKED) for kind in kinds):
+        where = "is a masked array" if isinstance(value, _MASKED) else "has a masked array in it"
+        raise TypeError(
+            f"{name} {where}, and the values under its mask would be used: pass .filled(value) or "
+            ".compressed()"
+        )
+
+
+def _kinds_in(value: object) -> set[type]:
+    """The types of ``value`` and of all that is in it, lists within lists and arrays included."""
+    found: set[type] = set()
+    level: Iterable[Any] = [value]
+    for _ in range(_MOST_DIMENSIONS):
+        level = list(level)
+        kinds = set(map(type, level))
+        found |= kinds
+        array_kinds = tuple(kind for kind in kinds if issubclass(kind, np.ndarray))
+        list_kinds = tuple(
+            kind for kind in kinds if issubclass(kind, Sequence) and not issubclass(kind, _NO_LISTS)
+        )
+        if not array_kinds and not list_kinds:
+            break
+        # Once each: a list that has itself in it would never end.
+        lists = {id(part): part for part in level if isinstance(part, list_kinds)}
+        arrays = {id(part): part for part in level if isinstance(part, array_kinds)}
+        found.update(array.dtype.type for array in arrays.values())
+        objects = (a.reshape(-1).tolist() for a in arrays.values() if a.dtype.kind == "O")
+        level = chain.from_iterable(chain(lists.values(), objects))
+    return found
+
+
+def _shown(number: float) -> str:
+    """Few digits where they say it all, else as many as it takes: 1 is not what is just above."""
+    short = f"{number:g}"
+    return short if float(short) == number or math.isnan(number) else repr(number)
 
 
 def _is_encodable(path: str) -> bool:

@@ -15,7 +15,6 @@ from veilsum.plaintexts import (
     PlaintextLike,
     Shape,
     nested,
-    refuse_masked_parts,
     to_object_array,
     to_plaintexts,
 )
@@ -251,7 +250,7 @@ class Ciphertexts(Encrypted):
             TypeError: an index with a mask, which numpy would not look at.
             InvalidArgumentError: a ragged index, or a result of more than two dimensions.
         """
-        refuse_masked_parts(key if isinstance(key, tuple) else (key,))
+        arguments.refuse_masked("the index", key)
         try:
             positions = np.arange(self.size).reshape(self.shape)[key]
         except ValueError as error:

@@ -32,6 +32,7 @@ def read_clip(clip: object, dim: int) -> float | Segments:
     """
     if isinstance(clip, numbers.Real):
         return arguments.real("clip", clip)
+    arguments.refuse_masked("clip", clip)
     if isinstance(clip, (list, tuple)) and any(isinstance(part, (list, tuple)) for part in clip):
         counts, clips = _read_pairs(clip)
     else:

@@ -22,9 +22,9 @@ from veilsum.opened_sum import Sum, SumGrid
 from veilsum.system import thread_count
 from veilsum.wire import Reader, Writer
 
-__all__ = ["ClipReport", "LaneCodec", "LatticeNoise", "weight_bits_for"]
+__all__ = ["ClipReport", "GridNoise", "SlotCodec", "weight_bits_for"]
 
-C = TypeVar("C", bound="LaneCodec")
+C = TypeVar("C", bound="SlotCodec")
 
 NormName = Literal["l1", "l2"]
 RoundingName = Literal["nearest", "stochastic"]
@@ -42,30 +42,33 @@ _ROUNDINGS: dict[RoundingName, _core.Rounding] = {
 
 _MAX_MODULUS = 2**20_000
 
+# The relative error of a norm that is computed in floats, at most.
+_NORM_PRECISION = 2.0**-40
 
-class LatticeNoise(Protocol):
-    """Whatever adds integer noise to quantised lanes."""
 
-    def add_to(self, lanes: NDArray[np.int64], codec: "LaneCodec", /) -> None:
-        """Add noise in place to all ``dim + 1`` lanes of ``codec``, in grid steps."""
+class GridNoise(Protocol):
+    """Whatever adds integer noise to quantised slots."""
+
+    def add_to(self, slots: NDArray[np.int64], codec: "SlotCodec", /) -> None:
+        """Add noise in place to all ``dim + 1`` slots of ``codec``, in grid steps."""
 
 
 @dataclass(frozen=True)
 class ClipReport:
     """What clipping did to one contributor's vector. Stays with the contributor.
 
-    ``norm`` is the vector's own norm, ``lattice_norm`` that of its integers after clipping, in grid
+    ``norm`` is the vector's own norm, ``grid_norm`` that of its integers after clipping, in grid
     steps, rounded up; both are None for a codec without a norm bound.
     """
 
     num_clipped: int
     norm_scaled: bool
     norm: float | None
-    lattice_norm: int | None
+    grid_norm: int | None
 
 
 @dataclass(frozen=True)
-class LaneCodec:
+class SlotCodec:
     """The parameters of ``veilsum.Codec``, and what it does without a key.
 
     Immutable, comparable, hashable and picklable.
@@ -95,7 +98,7 @@ class LaneCodec:
             raise InvalidArgumentError("give norm and norm_bound together, or neither")
         if self.norm_bound is not None:
             self._set("norm_bound", arguments.real("norm_bound", self.norm_bound))
-        _ = self._quantiser, self._max_lane
+        _ = self._quantiser, self._max_slot
 
     @property
     def clips(self) -> NDArray[np.float64]:
@@ -119,18 +122,27 @@ class LaneCodec:
         return self._quantiser.min_weight
 
     @property
-    def lattice_norm_bound(self) -> int | None:
-        """The largest norm of the value lanes at weight 1, in grid steps; None without a bound.
+    def grid_norm_bound(self) -> int | None:
+        """The largest norm of the value slots at weight 1, in grid steps; None without a bound.
 
-        With the weight lane ``a`` it is ``lattice_norm_bound * a // weight_scale``: exactly in
+        With the weight slot ``a`` it is ``grid_norm_bound * a // weight_scale``: exactly in
         proportion, whatever rounding did.
         """
-        return None if self.norm is None else self._quantiser.lattice_norm_bound
+        return None if self.norm is None else self._quantiser.grid_norm_bound
 
     @property
-    def lane_bits(self) -> int:
-        """Bits of one lane of a plaintext: a value plus the head-room of the sum."""
-        return self._max_lane.bit_length() + 1
+    def slot_bits(self) -> int:
+        """Bits of one slot of a plaintext: a value plus the head-room of the sum."""
+        return self._max_slot.bit_length() + 1
+
+    def difference(self, other: "SlotCodec") -> str:
+        """In which parameters another codec differs, in words of bounded length."""
+        pairs = ((f.name, getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+        return ", ".join(
+            f"{name} is {arguments.text_of(own)} and {arguments.text_of(others)}"
+            for name, own, others in pairs
+            if own != others
+        )
 
     def for_weight_spread(self: C, spread: float) -> C:
         """This codec, or one with the ``weight_bits`` that such weights need.
@@ -139,7 +151,7 @@ class LaneCodec:
             spread: the largest weight over the smallest that is not 0, at least 1.
 
         Raises:
-            InvalidArgumentError: lanes would need too many bits.
+            InvalidArgumentError: slots would need too many bits.
         """
         needed = weight_bits_for(spread)
         if needed <= self.weight_bits:
@@ -158,33 +170,33 @@ class LaneCodec:
         delta: ArrayLike,
         *,
         weight: float = 1.0,
-        noise: LatticeNoise | None = None,
+        noise: GridNoise | None = None,
         num_threads: int | None = None,
     ) -> tuple[NDArray[np.int64], ClipReport]:
-        """Clip, weight, quantise and add noise: ``dim`` value lanes and the weight lane.
+        """Clip, weight, quantise and add noise: ``dim`` value slots and the weight slot.
 
-        Lanes of several contributors may simply be added; ``dequantise`` reads their sum.
+        Slots of several contributors may simply be added; ``dequantise`` reads their sum.
         Arguments and errors as ``Codec.encrypt``.
         """
         if noise is not None and not callable(getattr(noise, "add_to", None)):
             raise TypeError(f"noise must have a method add_to; {type(noise).__name__} has none")
         weight = arguments.real("weight", weight, at_least=0, at_most=1)
-        lanes, found = self._quantiser.quantise(
+        slots, found = self._quantiser.quantise(
             arguments.floats("delta", delta), weight, thread_count(num_threads)
         )
         if noise is not None:
             try:
-                noise.add_to(lanes, self)
+                noise.add_to(slots, self)
             except BaseException:
-                lanes.fill(0)
+                slots.fill(0)
                 raise
         report = ClipReport(
             num_clipped=found.num_clipped,
             norm_scaled=found.norm_factor < 1,
             norm=None if self.norm is None else found.norm,
-            lattice_norm=None if self.norm is None else found.lattice_norm,
+            grid_norm=None if self.norm is None else found.grid_norm,
         )
-        return lanes, report
+        return slots, report
 
     def encode(
         self,
@@ -192,16 +204,16 @@ class LaneCodec:
         *,
         modulus: int,
         weight: float = 1.0,
-        noise: LatticeNoise | None = None,
+        noise: GridNoise | None = None,
         num_threads: int | None = None,
     ) -> tuple[_core.Plaintexts, ClipReport]:
         """Quantise and pack into plaintexts below ``modulus``; errors as ``Codec.encrypt``."""
         layout = self.layout(modulus)
-        lanes, report = self.quantise(delta, weight=weight, noise=noise, num_threads=num_threads)
+        slots, report = self.quantise(delta, weight=weight, noise=noise, num_threads=num_threads)
         try:
-            return _core.pack(lanes, layout, thread_count(num_threads)), report
+            return _core.pack(slots, layout, thread_count(num_threads)), report
         finally:
-            lanes.fill(0)
+            slots.fill(0)
 
     def unpack(
         self,
@@ -213,41 +225,41 @@ class LaneCodec:
     ) -> Sum:
         """The sum in decrypted plaintexts; errors as ``Codec.decode``."""
         self.check_num_addends(num_addends)
-        lanes = self.unpack_lanes(plaintexts, modulus=modulus, num_threads=num_threads)
-        return self.dequantise(lanes, num_addends=num_addends, num_threads=num_threads)
+        slots = self.unpack_slots(plaintexts, modulus=modulus, num_threads=num_threads)
+        return self.dequantise(slots, num_addends=num_addends, num_threads=num_threads)
 
-    def unpack_lanes(
+    def unpack_slots(
         self, plaintexts: _core.Plaintexts, *, modulus: int, num_threads: int | None = None
     ) -> NDArray[np.int64]:
-        """The ``dim + 1`` summed lanes in decrypted plaintexts; errors as ``Codec.decode``."""
+        """The ``dim + 1`` summed slots in decrypted plaintexts; errors as ``Codec.decode``."""
         if not isinstance(plaintexts, _core.Plaintexts):
             raise TypeError(f"expected Plaintexts, got {type(plaintexts).__name__}")
         return _core.unpack(plaintexts, self.layout(modulus), thread_count(num_threads))
 
-    def holds(self, lanes: NDArray[np.int64]) -> bool:
-        """Whether every lane is within what sums of this codec are sized for."""
-        largest = self._max_lane
-        lanes = _lanes(lanes)
-        return bool((lanes <= largest).all() and (lanes >= -largest).all())
+    def holds(self, slots: NDArray[np.int64]) -> bool:
+        """Whether every slot is within what sums of this codec are sized for."""
+        largest = self._max_slot
+        slots = _slots(slots)
+        return bool((slots <= largest).all() and (slots >= -largest).all())
 
     def dequantise(
-        self, lanes: NDArray[np.int64], *, num_addends: int, num_threads: int | None = None
+        self, slots: NDArray[np.int64], *, num_addends: int, num_threads: int | None = None
     ) -> Sum:
-        """The sum that added lanes stand for.
+        """The sum that added slots stand for.
 
         Raises:
-            InvalidArgumentError: not ``dim + 1`` lanes, or no addends.
+            InvalidArgumentError: not ``dim + 1`` slots, or no addends.
             CapacityError: more addends than ``max_addends``.
         """
         num_addends = self.check_num_addends(num_addends)
-        values, weight = self._quantiser.dequantise(_lanes(lanes), thread_count(num_threads))
+        values, weight = self._quantiser.dequantise(_slots(slots), thread_count(num_threads))
         return Sum(values, weight, num_addends, self._sum_grid)
 
-    def layout(self, modulus: int) -> _core.LaneLayout:
-        """How the lanes of a vector lie in plaintexts below ``modulus``."""
+    def layout(self, modulus: int) -> _core.SlotLayout:
+        """How the slots of a vector lie in plaintexts below ``modulus``."""
         modulus = arguments.count("modulus", modulus, at_least=1, at_most=_MAX_MODULUS)
         data = modulus.to_bytes((modulus.bit_length() + 7) // 8, "little")
-        return _core.LaneLayout(self.dim + 1, self._max_lane, data)
+        return _core.SlotLayout(self.dim + 1, self._max_slot, data)
 
     def check_num_addends(self, num_addends: int) -> int:
         """The number, as an int.
@@ -340,11 +352,15 @@ class LaneCodec:
     @cached_property
     def _sum_grid(self) -> SumGrid:
         value_steps = 0.5 if self.rounding == "nearest" else 1.0
-        value_steps += 0.0 if self.norm is None else 1.0  # Integers may be shrunk to the norm.
+        if self.norm is not None:
+            # Integers may be shrunk to the norm: by a step and its fraction, or, rounded toward 0
+            # first, by what the bound loses to the rounding of the weight and of itself.
+            value_steps += 5.0 + self.weight_scale * _NORM_PRECISION
         return SumGrid(
             self.clip if isinstance(self.clip, float) else self.clips,
             self.weight_scale,
             value_steps,
+            self.weight_bits == 0,
             self.noise_bound,
         )
 
@@ -360,8 +376,8 @@ class LaneCodec:
         )
 
     @cached_property
-    def _max_lane(self) -> int:
-        return _core.max_lane_of(
+    def _max_slot(self) -> int:
+        return _core.max_slot_of(
             self.value_bits, self.weight_bits, self.max_addends, self.noise_bound
         )
 
@@ -376,8 +392,9 @@ def weight_bits_for(spread: float) -> int:
     return exponent - 1 if mantissa == 0.5 else exponent
 
 
-def _lanes(lanes: object) -> NDArray[np.int64]:
-    if not isinstance(lanes, np.ndarray) or lanes.dtype != np.int64:
-        kind = lanes.dtype if isinstance(lanes, np.ndarray) else type(lanes).__name__
-        raise TypeError(f"lanes must be an int64 array, not {kind}")
-    return np.ascontiguousarray(lanes)
+def _slots(slots: object) -> NDArray[np.int64]:
+    if not isinstance(slots, np.ndarray) or slots.dtype != np.int64:
+        kind = slots.dtype if isinstance(slots, np.ndarray) else type(slots).__name__
+        raise TypeError(f"slots must be an int64 array, not {kind}")
+    arguments.refuse_masked("slots", slots)
+    return np.ascontiguousarray(slots)

@@ -3,29 +3,38 @@
 import errno
 import fcntl
 import os
+import re
 import shutil
 import sqlite3
 import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from veilsum.errors import LedgerError, MalformedDataError, StoreInUseError
+from veilsum.errors import (
+    InvalidArgumentError,
+    LedgerError,
+    MalformedDataError,
+    StoreInUseError,
+)
 
 __all__ = [
     "DurableFile",
     "lock_file",
-    "make_folder",
+    "made_folder",
     "new_folder",
     "open_file",
     "read_file",
+    "remove_rests",
     "sync",
     "write_file",
 ]
 
 _READ_BYTES = 1 << 16
+_MOST_NAME_BYTES = 100
+_REST = re.compile(r"\.(.+)\.[a-z0-9_]{8}\.part", re.DOTALL)
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
@@ -41,12 +50,16 @@ def write_file(
     Args:
         path: where. A symbolic link is followed, so that what it names is replaced.
         pieces: what is written, one after another.
-        overwrite: replace a file that is there.
+        overwrite: replace a regular file that is there.
         private: for its owner only; else everybody may read it.
 
     Raises:
         FileExistsError: there is something already, and ``overwrite`` is False.
+        InvalidArgumentError: a pipe, a device or a socket is to be overwritten.
+        IsADirectoryError: a folder is.
     """
+    if overwrite:
+        _check_replaceable(path)
     target = Path(os.path.realpath(path)) if overwrite else Path(path)
     descriptor, temporary = _temporary(target)
     try:
@@ -119,27 +132,44 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(path).absolute()
     if target.exists() or target.is_symlink():
         raise _exists(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    staged = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:100]}."))
+    with made_folder(target.parent, mode=0o777):
+        staged = Path(tempfile.mkdtemp(dir=target.parent, prefix=_prefix(target)))
+        try:
+            yield staged
+            for path_in_it in staged.rglob("*"):
+                sync(path_in_it)
+            sync(staged)
+            # Onto an empty folder made meanwhile it would succeed, and lose nothing.
+            os.rename(staged, target)
+            sync(target.parent)
+        except BaseException:
+            shutil.rmtree(staged, ignore_errors=True)
+            raise
+
+
+@contextmanager
+def made_folder(folder: Path, *, mode: int = 0o700) -> Iterator[None]:
+    """Have a folder on the disk, with those above it; one that is there stays as it is.
+
+    After an error inside, those that were made are gone again, but where something is in them.
+    """
+    made: list[Path] = []
     try:
-        yield staged
-        for path_in_it in staged.rglob("*"):
-            sync(path_in_it)
-        sync(staged)
-        # Onto an empty folder made meanwhile it would succeed, and lose nothing.
-        os.rename(staged, target)
-        sync(target.parent)
+        for path in (*reversed(folder.parents), folder):
+            try:
+                path.mkdir(mode=mode if path == folder else 0o777)
+            except OSError:  # It is there, whatever the error is: on a read-only disk it varies.
+                if not path.is_dir():
+                    raise
+            else:
+                made.append(path)
+                sync(path.parent)
+        yield
     except BaseException:
-        shutil.rmtree(staged, ignore_errors=True)
+        for path in reversed(made):
+            with suppress(OSError):
+                path.rmdir()
         raise
-
-
-def make_folder(folder: Path) -> None:
-    """Have a folder for its owner only, on the disk; one that is there stays as it is."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for path in missing:
-        sync(path.parent)
 
 
 def lock_file(path: Path, *, busy: str) -> int:
@@ -159,6 +189,17 @@ def lock_file(path: Path, *, busy: str) -> int:
     return descriptor
 
 
+def remove_rests(folder: Path, targets: re.Pattern[str]) -> None:
+    """Remove what processes left that died within ``write_file``, of files with such names.
+
+    Nobody else may be writing them. Of a long name the pattern meets the first 100 bytes.
+    """
+    for path in folder.iterdir():
+        rest = _REST.fullmatch(path.name)
+        if rest and targets.fullmatch(rest[1]) and path.is_file():
+            path.unlink(missing_ok=True)
+
+
 def sync(path: Path) -> None:
     """Have a file's contents, or the names in a folder, on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -171,11 +212,16 @@ def sync(path: Path) -> None:
 def _temporary(target: Path) -> tuple[int, str]:
     """A new file beside the one that it will become: its descriptor and path."""
     try:
-        return tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".part")
+        return tempfile.mkstemp(dir=target.parent, prefix=_prefix(target), suffix=".part")
     except FileNotFoundError:
         raise FileNotFoundError(
             errno.ENOENT, "there is no such folder", os.fspath(target.parent)
         ) from None
+
+
+def _prefix(target: Path) -> str:
+    """What a temporary name begins with. Names are limited in bytes, not in letters."""
+    return f".{os.fsencode(target.name)[:_MOST_NAME_BYTES].decode(errors='ignore')}."
 
 
 def _put(temporary: str, target: Path, *, overwrite: bool) -> None:
@@ -197,9 +243,34 @@ def _put(temporary: str, target: Path, *, overwrite: bool) -> None:
     sync(target.parent)
 
 
+def _check_replaceable(path: str | os.PathLike[str]) -> None:
+    """That there is nothing, or a regular file; a rename would put one in the place of a device."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    if not stat.S_ISREG(mode):
+        raise InvalidArgumentError(
+            f"{os.fspath(path)} is no regular file, and nothing else is overwritten: write a new "
+            "file, and copy it"
+        )
+
+
 def _check_absent(target: Path) -> None:
     if os.path.lexists(target):
         raise _exists(target)
+
+
+def _check_journal(target: Path) -> None:
+    """That SQLite's journal has a place: its name is longer, and one of others would be played."""
+    journal = Path(f"{target}-journal")
+    try:
+        os.lstat(journal)
+    except FileNotFoundError:
+        return
+    raise _exists(journal)
 
 
 def _exists(target: Path) -> FileExistsError:
@@ -250,6 +321,7 @@ class DurableFile:
         """
         target = Path(path)
         _check_absent(target)
+        _check_journal(target)
         descriptor, temporary = _temporary(target)
         os.close(descriptor)
         try:

@@ -62,11 +62,11 @@ class ProofError(VeilsumError, ValueError):
 
 
 class NotEnoughSharesError(VeilsumError, RuntimeError):
-    """Fewer share holders answered than the threshold asks for; nothing can be opened."""
+    """Fewer key holders answered than the threshold asks for; nothing can be opened."""
 
 
 class CapacityError(VeilsumError, OverflowError):
-    """A sum would have more addends than the lanes were sized for."""
+    """A sum would have more addends than the slots were sized for."""
 
 
 class NoMeanError(VeilsumError, ArithmeticError):

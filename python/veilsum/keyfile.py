@@ -21,11 +21,11 @@ from veilsum.errors import (
     MalformedDataError,
     PassphraseError,
 )
+from veilsum.passphrases import passphrase_bytes
 from veilsum.wire import Reader, WireKind, Writer
 
 __all__ = [
     "open_sealed",
-    "passphrase_bytes",
     "public_part",
     "read",
     "require_same_key",
@@ -106,24 +106,6 @@ def open_sealed(
             "the passphrase does not open this file, or the file was changed"
         ) from None
     return secret, header.public
-
-
-def passphrase_bytes(passphrase: str | bytes) -> bytes:
-    """What scrypt hashes: a text's UTF-8.
-
-    Raises:
-        InvalidArgumentError: a text that has none, with lone surrogates in it.
-    """
-    arguments.instance("passphrase", passphrase, (str, bytes))
-    if isinstance(passphrase, bytes):
-        return passphrase
-    try:
-        return passphrase.encode()
-    except UnicodeEncodeError:
-        raise InvalidArgumentError(
-            "the passphrase has lone surrogates, which are not text: bytes that are not UTF-8 may "
-            "have been read as text; pass the bytes"
-        ) from None
 
 
 def wipe(secret: bytearray) -> None:

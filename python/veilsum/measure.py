@@ -1,7 +1,9 @@
 """How large updates are, before anything is agreed: what ``clip`` and ``norm_bound`` come from."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -35,15 +37,16 @@ class UpdateSizes:
 
     @property
     def suggested_clip(self) -> float:
-        """A clip that cuts one value in a thousand, rounded up to two digits.
+        """A clip that cuts one value in a thousand at most, rounded up to two digits.
 
         Cut values are lost from the mean; a larger clip makes the grid coarser in proportion.
         """
         magnitude = self.magnitudes[0.999]
-        if magnitude == 0:
-            return 0.0
-        unit = 10.0 ** (np.floor(np.log10(magnitude)) - 1)
-        return float(np.ceil(magnitude / unit * (1 - 1e-12)) * unit)
+        # The digits that Python shows, so that 0.3 stays 0.3, and nothing falls below itself.
+        exact = Decimal(repr(magnitude))
+        unit = Decimal((0, (1,), exact.adjusted() - 1))
+        rounded = float(exact.quantize(unit, rounding=ROUND_CEILING))
+        return rounded if math.isfinite(rounded) else magnitude
 
     def __str__(self) -> str:
         updates = "1 update" if self.num_updates == 1 else f"{self.num_updates} updates"
@@ -72,7 +75,8 @@ def measure_updates(updates: Sequence[ArrayLike | Sequence[ArrayLike]]) -> Updat
 
     Raises:
         TypeError: no numbers, or masked ones.
-        InvalidArgumentError: no updates, of different lengths, or with NaN or infinity.
+        InvalidArgumentError: no updates, of different lengths, or with NaN or infinity; or a norm
+            is beyond every float.
 
     Example:
         >>> import veilsum as vs
@@ -92,22 +96,39 @@ def measure_updates(updates: Sequence[ArrayLike | Sequence[ArrayLike]]) -> Updat
         raise InvalidArgumentError("an update has values that are NaN or infinite")
     # The magnitude at or above the wanted part, so that what is said of it holds.
     found = np.quantile(magnitudes, _QUANTILES, method="higher")
+    l1_norms, l2_norms = _norms(magnitudes)
     return UpdateSizes(
         dim=vectors[0].size,
         num_updates=len(vectors),
         magnitudes=dict(zip(_QUANTILES, found.tolist(), strict=True)),
-        l1_norms=_spread(magnitudes.sum(axis=1)),
-        l2_norms=_spread(np.linalg.norm(magnitudes, axis=1)),
+        l1_norms=_spread(l1_norms),
+        l2_norms=_spread(l2_norms),
     )
 
 
 def _flat(position: int, update: ArrayLike | Sequence[ArrayLike]) -> NDArray[np.float64]:
     name = f"update {position}"
-    if isinstance(update, (list, tuple)) and any(np.ndim(part) > 0 for part in update):
+    arguments.refuse_masked(name, update)
+    if isinstance(update, (list, tuple)) and any(
+        isinstance(part, (list, tuple)) or np.ndim(part) > 0 for part in update
+    ):
         parts = [arguments.floats(name, part).ravel().astype(np.float64) for part in update]
         return np.concatenate(parts)
     return arguments.floats(name, update).ravel().astype(np.float64)  # type: ignore[arg-type]
 
 
+def _norms(magnitudes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The L1 and L2 norm of each row. Squares neither overflow nor vanish."""
+    exponents = np.frexp(magnitudes.max(axis=1))[1]
+    scaled = np.ldexp(magnitudes, -exponents[:, np.newaxis])  # The largest is now about 1.
+    with np.errstate(over="ignore"):
+        l1_norms = np.ldexp(scaled.sum(axis=1), exponents)
+        l2_norms = np.ldexp(np.linalg.norm(scaled, axis=1), exponents)
+    if not np.isfinite(l1_norms).all():  # No L2 norm is longer.
+        raise InvalidArgumentError("the norm of an update is beyond every float")
+    return l1_norms, l2_norms
+
+
 def _spread(norms: NDArray[np.float64]) -> tuple[float, float, float]:
-    return float(norms.min()), float(np.median(norms)), float(norms.max())
+    # Unlike the median, the quantile adds no two norms, which might overflow.
+    return float(norms.min()), float(np.quantile(norms, 0.5)), float(norms.max())

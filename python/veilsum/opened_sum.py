@@ -22,18 +22,20 @@ class SumGrid:
         clips: of all values, or of each.
         weight_scale: grid steps of a weight of 1, and of a value at its clip.
         value_steps: grid steps by which rounding moves a value of one contribution, at most.
+        are_weights_one: whether every weight is 0 or 1, and so exact.
         noise_bound: grid steps of all noise together, at most.
     """
 
     clips: float | NDArray[np.float64]
     weight_scale: int
     value_steps: float
+    are_weights_one: bool
     noise_bound: int
 
     def rounding_of_mean(self, weight: float, num_addends: int) -> float:
         """How far rounding can move a value of a mean, as a part of its clip."""
         # The weight's own rounding moves a mean by no more than half a step of a value would.
-        weight_steps = 0.0 if _all_weights_are_one(weight, num_addends) else 0.5
+        weight_steps = 0.0 if self.are_weights_one else 0.5
         steps = num_addends * (self.value_steps + weight_steps) * _FLOAT_SLACK
         return steps / (self.weight_scale * weight)
 

@@ -2,13 +2,12 @@
 
 import numbers
 from collections.abc import Sequence
-from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from veilsum import _core
+from veilsum import _core, arguments
 from veilsum.encrypted import Encrypted
 from veilsum.errors import InvalidArgumentError
 
@@ -17,14 +16,12 @@ __all__ = [
     "Plaintexts",
     "Shape",
     "nested",
-    "refuse_masked_parts",
     "to_lists",
     "to_object_array",
     "to_plaintexts",
 ]
 
 _CODEC = "a Codec encrypts vectors of floats"
-_MASKED = np.ma.MaskedArray  # Looked up once: numpy imports it then, which ends with Python.
 _BYTES_OR_TEXT = (bytes, bytearray, memoryview, str)
 
 Plaintexts: TypeAlias = _core.Plaintexts
@@ -99,14 +96,12 @@ def nested(flat: list[Any], shape: Shape) -> list[Any]:
 
 def to_object_array(values: Any, cure: str = _CODEC) -> NDArray[Any]:
     """An array of integers, or of objects that the core checks one by one."""
+    arguments.refuse_masked("what was passed", values)
     if isinstance(values, (np.ndarray, np.generic)):
-        _refuse_masked(type(values))
         array = np.asarray(values)
         if array.dtype.kind not in "iuO":
             hint = f"; {cure}" if array.dtype.kind in "fc" else ""
             raise TypeError(f"expected integers, got an array of {array.dtype}{hint}")
-        if array.dtype.kind == "O":
-            refuse_masked_parts(array.reshape(-1).tolist())
         return array
     is_integer_like = hasattr(values, "__index__") or hasattr(values, "__array__")
     is_sequence = isinstance(values, Sequence) and not isinstance(values, _BYTES_OR_TEXT)
@@ -115,28 +110,10 @@ def to_object_array(values: Any, cure: str = _CODEC) -> NDArray[Any]:
         if isinstance(values, Encrypted):
             hint = "; what is encrypted is added, or multiplied by plain integers"
         raise TypeError(f"expected integers, got {type(values).__name__}{hint}")
-    if is_sequence:
-        refuse_masked_parts(values)
     # As objects, or numpy would round what fits no integer type to floats.
     try:
-        return np.array(values, dtype=object)
+        array = np.asanyarray(values, dtype=object)
     except ValueError as error:
         raise InvalidArgumentError(f"integers must form a vector or a matrix: {error}") from None
-
-
-def refuse_masked_parts(values: Sequence[Any]) -> None:
-    """TypeError for a masked array in a list, or in one of the lists in it."""
-    kinds = set(map(type, values))
-    if kinds & {list, tuple}:
-        rows = (row for row in values if isinstance(row, (list, tuple)))
-        kinds |= set(map(type, chain.from_iterable(rows)))
-    for kind in kinds:
-        _refuse_masked(kind)
-
-
-def _refuse_masked(kind: type) -> None:
-    if issubclass(kind, _MASKED):
-        raise TypeError(
-            "a masked array was passed, and the values under its mask would be used: pass "
-            ".filled(value) or .compressed()"
-        )
+    arguments.refuse_masked("what was passed", array)  # Another class may have given one.
+    return np.asarray(array)

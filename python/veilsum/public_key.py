@@ -191,8 +191,9 @@ class PublicKey:
 
         Args:
             count: how many. Each takes as much memory as a ciphertext.
-            for_proofs: also keep what they are made of, which ``encrypt_and_prove`` needs: a
-                quarter more memory, or half for keys of other libraries.
+            for_proofs: also keep their witnesses, what they are made of, which
+                ``encrypt_and_prove`` needs: a quarter more memory, or half for keys of other
+                libraries.
             num_threads: default: all processors, or ``VEILSUM_NUM_THREADS``.
             progress: called as ``progress(done, total)`` about ten times a second.
 

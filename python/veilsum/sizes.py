@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from veilsum.codec import LaneCodec
+from veilsum.codec import SlotCodec
 
 __all__ = ["ContributionSize", "contribution_size"]
 
@@ -12,17 +12,17 @@ __all__ = ["ContributionSize", "contribution_size"]
 class ContributionSize:
     """Of one contribution; what is sent has a few hundred bytes more than its ciphertexts."""
 
-    lanes_per_ciphertext: int
+    slots_per_ciphertext: int
     num_ciphertexts: int
     num_bytes: int
 
 
-def contribution_size(codec: LaneCodec, key_bits: int) -> ContributionSize:
-    """Under a key of ``key_bits``; a key may have room for one lane more, never for less."""
+def contribution_size(codec: SlotCodec, key_bits: int) -> ContributionSize:
+    """Under a key of ``key_bits``; a key may have room for one slot more, never for less."""
     layout = codec.layout(2 ** (key_bits - 1) + 1)  # The smallest modulus of that length.
     element_bytes = 2 * math.ceil(key_bits / 8)
     return ContributionSize(
-        lanes_per_ciphertext=layout.lanes_per_plaintext,
+        slots_per_ciphertext=layout.slots_per_plaintext,
         num_ciphertexts=layout.num_plaintexts,
         num_bytes=layout.num_plaintexts * element_bytes,
     )

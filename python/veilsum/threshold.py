@@ -1,4 +1,4 @@
-"""Shared keys: any ``threshold`` of the share holders open a sum, fewer learn nothing.
+"""Shared keys: any ``threshold`` of the key holders open a sum, fewer learn nothing.
 
     >>> import veilsum as vs
     >>> sk = vs.generate_key(2048, safe_primes=True)
@@ -91,7 +91,7 @@ class ThresholdKey:
 
     @property
     def num_holders(self) -> int:
-        """How many share holders there are; they count from 1."""
+        """How many key holders there are; they count from 1."""
         return self._native.num_holders
 
     @property

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from veilsum import arguments
 from veilsum._core import CiphertextSum, Plaintexts
 from veilsum.ciphertexts import Ciphertexts
-from veilsum.codec import ClipReport, LaneCodec, LatticeNoise
+from veilsum.codec import ClipReport, GridNoise, SlotCodec
 from veilsum.encrypted import Encrypted
 from veilsum.errors import (
     CapacityError,
@@ -25,7 +25,7 @@ from veilsum.keys import PublicKey, RandomiserPool, SecretKey
 from veilsum.opened_sum import Sum
 from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes, version_of
 
-__all__ = ["Accumulator", "ClipReport", "Codec", "EncryptedVector", "LatticeNoise", "Sum"]
+__all__ = ["Accumulator", "ClipReport", "Codec", "EncryptedVector", "GridNoise", "Sum"]
 
 Key = PublicKey | SecretKey
 Progress = Callable[[int, int], object]
@@ -34,7 +34,7 @@ _WIRE_VERSION = 1
 _WIRE_VERSION_SEGMENTS = 2  # Of codecs that need the longer form.
 
 
-class Codec(LaneCodec):
+class Codec(SlotCodec):
     """How float vectors become integers and back: the agreement of everyone in a sum.
 
     Values are clipped to ``[-clip, clip]``, multiplied by the contributor's weight and rounded to a
@@ -47,10 +47,10 @@ class Codec(LaneCodec):
             value, or pairs ``(number of values, clip)`` that follow one another. How to choose it:
             ``veilsum.measure_updates``.
         value_bits: bits of a quantised value, 2 to 40.
-        max_addends: most vectors that a sum may have; sizes the head-room of the lanes.
+        max_addends: most vectors that a sum may have; sizes the head-room of the slots.
         weight_bits: bits that weights below 1 may cost: a contributor of weight w keeps
             ``value_bits`` of precision for every w from ``2**-weight_bits`` to 1, and a smaller one
-            is refused. The default is for weights of 1. Public, and as many bits more in a lane;
+            is refused. The default is for weights of 1. Public, and as many bits more in a slot;
             with ``value_bits`` at most 40. ``for_weight_spread`` finds it.
         norm: ``"l1"`` or ``"l2"`` also bounds the whole vector, by shrinking it, so that the norm
             of its integers never exceeds ``norm_bound`` on the grid: what noise is calibrated to.
@@ -62,12 +62,12 @@ class Codec(LaneCodec):
 
     Raises:
         TypeError: a parameter of the wrong type.
-        InvalidArgumentError: a parameter outside its range, or lanes of more than 62 bits.
+        InvalidArgumentError: a parameter outside its range, or slots of more than 62 bits.
     """
 
-    def lanes_per_ciphertext(self, key: Key) -> int:
+    def slots_per_ciphertext(self, key: Key) -> int:
         """How many values one ciphertext of ``key`` carries."""
-        return self.layout(_public(key).n).lanes_per_plaintext
+        return self.layout(_public(key).n).slots_per_plaintext
 
     def num_ciphertexts(self, key: Key) -> int:
         """How many ciphertexts of ``key`` a vector and its weight take."""
@@ -79,7 +79,7 @@ class Codec(LaneCodec):
         *,
         key: Key,
         weight: float = 1.0,
-        noise: LatticeNoise | None = None,
+        noise: GridNoise | None = None,
         pool: RandomiserPool | None = None,
         num_threads: int | None = None,
         progress: Progress | None = None,
@@ -140,7 +140,7 @@ class Codec(LaneCodec):
         Raises:
             InvalidArgumentError: the sum was made with another codec.
             KeyMismatchError: it is encrypted under another key.
-            CapacityError: it does not fit its lanes.
+            CapacityError: it does not fit its slots.
         """
         if not isinstance(key, SecretKey):
             raise TypeError(f"expected a SecretKey, got {type(key).__name__}")
@@ -164,7 +164,7 @@ class Codec(LaneCodec):
 
         Raises:
             InvalidArgumentError: not as many plaintexts as this codec has, or no addends.
-            CapacityError: more addends than ``max_addends``, or a sum that does not fit its lanes.
+            CapacityError: more addends than ``max_addends``, or a sum that does not fit its slots.
         """
         modulus = _public(key).n
         return self.unpack(
@@ -371,7 +371,7 @@ def _public(key: Key) -> PublicKey:
 def _check_same(codec: Codec, key: PublicKey, vector: EncryptedVector) -> None:
     arguments.instance("vector", vector, EncryptedVector)
     if vector.codec != codec:
-        raise InvalidArgumentError(f"different codecs: {codec} and {vector.codec}")
+        raise InvalidArgumentError(f"different codecs: {codec.difference(vector.codec)}")
     if vector.public_key.n != key.n:
         raise KeyMismatchError("the vector is encrypted under another key: its modulus differs")
 

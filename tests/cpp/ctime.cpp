@@ -343,7 +343,7 @@ void check_keystreams() {
     }
 }
 
-/// Nonces are hashed from the randomisers' origins, so that answers are secret here, though they
+/// Nonces are hashed from the randomisers' witnesses, so that answers are secret here, though they
 /// are public.
 void check_plaintext_proof() {
     const Integer n = random_odd(1024);

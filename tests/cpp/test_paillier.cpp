@@ -325,11 +325,12 @@ TEST_CASE("what is secret of a pool's randomisers is wiped once they are used, i
                 std::memcmp(used + i * bytes, c.elements().data() + i * bytes, bytes / 2) == 0;
         }
         CHECK(is_wiped);
-        REQUIRE(next.origins().empty() == !for_proofs);
+        REQUIRE(next.witnesses().empty() == !for_proofs);
         // Memory that is gone was wiped.
-        if (!for_proofs) CHECK(next.origins().data() == nullptr);
-        const Limb* end = next.origins().data();
-        CHECK(std::all_of(end - kNum * next.origins().size(), end, [](Limb x) { return x == 0; }));
+        if (!for_proofs) CHECK(next.witnesses().data() == nullptr);
+        const Limb* end = next.witnesses().data();
+        CHECK(
+            std::all_of(end - kNum * next.witnesses().size(), end, [](Limb x) { return x == 0; }));
         CHECK(values(big_key().decrypt(c, {})) == std::vector<std::int64_t>(kNum));
     }
 }

@@ -12,7 +12,7 @@ namespace {
 
 using namespace veilsum;
 using veilsum::testing::code_of;
-using Lanes = std::vector<std::int64_t>;
+using Slots = std::vector<std::int64_t>;
 
 Execution on_threads(unsigned num_threads) {
     Execution execution;
@@ -25,15 +25,15 @@ Execution on_threads(unsigned num_threads) {
 TEST_CASE("quantise rounds ties to even, clips and weights") {
     const Quantiser grid({{8, 127.0}}, {8});
     const std::vector<float> x = {0.5f, 1.5f, -2.5f, 127, -128, 1e30f, 0.49f, -0.0f};
-    Lanes lanes(9);
-    const ClipReport report = grid.quantise(lanes, std::span(x), 1.0, {});
-    CHECK(lanes == Lanes{0, 2, -2, 127, -127, 127, 0, 0, 127});
+    Slots slots(9);
+    const ClipReport report = grid.quantise(slots, std::span(x), 1.0, {});
+    CHECK(slots == Slots{0, 2, -2, 127, -127, 127, 0, 0, 127});
     CHECK(report.num_clipped == 2);
     const Quantiser finer({{8, 127.0}}, {8, 1});
-    finer.quantise(lanes, std::span(x), 0.5, {});
-    CHECK(lanes == Lanes{0, 2, -2, 127, -127, 127, 0, 0, 127});
+    finer.quantise(slots, std::span(x), 0.5, {});
+    CHECK(slots == Slots{0, 2, -2, 127, -127, 127, 0, 0, 127});
     std::vector<double> values(8);
-    CHECK(finer.dequantise(values, lanes, {}) == 0.5);
+    CHECK(finer.dequantise(values, slots, {}) == 0.5);
     CHECK(values[3] == 63.5);
 }
 
@@ -44,18 +44,18 @@ TEST_CASE("quantise never leaves the grid, even where clip * scale rounds up") {
             for (const Rounding rounding : {Rounding::nearest, Rounding::stochastic}) {
                 const Quantiser grid({{2, clip}}, {value_bits}, Norm::none, 0, rounding);
                 const std::vector<double> x = {clip, -1e300};
-                Lanes lanes(3);
-                const ClipReport report = grid.quantise(lanes, std::span(x), 1.0, {});
-                CHECK(lanes[1] >= -grid.grid_max());
-                CHECK(lanes[0] <= grid.grid_max());
-                CHECK(lanes[0] >= grid.grid_max() - 1);
+                Slots slots(3);
+                const ClipReport report = grid.quantise(slots, std::span(x), 1.0, {});
+                CHECK(slots[1] >= -grid.grid_max());
+                CHECK(slots[0] <= grid.grid_max());
+                CHECK(slots[0] >= grid.grid_max() - 1);
                 CHECK(report.num_clipped == 1);
             }
         }
     }
 }
 
-TEST_CASE("quantise refuses NaN and infinity and leaves no lane") {
+TEST_CASE("quantise refuses NaN and infinity and leaves no slot") {
     for (const Norm norm : {Norm::none, Norm::l2}) {
         const Quantiser grid({{20000, 1.0}}, {16}, norm, norm == Norm::none ? 0 : 1.0);
         for (const double bad : {std::nan(""), -std::nan(""), HUGE_VAL, -HUGE_VAL}) {
@@ -64,13 +64,13 @@ TEST_CASE("quantise refuses NaN and infinity and leaves no lane") {
                 std::vector<float> narrow(20000, std::numeric_limits<float>::max());
                 x[at] = bad;
                 narrow[at] = static_cast<float>(bad);
-                Lanes lanes(20001, 42);
-                CHECK(code_of([&] { grid.quantise(lanes, std::span<const double>(x), 1.0, {}); }) ==
+                Slots slots(20001, 42);
+                CHECK(code_of([&] { grid.quantise(slots, std::span<const double>(x), 1.0, {}); }) ==
                       Errc::invalid_argument);
                 CHECK(code_of([&] {
-                          grid.quantise(lanes, std::span<const float>(narrow), 1.0, {});
+                          grid.quantise(slots, std::span<const float>(narrow), 1.0, {});
                       }) == Errc::invalid_argument);
-                CHECK(lanes == Lanes(20001));
+                CHECK(slots == Slots(20001));
             }
         }
     }
@@ -85,16 +85,16 @@ TEST_CASE("the integer norm obeys its bound whatever the floats are") {
                 for (std::size_t i = 0; i < x.size(); ++i) {
                     x[i] = magnitude * (i % 3 == 0 ? -1 : 1) / static_cast<double>(1 + i % 7);
                 }
-                Lanes lanes(1001);
+                Slots slots(1001);
                 for (const double weight : {1.0, 0.37, 1e-5, 0.0}) {
-                    const ClipReport report = grid.quantise(lanes, std::span(x), weight, {});
-                    const auto bound = static_cast<unsigned __int128>(grid.lattice_norm_bound()) *
-                                       static_cast<std::uint64_t>(lanes[1000]) /
+                    const ClipReport report = grid.quantise(slots, std::span(x), weight, {});
+                    const auto bound = static_cast<unsigned __int128>(grid.grid_norm_bound()) *
+                                       static_cast<std::uint64_t>(slots[1000]) /
                                        static_cast<std::uint64_t>(grid.grid_max());
-                    CHECK(report.lattice_norm <= bound);
+                    CHECK(report.grid_norm <= bound);
                     unsigned __int128 sum = 0;
                     for (std::size_t i = 0; i < 1000; ++i) {
-                        const auto q = static_cast<unsigned __int128>(std::abs(lanes[i]));
+                        const auto q = static_cast<unsigned __int128>(std::abs(slots[i]));
                         sum += norm == Norm::l1 ? q : q * q;
                     }
                     CHECK(sum <= (norm == Norm::l1 ? bound : bound * bound));
@@ -110,30 +110,29 @@ TEST_CASE("the integer norm obeys its bound whatever the floats are") {
 TEST_CASE("the integer re-clip is the exact floor") {
     // |q| * bound / s is an exact integer for many of these: one too few would show.
     for (const std::uint64_t bound : {1u, 7u, 100u, 4095u}) {
-        Lanes lanes = {4096, -2048, 1024, 512, 256, -128, 64, 32, 16, 8, 7, 1};
-        const Lanes before = lanes;
+        Slots slots = {4096, -2048, 1024, 512, 256, -128, 64, 32, 16, 8, 7, 1};
+        const Slots before = slots;
         std::uint64_t s = 0;
-        for (const std::int64_t lane : lanes) s += static_cast<std::uint64_t>(std::abs(lane));
-        const std::uint64_t after = clip_lattice_norm(lanes, Norm::l1, bound, {});
+        for (const std::int64_t slot : slots) s += static_cast<std::uint64_t>(std::abs(slot));
+        const std::uint64_t after = clip_grid_norm(slots, Norm::l1, bound, {});
         CHECK(after <= bound);
-        for (std::size_t i = 0; i < lanes.size(); ++i) {
+        for (std::size_t i = 0; i < slots.size(); ++i) {
             const auto magnitude = static_cast<std::uint64_t>(std::abs(before[i]));
-            CHECK(static_cast<std::uint64_t>(std::abs(lanes[i])) == magnitude * bound / s);
+            CHECK(static_cast<std::uint64_t>(std::abs(slots[i])) == magnitude * bound / s);
         }
     }
-    Lanes exact = {3, -3, 3};
-    CHECK(clip_lattice_norm(exact, Norm::l1, 3, {}) == 3);
-    CHECK(exact == Lanes{1, -1, 1});
-    Lanes untouched = {3, -4};
-    CHECK(clip_lattice_norm(untouched, Norm::l2, 5, {}) == 5);
-    CHECK(untouched == Lanes{3, -4});
-    CHECK(clip_lattice_norm(untouched, Norm::l2, 0, {}) == 0);
+    Slots exact = {3, -3, 3};
+    CHECK(clip_grid_norm(exact, Norm::l1, 3, {}) == 3);
+    CHECK(exact == Slots{1, -1, 1});
+    Slots untouched = {3, -4};
+    CHECK(clip_grid_norm(untouched, Norm::l2, 5, {}) == 5);
+    CHECK(untouched == Slots{3, -4});
+    CHECK(clip_grid_norm(untouched, Norm::l2, 0, {}) == 0);
 }
 
 TEST_CASE("the integer norm bound is an exact floor and never above the real product") {
     const auto bound = [](double norm_bound, double clip, unsigned value_bits) {
-        return Quantiser({{1000000, clip}}, {value_bits}, Norm::l2, norm_bound)
-            .lattice_norm_bound();
+        return Quantiser({{1000000, clip}}, {value_bits}, Norm::l2, norm_bound).grid_norm_bound();
     };
     CHECK(bound(1.0, 1.0, 16) == 32767);
     CHECK(bound(3.0, 3.0, 40) == (std::uint64_t{1} << 39) - 1);
@@ -174,26 +173,26 @@ TEST_CASE("a quantiser refuses what cannot work") {
     CHECK(refuses(std::size_t{1} << 25, 1.0, {40}, Norm::l1, 1.0));
     const Quantiser grid({{kDim, 1.0}}, {16, 3});
     const std::vector<double> x(kDim);
-    Lanes lanes(kDim + 1);
+    Slots slots(kDim + 1);
     for (const double weight : {0.0, 0.125, 0.5, 1.0})
-        grid.quantise(lanes, std::span(x), weight, {});
+        grid.quantise(slots, std::span(x), weight, {});
     for (const double weight : {-0.1, 1.1, std::nan(""), 5e-324, 0.124999999}) {
-        CHECK(code_of([&] { grid.quantise(lanes, std::span(x), weight, {}); }) ==
+        CHECK(code_of([&] { grid.quantise(slots, std::span(x), weight, {}); }) ==
               Errc::invalid_argument);
     }
 }
 
-TEST_CASE("quantise gives the same lanes on any number of threads") {
+TEST_CASE("quantise gives the same slots on any number of threads") {
     const Quantiser grid({{30000, 1.0}, {70000, 0.5}}, {16, 1}, Norm::l2, 1.0);
     std::vector<float> x(100000);
     for (std::size_t i = 0; i < x.size(); ++i) x[i] = std::sin(static_cast<float>(i));
-    Lanes one(100001);
-    Lanes three(100001);
+    Slots one(100001);
+    Slots three(100001);
     const ClipReport a = grid.quantise(one, std::span(x), 0.7, on_threads(1));
     const ClipReport b = grid.quantise(three, std::span(x), 0.7, on_threads(3));
     CHECK(one == three);
     CHECK(a.norm == b.norm);
-    CHECK(a.lattice_norm == b.lattice_norm);
+    CHECK(a.grid_norm == b.grid_norm);
 }
 
 TEST_CASE("a weight costs no precision while weight_bits carry it") {
@@ -201,11 +200,11 @@ TEST_CASE("a weight costs no precision while weight_bits carry it") {
     const Quantiser grid({{64, 1.0}}, {16, 10});
     std::vector<double> x(64);
     for (std::size_t i = 0; i < x.size(); ++i) x[i] = std::sin(static_cast<double>(i));
-    Lanes lanes(65);
+    Slots slots(65);
     std::vector<double> values(64);
     for (double weight = 1; weight >= 0x1p-10; weight *= 0.7) {
-        grid.quantise(lanes, std::span(x), weight, {});
-        const double found = grid.dequantise(values, lanes, {});
+        grid.quantise(slots, std::span(x), weight, {});
+        const double found = grid.dequantise(values, slots, {});
         CHECK(std::abs(found - weight) <= 0.5 / 32767 * 0x1p-10);
         for (std::size_t i = 0; i < x.size(); ++i) {
             CHECK(std::abs(values[i] / found - x[i]) <= 1.0 / 32767);
@@ -216,13 +215,13 @@ TEST_CASE("a weight costs no precision while weight_bits carry it") {
 TEST_CASE("every segment has its own clip") {
     const Quantiser grid({{2, 1.0}, {1, 127.0}, {3, 0.25}}, {8});
     const std::vector<double> x = {1.0, -2.0, 64.0, 0.125, 0.25, -1.0};
-    Lanes lanes(7);
-    const ClipReport report = grid.quantise(lanes, std::span(x), 1.0, {});
-    CHECK(lanes == Lanes{127, -127, 64, 64, 127, -127, 127});
+    Slots slots(7);
+    const ClipReport report = grid.quantise(slots, std::span(x), 1.0, {});
+    CHECK(slots == Slots{127, -127, 64, 64, 127, -127, 127});
     CHECK(report.num_clipped == 2);
     CHECK(grid.scale() == 1.0);
     std::vector<double> values(6);
-    grid.dequantise(values, lanes, {});
+    grid.dequantise(values, slots, {});
     CHECK(values == std::vector<double>{1.0, -1.0, 64.0, 64 * 0.25 / 127, 0.25, -0.25});
     // One clip written as many segments is one clip.
     const Quantiser one({{20000, 0.5}}, {16}, Norm::l2, 0.5);
@@ -230,8 +229,8 @@ TEST_CASE("every segment has its own clip") {
     const Quantiser many(pieces, {16}, Norm::l2, 0.5);
     std::vector<float> long_x(20000);
     for (std::size_t i = 0; i < long_x.size(); ++i) long_x[i] = std::sin(static_cast<float>(i));
-    Lanes a(20001);
-    Lanes b(20001);
+    Slots a(20001);
+    Slots b(20001);
     one.quantise(a, std::span(long_x), 1.0, {});
     many.quantise(b, std::span(long_x), 1.0, {});
     CHECK(a == b);
@@ -240,15 +239,15 @@ TEST_CASE("every segment has its own clip") {
 TEST_CASE("with several clips the norm takes each value beside its clip") {
     // In the units of the largest clip the vector is (3, 4) * 2: its norm of 10 shrinks to 5.
     const Quantiser grid({{1, 127.0}, {1, 1.27}}, {8}, Norm::l2, 5.0);
-    CHECK(grid.lattice_norm_bound() == 5);
+    CHECK(grid.grid_norm_bound() == 5);
     const std::vector<double> x = {6.0, 0.08};
-    Lanes lanes(3);
-    const ClipReport report = grid.quantise(lanes, std::span(x), 1.0, {});
+    Slots slots(3);
+    const ClipReport report = grid.quantise(slots, std::span(x), 1.0, {});
     CHECK(report.norm == doctest::Approx(10.0));
     CHECK(report.norm_factor == doctest::Approx(0.5));
-    CHECK(lanes == Lanes{3, 4, 127});
+    CHECK(slots == Slots{3, 4, 127});
     const std::vector<double> huge = {0.0, 1e307};
-    CHECK(code_of([&] { grid.quantise(lanes, std::span(huge), 1.0, {}); }) ==
+    CHECK(code_of([&] { grid.quantise(slots, std::span(huge), 1.0, {}); }) ==
           Errc::invalid_argument);
-    CHECK(lanes == Lanes(3));
+    CHECK(slots == Slots(3));
 }

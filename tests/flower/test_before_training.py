@@ -58,7 +58,7 @@ def start(folder, grid, num_rounds, **settings):
 
 
 def test_a_spent_budget_trains_nobody_and_ends_the_run_by_name(tmp_path, caplog):
-    federation_of(tmp_path, "shared", noise=NOISE)
+    federation_of(tmp_path, "contributors", noise=NOISE)
     app, trained = counting_app(tmp_path)
     secure = strategy(tmp_path)
     grid = grid_of(app)
@@ -75,7 +75,7 @@ def test_a_spent_budget_trains_nobody_and_ends_the_run_by_name(tmp_path, caplog)
 
 
 def test_the_server_hears_of_a_budget_only_that_it_is_spent(tmp_path, caplog):
-    federation_of(tmp_path, "shared", noise=NOISE)
+    federation_of(tmp_path, "contributors", noise=NOISE)
     spend(tmp_path, NAMES[1], 3)
     grid = grid_of(client_app(tmp_path))
     secure, _ = start(tmp_path, grid, num_rounds=1)
@@ -95,7 +95,7 @@ def test_the_server_hears_of_a_budget_only_that_it_is_spent(tmp_path, caplog):
 
 
 def test_a_run_goes_on_while_enough_have_a_budget(tmp_path):
-    federation_of(tmp_path, "shared", noise=NOISE)
+    federation_of(tmp_path, "contributors", noise=NOISE)
     for name, contributions in zip(NAMES, (3, 2, 1, 0), strict=True):
         spend(tmp_path, name, contributions)
     app, trained = counting_app(tmp_path)
@@ -260,7 +260,7 @@ def test_training_waits_for_holders(tmp_path, monkeypatch, caplog):
 def test_another_federation_is_named_on_both_sides_with_both_hashes(tmp_path, caplog):
     ours = federation_of(tmp_path)
     (tmp_path / "other").mkdir()
-    theirs = federation_of(tmp_path / "other", "shared")
+    theirs = federation_of(tmp_path / "other", "contributors")
     grid = grid_of(client_app(tmp_path))
     grid.nodes[103] = (client_app(tmp_path / "other"), {"partition-id": 3})
     _, result = start(tmp_path, grid, num_rounds=1)

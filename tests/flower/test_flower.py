@@ -97,7 +97,7 @@ def test_what_reaches_the_server_is_frames_and_nothing_else(tmp_path, grid):
             assert array.data.startswith(b"VEIL") or array.data[:4].isalpha()
 
 
-@pytest.mark.parametrize("trust", ["authority", "shared"])
+@pytest.mark.parametrize("trust", ["authority", "contributors"])
 def test_one_key_in_one_hand_gives_the_same_model(tmp_path, trust):
     federation_of(tmp_path, trust)
     others = ["authority"] if trust == "authority" else []
@@ -233,7 +233,7 @@ def test_budgets_count_each_contribution_once_across_restarts(tmp_path):
     noise = GaussianNoise(
         epsilon=200.0, delta=1e-6, rounds=3, norm_bound=1.0, honest_contributors=1
     )
-    federation_of(tmp_path, "shared", noise=noise)
+    federation_of(tmp_path, "contributors", noise=noise)
     grid = grid_of(client_app(tmp_path))
     grid.intercept = dies("query.veilsum_open")
     with pytest.raises(Died):
@@ -283,7 +283,7 @@ def plain_model(name, num_rounds):
 
 @pytest.mark.parametrize("name", INNER)
 def test_server_optimisers_step_as_without_encryption_and_across_restarts(tmp_path, name):
-    federation_of(tmp_path, "shared")
+    federation_of(tmp_path, "contributors")
     grid = grid_of(client_app(tmp_path))
     all_nodes = {"min_train_nodes": 4, "min_available_nodes": 4}
     for num_rounds in (1, 3):  # The second goes on with the moments of the first.
@@ -312,7 +312,7 @@ def test_a_store_belongs_to_one_federation_and_one_model(tmp_path, grid):
     with pytest.raises(InvalidArgumentError, match="another model"):
         strategy(tmp_path).start(grid, other, num_rounds=2)
     (tmp_path / "other").mkdir()
-    federation_of(tmp_path / "other", "shared")
+    federation_of(tmp_path / "other", "contributors")
     with pytest.raises(ProtocolError, match="another federation"):
         SecureStrategy(
             FedAvg(), federation=tmp_path / "other/federation.veil", store=tmp_path / "run"

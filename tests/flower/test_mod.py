@@ -35,7 +35,7 @@ from veilsum.secure_sum import RoundDescriptor
 
 @pytest.fixture
 def federation(tmp_path):
-    return federation_of(tmp_path, "shared")
+    return federation_of(tmp_path, "contributors")
 
 
 def train_message(federation, model=INITIAL, *, number=1, node=100, announced=None):
@@ -198,7 +198,7 @@ def test_noise_that_does_not_hide_weights_takes_no_weights(tmp_path):
     noise = GaussianNoise(
         epsilon=8, delta=1e-6, rounds=3, norm_bound=1, honest_contributors=1, weighted=False
     )
-    federation = federation_of(tmp_path, "shared", noise=noise)
+    federation = federation_of(tmp_path, "contributors", noise=noise)
     with pytest.raises(InvalidArgumentError, match="max_examples=None"):
         client_app(tmp_path)(train_message(federation), node())
     reply = client_app(tmp_path, max_examples=None)(train_message(federation), node())

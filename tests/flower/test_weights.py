@@ -40,7 +40,7 @@ def step_of_plain_averaging(ratio, nodes):
 def test_the_model_is_that_of_plain_averaging_whoever_is_away(tmp_path, ratio):
     for away in (None, *range(NUM_NODES)):
         folder = tmp_path / str(away)
-        federation_of(folder, "shared", weight_spread=ratio)
+        federation_of(folder, "contributors", weight_spread=ratio)
         grid = grid_of(app_of(folder, ratio))
         present = [node for node in range(NUM_NODES) if node != away]
         grid.nodes = {100 + node: grid.nodes[100 + node] for node in present}
@@ -56,7 +56,7 @@ def test_the_model_is_that_of_plain_averaging_whoever_is_away(tmp_path, ratio):
 
 
 def test_weights_that_were_not_dealt_for_train_nobody(tmp_path):
-    federation_of(tmp_path, "shared", weight_spread=1000)
+    federation_of(tmp_path, "contributors", weight_spread=1000)
     ran = []
     grid = grid_of(app_of(tmp_path, 1025, mods=[lambda *message: ran.append(message)]))
     secure = strategy(tmp_path)
@@ -66,7 +66,7 @@ def test_weights_that_were_not_dealt_for_train_nobody(tmp_path):
 
 
 def test_a_node_below_the_least_is_left_out_by_name(tmp_path):
-    federation_of(tmp_path, "shared")
+    federation_of(tmp_path, "contributors")
     sizes = [40, 40, 40, 2]
     app = client_app(tmp_path, num_examples=sizes.__getitem__, max_examples=40, min_examples=3)
     secure = strategy(tmp_path, FedAvg(min_train_nodes=3, min_available_nodes=3))
@@ -76,7 +76,7 @@ def test_a_node_below_the_least_is_left_out_by_name(tmp_path):
 
 
 def test_a_node_without_examples_counts_nothing(tmp_path):
-    federation_of(tmp_path, "shared")
+    federation_of(tmp_path, "contributors")
     app = client_app(tmp_path, num_examples=[40, 40, 0, 40].__getitem__)
     secure = strategy(tmp_path)
     result = secure.start(grid_of(app), initial_record(), num_rounds=1)

@@ -19,8 +19,8 @@
 
 #include "veilsum/base/error.hpp"
 #include "veilsum/base/wire.hpp"
-#include "veilsum/codec/lanes.hpp"
 #include "veilsum/codec/quantise.hpp"
+#include "veilsum/codec/slots.hpp"
 #include "veilsum/paillier/ciphertexts.hpp"
 #include "veilsum/paillier/key_share.hpp"
 #include "veilsum/paillier/partial_decryption.hpp"
@@ -148,9 +148,9 @@ void read_codec(ByteView message) {
     const Quantiser quantiser(std::move(segments), {value_bits, weight_bits},
                               Norm{static_cast<std::uint8_t>(norm)}, norm_bound,
                               Rounding{static_cast<std::uint8_t>(rounding)});
-    const std::int64_t max_lane = max_lane_of({value_bits, weight_bits}, max_addends, noise_bound);
+    const std::int64_t max_slot = max_slot_of({value_bits, weight_bits}, max_addends, noise_bound);
     const std::vector<std::uint64_t> modulus(32, ~std::uint64_t{0});
-    const LaneLayout layout(quantiser.num_lanes(), max_lane, modulus);
+    const SlotLayout layout(quantiser.num_slots(), max_slot, modulus);
     require(layout.num_plaintexts() >= 1 && quantiser.grid_max() >= 1, "a codec of nothing");
 }
 

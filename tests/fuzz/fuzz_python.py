@@ -148,7 +148,7 @@ def fuzz_rounds(seconds, seed):
     rng, count, refused = random.Random(seed), 0, 0
     begin = time.process_time()
     while time.process_time() - begin < seconds:
-        for trust in ("threshold", "authority", "shared"):
+        for trust in ("threshold", "authority", "contributors"):
             fire = Fire(trust, rng)
             fire.round(20)
             count, refused = count + 1, refused + fire.num_refused

@@ -11,7 +11,7 @@ from veilsum.integrations.nvflare.opening import Answers, SiteHolders
 from veilsum.integrations.opening import open_sum
 
 TRUSTS = {"threshold": federation("threshold", toy=(4, 3)), "authority": federation("authority")}
-TRUSTS["shared"] = federation("shared")
+TRUSTS["contributors"] = federation("contributors")
 
 
 class Sites:

@@ -8,82 +8,90 @@ def grid_max(value_bits, weight_bits=0):
     return (2 ** (value_bits - 1) - 1) * 2**weight_bits
 
 
-def lane_bits(max_lane):
+def slot_bits(max_slot):
     width = 1
-    while not max_lane < 2 ** (width - 1):
+    while not max_slot < 2 ** (width - 1):
         width += 1
     return width
 
 
-def lanes_per_plaintext(max_lane, n):
-    """Adds lanes at their largest, one by one, as long as they stay below n/2."""
-    width = lane_bits(max_lane)
-    count, total = 0, max_lane
+def slots_per_plaintext(max_slot, n):
+    """Adds slots at their largest, one by one, as long as they stay below n/2."""
+    width = slot_bits(max_slot)
+    count, total = 0, max_slot
     while 2 * total < n:
         count += 1
-        total += max_lane * 2 ** (width * count)
+        total += max_slot * 2 ** (width * count)
     return count
 
 
-def pack(lanes, max_lane, n):
-    width, count = lane_bits(max_lane), lanes_per_plaintext(max_lane, n)
-    starts = range(0, len(lanes), count)
+def pack(slots, max_slot, n):
+    width, count = slot_bits(max_slot), slots_per_plaintext(max_slot, n)
+    starts = range(0, len(slots), count)
     return [
-        sum(lane * 2 ** (width * i) for i, lane in enumerate(lanes[start : start + count]))
+        sum(slot * 2 ** (width * i) for i, slot in enumerate(slots[start : start + count]))
         for start in starts
     ]
 
 
-def unpack(plaintexts, num_lanes, max_lane, n):
-    """Peels lanes off from the low end; None where a plaintext does not fit them."""
-    width, count = lane_bits(max_lane), lanes_per_plaintext(max_lane, n)
-    lanes = []
+def unpack(plaintexts, num_slots, max_slot, n):
+    """Peels slots off from the low end; None where a plaintext does not fit them."""
+    width, count = slot_bits(max_slot), slots_per_plaintext(max_slot, n)
+    slots = []
     for plaintext in plaintexts:
         rest = plaintext
-        for _ in range(min(count, num_lanes - len(lanes))):
-            lane = (rest + 2 ** (width - 1)) % 2**width - 2 ** (width - 1)
-            lanes.append(lane)
-            rest = (rest - lane) // 2**width
+        for _ in range(min(count, num_slots - len(slots))):
+            slot = (rest + 2 ** (width - 1)) % 2**width - 2 ** (width - 1)
+            slots.append(slot)
+            rest = (rest - slot) // 2**width
         if rest != 0:
             return None
-    return lanes
+    return slots
 
 
-def quantise(values, clip, value_bits, weight=1.0, norm_factor=1.0, weight_bits=0):
-    """Value lanes and weight lane with rounding to nearest, and the number of clipped values.
+def quantise(values, clip, value_bits, weight=1.0, norm_factor=1.0, weight_bits=0, rounded=round):
+    """Value slots and weight slot, rounded to nearest, and the number of clipped values.
 
     ``clip`` is one for all values, or a list with one for each.
     """
     limit = grid_max(value_bits, weight_bits)
     clips = clip if isinstance(clip, list) else [clip] * len(values)
-    lanes, num_clipped = [], 0
+    slots, num_clipped = [], 0
     for x, clip in zip(values, clips, strict=True):
         scale = limit / clip
         y = float(x) * norm_factor
         num_clipped += abs(y) > clip
         steps = max(-clip, min(clip, y)) * (weight * scale)
-        lanes.append(max(-limit, min(limit, round(steps))))
-    return [*lanes, round(weight * limit)], num_clipped
+        slots.append(max(-limit, min(limit, rounded(steps))))
+    return [*slots, round(weight * limit)], num_clipped
 
 
-def lattice_norm_bound(dim, clip, value_bits, norm_bound, weight_bits=0):
+def grid_norm_bound(dim, clip, value_bits, norm_bound, weight_bits=0):
     limit = grid_max(value_bits, weight_bits)
     exact = Fraction(norm_bound) * limit / Fraction(clip)
     return min(math.floor(exact), dim * limit)
 
 
-def ceil_norm(lanes, norm):
+def ceil_norm(slots, norm):
     if norm == "l1":
-        return sum(abs(q) for q in lanes)
-    square = sum(q * q for q in lanes)
+        return sum(abs(q) for q in slots)
+    square = sum(q * q for q in slots)
     return math.isqrt(square - 1) + 1 if square else 0
 
 
-def clip_norm(lanes, norm, bound):
-    size = ceil_norm(lanes, norm)
+def clip_norm(slots, norm, bound):
+    size = ceil_norm(slots, norm)
     if size <= bound:
-        return list(lanes)
-    return [abs(q) * bound // size * (1 if q >= 0 else -1) for q in lanes]
+        return list(slots)
+    return [abs(q) * bound // size * (1 if q >= 0 else -1) for q in slots]
+
+
+def fit_norm(slots, toward_zero, norm, bound):
+    """Slots within the bound: shrunk, or, where that costs one a step or more, first rounded so."""
+    size = ceil_norm(slots, norm)
+    if size > bound and max(map(abs, slots)) * (size - bound) > size:
+        slots = toward_zero
+    return clip_norm(slots, norm, bound)
 
 
 def float_norm_factor(values, norm, norm_bound):

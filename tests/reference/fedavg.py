@@ -11,10 +11,10 @@ def integer_round(model, deltas, weights, *, clip, value_bits, weight_bits=0, se
     total = None
     for delta, weight in zip(deltas, weights, strict=True):
         values = [float(x) for x in delta]
-        lanes, _ = reference.quantise(values, clip, value_bits, weight, weight_bits=weight_bits)
-        total = lanes if total is None else [a + b for a, b in zip(total, lanes, strict=True)]
+        slots, _ = reference.quantise(values, clip, value_bits, weight, weight_bits=weight_bits)
+        total = slots if total is None else [a + b for a, b in zip(total, slots, strict=True)]
     weight_sum = total[-1] / limit
-    step = [server_lr * (lane / scale / weight_sum) for lane in total[:-1]]
+    step = [server_lr * (slot / scale / weight_sum) for slot in total[:-1]]
     result, first = [], 0
     for array in model:
         flat = [float(x) + s for x, s in zip(array.ravel(), step[first:], strict=False)]

@@ -61,15 +61,15 @@ def digit(x, n):
     return x.to_bytes(reference.num_bytes(n.bit_length()), "little")
 
 
-def prove(statement, secrets, nonce):
+def prove(statement, witnesses, nonce):
     """A and z (or w), with the nonce given."""
     n = statement.n
     commitment = statement.randomiser(nonce, n)
     e = statement.challenges(commitment)
     if statement.is_djn:
-        response = nonce + sum(x * a for x, a in zip(e, secrets, strict=True))
+        response = nonce + sum(x * a for x, a in zip(e, witnesses, strict=True))
     else:
-        response = nonce * prod(pow(r, x, n) for x, r in zip(e, secrets, strict=True)) % n
+        response = nonce * prod(pow(r, x, n) for x, r in zip(e, witnesses, strict=True)) % n
     return commitment, response
 
 

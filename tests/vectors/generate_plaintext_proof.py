@@ -21,15 +21,15 @@ def make_vector():
     """Ciphertexts, and the proofs of their two chunks."""
     rng = random.Random(SEED)
     n = known_key(2048).n
-    secrets = [rng.getrandbits(1024) for _ in MESSAGES]
+    witnesses = [rng.getrandbits(1024) for _ in MESSAGES]
     whole = proving.Statement(n, True, CONTEXT, FIRST, [])
-    ciphertexts = [whole.ciphertext(m, a) for m, a in zip(MESSAGES, secrets, strict=True)]
+    ciphertexts = [whole.ciphertext(m, a) for m, a in zip(MESSAGES, witnesses, strict=True)]
     proofs = []
     for begin in range(0, len(MESSAGES), CHUNK):
         part = slice(begin, begin + CHUNK)
         statement = proving.Statement(n, True, CONTEXT, FIRST + begin, ciphertexts[part])
         alpha = rng.getrandbits(proving.nonce_bits(n, CHUNK))
-        proofs.append(proving.prove(statement, secrets[part], alpha))
+        proofs.append(proving.prove(statement, witnesses[part], alpha))
         assert proving.verifies(statement, CHUNK, *proofs[-1])
     return ciphertexts, proofs
 

@@ -29,7 +29,7 @@ NOISE = vs.privacy.GaussianNoise(
 CODEC = NOISE.fit(vs.Codec(5, clip=1.0, value_bits=8, max_addends=4))
 NAMES = ("clinic-a", "klinik-ö")
 INVITED = (*NAMES, "never-came")
-# 89 lanes to a ciphertext and two ciphertexts to a chunk: three chunks, the last one shorter.
+# 89 slots to a ciphertext and two ciphertexts to a chunk: three chunks, the last one shorter.
 LONG_CODEC = vs.Codec(400, clip=1.0, value_bits=16, max_addends=100)
 VALUE = 0.5
 

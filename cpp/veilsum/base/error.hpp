@@ -14,8 +14,8 @@ enum class Errc {
     invalid_ciphertext,  ///< A CT rule of docs/validation.md failed.
     key_mismatch,        ///< Operands belong to different keys.
     invalid_proof,       ///< A proof does not hold: somebody did not compute what was asked.
-    not_enough_shares,   ///< Fewer share holders answered than the threshold asks for.
-    capacity,            ///< More addends than the lanes were sized for.
+    not_enough_shares,   ///< Fewer key holders answered than the threshold asks for.
+    capacity,            ///< More addends than the slots were sized for.
     exhausted,           ///< A one-time randomiser was asked for and none is left.
     entropy,             ///< The operating system gave no randomness.
     cancelled,           ///< The caller asked a long operation to stop.

@@ -13,7 +13,7 @@
 
 #include "veilsum/base/error.hpp"
 #include "veilsum/base/secret.hpp"
-#include "veilsum/codec/lanes.hpp"
+#include "veilsum/codec/slots.hpp"
 #include "veilsum/rng/csprng.hpp"
 
 namespace veilsum {
@@ -42,8 +42,8 @@ void set_scaled(mpz_ptr out, double x) {
 }
 
 /// min(floor(norm_bound * grid_max / clip), cap), exact. Requires positive finite doubles.
-std::uint64_t lattice_bound(double norm_bound, std::int64_t grid_max, double clip,
-                            std::uint64_t cap) {
+std::uint64_t largest_grid_norm(double norm_bound, std::int64_t grid_max, double clip,
+                                std::uint64_t cap) {
     mpz_t bound;
     mpz_t divisor;
     mpz_inits(bound, divisor, nullptr);
@@ -152,6 +152,18 @@ std::size_t round_stochastic(std::int64_t* out, const Float* x, std::size_t n, c
     return static_cast<std::size_t>(num_clipped);
 }
 
+/// Of what the norm leaves no room for: no value grows, so the norm does not either.
+template <class Float>
+std::size_t round_toward_zero(std::int64_t* out, const Float* x, std::size_t n, const Step& step) {
+    std::int64_t num_clipped = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+        const double y = static_cast<double>(x[i]) * step.factor;
+        num_clipped += std::abs(y) > step.clip ? 1 : 0;
+        out[i] = static_cast<std::int64_t>(scaled(y, step));
+    }
+    return static_cast<std::size_t>(num_clipped);
+}
+
 /// ceil(sqrt(square)) for square < 2^126.
 std::uint64_t ceil_sqrt(Uint128 square) {
     // The estimate is a few units off at most; the loops make it exact.
@@ -161,24 +173,35 @@ std::uint64_t ceil_sqrt(Uint128 square) {
     return root;
 }
 
-/// What quantise() returns, with no lane left behind by one that fails.
+/// What quantise() returns, with no slot left behind by one that fails.
 template <class Quantise>
-ClipReport zeroed_on_error(std::span<std::int64_t> lanes, const Quantise& quantise) {
+ClipReport zeroed_on_error(std::span<std::int64_t> slots, const Quantise& quantise) {
     try {
         return quantise();
     } catch (...) {
-        std::fill(lanes.begin(), lanes.end(), 0);
+        std::fill(slots.begin(), slots.end(), 0);
         throw;
     }
 }
 
-std::uint64_t lattice_norm(std::span<const std::int64_t> lanes, Norm norm,
-                           const Execution& execution) {
-    const auto sums = map_pieces<Uint128>(lanes.size(), execution, [&](auto begin, auto end) {
+std::uint64_t largest_magnitude(std::span<const std::int64_t> slots, const Execution& execution) {
+    const auto maxima =
+        map_pieces<std::int64_t>(slots.size(), execution, [&](auto begin, auto end) {
+            std::int64_t largest = 0;
+            for (std::size_t i = begin; i < end; ++i)
+                largest = std::max(largest, std::abs(slots[i]));
+            return largest;
+        });
+    return static_cast<std::uint64_t>(*std::max_element(maxima.begin(), maxima.end()));
+}
+
+std::uint64_t grid_norm(std::span<const std::int64_t> slots, Norm norm,
+                        const Execution& execution) {
+    const auto sums = map_pieces<Uint128>(slots.size(), execution, [&](auto begin, auto end) {
         Uint128 squares = 0;
         std::uint64_t magnitudes = 0;
         for (std::size_t i = begin; i < end; ++i) {
-            const auto magnitude = static_cast<std::uint64_t>(std::abs(lanes[i]));
+            const auto magnitude = static_cast<std::uint64_t>(std::abs(slots[i]));
             if (norm == Norm::l2) {
                 squares += static_cast<Uint128>(magnitude) * magnitude;
             } else {
@@ -192,25 +215,30 @@ std::uint64_t lattice_norm(std::span<const std::int64_t> lanes, Norm norm,
     return norm == Norm::l2 ? ceil_sqrt(total) : static_cast<std::uint64_t>(total);
 }
 
-}  // namespace
-
-std::uint64_t clip_lattice_norm(std::span<std::int64_t> lanes, Norm norm, std::uint64_t bound,
-                                const Execution& execution) {
-    const std::uint64_t s = lattice_norm(lanes, norm, execution);
+/// clip_grid_norm of slots whose norm is known to be s.
+std::uint64_t shrink_grid_norm(std::span<std::int64_t> slots, Norm norm, std::uint64_t s,
+                               std::uint64_t bound, const Execution& execution) {
     if (s <= bound) return s;
     // ratio / 2^64 is at most 2^-64 below bound / s, so for |q| < 2^64 the product's high half is
     // floor(|q| * bound / s) or one less; the exact remainder, below 2 * s, tells which. It fits 64
     // bits as s < 2^63, so arithmetic modulo 2^64 finds it.
     const auto ratio = static_cast<std::uint64_t>((static_cast<Uint128>(bound) << 64) / s);
-    parallel_for(lanes.size(), kPiece, execution, [&](std::size_t begin, std::size_t end) {
+    parallel_for(slots.size(), kPiece, execution, [&](std::size_t begin, std::size_t end) {
         for (std::size_t i = begin; i < end; ++i) {
-            const auto magnitude = static_cast<std::uint64_t>(std::abs(lanes[i]));
+            const auto magnitude = static_cast<std::uint64_t>(std::abs(slots[i]));
             auto q = static_cast<std::uint64_t>((static_cast<Uint128>(magnitude) * ratio) >> 64);
             q += magnitude * bound - q * s >= s ? 1 : 0;
-            lanes[i] = lanes[i] < 0 ? -static_cast<std::int64_t>(q) : static_cast<std::int64_t>(q);
+            slots[i] = slots[i] < 0 ? -static_cast<std::int64_t>(q) : static_cast<std::int64_t>(q);
         }
     });
-    return lattice_norm(lanes, norm, execution);
+    return grid_norm(slots, norm, execution);
+}
+
+}  // namespace
+
+std::uint64_t clip_grid_norm(std::span<std::int64_t> slots, Norm norm, std::uint64_t bound,
+                             const Execution& execution) {
+    return shrink_grid_norm(slots, norm, grid_norm(slots, norm, execution), bound, execution);
 }
 
 Quantiser::Quantiser(std::vector<Segment> segments, Precision precision, Norm norm,
@@ -252,8 +280,8 @@ Quantiser::Quantiser(std::vector<Segment> segments, Precision precision, Norm no
             "with a norm bound dim * 2^(value_bits+weight_bits-1) must stay below 2^63; lower "
             "value_bits or weight_bits");
     }
-    lattice_norm_bound_ = lattice_bound(norm_bound, grid_max_, largest_clip_,
-                                        static_cast<std::uint64_t>(largest_norm));
+    grid_norm_bound_ = largest_grid_norm(norm_bound, grid_max_, largest_clip_,
+                                         static_cast<std::uint64_t>(largest_norm));
 }
 
 /// Calls body(begin, end, run) for each part of [begin, end) that lies in one segment.
@@ -305,11 +333,10 @@ void Quantiser::bound_norm(ClipReport& report, std::span<const Float> x,
 }
 
 /// Rounds the values x[0], x[1], ... at the places from begin to end of the vector.
-template <class Float>
+template <class Float, class Round>
 std::size_t Quantiser::round_piece(std::int64_t* out, const Float* x, std::size_t begin,
-                                   std::size_t end, double weight, double factor) const {
-    const auto round =
-        rounding_ == Rounding::nearest ? round_nearest<Float> : round_stochastic<Float>;
+                                   std::size_t end, double weight, double factor,
+                                   const Round& round) const {
     std::size_t num_clipped = 0;
     for_each_run(begin, end, [&](std::size_t first, std::size_t last, const Run& run) {
         const double steps = weight * run.scale;
@@ -321,9 +348,9 @@ std::size_t Quantiser::round_piece(std::int64_t* out, const Float* x, std::size_
 }
 
 template <class Float>
-ClipReport Quantiser::quantise_any(std::span<std::int64_t> lanes, std::span<const Float> x,
+ClipReport Quantiser::quantise_any(std::span<std::int64_t> slots, std::span<const Float> x,
                                    double weight, const Execution& execution) const {
-    if (x.size() != dim_ || lanes.size() != num_lanes()) {
+    if (x.size() != dim_ || slots.size() != num_slots()) {
         refuse("the vector has " + std::to_string(x.size()) + " values; the codec is for " +
                std::to_string(dim_));
     }
@@ -334,13 +361,17 @@ ClipReport Quantiser::quantise_any(std::span<std::int64_t> lanes, std::span<cons
             "weights from 2^-weight_bits to 1, and 0. Make it with more weight_bits: the binary "
             "logarithm of the largest weight over the smallest");
     }
+    const auto round =
+        rounding_ == Rounding::nearest ? round_nearest<Float> : round_stochastic<Float>;
     ClipReport report;
     std::vector<std::size_t> clipped;
+    const std::int64_t weight_slot = std::llrint(weight * static_cast<double>(grid_max_));
+    slots[dim_] = weight_slot;
     if (norm_ == Norm::none) {
         clipped = map_pieces<std::size_t>(dim_, execution, [&](auto begin, auto end) {
             const Secret<Float> own = read_once(x.subspan(begin, end - begin));
             check_finite<Float>(own, begin);
-            return round_piece(lanes.data() + begin, own.data(), begin, end, weight, 1.0);
+            return round_piece(slots.data() + begin, own.data(), begin, end, weight, 1.0, round);
         });
     } else {
         const Secret<Float> own = read_once(x);
@@ -348,51 +379,59 @@ ClipReport Quantiser::quantise_any(std::span<std::int64_t> lanes, std::span<cons
             check_finite<Float>(std::span<const Float>(own).subspan(begin, end - begin), begin);
         });
         bound_norm<Float>(report, own, execution);
-        clipped = map_pieces<std::size_t>(dim_, execution, [&](auto begin, auto end) {
-            return round_piece(lanes.data() + begin, own.data() + begin, begin, end, weight,
-                               report.norm_factor);
-        });
-    }
-    for (const std::size_t num_clipped : clipped) report.num_clipped += num_clipped;
-    const std::int64_t weight_lane = std::llrint(weight * static_cast<double>(grid_max_));
-    lanes[dim_] = weight_lane;
-    if (norm_ != Norm::none) {
-        const auto bound = static_cast<std::uint64_t>(static_cast<Uint128>(lattice_norm_bound_) *
-                                                      static_cast<Uint128>(weight_lane) /
+        const auto round_all = [&](const auto& how) {
+            return map_pieces<std::size_t>(dim_, execution, [&](auto begin, auto end) {
+                return round_piece(slots.data() + begin, own.data() + begin, begin, end, weight,
+                                   report.norm_factor, how);
+            });
+        };
+        clipped = round_all(round);
+        const auto values = slots.first(dim_);
+        const auto bound = static_cast<std::uint64_t>(static_cast<Uint128>(grid_norm_bound_) *
+                                                      static_cast<Uint128>(weight_slot) /
                                                       static_cast<Uint128>(grid_max_));
-        report.lattice_norm = clip_lattice_norm(lanes.first(dim_), norm_, bound, execution);
+        // Rounding may lift the norm of many small values by much, and to shrink all in proportion
+        // would then cost a large one many steps: with values rounded toward 0 it costs none.
+        std::uint64_t size = grid_norm(values, norm_, execution);
+        if (size > bound &&
+            static_cast<Uint128>(largest_magnitude(values, execution)) * (size - bound) > size) {
+            round_all(round_toward_zero<Float>);
+            size = grid_norm(values, norm_, execution);
+        }
+        report.grid_norm = shrink_grid_norm(values, norm_, size, bound, execution);
         // Noise is calibrated to the bound, so nothing is let through on trust.
-        if (report.lattice_norm > bound) {
+        if (report.grid_norm > bound) {
             throw Error(Errc::internal, "the norm of the quantised vector exceeds its bound");
         }
     }
+    for (const std::size_t num_clipped : clipped) report.num_clipped += num_clipped;
     return report;
 }
 
-ClipReport Quantiser::quantise(std::span<std::int64_t> lanes, std::span<const float> x,
+ClipReport Quantiser::quantise(std::span<std::int64_t> slots, std::span<const float> x,
                                double weight, const Execution& execution) const {
-    return zeroed_on_error(lanes, [&] { return quantise_any(lanes, x, weight, execution); });
+    return zeroed_on_error(slots, [&] { return quantise_any(slots, x, weight, execution); });
 }
 
-ClipReport Quantiser::quantise(std::span<std::int64_t> lanes, std::span<const double> x,
+ClipReport Quantiser::quantise(std::span<std::int64_t> slots, std::span<const double> x,
                                double weight, const Execution& execution) const {
-    return zeroed_on_error(lanes, [&] { return quantise_any(lanes, x, weight, execution); });
+    return zeroed_on_error(slots, [&] { return quantise_any(slots, x, weight, execution); });
 }
 
-double Quantiser::dequantise(std::span<double> values, std::span<const std::int64_t> lanes,
+double Quantiser::dequantise(std::span<double> values, std::span<const std::int64_t> slots,
                              const Execution& execution) const {
-    if (values.size() != dim_ || lanes.size() != num_lanes()) {
-        refuse("expected " + std::to_string(num_lanes()) + " lanes, got " +
-               std::to_string(lanes.size()));
+    if (values.size() != dim_ || slots.size() != num_slots()) {
+        refuse("expected " + std::to_string(num_slots()) + " slots, got " +
+               std::to_string(slots.size()));
     }
     parallel_for(dim_, kPiece, execution, [&](std::size_t begin, std::size_t end) {
         for_each_run(begin, end, [&](std::size_t first, std::size_t last, const Run& run) {
             for (std::size_t i = first; i < last; ++i) {
-                values[i] = static_cast<double>(lanes[i]) / run.scale;
+                values[i] = static_cast<double>(slots[i]) / run.scale;
             }
         });
     });
-    return static_cast<double>(lanes[dim_]) / static_cast<double>(grid_max_);
+    return static_cast<double>(slots[dim_]) / static_cast<double>(grid_max_);
 }
 
 }  // namespace veilsum

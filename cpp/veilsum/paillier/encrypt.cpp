@@ -18,7 +18,7 @@ namespace {
 constexpr std::size_t kChecksPerPiece = 2048;
 
 // Some milliseconds, beside which a new generator is nothing.
-constexpr std::size_t kOriginsPerPiece = 4096;
+constexpr std::size_t kWitnessesPerPiece = 4096;
 
 // Randomisers are read, used and wiped while they and what they become are in the second cache.
 constexpr std::size_t kBytesPerPiece = std::size_t{1} << 17;
@@ -36,7 +36,7 @@ std::size_t checked_pool_size(std::size_t num) {
     return num;
 }
 
-std::size_t origin_limbs(const PublicKey& key) {
+std::size_t witness_limbs(const PublicKey& key) {
     return key.form() == KeyForm::djn ? (key.randomiser_bits() + 63) / 64
                                       : key.modulus().num_limbs();
 }
@@ -50,15 +50,15 @@ void random_unit(std::span<Limb> r, const Modulus& n, RandomSource& random) {
     } while (n.bits() < kUnitCheckBits && !is_unit());
 }
 
-/// Calls draw(origin, its number, a generator) for each origin of num_limbs limbs.
+/// Calls draw(witness, its number, a generator) for each witness of num_limbs limbs.
 template <class Draw>
-void for_each_origin(std::span<Limb> origins, std::size_t num_limbs, const Execution& execution,
-                     const Draw& draw) {
-    parallel_for(origins.size() / num_limbs, kOriginsPerPiece, execution.without_progress(),
+void for_each_witness(std::span<Limb> witnesses, std::size_t num_limbs, const Execution& execution,
+                      const Draw& draw) {
+    parallel_for(witnesses.size() / num_limbs, kWitnessesPerPiece, execution.without_progress(),
                  [&](std::size_t begin, std::size_t end) {
                      Csprng random;
                      for (std::size_t i = begin; i < end; ++i) {
-                         draw(origins.subspan(i * num_limbs, num_limbs), i, random);
+                         draw(witnesses.subspan(i * num_limbs, num_limbs), i, random);
                      }
                  });
 }
@@ -111,23 +111,23 @@ SignedOperand signed_operand(const Plaintexts& plaintexts) {
 
 Randomisers fresh_randomisers(std::size_t num, const PublicKey& key, const Execution& execution) {
     const Modulus& n = key.modulus();
-    const std::size_t num_limbs = origin_limbs(key);
+    const std::size_t num_limbs = witness_limbs(key);
     Randomisers result{make_secret<std::byte>(num * n.element_bytes(), execution),
                        make_secret<Limb>(num * num_limbs, execution)};
     if (key.form() == KeyForm::djn) {
-        for_each_origin(result.origins, num_limbs, execution,
-                        [&](std::span<Limb> a, std::size_t /*i*/, RandomSource& random) {
-                            uniform_bits(a, key.randomiser_bits(), random);
-                        });
+        for_each_witness(result.witnesses, num_limbs, execution,
+                         [&](std::span<Limb> a, std::size_t /*i*/, RandomSource& random) {
+                             uniform_bits(a, key.randomiser_bits(), random);
+                         });
         batch::fixed_base(result.elements.data(), key.randomiser_table(execution),
-                          result.origins.data(), num_limbs, num, n, execution);
+                          result.witnesses.data(), num_limbs, num, n, execution);
     } else {
-        for_each_origin(result.origins, num_limbs, execution,
-                        [&](std::span<Limb> r, std::size_t i, RandomSource& random) {
-                            random_unit(r, n, random);
-                            std::memcpy(result.elements.data() + i * n.element_bytes(), r.data(),
-                                        n.digit_bytes());
-                        });
+        for_each_witness(result.witnesses, num_limbs, execution,
+                         [&](std::span<Limb> r, std::size_t i, RandomSource& random) {
+                             random_unit(r, n, random);
+                             std::memcpy(result.elements.data() + i * n.element_bytes(), r.data(),
+                                         n.digit_bytes());
+                         });
         batch::pow_shared_vartime(result.elements.data(),
                                   {result.elements.data(), n.element_bytes()}, n.r_squared(), n.n(),
                                   n.bits(), num, n, execution);
@@ -168,7 +168,7 @@ RandomiserPool::RandomiserPool(const PublicKey& key, std::size_t num, bool for_p
       size_(checked_pool_size(num)),
       randomisers_(fresh_randomisers(num, key, execution)) {
     // Not "= {}", which would keep the memory, and what is in it.
-    if (!for_proofs) randomisers_.origins = Secret<Limb>();
+    if (!for_proofs) randomisers_.witnesses = Secret<Limb>();
 }
 
 std::size_t RandomiserPool::remaining() const noexcept {
@@ -180,7 +180,7 @@ std::size_t RandomiserPool::remaining() const noexcept {
 RandomiserPool::Taken::~Taken() {
     if (num_wiped_ == num_) return;
     wipe(elements_.data(), elements_.size());
-    wipe(origins_.data(), origins_.size_bytes());
+    wipe(witnesses_.data(), witnesses_.size_bytes());
 }
 
 void RandomiserPool::Taken::wipe_sealed(std::size_t begin, std::size_t end) noexcept {
@@ -188,8 +188,8 @@ void RandomiserPool::Taken::wipe_sealed(std::size_t begin, std::size_t end) noex
     for (std::size_t i = begin; i < end; ++i) {
         wipe(elements_.data() + i * bytes + bytes / 2, bytes / 2);
     }
-    const std::size_t limbs = origins_.size() / num_;
-    wipe(origins_.data() + begin * limbs, (end - begin) * limbs * sizeof(Limb));
+    const std::size_t limbs = witnesses_.size() / num_;
+    wipe(witnesses_.data() + begin * limbs, (end - begin) * limbs * sizeof(Limb));
     num_wiped_ += end - begin;
 }
 
@@ -197,7 +197,7 @@ RandomiserPool::Taken RandomiserPool::take(std::size_t num) {
     if (fork_generation_ != fork_generation()) {
         // The parent holds the same randomisers. The child's copies are of no use: forget them.
         wipe(randomisers_.elements.data(), randomisers_.elements.size());
-        wipe(randomisers_.origins.data(), randomisers_.origins.size() * sizeof(Limb));
+        wipe(randomisers_.witnesses.data(), randomisers_.witnesses.size() * sizeof(Limb));
         next_.store(size_);
         throw Error(Errc::exhausted,
                     "this randomiser pool was made before a fork and is empty here; call "
@@ -212,9 +212,9 @@ RandomiserPool::Taken RandomiserPool::take(std::size_t num) {
         }
     } while (!next_.compare_exchange_weak(first, first + num));
     const std::size_t bytes = key_.modulus().element_bytes();
-    const std::size_t limbs = randomisers_.origins.size() / size_;
+    const std::size_t limbs = randomisers_.witnesses.size() / size_;
     return {std::span(randomisers_.elements).subspan(first * bytes, num * bytes),
-            std::span(randomisers_.origins).subspan(first * limbs, num * limbs), num};
+            std::span(randomisers_.witnesses).subspan(first * limbs, num * limbs), num};
 }
 
 namespace {

@@ -22,10 +22,10 @@ void require_representable(const Plaintexts& plaintexts, const Modulus& n,
 SignedOperand signed_operand(const Plaintexts& plaintexts);
 
 /// Elements that are uniformly (classic) or pseudo-uniformly (djn) distributed n-th residues, and
-/// what each was made of, for proofs: a of hs^a (djn) or r of r^n (classic).
+/// the witness of each, which a proof is of: a of hs^a (djn) or r of r^n (classic).
 struct Randomisers {
     Secret<std::byte> elements;
-    Secret<Limb> origins;  ///< As many limbs each.
+    Secret<Limb> witnesses;  ///< As many limbs each.
 };
 
 /// What is made at a time where many are used: tens of megabytes.
@@ -50,28 +50,28 @@ Ciphertexts seal_with(const MakeRandomisers& make, const Plaintexts& plaintexts,
 /// is wiped, a forked child finds the pool empty, and there is no way to copy or save one.
 class RandomiserPool {
 public:
-    /// What randomisers were made of is kept only `for_proofs`.
+    /// Witnesses are kept only `for_proofs`.
     RandomiserPool(const PublicKey& key, std::size_t num, bool for_proofs,
                    const Execution& execution);
     RandomiserPool(const RandomiserPool&) = delete;
     RandomiserPool& operator=(const RandomiserPool&) = delete;
 
     const PublicKey& key() const noexcept { return key_; }
-    bool is_for_proofs() const noexcept { return !randomisers_.origins.empty(); }
+    bool is_for_proofs() const noexcept { return !randomisers_.witnesses.empty(); }
     /// How many are left; 0 in a forked child.
     std::size_t remaining() const noexcept;
 
     /// Randomisers that were taken: wiped when this goes, whatever became of them.
     class Taken {
     public:
-        Taken(std::span<std::byte> elements, std::span<Limb> origins, std::size_t num)
-            : elements_(elements), origins_(origins), num_(num) {}
+        Taken(std::span<std::byte> elements, std::span<Limb> witnesses, std::size_t num)
+            : elements_(elements), witnesses_(witnesses), num_(num) {}
         ~Taken();
         Taken(const Taken&) = delete;
         Taken& operator=(const Taken&) = delete;
         std::span<const std::byte> elements() const noexcept { return elements_; }
         /// Empty unless the pool is for proofs.
-        std::span<const Limb> origins() const noexcept { return origins_; }
+        std::span<const Limb> witnesses() const noexcept { return witnesses_; }
 
         /// Wipes what is secret of those in [begin, end) once they are in ciphertexts, while they
         /// are in a cache: their first digits are those of the ciphertexts. Each once.
@@ -79,7 +79,7 @@ public:
 
     private:
         std::span<std::byte> elements_;
-        std::span<Limb> origins_;
+        std::span<Limb> witnesses_;
         std::size_t num_;
         std::atomic<std::size_t> num_wiped_{0};
     };

@@ -20,7 +20,7 @@ static_assert(PlaintextStatement::kChallengeBits + kMaxSumBits + kHidingBits + 1
 
 StatementDigest PlaintextStatement::digest(const Execution& execution) const {
     StatementDigest result;
-    Transcript("veilsum/plaintext-proof/2")
+    FiatShamir("veilsum/plaintext-proof/2")
         .bytes(key.fingerprint())
         .sized(context)
         .number(first)
@@ -33,7 +33,7 @@ StatementDigest PlaintextStatement::digest(const Execution& execution) const {
 std::vector<Limb> plaintext_challenges(const StatementDigest& digest, ByteView commitment,
                                        std::size_t count) {
     std::vector<Limb> challenges(count * PlaintextStatement::kChallengeLimbs);
-    Transcript("veilsum/plaintext-proof/challenges/1")
+    FiatShamir("veilsum/plaintext-proof/challenges/1")
         .bytes(digest)
         .bytes(commitment)
         .squeeze(std::as_writable_bytes(std::span(challenges)));

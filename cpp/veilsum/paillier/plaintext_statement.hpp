@@ -3,8 +3,8 @@
 #include <vector>
 
 #include "veilsum/base/parallel.hpp"
+#include "veilsum/paillier/fiat_shamir.hpp"
 #include "veilsum/paillier/public_key.hpp"
-#include "veilsum/paillier/transcript.hpp"
 
 namespace veilsum {
 

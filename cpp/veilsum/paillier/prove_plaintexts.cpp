@@ -1,6 +1,7 @@
 // Making proofs of plaintext knowledge.
 //
-// Notation: c_j = (1 + m_j*n) * hs^a_j for j of a chunk; challenges e_j of 128 bits.
+// Notation: c_j = (1 + m_j*n) * hs^a_j for j of a chunk, a_j the witnesses; challenges
+// e_j of 128 bits.
 //   alpha of plaintext_nonce_bits;  A = hs^alpha mod n;  z = alpha + sum e_j*a_j over the integers.
 // Keys of form classic: c_j = (1 + m_j*n) * r_j^n;  A = rho^n,  w = rho * prod r_j^e_j  modulo n.
 //
@@ -73,32 +74,32 @@ Secret<std::byte> product_of_units(std::span<const Limb> rho, std::span<const Li
 /// One chunk between its commitment and its answer.
 struct Chunk {
     PlaintextStatement statement;
-    std::span<const Limb> origins;
+    std::span<const Limb> witnesses;
     StatementDigest digest{};
     /// alpha, with room for z; or rho.
     Secret<Limb> nonce;
 
-    Chunk(const PlaintextStatement& about, std::span<const Limb> made_of)
-        : statement(about), origins(made_of) {}
+    Chunk(const PlaintextStatement& about, std::span<const Limb> their_witnesses)
+        : statement(about), witnesses(their_witnesses) {}
 
     void draw_nonce(std::size_t nonce_bits, const Execution& execution) {
         const PublicKey& key = statement.key;
         digest = statement.digest(execution);
         Secret<std::byte> fresh(kFreshBytes);
         Csprng().fill(fresh);
-        Transcript transcript("veilsum/plaintext-proof/nonces/1");
-        transcript.bytes(digest).bytes(fresh).bytes(std::as_bytes(origins), execution);
+        FiatShamir hash("veilsum/plaintext-proof/nonces/1");
+        hash.bytes(digest).bytes(fresh).bytes(std::as_bytes(witnesses), execution);
         if (key.form() == KeyForm::djn) {
             nonce.resize(PublicKey::kStrides * key.stride_limbs());
             const std::span drawn = std::span(nonce).first(nonce_bits / 64 + 1);
-            transcript.squeeze(std::as_writable_bytes(drawn));
+            hash.squeeze(std::as_writable_bytes(drawn));
             drawn.back() &= (Limb{1} << nonce_bits % 64) - 1;
             return;
         }
         const Modulus& n = key.modulo_n();
         // A number that is no unit would factor n: it comes up for keys of tests only.
         do {
-            draw_below_n(transcript, n);
+            draw_below_n(hash, n);
         } while (n.bits() < kUnitCheckBits &&
                  !(gcd(Integer::from_limbs(nonce), n.n_integer()) == Integer(1)));
     }
@@ -106,19 +107,20 @@ struct Chunk {
     void answer(ByteView commitment, std::span<std::byte> response, const Execution& execution) {
         const auto e = plaintext_challenges(digest, commitment, statement.size());
         if (statement.key.form() == KeyForm::djn) {
-            add_products(nonce, origins, e, execution);
+            add_products(nonce, witnesses, e, execution);
             std::memcpy(response.data(), nonce.data(), response.size());
         } else {
-            const auto w = product_of_units(nonce, origins, e, statement.key.modulo_n(), execution);
+            const auto w =
+                product_of_units(nonce, witnesses, e, statement.key.modulo_n(), execution);
             std::ranges::copy(w, response.begin());
         }
     }
 
 private:
-    void draw_below_n(Transcript& transcript, const Modulus& n) {
+    void draw_below_n(FiatShamir& hash, const Modulus& n) {
         const mp_size_t h = size(n.num_limbs());
         Secret<Limb> wide(n.num_limbs() + kExtraLimbs);
-        transcript.squeeze(std::as_writable_bytes(std::span(wide)));
+        hash.squeeze(std::as_writable_bytes(std::span(wide)));
         Secret<Limb> scratch(static_cast<std::size_t>(mpn_sec_div_r_itch(size(wide.size()), h)));
         mpn_sec_div_r(wide.data(), size(wide.size()), n.n(), h, scratch.data());
         nonce.assign(wide.begin(), wide.begin() + h);
@@ -147,20 +149,20 @@ Bytes commit(const std::vector<Chunk>& chunks, const PublicKey& key, const Execu
     return commitments;
 }
 
-PlaintextProof prove(const Ciphertexts& ciphertexts, std::span<const Limb> origins,
+PlaintextProof prove(const Ciphertexts& ciphertexts, std::span<const Limb> witnesses,
                      ByteView context, std::uint64_t first, std::size_t chunk,
                      const Execution& execution) {
     const PublicKey& key = ciphertexts.key();
     const std::size_t bytes = key.modulus().element_bytes();
     const std::size_t total = ciphertexts.size();
-    const std::size_t num_limbs = origins.size() / total;
+    const std::size_t num_limbs = witnesses.size() / total;
     std::vector<Chunk> chunks;
     for (std::size_t begin = 0; begin < total; begin += chunk) {
         const std::size_t count = std::min(chunk, total - begin);
         const PlaintextStatement statement{
             key, context, first + begin,
             ByteView(ciphertexts.elements()).subspan(begin * bytes, count * bytes)};
-        chunks.emplace_back(statement, origins.subspan(begin * num_limbs, count * num_limbs));
+        chunks.emplace_back(statement, witnesses.subspan(begin * num_limbs, count * num_limbs));
     }
     const Execution quiet = execution.without_progress();
     const std::size_t nonce_bits = plaintext_nonce_bits(key, chunk);
@@ -204,17 +206,17 @@ ProvedCiphertexts encrypt_and_prove(const Plaintexts& plaintexts, Ciphertexts::S
                     "for_proofs=True)");
     }
     require_representable(plaintexts, key.modulus(), execution.without_progress());
-    const auto finish = [&](std::span<const std::byte> elements, std::span<const Limb> origins) {
+    const auto finish = [&](std::span<const std::byte> elements, std::span<const Limb> witnesses) {
         Ciphertexts ciphertexts = seal(elements, plaintexts, std::move(shape), key, execution);
-        PlaintextProof proof = prove(ciphertexts, origins, context, first, chunk, execution);
+        PlaintextProof proof = prove(ciphertexts, witnesses, context, first, chunk, execution);
         return ProvedCiphertexts{std::move(ciphertexts), std::move(proof)};
     };
     if (pool != nullptr) {
         const RandomiserPool::Taken taken = pool->take(plaintexts.size());
-        return finish(taken.elements(), taken.origins());
+        return finish(taken.elements(), taken.witnesses());
     }
     const Randomisers fresh = fresh_randomisers(plaintexts.size(), key, execution);
-    return finish(fresh.elements, fresh.origins);
+    return finish(fresh.elements, fresh.witnesses);
 }
 
 }  // namespace veilsum

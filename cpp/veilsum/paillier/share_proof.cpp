@@ -19,7 +19,7 @@
 
 #include "veilsum/base/error.hpp"
 #include "veilsum/bigint/batch.hpp"
-#include "veilsum/paillier/transcript.hpp"
+#include "veilsum/paillier/fiat_shamir.hpp"
 #include "veilsum/rng/csprng.hpp"
 
 namespace veilsum {
@@ -55,7 +55,7 @@ Operand partials_of(const ShareStatement& s) {
 
 StatementDigest digest_of(const ShareStatement& s, const Execution& execution) {
     StatementDigest digest;
-    Transcript("veilsum/partial/2")
+    FiatShamir("veilsum/partial/2")
         .bytes(s.key.fingerprint())
         .sized(s.context)
         .number(s.holder)
@@ -69,7 +69,7 @@ StatementDigest digest_of(const ShareStatement& s, const Execution& execution) {
 
 std::vector<Limb> weights_of(const StatementDigest& digest, std::size_t count) {
     std::vector<Limb> weights(count * kWeightLimbs);
-    Transcript("veilsum/partial/weights/1")
+    FiatShamir("veilsum/partial/weights/1")
         .bytes(digest)
         .squeeze(std::as_writable_bytes(std::span(weights)));
     return weights;
@@ -105,7 +105,7 @@ void power_of_pair(Bytes& pair, std::span<const Limb> exponent, std::size_t expo
 
 Challenge challenge_of(const StatementDigest& digest, ByteView commitments) {
     Challenge challenge;
-    Transcript("veilsum/partial/challenge/1").bytes(digest).bytes(commitments).squeeze(challenge);
+    FiatShamir("veilsum/partial/challenge/1").bytes(digest).bytes(commitments).squeeze(challenge);
     return challenge;
 }
 
@@ -120,7 +120,7 @@ Secret<Limb> hedged_nonce(const ThresholdKey& key, const Secret<Limb>& exponent,
     Secret<std::byte> fresh(kFreshBytes);
     Csprng().fill(fresh);
     Secret<Limb> nonce(nonce_limbs(key));
-    Transcript("veilsum/partial/nonce/1")
+    FiatShamir("veilsum/partial/nonce/1")
         .bytes(std::as_bytes(std::span(exponent)))
         .bytes(fresh)
         .bytes(digest)

@@ -11,13 +11,14 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from veilsum.arguments import printable
 from veilsum.cli.dealing import Dealt, deal_federation
 from veilsum.cli.facts import print_facts
 from veilsum.cli.files import check_absent, read_roster
 from veilsum.cli.passphrases import known_passphrase
 from veilsum.cli.privacy import Kind, Neighbours
 from veilsum.cli.terms import Policy, Terms, roster_facts, terms_facts
-from veilsum.cli.words import grouped, one_line, printable
+from veilsum.cli.words import grouped, one_line, telling_of
 from veilsum.errors import InvalidArgumentError
 from veilsum.identity import Enrolment, Identity
 from veilsum.privacy import Adjacency, GaussianNoise, LaplaceNoise, Noise
@@ -26,12 +27,29 @@ from veilsum.vector import Codec
 __all__ = ["deal"]
 
 
+_OPTIONS = {
+    "chunk_size": "--chunk-size",
+    "clip": "--clip",
+    "colluding_contributors": "--colluding",
+    "delta": "--delta",
+    "dim": "--dim",
+    "epsilon": "--epsilon",
+    "honest_contributors": "--honest",
+    "max_addends": "--max-addends",
+    "min_contributors": "--min-contributors",
+    "norm_bound": "--norm-bound",
+    "rounds": "--rounds",
+    "spread": "--weight-spread",
+    "value_bits": "--value-bits",
+}
+
+
 class Trust(str, Enum):
     """Who can open sums."""
 
     threshold = "threshold"
     authority = "authority"
-    shared = "shared"
+    contributors = "contributors"
 
 
 class Rounding(str, Enum):
@@ -63,7 +81,7 @@ def deal(
     ],
     holders: Annotated[
         list[Path] | None,
-        typer.Option(help="Enrolment files of the share holders, or of the one authority."),
+        typer.Option(help="Enrolment files of the key holders; one with --trust authority."),
     ] = None,
     trust: Annotated[Trust, typer.Option(help="Who can open sums.")] = Trust.threshold,
     threshold: Annotated[
@@ -126,7 +144,7 @@ def deal(
         int | None,
         typer.Option(
             help="How many contributors of a sum are counted on. If left out: half of them with "
-            "Gaussian noise (1 with --trust shared), else 2."
+            "Gaussian noise (1 with --trust contributors), else 2."
         ),
     ] = None,
     min_contributors: Annotated[
@@ -150,7 +168,7 @@ def deal(
     Do it on a machine without a network. What is to be kept secret leaves it in encrypted files
     only, and nothing stays behind.
     """
-    with one_line("deal"):
+    with one_line("deal", _OPTIONS):
         check_absent(out, *filter(None, [passphrase_dir]))
         if passphrase_dir is not None and out.absolute() in passphrase_dir.absolute().parents:
             raise InvalidArgumentError(
@@ -175,7 +193,7 @@ def deal(
             adjacency=adjacency,
             uniform=uniform,
             honest=honest,
-            half=1 if trust is Trust.shared else max(1, (len(enrolled) + 1) // 2),
+            half=1 if trust is Trust.contributors else max(1, (len(enrolled) + 1) // 2),
         )
         key_holders = read_roster(holders or [])
         terms = Terms(
@@ -205,10 +223,11 @@ def deal(
         _confirm(terms, dealer.enrol())
     with one_line("deal"):
         dealt = deal_federation(terms, dealer, out=out, passphrase_dir=passphrase_dir)
-    if json_output:
-        typer.echo(json.dumps(_as_json(terms, dealt), indent=2))
-    else:
-        _report(dealt, out, passphrase_dir)
+    with telling_of(*filter(None, [out, passphrase_dir])):
+        if json_output:
+            typer.echo(json.dumps(_as_json(terms, dealt), indent=2))
+        else:
+            _report(dealt, out, passphrase_dir)
 
 
 def _policy(
@@ -217,7 +236,7 @@ def _policy(
     if trust is Trust.threshold:
         if not holders:
             raise InvalidArgumentError(
-                "--trust threshold needs --holders, the enrolments of the share holders"
+                "--trust threshold needs --holders, the enrolments of the key holders"
             )
         return Policy.choose(len(holders), threshold, max_colluding)
     if threshold is not None or max_colluding is not None:
@@ -226,9 +245,9 @@ def _policy(
         raise InvalidArgumentError(
             f"--trust authority takes one holder of the key, and {len(holders)} are enrolled"
         )
-    if trust is Trust.shared and holders:
+    if trust is Trust.contributors and holders:
         raise InvalidArgumentError(
-            "with --trust shared the contributors have the key; leave --holders out"
+            "with --trust contributors the contributors have the key; leave --holders out"
         )
     return None
 

@@ -71,4 +71,5 @@ def _change(
         raise InvalidArgumentError(
             f"{path} has arrays of other names or shapes than the first file"
         )
-    return [end[name].astype(np.float64) - start[name] for name in start]
+    with np.errstate(over="ignore"):  # Infinite changes are refused, as those in the files are.
+        return [end[name].astype(np.float64) - start[name] for name in start]

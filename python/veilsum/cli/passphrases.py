@@ -8,14 +8,12 @@ from pathlib import Path
 
 import typer
 
-from veilsum.durable import read_file
 from veilsum.errors import InvalidArgumentError
-from veilsum.keyfile import passphrase_bytes
+from veilsum.passphrases import passphrase_bytes, read_passphrase
 
 __all__ = ["known_passphrase", "make_passphrase", "new_passphrase"]
 
 _FEWEST_BYTES = 12
-_MAX_FILE_BYTES = 1024
 # 32 letters and digits that nobody takes for one another; 28 of them are 140 bits.
 _ALPHABET = "23456789abcdefghijkmnpqrstuvwxyz"
 _GROUPS, _GROUP = 7, 4
@@ -63,8 +61,4 @@ def _from_file(file: Path | None, *, own: bool = True) -> bytes | None:
         file = Path(named) if named else None
     if file is None:
         return None
-    data = read_file(file, max_bytes=_MAX_FILE_BYTES, what="a passphrase's file", may_be_pipe=True)
-    passphrase = data.removesuffix(b"\n").removesuffix(b"\r")
-    if not passphrase or any(c in passphrase for c in b"\n\r\0"):
-        raise InvalidArgumentError(f"{file} must hold one line, the passphrase")
-    return passphrase
+    return read_passphrase(file, may_be_pipe=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from veilsum import arguments
-from veilsum.codec import LaneCodec
+from veilsum.codec import SlotCodec
 from veilsum.errors import InvalidArgumentError
 from veilsum.privacy import (
     Adjacency,
@@ -20,6 +20,8 @@ from veilsum.privacy import (
 from veilsum.sizes import contribution_size
 
 __all__ = ["Goal", "Plan", "meaning", "plan", "trust_levels"]
+
+_MAX_POPULATION = 2**53
 
 NoiseKind = Literal["gaussian", "laplace"]
 
@@ -65,7 +67,7 @@ class Plan:
         deviation: standard deviation, in grid steps.
         deviation_model: the same in model units.
         expected: of a sum of all contributors.
-        lanes_per_ciphertext: values in a ciphertext of any key of ``key_bits``, at least.
+        slots_per_ciphertext: values in a ciphertext of any key of ``key_bits``, at least.
         num_ciphertexts: in a contribution.
         num_bytes: of these ciphertexts; a contribution has a few hundred more.
         why_not_sampled: why there is no epsilon for those who do not know who took part.
@@ -76,7 +78,7 @@ class Plan:
     deviation: float
     deviation_model: float
     expected: Forecast
-    lanes_per_ciphertext: int
+    slots_per_ciphertext: int
     num_ciphertexts: int
     num_bytes: int
     why_not_sampled: str | None
@@ -93,9 +95,15 @@ def plan(goal: Goal, *, sampled: bool = True) -> Plan:
     Raises:
         InvalidArgumentError: the goal makes no sense or cannot be met.
     """
+    arguments.count("--contributors", goal.contributors, at_least=1)
     if not 0 < goal.fraction <= 1:
         raise InvalidArgumentError(
             f"--fraction is {goal.fraction}; it must be above 0 and at most 1"
+        )
+    if goal.contributors / goal.fraction > _MAX_POPULATION:
+        raise InvalidArgumentError(
+            f"--fraction is {goal.fraction}; with {goal.contributors} contributors in a round "
+            f"there would be more than {_MAX_POPULATION} in all"
         )
     if not 1 <= goal.honest <= goal.contributors:
         raise InvalidArgumentError(
@@ -107,12 +115,9 @@ def plan(goal: Goal, *, sampled: bool = True) -> Plan:
             f"--key-bits is {arguments.text_of(goal.key_bits)}; it must be at least 1024 and at "
             "most 16384. 2048 and more are secure, and 3072 is the default"
         )
-    if not goal.weighted and (goal.weight_spread, goal.mean_weight) != (1, 1):
-        raise InvalidArgumentError(
-            "--uniform makes all weights 1: leave --weight-spread and --mean-weight out"
-        )
+    _check_weights(goal)
     noise = _noise(goal)
-    plain = LaneCodec(
+    plain = SlotCodec(
         goal.dim, clip=goal.clip, value_bits=goal.value_bits, max_addends=goal.contributors
     )
     codec = noise.fit(plain.for_weight_spread(goal.weight_spread))
@@ -134,7 +139,7 @@ def plan(goal: Goal, *, sampled: bool = True) -> Plan:
         deviation=deviation,
         deviation_model=deviation / codec.scale,
         expected=expected,
-        lanes_per_ciphertext=size.lanes_per_ciphertext,
+        slots_per_ciphertext=size.slots_per_ciphertext,
         num_ciphertexts=size.num_ciphertexts,
         num_bytes=size.num_bytes,
         why_not_sampled=_why_not(goal, expected),
@@ -158,6 +163,21 @@ def meaning(signal_to_noise: float) -> str:
     if signal_to_noise < 10:
         return "updates that agree get through, at some cost in rounds or accuracy"
     return "noise is small beside updates that agree"
+
+
+def _check_weights(goal: Goal) -> None:
+    """That there are such weights."""
+    if not goal.weighted and (goal.weight_spread, goal.mean_weight) != (1, 1):
+        raise InvalidArgumentError(
+            "--uniform makes all weights 1: leave --weight-spread and --mean-weight out"
+        )
+    spread = arguments.real("--weight-spread", goal.weight_spread, at_least=1)
+    mean = arguments.real("--mean-weight", goal.mean_weight, above=0, at_most=1)
+    if mean < 1 / spread:
+        raise InvalidArgumentError(
+            f"--mean-weight is {mean}; no weight is below {1 / spread} where the largest is 1 and "
+            f"--weight-spread is {spread}, so neither is their mean. Give a larger --weight-spread"
+        )
 
 
 def _noise(goal: Goal) -> Noise:

@@ -92,7 +92,7 @@ def _curve(goal: Goal) -> list[tuple[float, float]]:
         epsilon = goal.epsilon * _SPAN ** (step / _POINTS_A_SIDE)
         try:
             found = plan(replace(goal, epsilon=epsilon), sampled=False)
-        except InvalidArgumentError:  # wider than lanes or the sampler allow
+        except InvalidArgumentError:  # wider than slots or the sampler allow
             continue
         points.append((epsilon, found.relative_error))
     return points

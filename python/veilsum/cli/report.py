@@ -42,8 +42,8 @@ def print_plan(console: Console, plan: Plan, levels: Sequence[Plan]) -> None:
             f"at most {expected.signal_to_noise:.3g}; {meaning(expected.signal_to_noise)}",
         ),
         (
-            "lanes",
-            f"{expected.lane_bits} bits; {plan.lanes_per_ciphertext} in a ciphertext of a "
+            "slots",
+            f"{expected.slot_bits} bits; {plan.slots_per_ciphertext} in a ciphertext of a "
             f"{goal.key_bits}-bit key",
         ),
         (
@@ -53,7 +53,7 @@ def print_plan(console: Console, plan: Plan, levels: Sequence[Plan]) -> None:
         ),
         *_weights(plan),
         (
-            "a lane overflows",
+            "a slot overflows",
             f"with a chance below 2^{math.log2(expected.overflow_probability):.0f} a sum",
         ),
     )
@@ -156,8 +156,8 @@ def _figures(plan: Plan) -> dict[str, Any]:
             "meaning": meaning(expected.signal_to_noise),
         },
         "ciphertexts": {
-            "lane_bits": expected.lane_bits,
-            "lanes_per_ciphertext": plan.lanes_per_ciphertext,
+            "slot_bits": expected.slot_bits,
+            "slots_per_ciphertext": plan.slots_per_ciphertext,
             "num_ciphertexts": plan.num_ciphertexts,
             "num_bytes": plan.num_bytes,
             "num_bytes_for_weights": expected.num_bytes_for_weights,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from veilsum.errors import InvalidArgumentError
 from veilsum.keys import PublicKey, SecretKey, generate_key
 from veilsum.privacy import Ledger, Noise
-from veilsum.secure_sum import Contributor, Federation, Identity, RoundLedger, ShareHolder
+from veilsum.secure_sum import Contributor, Federation, Identity, KeyHolder, RoundLedger
 from veilsum.secure_sum.federation import KeyTrust
 from veilsum.threshold import KeyShare, ThresholdKey, deal_shares
 from veilsum.vector import Codec
@@ -25,7 +25,7 @@ class Founded:
 
     federation: Federation
     contributors: dict[str, Contributor]
-    holders: dict[str, ShareHolder]
+    holders: dict[str, KeyHolder]
 
 
 def found(
@@ -47,7 +47,7 @@ def found(
     """
     contributors = {name: Identity.generate(name) for name in names}
     federation_key, shares = _keys(trust, key, key_bits)
-    if trust == "shared":
+    if trust == "contributors":
         holders = list(contributors.values())[:1]  # Anybody; nobody need ask all of them.
     else:
         holders = [Identity.generate(f"holder {i + 1}") for i in range(len(shares))]
@@ -56,12 +56,12 @@ def found(
         key=federation_key,
         codec=codec,
         contributors=tuple(identity.enrol() for identity in contributors.values()),
-        holders=() if trust == "shared" else tuple(holder.enrol() for holder in holders),
+        holders=() if trust == "contributors" else tuple(holder.enrol() for holder in holders),
         noise=noise,
         honest_contributors=honest,
         min_contributors=min_contributors,
     )
-    secret = shares[0] if trust == "shared" else None
+    secret = shares[0] if trust == "contributors" else None
     return Founded(
         federation,
         {
@@ -75,7 +75,7 @@ def found(
             for name, identity in contributors.items()
         },
         {
-            holder.name: ShareHolder(federation, holder, key=share, rounds=RoundLedger.in_memory())
+            holder.name: KeyHolder(federation, holder, key=share, rounds=RoundLedger.in_memory())
             for holder, share in zip(holders, shares, strict=True)
         },
     )

@@ -15,6 +15,7 @@ from veilsum.fedavg.progress import ProgressBar, Silence
 from veilsum.fedavg.settings import Settings, Trust, Weighting
 from veilsum.fedavg.training import Company, TrainingRun
 from veilsum.keys import SecretKey
+from veilsum.one_at_a_time import OneAtATime
 from veilsum.privacy import Ledger, Noise
 from veilsum.vector import Codec
 
@@ -45,8 +46,8 @@ class FedAvg:
         codec: how changes become integers; ``dim`` is the number of values of the model. Needed
             unless ``trust`` is ``"clear"``. It is fitted to the noise, and to the clients' weights:
             ``weight_bits`` grow with the largest weight over the smallest, which is public.
-        trust: who can open sums: ``"threshold"`` (4 of 5 share holders together, none alone),
-            ``"authority"`` (a party that holds the key and has no data), ``"shared"`` (every
+        trust: who can open sums: ``"threshold"`` (4 of 5 key holders together, none alone),
+            ``"authority"`` (a party that holds the key and has no data), ``"contributors"`` (every
             client), or ``"clear"`` for no encryption at all: with a codec the
             same integers summed in the clear, without one ordinary averaging of floats.
         key: the secret key, which ``"threshold"`` shares out 4 of 5; or what ``deal_shares`` gave.
@@ -140,6 +141,7 @@ class FedAvg:
             report_clipping=report_clipping,
             seed=seed,
         )
+        self._one_at_a_time = OneAtATime("the run")
         self._company = company
         self._run = TrainingRun(settings, company, initial=model)
         if checkpoint is not None:
@@ -188,6 +190,7 @@ class FedAvg:
         )
         checkpoint, settings, state, attempt = Checkpoint.open(path)
         loop = cls.__new__(cls)
+        loop._one_at_a_time = OneAtATime("the run")
         loop._company = company
         loop._run = TrainingRun(settings, company, state=state, attempt=attempt)
         loop._run.checkpoint = checkpoint
@@ -228,12 +231,14 @@ class FedAvg:
         Raises:
             RunEndedError: too few clients have budget left for another round. It carries the
                 history, and nobody was asked to train.
+            ConcurrentUseError: it is running already, in another thread or around this call.
+            TypeError, InvalidArgumentError: ``evaluate`` returned no number.
         """
         rounds = arguments.count("rounds", rounds)
         if until is not None:
             until = arguments.real("until", until)
         progress = self._company.progress
-        with progress.running(rounds * self._run.selector.num_per_round):
+        with self._one_at_a_time, progress.running(rounds * self._run.selector.num_per_round):
             for remaining in range(rounds, 0, -1):
                 record = self._run.run_round(last=remaining == 1)
                 progress.round_done(record)

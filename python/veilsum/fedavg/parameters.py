@@ -45,7 +45,8 @@ def difference(trained: Sequence[ArrayLike], start: Model) -> NDArray[np.floatin
 
     Raises:
         TypeError: not a list of arrays of real numbers, or masked ones.
-        InvalidArgumentError: other shapes than the start's, NaN or infinity.
+        InvalidArgumentError: other shapes than the start's, NaN or infinity, or differences beyond
+            that type.
     """
     if not isinstance(trained, (list, tuple)):
         raise TypeError(f"training returned a {type(trained).__name__}, not a list of arrays")
@@ -53,25 +54,40 @@ def difference(trained: Sequence[ArrayLike], start: Model) -> NDArray[np.floatin
         numeric_array(f"array {i} that training returned", array) for i, array in enumerate(trained)
     ]
     for position, array in enumerate(arrays):
-        if array.dtype.kind == "c":
-            raise TypeError(f"array {position} that training returned has complex numbers")
+        if array.dtype.kind in "bc":
+            what = "bools" if array.dtype.kind == "b" else "complex numbers"
+            raise TypeError(f"array {position} that training returned has {what}")
     shapes, wanted = [a.shape for a in arrays], [a.shape for a in start]
     if shapes != wanted:
         raise InvalidArgumentError(f"training returned arrays of shapes {shapes}, not {wanted}")
     for position, array in enumerate(arrays):
         _require_finite(position, array)
     dtype = np.result_type(np.float32, *(array.dtype for array in start))
-    flat = [np.subtract(a, b, dtype=dtype).ravel() for a, b in zip(arrays, start, strict=True)]
-    return np.concatenate(flat)
+    with np.errstate(over="ignore"):
+        parts = [np.subtract(a, b, dtype=dtype) for a, b in zip(arrays, start, strict=True)]
+    for position, part in enumerate(parts):
+        _require_finite(position, part)
+    return np.concatenate([part.ravel() for part in parts])
 
 
 def shifted(start: Model, step: NDArray[np.float64]) -> Model:
-    """``start + step`` in float64, each array rounded once to its own dtype."""
+    """``start + step`` in float64, each array rounded once to its own dtype.
+
+    Raises:
+        InvalidArgumentError: a value of the result is beyond its dtype.
+    """
     result: Model = []
     first = 0
-    for array in start:
+    for position, array in enumerate(start):
         part = step[first : first + array.size].reshape(array.shape)
-        result.append((array + part).astype(array.dtype))
+        with np.errstate(over="ignore", invalid="ignore"):
+            moved = np.asarray(array + part).astype(array.dtype)
+        if not np.isfinite(moved).all():
+            raise InvalidArgumentError(
+                f"array {position} of the model would hold values beyond {array.dtype}: training "
+                "diverges. Use a smaller server_lr or learning rate"
+            )
+        result.append(moved)
         first += array.size
     return result
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from veilsum import arguments
-from veilsum.errors import BudgetExhaustedError, InvalidArgumentError, PolicyRefusedError
+from veilsum.errors import BudgetExhaustedError, InvalidArgumentError, VeilsumError
 from veilsum.fedavg.founding import DealtKey, Founded, found
 from veilsum.fedavg.history import Meter
 from veilsum.fedavg.parameters import Model
@@ -98,7 +98,7 @@ class Parties:
         for ledger in self._ledgers.values():
             try:
                 ledger.check(_NO_ROUND, noise=self._noise, codec=self.codec)
-            except PolicyRefusedError:
+            except VeilsumError:
                 continue
             able += 1
         return able
@@ -141,7 +141,7 @@ class Parties:
             contributors={name: founded.contributors[name] for name in invited},
             model_hash=model_hash,
             holders=founded.holders,
-            num_openers=len(invited) if founded.federation.trust == "shared" else 1,
+            num_openers=len(invited) if founded.federation.trust == "contributors" else 1,
             meter=meter,
             num_threads=self._num_threads,
         )

@@ -12,7 +12,7 @@ from veilsum.vector import Codec
 
 __all__ = ["Settings", "Trust", "Weighting"]
 
-Trust: TypeAlias = Literal["threshold", "authority", "shared", "clear"]
+Trust: TypeAlias = Literal["threshold", "authority", "contributors", "clear"]
 Weighting: TypeAlias = Literal["samples", "uniform"]
 
 _NOISES: dict[str, type[GaussianNoise] | type[LaplaceNoise]] = {

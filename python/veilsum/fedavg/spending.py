@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from veilsum.codec import LaneCodec
+from veilsum.codec import SlotCodec
 from veilsum.errors import InvalidArgumentError
 from veilsum.opened_sum import Sum
 from veilsum.privacy import FixedSizeSampling, Noise, accounting_available, pld_epsilon
@@ -52,7 +52,7 @@ class Accountant:
     def __init__(
         self,
         noise: Noise | None,
-        codec: LaneCodec | None,
+        codec: SlotCodec | None,
         sampling: FixedSizeSampling | None = None,
     ) -> None:
         self._noise = noise

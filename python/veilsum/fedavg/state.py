@@ -37,6 +37,7 @@ class RunState:
     """Model, optimiser, history, numbers and spending after a whole round. Never changed.
 
     Attributes:
+        num_clients: that the run has, asked or not.
         model: the parameters.
         velocity: of the server's momentum, one value for each of the model.
         history: of the rounds that ended.
@@ -46,6 +47,7 @@ class RunState:
         chosen: the clients of a round that was begun and never ended, who are asked again.
     """
 
+    num_clients: int
     model: Model
     velocity: NDArray[np.float64]
     history: History
@@ -55,7 +57,10 @@ class RunState:
     chosen: tuple[str, ...] | None = None
 
     @classmethod
-    def new(cls, model: Model, selector: SelectorState, lower_is_better: bool) -> "RunState":
+    def new(
+        cls, num_clients: int, model: Model, selector: SelectorState, lower_is_better: bool
+    ) -> "RunState":
         """Before the first round."""
         velocity = np.zeros(sum(array.size for array in model))
-        return cls(model, velocity, History(lower_is_better=lower_is_better), selector)
+        history = History(lower_is_better=lower_is_better)
+        return cls(num_clients, model, velocity, history, selector)

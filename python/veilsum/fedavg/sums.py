@@ -11,12 +11,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from veilsum.codec import LaneCodec
+from veilsum.codec import SlotCodec
 from veilsum.errors import ProtocolError
 from veilsum.fedavg.history import Meter
 from veilsum.opened_sum import Sum
 from veilsum.privacy import Ledger, Noise
-from veilsum.secure_sum import Aggregator, Contributor, ShareHolder
+from veilsum.secure_sum import Aggregator, Contributor, KeyHolder
 from veilsum.secure_sum.clipping import log_clipping
 
 __all__ = ["ClearFloatSum", "ClearIntegerSum", "EncryptedSum", "RoundSum"]
@@ -61,7 +61,8 @@ class ClearFloatSum:
     def add(self, name: str, delta: NDArray[np.floating], weight: float) -> None:
         """Add ``weight * delta``."""
         with self._meter.phase("add"):
-            self._total += weight * delta.astype(np.float64)
+            with np.errstate(over="ignore", invalid="ignore"):
+                self._total += weight * delta.astype(np.float64)
             self._weight += weight
             self._num_addends += 1
         self._meter.traffic("contributions", delta.nbytes)
@@ -82,7 +83,7 @@ class ClearIntegerSum:
 
     def __init__(
         self,
-        codec: LaneCodec,
+        codec: SlotCodec,
         *,
         noise: Noise | None,
         ledgers: dict[str, Ledger],
@@ -99,7 +100,7 @@ class ClearIntegerSum:
         self._min_contributors = min_contributors
         self._meter = meter
         self._num_threads = num_threads
-        self._lanes = np.zeros(codec.dim + 1, np.int64)
+        self._slots = np.zeros(codec.dim + 1, np.int64)
         self._num_addends = 0
 
     def check(self, name: str) -> None:
@@ -115,7 +116,7 @@ class ClearIntegerSum:
         """Quantise, add noise, charge the client's ledger, add."""
         self._codec.check_num_addends(self._num_addends + 1)
         with self._meter.phase("encrypt"):
-            lanes, report = self._codec.quantise(
+            slots, report = self._codec.quantise(
                 delta, weight=weight, noise=self._noise, num_threads=self._num_threads
             )
             log_clipping(name, report, self._codec)
@@ -123,10 +124,10 @@ class ClearIntegerSum:
                 ledger = self._ledgers[name]
                 ledger.charge(self.round_id, noise=self._noise, codec=self._codec)
         with self._meter.phase("add"):
-            self._lanes += lanes
+            self._slots += slots
             self._num_addends += 1
             self._clipped[name] = report.num_clipped / self._codec.dim
-        self._meter.traffic("contributions", lanes.nbytes)
+        self._meter.traffic("contributions", slots.nbytes)
 
     def finish(self) -> Sum:
         """The sum that the integers stand for; ProtocolError of too few contributions."""
@@ -135,7 +136,7 @@ class ClearIntegerSum:
                 f"{self._num_addends} clients contributed, fewer than {self._min_contributors}"
             )
         with self._meter.phase("open"):
-            return self._codec.dequantise(self._lanes, num_addends=self._num_addends)
+            return self._codec.dequantise(self._slots, num_addends=self._num_addends)
 
 
 class EncryptedSum:
@@ -149,7 +150,7 @@ class EncryptedSum:
         descriptor: bytes,
         contributors: dict[str, Contributor],
         model_hash: bytes,
-        holders: dict[str, ShareHolder],
+        holders: dict[str, KeyHolder],
         num_openers: int,
         meter: Meter,
         num_threads: int | None,

@@ -4,6 +4,7 @@ import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,12 +93,15 @@ class TrainingRun:
             seed=settings.seed,
         )
         if state is None:
-            state = RunState.new(initial or [], self.selector.start, settings.lower_is_better)
-        asked = () if attempt is None else attempt.asked
-        if not {*asked, *(state.chosen or ()), *state.spending.num_sent} <= set(self._clients):
-            raise InvalidArgumentError(
-                f"the run has other clients than these {len(self._clients)}; give the same ones"
+            state = RunState.new(
+                len(self._clients), initial or [], self.selector.start, settings.lower_is_better
             )
+        if state.num_clients != len(self._clients):
+            raise InvalidArgumentError(
+                f"the run has {state.num_clients} clients, not {len(self._clients)}; give the "
+                "same ones, in the same order"
+            )
+        asked = () if attempt is None else attempt.asked
         # Ledgers in memory ended with their process: nobody knows who sent in its last round.
         self._assumed = asked if company.ledger_for is None else ()
         self.parties = Parties(
@@ -150,14 +154,16 @@ class TrainingRun:
         if len(asked) >= self.parties.min_contributors:
             meter.traffic("broadcast", len(invited) * sum(a.nbytes for a in state.model))
             contributors = self._collect(total, asked, failures, number, meter)
-        after, record = self._ended(state, number, invited, contributors, failures, total, meter)
+        after, record = self._ended(
+            state, number, invited, asked, contributors, failures, total, meter
+        )
         after = replace(after, selector=selector, last_number=number, chosen=None)
         self._commit(after)
         # From here on the round is over, whatever evaluate does.
         is_due = last or len(after.history) % self.settings.evaluate_every == 0
         if self._company.evaluate is not None and is_due:
             with meter.phase("evaluate"):
-                accuracy = float(self._company.evaluate(_copied(after.model)))
+                accuracy = _metric(self._company.evaluate(_copied(after.model)))
             record = replace(record, accuracy=accuracy, seconds=dict(meter.seconds))
             rounds = [*after.history.rounds[:-1], record]
             self._commit(replace(after, history=replace(after.history, rounds=rounds)))
@@ -179,7 +185,7 @@ class TrainingRun:
             try:
                 total.check(name)
             except VeilsumError as error:
-                failures[name] = f"{type(error).__name__}: {error}"
+                failures[name] = _told(error)
         fewest = self.parties.min_contributors
         if len(invited) - len(failures) < fewest and self.parties.num_able() < fewest:
             raise RunEndedError(
@@ -208,7 +214,7 @@ class TrainingRun:
                 total.add(name, delta, self._weights[name])
             # Whatever goes wrong at a client is that client's failure and not the round's.
             except Exception as error:
-                failures[name] = f"{type(error).__name__}: {error}"
+                failures[name] = _told(error)
                 _log.warning("round %d: %s is left out: %s", number, name, failures[name])
                 _log.debug("the failure of %s", name, exc_info=True)
             else:
@@ -228,13 +234,14 @@ class TrainingRun:
         state: RunState,
         number: int,
         invited: Sequence[str],
+        asked: Sequence[str],
         contributors: list[str],
         failures: dict[str, str],
         total: RoundSum,
         meter: Meter,
     ) -> tuple[RunState, RoundRecord]:
         """The state after the round, and its record; nothing is kept yet."""
-        spending = state.spending.sent(self._charged(invited, total.round_id))
+        spending = state.spending.sent(self._charged(asked, total.round_id))
         if failures:
             spending = spending.incomplete()
         model, velocity, abandoned = state.model, state.velocity, None
@@ -243,15 +250,13 @@ class TrainingRun:
             opened = total.finish()
             spending = self._accountant.opened(spending, contributors)
             mean = opened.mean()
+            with meter.phase("step"):
+                model, velocity = self._stepped(state, mean)
         except VeilsumError as error:
             abandoned = str(error)
             if failures and opened is None:
                 abandoned += f". {len(failures)} were left out: {next(iter(failures.values()))}"
             _log.warning("round %d abandoned: %s", number, abandoned)
-        else:
-            with meter.phase("step"):
-                velocity = self.settings.momentum * velocity + mean
-                model = shifted(model, self.settings.server_lr * velocity)
         applied = None if abandoned else opened
         record = RoundRecord(
             round_number=number,
@@ -273,12 +278,30 @@ class TrainingRun:
         after = replace(state, model=model, velocity=velocity, history=history, spending=spending)
         return after, record
 
-    def _charged(self, invited: Sequence[str], round_id: bytes) -> list[str]:
-        """Whose ledgers say that they sent something in the round; nobody's without noise."""
+    def _stepped(
+        self, state: RunState, mean: NDArray[np.float64]
+    ) -> tuple[Model, NDArray[np.float64]]:
+        """Model and momentum after a step; InvalidArgumentError if they leave their range."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            velocity = self.settings.momentum * state.velocity + mean
+            return shifted(state.model, self.settings.server_lr * velocity), velocity
+
+    def _charged(self, asked: Sequence[str], round_id: bytes) -> list[str]:
+        """Whose ledgers say that they sent something in the round; nobody's without noise.
+
+        Who was asked and has no ledger any more to say so counts as having sent.
+        """
         found = []
-        for name in invited:
+        for name in asked:
             ledger = self.parties.ledger(name)
-            if ledger is not None and ledger.has(round_id):
+            if ledger is None:
+                continue
+            try:
+                has_sent = ledger.has(round_id)
+            except VeilsumError as error:
+                _log.warning("%s counts as having sent: %s", name, error)
+                has_sent = True
+            if has_sent:
                 found.append(name)
         return found
 
@@ -335,6 +358,29 @@ def _pair(key: object) -> tuple[object, Sequence[object]]:
     raise TypeError(
         f"key must be a SecretKey, or what deal_shares returned, not {type(key).__name__}"
     )
+
+
+def _told(error: Exception) -> str:
+    """The error's name and text in one printable line, whatever its class does."""
+    try:
+        text = str(error)
+    except Exception:
+        text = "it has no text"
+    return f"{type(error).__name__}: {arguments.printable(text)}"
+
+
+def _metric(value: object) -> float:
+    """What ``evaluate`` returned: any number, NaN and infinity included."""
+    what = "what evaluate returns"
+    is_text = isinstance(value, (bool, np.bool_, str, bytes, bytearray))
+    if is_text or np.ndim(cast(Any, value)) > 0:
+        raise TypeError(f"{what} must be a number, not {type(value).__name__}")
+    try:
+        return float(cast(Any, value))
+    except (TypeError, ValueError):
+        raise TypeError(f"{what} must be a number, not {type(value).__name__}") from None
+    except OverflowError:
+        raise InvalidArgumentError(f"{what} is beyond every float") from None
 
 
 def _copied(model: Model) -> Model:

@@ -11,6 +11,7 @@ from veilsum import arguments
 from veilsum.durable import new_folder, read_file, sync, write_file
 from veilsum.errors import MalformedDataError, ProtocolError, StoreInUseError
 from veilsum.secure_sum import Federation, FolderStore
+from veilsum.secure_sum.round_store import erase_messages
 
 __all__ = ["RunFolder"]
 
@@ -73,12 +74,15 @@ class RunFolder:
         write_file(path, [transcript], overwrite=True)
 
     def erase(self, number: int) -> None:
-        """End a round, opened or not: its ciphertexts go, and its number stays taken."""
+        """End a round, opened or not: its ciphertexts go, and its number stays taken.
+
+        What somebody else put in the round's folder stays, and the folder with it.
+        """
         folder = self._round(number)
-        for path in folder.iterdir():
-            path.unlink()
+        erase_messages(folder)
         if folder.with_suffix(_TRANSCRIPT).exists():
-            folder.rmdir()
+            with suppress(OSError):
+                folder.rmdir()
 
     def erase_ended(self, *, up_to: int | None = None) -> None:
         """Erase what rounds left behind whose aggregator died: all of them, or up to a number.

@@ -4,12 +4,10 @@ import os
 from pathlib import Path
 
 from veilsum import arguments
-from veilsum.durable import read_file
-from veilsum.errors import InvalidArgumentError, MalformedDataError, PassphraseError
+from veilsum.errors import InvalidArgumentError, PassphraseError
+from veilsum.passphrases import read_passphrase
 
-__all__ = ["read_passphrase", "site_path"]
-
-_MAX_BYTES = 1024
+__all__ = ["site_passphrase", "site_path"]
 
 
 def site_path(pattern: str | os.PathLike[str], site: str) -> Path:
@@ -25,11 +23,12 @@ def site_path(pattern: str | os.PathLike[str], site: str) -> Path:
     return Path(pattern.replace("{site}", site))
 
 
-def read_passphrase(file: str | os.PathLike[str] | None, site: str) -> bytes:
+def site_passphrase(file: str | os.PathLike[str] | None, site: str) -> bytes:
     """The one line of the file, or of that which ``VEILSUM_PASSPHRASE_FILE`` names.
 
     Raises:
-        PassphraseError: neither is given, or the file is not one line.
+        PassphraseError: neither is given, or the file is not one line. A pipe is none: the file is
+            read again for every message.
         OSError: the file cannot be read.
     """
     pattern = file or os.environ.get("VEILSUM_PASSPHRASE_FILE")
@@ -37,11 +36,4 @@ def read_passphrase(file: str | os.PathLike[str] | None, site: str) -> bytes:
         raise PassphraseError(
             "no passphrase: give passphrase_file, or set VEILSUM_PASSPHRASE_FILE to a file's name"
         )
-    try:
-        data = read_file(site_path(pattern, site), max_bytes=_MAX_BYTES, what="one line")
-    except MalformedDataError:
-        data = b""
-    passphrase = data.removesuffix(b"\n").removesuffix(b"\r")
-    if not passphrase or any(c in passphrase for c in b"\n\r\0"):
-        raise PassphraseError("the passphrase file must hold one line, the passphrase")
-    return passphrase
+    return read_passphrase(site_path(pattern, site))

@@ -12,7 +12,7 @@ What is claimed and why: docs/privacy.md, "Amplification by sampling".
 import math
 
 from veilsum import arguments
-from veilsum.codec import LaneCodec
+from veilsum.codec import SlotCodec
 from veilsum.errors import InvalidArgumentError, MissingExtraError
 from veilsum.privacy.gaussian_dp import gaussian_epsilon
 from veilsum.privacy.mechanisms import GaussianNoise, LaplaceNoise, Noise
@@ -48,7 +48,7 @@ def accounting_available() -> bool:
 
 def pld_epsilon(
     noise: Noise,
-    codec: LaneCodec,
+    codec: SlotCodec,
     *,
     rounds: int | None = None,
     delta: float | None = None,
@@ -104,7 +104,7 @@ def pld_epsilon(
 
 def rdp_epsilon(
     noise: Noise,
-    codec: LaneCodec,
+    codec: SlotCodec,
     *,
     rounds: int | None = None,
     delta: float | None = None,
@@ -150,7 +150,7 @@ def rdp_epsilon(
 
 
 def _laplace(
-    noise: LaplaceNoise, codec: LaneCodec, rounds: int, delta: float, sampling: Sampling | None
+    noise: LaplaceNoise, codec: SlotCodec, rounds: int, delta: float, sampling: Sampling | None
 ) -> float:
     cost = noise.round_cost(codec)
     if isinstance(sampling, PoissonSampling):
@@ -192,7 +192,7 @@ def _log_amplified(epsilon: float, probability: float) -> float:
 
 
 def _sampled_gaussian(
-    noise: GaussianNoise, codec: LaneCodec, rounds: int, delta: float, sampling: Sampling
+    noise: GaussianNoise, codec: SlotCodec, rounds: int, delta: float, sampling: Sampling
 ) -> float:
     left = delta - _fourier_loss(rounds, delta)
     # A power of two, so that consecutive numbers of rounds share their distributions of one round.

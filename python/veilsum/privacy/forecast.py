@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, replace
 
 from veilsum import arguments
-from veilsum.codec import LaneCodec
+from veilsum.codec import SlotCodec
 from veilsum.errors import InvalidArgumentError
 from veilsum.privacy.accounting import accounting_available, pld_epsilon
 from veilsum.privacy.head_room import OVERFLOW_PROBABILITY
@@ -34,8 +34,8 @@ class Forecast:
         epsilon_honest_server_sampled: against those who do not know that either, if each round's
             contributors are chosen at random; None if they are not, or where nothing is proved, and
             without the extra ``accounting``.
-        lane_bits: bits of a value in a ciphertext.
-        overflow_probability: of a wrong sum because noise left its lane; at most, for a vector.
+        slot_bits: bits of a value in a ciphertext.
+        overflow_probability: of a wrong sum because noise left its slot; at most, for a vector.
         noise_of_weight: standard deviation of the noise on the total weight, as a part of that
             weight; 0 where weights are not hidden. The mean is divided by it, so from about 0.2 on
             it spoils means, and steps are too long or too short by as much.
@@ -53,7 +53,7 @@ class Forecast:
     epsilon_colluding: float
     epsilon_honest_server: float
     epsilon_honest_server_sampled: float | None
-    lane_bits: int
+    slot_bits: int
     overflow_probability: float
     noise_of_weight: float
     no_mean_probability: float
@@ -64,7 +64,7 @@ class Forecast:
 
 def forecast(
     noise: Noise,
-    codec: LaneCodec,
+    codec: SlotCodec,
     *,
     num_contributors: int,
     population: int | None = None,
@@ -85,12 +85,19 @@ def forecast(
 
     Raises:
         TypeError: an argument of another type.
-        InvalidArgumentError: a codec that the noise does not fit, or fewer contributors than the
-            noise assumes honest ones, or more than the codec has room for.
+        InvalidArgumentError: a codec that the noise does not fit, or whose grid steps are longer
+            than its norm bound; or fewer contributors than the noise assumes honest ones, or more
+            than the codec has room for.
     """
     arguments.instance("noise", noise, (GaussianNoise, LaplaceNoise)).check_fits(codec)
     num_contributors = codec.check_num_addends(num_contributors)
     mean_weight = arguments.real("mean_weight", mean_weight, above=0, at_most=1)
+    without_weights = replace(noise, weighted=False).sensitivity(codec)
+    if without_weights == 0:
+        raise InvalidArgumentError(
+            f"norm_bound is {noise.norm_bound:g}, less than a grid step of {1 / codec.scale:g}: no "
+            "update but 0 is left; take a smaller clip, or more value_bits"
+        )
     key_bits = arguments.count("key_bits", key_bits, at_least=1024, at_most=16384)
     if num_contributors < noise.honest_contributors:
         raise InvalidArgumentError(
@@ -99,25 +106,24 @@ def forecast(
         )
     deviation = noise.standard_deviation(codec) * math.sqrt(num_contributors)
     per_norm = math.sqrt(codec.dim) if noise.norm == "l2" else float(codec.dim)
-    assert codec.lattice_norm_bound is not None  # check_fits saw a norm.
+    assert codec.grid_norm_bound is not None  # check_fits saw a norm.
     total_weight = num_contributors * mean_weight
     weight_noise = deviation / codec.weight_scale / total_weight if noise.weighted else 0.0
     num_bytes = contribution_size(codec, key_bits).num_bytes
     return Forecast(
         num_contributors=num_contributors,
         noise_per_value=deviation / codec.scale / total_weight,
-        signal_to_noise=total_weight * codec.lattice_norm_bound / (deviation * per_norm),
+        signal_to_noise=total_weight * codec.grid_norm_bound / (deviation * per_norm),
         epsilon_colluding=noise.epsilon_of(noise.rounds * noise.round_cost(codec)),
         epsilon_honest_server=noise.epsilon_of(
             noise.rounds * noise.round_cost(codec, honest_contributors=num_contributors)
         ),
         epsilon_honest_server_sampled=_sampled(noise, codec, num_contributors, population),
-        lane_bits=codec.lane_bits,
+        slot_bits=codec.slot_bits,
         overflow_probability=OVERFLOW_PROBABILITY,
         noise_of_weight=weight_noise,
         no_mean_probability=_no_mean(weight_noise, codec.dim),
-        noise_for_weights=noise.sensitivity(codec)
-        / replace(noise, weighted=False).sensitivity(codec),
+        noise_for_weights=noise.sensitivity(codec) / without_weights,
         num_bytes=num_bytes,
         num_bytes_for_weights=num_bytes - _size_without_weights(noise, codec, key_bits),
     )
@@ -145,14 +151,14 @@ def _no_mean(weight_noise: float, dim: int) -> float:
     return max(0.0, 1 - kept / total)
 
 
-def _size_without_weights(noise: Noise, codec: LaneCodec, key_bits: int) -> int:
+def _size_without_weights(noise: Noise, codec: SlotCodec, key_bits: int) -> int:
     # Noise is as much narrower on the coarser grid: room for it is made again.
     coarser = noise.fit(replace(codec, weight_bits=0, norm=None, norm_bound=None, noise_bound=0))
     return contribution_size(coarser, key_bits).num_bytes
 
 
 def _sampled(
-    noise: Noise, codec: LaneCodec, num_contributors: int, population: int | None
+    noise: Noise, codec: SlotCodec, num_contributors: int, population: int | None
 ) -> float | None:
     if population is None:
         return None

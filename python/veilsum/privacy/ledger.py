@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 
 from veilsum import arguments
-from veilsum.codec import LaneCodec
+from veilsum.codec import SlotCodec
 from veilsum.errors import (
     BudgetExhaustedError,
     InvalidArgumentError,
@@ -122,7 +122,7 @@ class Ledger:
         with self._store.transaction() as book:
             return book.commitment(round_id)
 
-    def check(self, round_id: bytes, *, noise: Noise, codec: LaneCodec) -> None:
+    def check(self, round_id: bytes, *, noise: Noise, codec: SlotCodec) -> None:
         """Refuse what ``charge`` would refuse of a new contribution; nothing is recorded.
 
         To be asked before training, which may take hours. Errors as ``charge``.
@@ -130,7 +130,7 @@ class Ledger:
         self._charge(round_id, noise, codec, commitment=None)
 
     def charge(
-        self, round_id: bytes, *, noise: Noise, codec: LaneCodec, commitment: bytes = b""
+        self, round_id: bytes, *, noise: Noise, codec: SlotCodec, commitment: bytes = b""
     ) -> None:
         """Record one contribution, durably, before it is sent. An error records nothing.
 
@@ -152,7 +152,7 @@ class Ledger:
         self._charge(round_id, noise, codec, commitment=as_bytes(commitment, "commitment"))
 
     def _charge(
-        self, round_id: bytes, noise: Noise, codec: LaneCodec, *, commitment: bytes | None
+        self, round_id: bytes, noise: Noise, codec: SlotCodec, *, commitment: bytes | None
     ) -> None:
         """Charge the contribution, or see whether one could be where it has no name yet."""
         round_id = as_bytes(round_id, "round_id")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veilsum import arguments, noise
-from veilsum.codec import LaneCodec, NormName
+from veilsum.codec import NormName, SlotCodec
 from veilsum.errors import InvalidArgumentError
 from veilsum.privacy.gaussian_dp import gaussian_epsilon, gaussian_mu
 from veilsum.privacy.head_room import gaussian_head_room, laplace_head_room
@@ -24,7 +24,7 @@ __all__ = ["Adjacency", "GaussianNoise", "LaplaceNoise", "Noise"]
 Adjacency = Literal["zero-out", "replace-one"]
 """What may change about one contributor: all its data against none, or against other data."""
 
-C = TypeVar("C", bound=LaneCodec)
+C = TypeVar("C", bound=SlotCodec)
 
 _MIN_SIGMA = 4.0
 # What the comparison of discrete with continuous noise costs in variance (docs/privacy.md).
@@ -42,19 +42,19 @@ class _CalibratedNoise(ABC):
     weighted: bool
 
     def fit(self, codec: C) -> C:
-        """The codec with this noise's norm bound, and with room in its lanes for the noise.
+        """The codec with this noise's norm bound, and with room in its slots for the noise.
 
         Raises:
-            InvalidArgumentError: lanes would need more than 62 bits, or the noise would be wider
+            InvalidArgumentError: slots would need more than 62 bits, or the noise would be wider
                 than the sampler's 2**40 grid steps; lower ``value_bits``.
         """
-        arguments.instance("codec", codec, LaneCodec)
+        arguments.instance("codec", codec, SlotCodec)
         bounded = replace(codec, norm=self.norm, norm_bound=self.norm_bound, noise_bound=0)
         return replace(bounded, noise_bound=self._head_room(bounded))
 
-    def check_fits(self, codec: LaneCodec) -> None:
+    def check_fits(self, codec: SlotCodec) -> None:
         """InvalidArgumentError unless ``codec`` has the norm bound and room that ``fit`` gives."""
-        arguments.instance("codec", codec, LaneCodec)
+        arguments.instance("codec", codec, SlotCodec)
         if codec.norm != self.norm or codec.norm_bound != self.norm_bound:
             raise InvalidArgumentError(
                 f"the noise is for an {self.norm} norm of at most {self.norm_bound}, the codec has "
@@ -66,37 +66,37 @@ class _CalibratedNoise(ABC):
                 "use noise.fit(codec)"
             )
 
-    def add_to(self, lanes: NDArray[np.int64], codec: LaneCodec, /) -> None:
-        """Add one contributor's noise to its quantised lanes, in place.
+    def add_to(self, slots: NDArray[np.int64], codec: SlotCodec, /) -> None:
+        """Add one contributor's noise to its quantised slots, in place.
 
-        Unweighted noise leaves the weight lane alone, which must then stand for a weight of 1.
+        Unweighted noise leaves the weight slot alone, which must then stand for a weight of 1.
 
         Args:
-            lanes: int64, shape ``(dim + 1,)``, C-contiguous and writable.
+            slots: int64, shape ``(dim + 1,)``, C-contiguous and writable.
             codec: fitted to this noise.
 
         Raises:
-            TypeError: ``lanes`` is not an array of int64, or is masked.
-            InvalidArgumentError: the codec does not fit, the lanes are not as many as the codec's,
+            TypeError: ``slots`` is not an array of int64, or is masked.
+            InvalidArgumentError: the codec does not fit, the slots are not as many as the codec's,
                 or the noise is unweighted and the contribution's weight is not 1.
         """
         self.check_fits(codec)
-        lanes = noise.writable_array("lanes", lanes, np.int64)
-        if lanes.shape != (codec.dim + 1,):
+        slots = noise.writable_array("slots", slots, np.int64)
+        if slots.shape != (codec.dim + 1,):
             raise InvalidArgumentError(
-                f"lanes has the shape {lanes.shape}; this codec has {codec.dim + 1} lanes"
+                f"slots has the shape {slots.shape}; this codec has {codec.dim + 1} slots"
             )
-        if not self.weighted and lanes[-1] != codec.weight_scale:
+        if not self.weighted and slots[-1] != codec.weight_scale:
             raise InvalidArgumentError(
                 "this noise does not hide weights, so every weight must be 1; "
                 "use weighted=True to hide them"
             )
-        self._draw_onto(lanes if self.weighted else lanes[:-1], codec)
+        self._draw_onto(slots if self.weighted else slots[:-1], codec)
 
-    def sensitivity(self, codec: LaneCodec) -> float:
+    def sensitivity(self, codec: SlotCodec) -> float:
         """How far one contributor's data can move the integer sum, in grid steps of this norm."""
-        arguments.instance("codec", codec, LaneCodec)
-        bound, weight = codec.lattice_norm_bound, codec.weight_scale
+        arguments.instance("codec", codec, SlotCodec)
+        bound, weight = codec.grid_norm_bound, codec.weight_scale
         if codec.norm != self.norm or bound is None:
             raise InvalidArgumentError(
                 f"the codec bounds no {self.norm} norm; use noise.fit(codec)"
@@ -111,12 +111,12 @@ class _CalibratedNoise(ABC):
         return math.sqrt(largest) if power == 2 else float(largest)
 
     @abstractmethod
-    def _head_room(self, codec: LaneCodec) -> int:
+    def _head_room(self, codec: SlotCodec) -> int:
         """The noise_bound that a codec needs, in grid steps."""
 
     @abstractmethod
-    def _draw_onto(self, lanes: NDArray[np.int64], codec: LaneCodec) -> None:
-        """Add the noise to these lanes, in place."""
+    def _draw_onto(self, slots: NDArray[np.int64], codec: SlotCodec) -> None:
+        """Add the noise to these slots, in place."""
 
     def _normalise(self, *, reals: tuple[str, ...], counts: tuple[str, ...]) -> None:
         """Check the fields and turn numpy's numbers into Python's."""
@@ -186,15 +186,15 @@ class GaussianNoise(_CalibratedNoise):
             reals=("epsilon", "delta", "norm_bound"), counts=("rounds", "honest_contributors")
         )
 
-    def sigma(self, codec: LaneCodec) -> float:
+    def sigma(self, codec: SlotCodec) -> float:
         """The parameter of one contributor's noise, in grid steps; at least 4."""
-        return _gaussian_sigma(self, arguments.instance("codec", codec, LaneCodec))
+        return _gaussian_sigma(self, arguments.instance("codec", codec, SlotCodec))
 
-    def standard_deviation(self, codec: LaneCodec) -> float:
+    def standard_deviation(self, codec: SlotCodec) -> float:
         """Of one contributor's noise, in grid steps."""
         return self.sigma(codec)
 
-    def round_cost(self, codec: LaneCodec, *, honest_contributors: int | None = None) -> float:
+    def round_cost(self, codec: SlotCodec, *, honest_contributors: int | None = None) -> float:
         """What one contribution costs: mu^2 of Gaussian DP. Costs of rounds add up.
 
         Args:
@@ -211,14 +211,14 @@ class GaussianNoise(_CalibratedNoise):
         """The epsilon, at this delta, of contributions whose costs sum to ``cost``."""
         return gaussian_epsilon(math.sqrt(_checked_cost(cost)), self.delta)
 
-    def zcdp(self, codec: LaneCodec, *, honest_contributors: int | None = None) -> float:
+    def zcdp(self, codec: SlotCodec, *, honest_contributors: int | None = None) -> float:
         """Rho of one contribution in zero-concentrated DP, for use with other accountants."""
         honest = self._honest(honest_contributors)
         return zcdp_of_sum(
             self.sigma(codec),
             honest,
             sensitivity=self.sensitivity(codec),
-            num_lanes=codec.dim + self.weighted,
+            num_slots=codec.dim + self.weighted,
         )
 
     def _honest(self, honest_contributors: int | None) -> int:
@@ -226,13 +226,13 @@ class GaussianNoise(_CalibratedNoise):
             return self.honest_contributors
         return arguments.count("honest_contributors", honest_contributors, at_least=1)
 
-    def _head_room(self, codec: LaneCodec) -> int:
+    def _head_room(self, codec: SlotCodec) -> int:
         return gaussian_head_room(
-            self.sigma(codec), num_addends=codec.max_addends, num_lanes=codec.dim + 1
+            self.sigma(codec), num_addends=codec.max_addends, num_slots=codec.dim + 1
         )
 
-    def _draw_onto(self, lanes: NDArray[np.int64], codec: LaneCodec) -> None:
-        noise.add_discrete_gaussian(lanes, self.sigma(codec))
+    def _draw_onto(self, slots: NDArray[np.int64], codec: SlotCodec) -> None:
+        noise.add_discrete_gaussian(slots, self.sigma(codec))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,17 +268,17 @@ class LaplaceNoise(_CalibratedNoise):
     def __post_init__(self) -> None:
         self._normalise(reals=("epsilon", "norm_bound"), counts=("rounds",))
 
-    def scale(self, codec: LaneCodec) -> float:
+    def scale(self, codec: SlotCodec) -> float:
         """The scale of one contributor's noise, in grid steps."""
         needed = self.sensitivity(codec) * self.rounds / self.epsilon * _UP
         return _check_scale(max(needed, noise.MIN_SCALE))
 
-    def standard_deviation(self, codec: LaneCodec) -> float:
+    def standard_deviation(self, codec: SlotCodec) -> float:
         """Of one contributor's noise, in grid steps."""
         # sqrt(2 q) / (1 - q) with q = exp(-1 / scale)
         return math.sqrt(0.5) / math.sinh(0.5 / self.scale(codec))
 
-    def round_cost(self, codec: LaneCodec, *, honest_contributors: int | None = None) -> float:
+    def round_cost(self, codec: SlotCodec, *, honest_contributors: int | None = None) -> float:
         """What one contribution costs: its epsilon. Costs of rounds add up.
 
         Others' noise is no help in the worst case, so ``honest_contributors`` changes nothing.
@@ -291,18 +291,18 @@ class LaplaceNoise(_CalibratedNoise):
         """The epsilon of contributions whose costs sum to ``cost``: the same number."""
         return _checked_cost(cost)
 
-    def _head_room(self, codec: LaneCodec) -> int:
+    def _head_room(self, codec: SlotCodec) -> int:
         return _laplace_head_room(self, codec)
 
-    def _draw_onto(self, lanes: NDArray[np.int64], codec: LaneCodec) -> None:
-        noise.add_discrete_laplace(lanes, self.scale(codec))
+    def _draw_onto(self, slots: NDArray[np.int64], codec: SlotCodec) -> None:
+        noise.add_discrete_laplace(slots, self.scale(codec))
 
 
 Noise: TypeAlias = GaussianNoise | LaplaceNoise
 
 
 @lru_cache(maxsize=256)
-def _gaussian_sigma(goal: GaussianNoise, codec: LaneCodec) -> float:
+def _gaussian_sigma(goal: GaussianNoise, codec: SlotCodec) -> float:
     mu = gaussian_mu(goal.epsilon, goal.delta)
     # Of a goal so strict that no float says how strict, no noise is wide enough.
     ratio = goal.sensitivity(codec) / mu if mu > 0 else math.inf
@@ -313,9 +313,9 @@ def _gaussian_sigma(goal: GaussianNoise, codec: LaneCodec) -> float:
 
 # Asked for with every contribution, and a search over 255 exponents.
 @lru_cache(maxsize=256)
-def _laplace_head_room(goal: LaplaceNoise, codec: LaneCodec) -> int:
+def _laplace_head_room(goal: LaplaceNoise, codec: SlotCodec) -> int:
     return laplace_head_room(
-        goal.scale(codec), num_addends=codec.max_addends, num_lanes=codec.dim + 1
+        goal.scale(codec), num_addends=codec.max_addends, num_slots=codec.dim + 1
     )
 
 

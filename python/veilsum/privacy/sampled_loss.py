@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from veilsum.codec import LaneCodec
+from veilsum.codec import SlotCodec
 from veilsum.errors import InvalidArgumentError, MissingExtraError
 from veilsum.privacy.mechanisms import GaussianNoise, Noise
 from veilsum.privacy.sampling import FixedSizeSampling, Sampling
@@ -48,7 +48,7 @@ def load_dp_accounting() -> Any:
 
 @lru_cache(maxsize=16)
 def round_losses(
-    noise: GaussianNoise, codec: LaneCodec, sampling: Sampling, tail: float
+    noise: GaussianNoise, codec: SlotCodec, sampling: Sampling, tail: float
 ) -> tuple[Any, ...]:
     """Distributions of the privacy loss of one round, in both directions."""
     parts = [
@@ -73,7 +73,7 @@ def round_losses(
     return _discretised(there, back, tail), _discretised(back, there, tail)
 
 
-def distance_to_others(noise: Noise, codec: LaneCodec) -> float:
+def distance_to_others(noise: Noise, codec: SlotCodec) -> float:
     """How far another contributor's data may be, as a multiple of the noise's own sensitivity.
 
     Where one contributor is not chosen another is, with data of its own. So the sensitivity of
@@ -83,7 +83,7 @@ def distance_to_others(noise: Noise, codec: LaneCodec) -> float:
     return other.sensitivity(codec) / noise.sensitivity(codec)
 
 
-def round_mus(noise: GaussianNoise, codec: LaneCodec, size: int) -> tuple[float, float]:
+def round_mus(noise: GaussianNoise, codec: SlotCodec, size: int) -> tuple[float, float]:
     """Mu of one known round of ``size``: to the other world, and to another contributor."""
     near = math.sqrt(noise.round_cost(codec, honest_contributors=size))
     return near, near * distance_to_others(noise, codec)

@@ -37,15 +37,15 @@ def sum_distance(sigma: float, num_terms: int) -> float:
     return 10 * (min(num_terms - 1, 1) * first + max(num_terms - 2, 0) * others)
 
 
-def zcdp_of_sum(sigma: float, num_terms: int, *, sensitivity: float, num_lanes: int) -> float:
-    """Rho of adding ``num_terms`` discrete Gaussians to each of ``num_lanes`` integers.
+def zcdp_of_sum(sigma: float, num_terms: int, *, sensitivity: float, num_slots: int) -> float:
+    """Rho of adding ``num_terms`` discrete Gaussians to each of ``num_slots`` integers.
 
     Args:
         sigma: parameter of each, at least 1/2, in grid steps.
         num_terms: how many independent ones are in the sum and unknown to the adversary; at
             least 1.
         sensitivity: L2 sensitivity of the integer vector, in grid steps; at least 0.
-        num_lanes: its length, at least 1.
+        num_slots: its length, at least 1.
 
     Returns:
         Rho; infinite if no float is as large.
@@ -55,11 +55,11 @@ def zcdp_of_sum(sigma: float, num_terms: int, *, sensitivity: float, num_lanes: 
     """
     tau = sum_distance(sigma, num_terms)
     sensitivity = arguments.real("sensitivity", sensitivity, at_least=0)
-    num_lanes = arguments.count("num_lanes", num_lanes, at_least=1)
+    num_slots = arguments.count("num_slots", num_slots, at_least=1)
     ratio = sensitivity / (math.sqrt(num_terms) * float(sigma))
     epsilon = min(
-        math.sqrt(ratio * ratio + tau * num_lanes / 2),
-        ratio + tau * math.sqrt(num_lanes),
+        math.sqrt(ratio * ratio + tau * num_slots / 2),
+        ratio + tau * math.sqrt(num_slots),
     )
     return epsilon * epsilon / 2
 

@@ -5,7 +5,7 @@ among several holders (``Federation(key=threshold_key, ...)``), held by one auth
 data, or by every contributor. Message flow, promises and limits: docs/protocol.md.
 
     >>> import veilsum as vs
-    >>> from veilsum.secure_sum import Aggregator, Contributor, Federation, ShareHolder
+    >>> from veilsum.secure_sum import Aggregator, Contributor, Federation, KeyHolder
 """
 
 from veilsum.identity import Enrolment, Identity
@@ -14,13 +14,13 @@ from veilsum.secure_sum.contribution import Chunk, ContributionHeader
 from veilsum.secure_sum.contributor import Contributor
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
+from veilsum.secure_sum.key_holder import KeyHolder
 from veilsum.secure_sum.model_hash import hash_model
 from veilsum.secure_sum.opening import ChunkRequest, Opening, OpenRequest
 from veilsum.secure_sum.outbox import Outbox
 from veilsum.secure_sum.party_folder import PartyFolder
 from veilsum.secure_sum.round_ledger import RoundLedger, RunName
 from veilsum.secure_sum.round_store import FolderStore, MemoryStore
-from veilsum.secure_sum.share_holder import ShareHolder
 from veilsum.secure_sum.transcript import Transcript
 from veilsum.threshold import KeyShare, ThresholdKey, deal_shares
 
@@ -34,6 +34,7 @@ __all__ = [
     "Federation",
     "FolderStore",
     "Identity",
+    "KeyHolder",
     "KeyShare",
     "MemoryStore",
     "OpenRequest",
@@ -43,7 +44,6 @@ __all__ = [
     "RoundDescriptor",
     "RoundLedger",
     "RunName",
-    "ShareHolder",
     "SumResult",
     "ThresholdKey",
     "Transcript",

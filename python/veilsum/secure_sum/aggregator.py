@@ -170,7 +170,7 @@ class Aggregator:
 
         Raises:
             ConcurrentUseError: another call is not done yet.
-            MalformedDataError: ``message`` is not an answer, or has lanes that no sum of these
+            MalformedDataError: ``message`` is not an answer, or has slots that no sum of these
                 contributions has.
             ProtocolError: it answers another request, is from somebody who is no holder, was given
                 before, or nothing was asked.

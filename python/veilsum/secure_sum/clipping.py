@@ -2,7 +2,7 @@
 
 import logging
 
-from veilsum.codec import ClipReport, LaneCodec
+from veilsum.codec import ClipReport, SlotCodec
 
 __all__ = ["log_clipping"]
 
@@ -13,7 +13,7 @@ _MANY = 0.05
 _SHORT = 0.5
 
 
-def log_clipping(name: str, report: ClipReport, codec: LaneCodec) -> None:
+def log_clipping(name: str, report: ClipReport, codec: SlotCodec) -> None:
     """Tell what was clipped, as a warning where much was lost; nothing where nothing was.
 
     The log says how large a contributor's change was: it stays where the data are.

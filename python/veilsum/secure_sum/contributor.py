@@ -76,7 +76,7 @@ class Contributor:
                 "spends: veilsum.privacy.Ledger.create(path, epsilon=..., delta=...)"
             )
         if secret_key is not None:
-            if federation.trust != "shared":
+            if federation.trust != "contributors":
                 raise InvalidArgumentError(
                     "in this federation others hold the key; a contributor must not have it"
                 )

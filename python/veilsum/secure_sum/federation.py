@@ -23,8 +23,8 @@ from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes, version_
 
 __all__ = ["Federation", "KeyTrust"]
 
-KeyTrust = Literal["shared", "authority", "threshold"]
-_TRUST_CODES: dict[KeyTrust, int] = {"shared": 0, "authority": 1, "threshold": 2}
+KeyTrust = Literal["contributors", "authority", "threshold"]
+_TRUST_CODES: dict[KeyTrust, int] = {"contributors": 0, "authority": 1, "threshold": 2}
 _VERSION = 2
 _VERSION_SEGMENTS = 3  # Of codecs that need the longer form.
 _SIGNED_VERSION = 1
@@ -47,7 +47,7 @@ class Federation:
         contributors: who may contribute, by name and signing key; kept sorted.
         holders: who holds the key. For a threshold key, all of them in the order of their shares;
             for one secret key, the one authority that has it, or nobody: then every contributor has
-            it (``trust`` is ``"shared"``).
+            it (``trust`` is ``"contributors"``).
         noise: what every contributor adds, or None for no noise. Where every contributor has the
             key, Gaussian noise must count on one honest contributor alone.
         honest_contributors: how many contributors of every opened sum the promise counts on, at
@@ -87,7 +87,7 @@ class Federation:
         """Who can open: any contributor, one authority, or ``threshold`` of the holders."""
         if isinstance(self.key, ThresholdKey):
             return "threshold"
-        return "authority" if self.holders else "shared"
+        return "authority" if self.holders else "contributors"
 
     @property
     def public_key(self) -> PublicKey:
@@ -133,8 +133,8 @@ class Federation:
         names = 1024 * (len(self.contributors) + len(self.holders))
         chunk = self.chunk_size * element_bytes
         total = self.num_ciphertexts * element_bytes
-        lanes = 8 * (self.codec.dim + 1)
-        whole = 0 if self.trust == "threshold" else max(total, lanes)
+        slots = 8 * (self.codec.dim + 1)
+        whole = 0 if self.trust == "threshold" else max(total, slots)
         return names + 8 * self.num_chunks + max(chunk, whole) + (1 << 16)
 
     @property
@@ -263,7 +263,7 @@ class Federation:
 
     def __repr__(self) -> str:
         return (
-            f"<Federation {self.hash[:8].hex()}: {self.trust}, {len(self.contributors)} "
+            f"<Federation {self.hash[:8].hex()}: trust {self.trust}, {len(self.contributors)} "
             f"contributors, {len(self.holders)} holders, {self.codec.dim} values, "
             f"{'no noise' if self.noise is None else type(self.noise).__name__}>"
         )
@@ -302,7 +302,14 @@ class Federation:
                 f"honest_contributors is {self.honest_contributors}; it must be at least 2, since "
                 "a sum hides one contribution among others"
             )
-        if not fewest <= wanted <= min(self.codec.max_addends, len(self.contributors)):
+        most = min(self.codec.max_addends, len(self.contributors))
+        if fewest > most:
+            raise InvalidArgumentError(
+                f"honest_contributors + colluding_contributors is {fewest}, and a sum has at most "
+                f"{most}: there are {len(self.contributors)} contributors on the roster, and the "
+                f"codec's max_addends is {self.codec.max_addends}"
+            )
+        if not fewest <= wanted <= most:
             raise InvalidArgumentError(
                 f"min_contributors is {wanted}; it must be at least {fewest} "
                 "(honest_contributors + colluding_contributors), and at most the codec's "
@@ -320,11 +327,11 @@ class Federation:
                 f"honest_contributors is {self.honest_contributors}, and the noise counts on "
                 f"{noise.honest_contributors}; it must be at least as many"
             )
-        if self.trust == "shared" and noise.honest_contributors > 1:
+        if self.trust == "contributors" and noise.honest_contributors > 1:
             raise InvalidArgumentError(
-                "every contributor has the whole key here (the trust is 'shared'), and can open a "
-                "single contribution, which carries only a share of noise that counts on "
-                f"{noise.honest_contributors} honest contributors. Make the noise with "
+                "every contributor has the whole key here (the trust is 'contributors'), and "
+                "can open a single contribution, which carries only a share of noise that counts "
+                f"on {noise.honest_contributors} honest contributors. Make the noise with "
                 "honest_contributors=1, take LaplaceNoise, or name holders of the key"
             )
 

@@ -42,7 +42,7 @@ class Gathering:
         self._set_hash = set_hash(list(headers))
         self._num_threads = num_threads
         self._receipts: list[Receipt] = []
-        self._lanes: NDArray[np.int64] | None = None
+        self._slots: NDArray[np.int64] | None = None
         self._answered: list[set[str]] = [set() for _ in range(federation.num_chunks)]
         self._combination: Combination | None = None
         if isinstance(federation.key, ThresholdKey):
@@ -60,7 +60,7 @@ class Gathering:
         if isinstance(self._federation.key, ThresholdKey):
             wanted = self._federation.key.threshold
             return sum(len(holders) < wanted for holders in self._answered)
-        return self._federation.num_chunks if self._lanes is None else 0
+        return self._federation.num_chunks if self._slots is None else 0
 
     def wanted(self, missing: frozenset[str]) -> dict[str, tuple[int, ...] | None]:
         """Who is still to be asked for which chunks; None for the total."""
@@ -74,7 +74,7 @@ class Gathering:
                     missing=missing,
                 )
             )
-        if self._lanes is not None:
+        if self._slots is not None:
             return {}
         holders = federation.holders or federation.contributors
         names = [holder.name for holder in holders if holder.name not in missing]
@@ -89,7 +89,7 @@ class Gathering:
             raise ProtocolError(f"{answer.holder} answers another request")
         check_answer(self._federation, answer)
         if self._combination is None:
-            is_news = self._take_lanes(answer)
+            is_news = self._take_slots(answer)
         else:
             is_news = self._take_partial(answer, self._combination)
         if is_news:
@@ -101,33 +101,33 @@ class Gathering:
         codec = self._federation.codec
         if self._combination is not None:
             plaintexts = self._combination.open_plaintexts(num_threads=self._num_threads)
-            lanes = codec.unpack_lanes(
+            slots = codec.unpack_slots(
                 plaintexts, modulus=self._federation.public_key.n, num_threads=self._num_threads
             )
-        elif self._lanes is not None:
-            lanes = self._lanes
+        elif self._slots is not None:
+            slots = self._slots
         else:
             raise NotEnoughSharesError("nobody has opened the total yet")
-        if not codec.holds(lanes):
-            raise MalformedDataError("the opening has lanes that no sum in this codec has")
-        return codec.dequantise(lanes, num_addends=len(self._headers))
+        if not codec.holds(slots):
+            raise MalformedDataError("the opening has slots that no sum in this codec has")
+        return codec.dequantise(slots, num_addends=len(self._headers))
 
     def transcript(self) -> Transcript:
         """What was signed by whom."""
         return Transcript.of(self._descriptor, self._headers, self._receipts)
 
-    def _take_lanes(self, answer: Opening) -> bool:
+    def _take_slots(self, answer: Opening) -> bool:
         codec = self._federation.codec
         if len(answer.body) != 8 * (codec.dim + 1):
-            raise MalformedDataError("the opening has another number of lanes than the codec")
-        lanes = np.frombuffer(answer.body, "<i8").astype(np.int64)
-        if not codec.holds(lanes):
-            raise MalformedDataError("the opening has lanes that no sum in this codec has")
+            raise MalformedDataError("the opening has another number of slots than the codec")
+        slots = np.frombuffer(answer.body, "<i8").astype(np.int64)
+        if not codec.holds(slots):
+            raise MalformedDataError("the opening has slots that no sum in this codec has")
         if any(receipt.holder == answer.holder for receipt in self._receipts):
             return False
-        if self._lanes is not None and not np.array_equal(lanes, self._lanes):
+        if self._slots is not None and not np.array_equal(slots, self._slots):
             raise ProtocolError(f"{answer.holder} opened the total to another sum than before")
-        self._lanes = lanes
+        self._slots = slots
         return True
 
     def _take_partial(self, answer: Opening, combination: Combination) -> bool:

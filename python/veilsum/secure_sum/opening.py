@@ -154,13 +154,13 @@ class ChunkRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Opening:
-    """A holder's signed answer: a partial decryption of one chunk, or all lanes of the sum.
+    """A holder's signed answer: a partial decryption of one chunk, or all slots of the sum.
 
     Attributes:
         round_id: of the round.
         set_hash: of the set that was opened.
         holder: who answers.
-        body: a framed partial decryption; or, of one who has the whole key, the summed lanes as
+        body: a framed partial decryption; or, of one who has the whole key, the summed slots as
             little-endian int64.
         signature: over all of it, by the holder.
     """

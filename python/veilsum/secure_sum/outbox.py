@@ -1,6 +1,7 @@
 """The contributions that a contributor made, kept so that the last one can be sent again."""
 
 import os
+import re
 import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -8,15 +9,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from veilsum import arguments
-from veilsum.durable import lock_file, make_folder, open_file, write_file
+from veilsum.durable import lock_file, made_folder, open_file, remove_rests, write_file
 from veilsum.errors import MalformedDataError
 from veilsum.secure_sum.contribution import ContributionHeader
-from veilsum.secure_sum.merkle import leaf_hash, merkle_root
+from veilsum.secure_sum.merkle import HASH_BYTES, leaf_hash, merkle_root
 from veilsum.wire import split_frames
 
 __all__ = ["Outbox"]
 
 _READ_BYTES = 1 << 20
+_FILES = re.compile(f"[0-9a-f]{{{2 * HASH_BYTES}}}\\.veil")
 
 
 class Outbox:
@@ -42,12 +44,12 @@ class Outbox:
         Raises:
             StoreInUseError: somebody else works with it.
         """
-        make_folder(self._folder)
         busy = (
             f"{self._folder} is in use: another process or thread of this contributor is making a "
             "contribution. Ask again when it is done: the same contribution is handed out"
         )
-        descriptor = lock_file(self._folder / "lock", busy=busy)
+        with made_folder(self._folder):
+            descriptor = lock_file(self._folder / "lock", busy=busy)
         try:
             yield
         finally:
@@ -79,11 +81,12 @@ class Outbox:
         self._path(commitment).unlink(missing_ok=True)
 
     def drop_others(self, commitment: bytes) -> None:
-        """Remove all but this contribution: rounds that are over, and what was never sent."""
+        """Remove all other contributions: rounds that are over, and what was never sent."""
         kept = self._path(commitment)
         for path in self._folder.iterdir():
-            if path.suffix in (".veil", ".part") and path != kept:
+            if _FILES.fullmatch(path.name) and path != kept:
                 path.unlink(missing_ok=True)
+        remove_rests(self._folder, _FILES)
 
     def __repr__(self) -> str:
         return f"<Outbox: {self._folder}>"

@@ -20,9 +20,9 @@ from veilsum.privacy import Ledger
 from veilsum.secure_sum.contributor import Contributor
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.fields import HASH_BYTES
+from veilsum.secure_sum.key_holder import KeyHolder
 from veilsum.secure_sum.outbox import Outbox
 from veilsum.secure_sum.round_ledger import RoundLedger
-from veilsum.secure_sum.share_holder import ShareHolder
 from veilsum.threshold import KeyShare
 from veilsum.wire import BytesLike, WireKind, as_bytes
 
@@ -149,7 +149,7 @@ class PartyFolder:
             if Role.CONTRIBUTOR in roles:
                 party._contributor(identity, key if isinstance(key, SecretKey) else None)
             if Role.HOLDER in roles and key is not None:
-                party._share_holder(identity, key)
+                party._key_holder(identity, key)
         return cls(path)
 
     def identity(self, *, passphrase: str | bytes) -> Identity:
@@ -166,15 +166,15 @@ class PartyFolder:
         """
         self._check_role(Role.CONTRIBUTOR)
         secret_key = None
-        if self.federation.trust == "shared":
+        if self.federation.trust == "contributors":
             secret_key = SecretKey.load(self._folder / _KEY, passphrase=passphrase)
         return self._contributor(self.identity(passphrase=passphrase), secret_key)
 
-    def share_holder(self, *, passphrase: str | bytes) -> ShareHolder:
+    def key_holder(self, *, passphrase: str | bytes) -> KeyHolder:
         """The party as a holder of the key or of a share; errors as ``contributor``."""
         self._check_role(Role.HOLDER)
         key = self._key(passphrase)
-        return self._share_holder(self.identity(passphrase=passphrase), key)
+        return self._key_holder(self.identity(passphrase=passphrase), key)
 
     def rounds(self, role: Role) -> RoundLedger | None:
         """What the party has answered in this part; None if the federation does not know it there.
@@ -221,9 +221,9 @@ class PartyFolder:
             secret_key=secret_key,
         )
 
-    def _share_holder(self, identity: Identity, key: KeyShare | SecretKey) -> ShareHolder:
+    def _key_holder(self, identity: Identity, key: KeyShare | SecretKey) -> KeyHolder:
         rounds = RoundLedger.open(self._folder / _ROUNDS[Role.HOLDER])
-        return ShareHolder(self.federation, identity, key=key, rounds=rounds)
+        return KeyHolder(self.federation, identity, key=key, rounds=rounds)
 
 
 @contextmanager

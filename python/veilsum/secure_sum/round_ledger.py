@@ -54,7 +54,7 @@ class _Row(NamedTuple):
 
 
 class RoundLedger:
-    """What a contributor or a share holder has answered, by key and round.
+    """What a contributor or a key holder has answered, by key and round.
 
     A record is on the disk before ``record`` returns, so whoever sends only afterwards never sends
     what is not recorded, whatever crashes. Keep one ledger for each secret: a holder's beside its
@@ -193,7 +193,7 @@ def _about(connection: sqlite3.Connection) -> list[tuple[int, int]]:
 
 
 def _words(role: Role) -> str:
-    return "share holder" if role is Role.HOLDER else role.name.lower()
+    return "key holder" if role is Role.HOLDER else role.name.lower()
 
 
 def _answers(rows: list[_Row], key: bytes) -> _Answers:

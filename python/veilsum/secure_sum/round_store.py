@@ -4,22 +4,29 @@ What is put is on the disk, whole, before ``put`` returns.
 """
 
 import os
-import shutil
+import re
 import weakref
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal, NoReturn, Protocol, TypeAlias, get_args, runtime_checkable
 
 from veilsum import arguments
-from veilsum.durable import lock_file, make_folder, open_file, write_file
+from veilsum.durable import lock_file, made_folder, open_file, remove_rests, write_file
 from veilsum.errors import InvalidArgumentError, MalformedDataError
 from veilsum.wire import FRAME_BYTES, wire_size
 
-__all__ = ["FolderStore", "MemoryStore", "MessageKind", "RoundStore"]
+__all__ = ["FolderStore", "MemoryStore", "MessageKind", "RoundStore", "erase_messages"]
 
 MessageKind: TypeAlias = Literal["descriptor", "contribution", "closed", "opening"]
 """Of what a round's messages are: its announcement, contributions, the closing, answers."""
+
+
+_LOCK = "lock"
+_KINDS = "|".join(get_args(MessageKind))
+_FILES = re.compile(f"(?:{_KINDS})-(?:[0-9a-f]{{2}})*\\.veil")
+_CUT_FILES = re.compile(f"(?:{_KINDS})-[0-9a-f]*[.veil]{{0,5}}")
 
 
 @runtime_checkable
@@ -79,7 +86,8 @@ class FolderStore:
 
     File names are the hexadecimal form of what they hold, so that no name leads elsewhere. The
     folder is locked until ``close``, the end of the object or of its process, however that ends; a
-    child that the process forked holds the lock too.
+    child that the process forked holds the lock too. Files of others stay as they are, even where
+    the store removes its own.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -89,15 +97,15 @@ class FolderStore:
             StoreInUseError: another store has it open.
         """
         self._folder = Path(os.path.abspath(arguments.path("path", path)))
-        make_folder(self._folder)
         busy = (
             f"{self._folder} is in use: one aggregator at a time goes on with a round. Stop the "
             "other one, or close() its store; when a process ends or dies, its folder is free"
         )
-        self._unlock = weakref.finalize(self, os.close, lock_file(self._folder / "lock", busy=busy))
+        with made_folder(self._folder):
+            descriptor = lock_file(self._folder / _LOCK, busy=busy)
+        self._unlock = weakref.finalize(self, os.close, descriptor)
         self._offsets: dict[Path, list[int]] = {}
-        for rest in self._folder.glob("*.part"):  # Of a process that died within ``put``.
-            rest.unlink(missing_ok=True)
+        remove_rests(self._folder, _CUT_FILES)
 
     def put(self, kind: MessageKind, name: str, frames: Iterable[bytes]) -> None:
         """Keep a message, whole or not at all."""
@@ -138,8 +146,10 @@ class FolderStore:
         return sorted(_name_of(kind, file) for file in self._folder.glob(f"{kind}-*.veil"))
 
     def clear(self) -> None:
-        """Remove the folder: the round is over."""
-        shutil.rmtree(self._folder)
+        """Remove all messages, and the folder too if nothing else is in it: the round is over."""
+        erase_messages(self._folder)
+        with suppress(OSError):
+            self._folder.rmdir()
         self.close()
 
     def close(self) -> None:
@@ -164,6 +174,17 @@ class FolderStore:
                 "store takes names of 100 bytes"
             )
         return self._folder / f"{kind}-{encoded}.veil"
+
+
+def erase_messages(folder: Path) -> None:
+    """Remove what a ``FolderStore`` has put in its folder, and nothing else."""
+    for path in folder.iterdir():
+        if _FILES.fullmatch(path.name) and not path.is_dir():
+            path.unlink(missing_ok=True)
+    remove_rests(folder, _CUT_FILES)
+    lock = folder / _LOCK
+    if lock.is_file() and lock.stat().st_size == 0:  # As a store makes it.
+        lock.unlink()
 
 
 def _check_place(kind: MessageKind, name: str = "") -> None:

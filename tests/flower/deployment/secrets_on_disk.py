@@ -10,7 +10,7 @@ def secrets_of(folder):
     for name in NAMES:
         passphrase = (folder / name / "passphrase").read_bytes().strip()
         party = PartyFolder(folder / name / "federation")
-        holder = party.share_holder(passphrase=passphrase)
+        holder = party.key_holder(passphrase=passphrase)
         share = holder._key._native.to_secret_bytes()
         found[f"passphrase of {name}"] = passphrase
         found[f"share of {name}"] = share[-200:-100]

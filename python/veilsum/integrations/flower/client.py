@@ -173,7 +173,7 @@ class SecureMod:
         folder = PartyFolder(party.folder)
         if Role.HOLDER not in folder.roles:
             raise PolicyRefusedError(f"{folder.enrolment.name} holds no share of the key")
-        holder = folder.share_holder(passphrase=party.passphrase)
+        holder = folder.key_holder(passphrase=party.passphrase)
         frames = holder.open_in_frames(unpack(message.content), num_threads=self._num_threads)
         return Message(pack(frames), reply_to=message)
 

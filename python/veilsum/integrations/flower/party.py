@@ -9,7 +9,7 @@ from flwr.app import Context
 
 from veilsum import arguments
 from veilsum.errors import InvalidArgumentError
-from veilsum.integrations.site_party import read_passphrase
+from veilsum.integrations.site_party import site_passphrase
 
 __all__ = ["Party", "PartyOf", "configured_party"]
 
@@ -50,7 +50,7 @@ def configured_party(context: Context) -> Party:
     file = config.get(_PASSPHRASE_KEY) or os.environ.get("VEILSUM_PASSPHRASE_FILE")
     if file is not None:
         file = _filled(arguments.path(_PASSPHRASE_KEY, file), context)
-    passphrase = read_passphrase(file, str(context.node_id))
+    passphrase = site_passphrase(file, str(context.node_id))
     return Party(_filled(arguments.path(_FOLDER_KEY, folder), context), passphrase)
 
 

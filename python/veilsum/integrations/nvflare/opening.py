@@ -9,7 +9,7 @@ from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import Shareable, make_reply
 
 from veilsum.integrations.nvflare.messages import OPEN_TOPIC, OPENING, REFUSAL, REQUEST
-from veilsum.secure_sum import ShareHolder
+from veilsum.secure_sum import KeyHolder
 
 __all__ = ["Answers", "SiteHolders", "aux_questions"]
 
@@ -27,11 +27,11 @@ class Answers:
     Args:
         holder: makes the holder; it is made for each question, so that an error is not kept.
         log: where refusals are explained.
-        num_threads: as for ``ShareHolder.open``.
+        num_threads: as for ``KeyHolder.open``.
     """
 
     def __init__(
-        self, holder: Callable[[], ShareHolder], *, log: Log, num_threads: int | None
+        self, holder: Callable[[], KeyHolder], *, log: Log, num_threads: int | None
     ) -> None:
         self._holder = holder
         self._log = log

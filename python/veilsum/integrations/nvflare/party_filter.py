@@ -31,9 +31,9 @@ from veilsum.integrations.nvflare.messages import (
 from veilsum.integrations.nvflare.opening import Answers
 from veilsum.integrations.nvflare.site_logs import log_stream
 from veilsum.integrations.nvflare.trainers import answer_instead, put_to_sleep, result_filters
-from veilsum.integrations.site_party import read_passphrase, site_path
+from veilsum.integrations.site_party import site_passphrase, site_path
 from veilsum.integrations.weights import WeightsByCount
-from veilsum.secure_sum import Contributor, PartyFolder, ShareHolder
+from veilsum.secure_sum import Contributor, KeyHolder, PartyFolder
 
 __all__ = ["PartyFilter"]
 
@@ -120,7 +120,7 @@ class PartyFilter(Filter):
         self._folder: PartyFolder | None = None
         self._passphrase = b""
         self._contributor: Contributor | None = None
-        self._share_holder: ShareHolder | None = None
+        self._key_holder: KeyHolder | None = None
         self._told_of_metrics = False
 
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
@@ -288,7 +288,7 @@ class PartyFilter(Filter):
                     f"the folder is of the party {folder.enrolment.name}, and this site is {site}; "
                     "parties are enrolled under the names of their sites"
                 )
-            self._passphrase = read_passphrase(self.passphrase_file, site)
+            self._passphrase = site_passphrase(self.passphrase_file, site)
             self._folder = folder
         return self._folder
 
@@ -299,12 +299,12 @@ class PartyFilter(Filter):
                 self._contributor = folder.contributor(passphrase=self._passphrase)
             return self._contributor
 
-    def _as_holder(self, fl_ctx: FLContext) -> ShareHolder:
+    def _as_holder(self, fl_ctx: FLContext) -> KeyHolder:
         with self._lock:
-            if self._share_holder is None:
+            if self._key_holder is None:
                 folder = self._open(fl_ctx)
-                self._share_holder = folder.share_holder(passphrase=self._passphrase)
-            return self._share_holder
+                self._key_holder = folder.key_holder(passphrase=self._passphrase)
+            return self._key_holder
 
 
 def _check_logs(fl_ctx: FLContext) -> None:

@@ -1,0 +1,1 @@
+"""veilsum beside other libraries, and whole rounds: ``python -m bench`` is ``./run bench``."""

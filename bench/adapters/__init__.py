@@ -1,0 +1,1 @@
+"""How each library does what is timed, by its own best interface."""

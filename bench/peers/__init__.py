@@ -1,1 +1,0 @@
-"""veilsum side by side with other libraries: ``./run bench --peers``, ``--quick``, ``--memory``."""

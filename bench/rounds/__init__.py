@@ -1,1 +1,0 @@
-"""Whole rounds, by party and phase: ``./run bench --federation``, ``--frameworks``, ``--scale``."""

@@ -1,1 +1,0 @@
-"""One module for each framework; each runs in an environment that may have nothing else."""

@@ -1,0 +1,273 @@
+"""A round of veilsum's secure sum with all its messages, each party timed alone on one core.
+
+Of many contributors a few are played: what all parties do for each contributor is the same.
+"""
+
+from __future__ import annotations
+
+import secrets
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import veilsum as vs
+from numpy.typing import NDArray
+from veilsum.identity import Role
+from veilsum.secure_sum import (
+    Aggregator,
+    Contributor,
+    Federation,
+    FolderStore,
+    Identity,
+    KeyHolder,
+    RoundDescriptor,
+    RoundLedger,
+    hash_model,
+)
+from veilsum.secure_sum.gathering import plan_shards
+from veilsum.secure_sum.outbox import Outbox
+
+from bench import phases
+from bench.clock import Account, Clock
+from bench.parties import new_party, take
+from bench.records import Record
+from bench.workload import CLIP, VALUE_BITS, make_update
+
+NUM_HOLDERS, THRESHOLD, MAX_COLLUDING = 5, 4, 2
+CONTRIBUTOR, AGGREGATOR, HOLDER = "contributor", "aggregator", "holder"
+
+Keys = tuple[vs.threshold.ThresholdKey | vs.PublicKey, list[Any]]
+
+
+@dataclass(frozen=True)
+class Size:
+    """``num_contributors`` are reported, of whom ``num_measured`` are played."""
+
+    dim: int
+    num_contributors: int
+    num_measured: int
+
+    @property
+    def times(self) -> float:
+        """How many contributors each one played stands for."""
+        return self.num_contributors / self.num_measured
+
+
+def threshold_keys(secret: vs.SecretKey) -> Keys:
+    """The usual five shares, of which four open."""
+    return vs.threshold.deal_shares(
+        secret,
+        num_holders=NUM_HOLDERS,
+        threshold=THRESHOLD,
+        max_colluding_holders=MAX_COLLUDING,
+    )
+
+
+def authority_key(secret: vs.SecretKey) -> Keys:
+    """The whole key in one hand."""
+    return secret.public_key, [secret]
+
+
+def measure(
+    name: str,
+    keys: Keys,
+    size: Size,
+    *,
+    folder: Path,
+    progress: Callable[[str], object],
+    between: Callable[[], object] = lambda: None,
+    chunk_size: int = 512,
+) -> Record:
+    """Play one round in this process, with records and messages on the disk.
+
+    Args:
+        name: of the method, in the tables.
+        keys: what the federation encrypts under, and what each holder has.
+        size: of the round.
+        folder: an empty one, for ledgers and the aggregator's store.
+        progress: told what is going on.
+        between: called before each holder's turn.
+        chunk_size: ciphertexts a chunk.
+    """
+    round_ = _Round(name, keys, size, folder, chunk_size)
+    with phases.watched(round_.clock):
+        for index in range(size.num_measured):
+            progress(f"{name}: contribution {index + 1} of {size.num_measured}")
+            round_.contribute(index)
+        opening = round_.requests()
+        for number, (holder, request) in enumerate(opening.items()):
+            between()
+            progress(f"{name}: holder {number + 1} of {len(opening)}")
+            round_.open(holder, request)
+        error = round_.finish()
+    return round_.method(error)
+
+
+class _Round:
+    def __init__(self, name: str, keys: Keys, size: Size, folder: Path, chunk_size: int) -> None:
+        self.clock = Clock()
+        self._name = name
+        self._size = size
+        self._folder = folder
+        public, held = keys
+        identities = [
+            Identity.generate(f"{CONTRIBUTOR} {i + 1}") for i in range(size.num_contributors)
+        ]
+        holder_identities = [Identity.generate(f"{HOLDER} {i + 1}") for i in range(len(held))]
+        codec = vs.Codec(
+            size.dim, clip=CLIP, value_bits=VALUE_BITS, max_addends=size.num_contributors
+        )
+        self.federation = Federation(
+            key=public,
+            codec=codec,
+            contributors=tuple(identity.enrol() for identity in identities),
+            holders=tuple(identity.enrol() for identity in holder_identities),
+            chunk_size=chunk_size,
+        )
+        self._model = [np.zeros(size.dim, np.float32)]
+        self._model_hash = hash_model(self._model)
+        self._descriptor = RoundDescriptor(
+            federation_hash=self.federation.hash,
+            run_id=secrets.token_bytes(16),
+            round_number=1,
+            model_hash=self._model_hash,
+            invited=tuple(identity.name for identity in identities),
+        )
+        self._contributors = [
+            Contributor(
+                self.federation,
+                identity,
+                rounds=self._ledger(identity.name, Role.CONTRIBUTOR),
+                outbox=Outbox(folder / f"{identity.name}.outbox"),
+            )
+            for identity in identities[: size.num_measured]
+        ]
+        self._holders = {
+            identity.name: KeyHolder(
+                self.federation, identity, key=key, rounds=self._ledger(identity.name, Role.HOLDER)
+            )
+            for identity, key in zip(holder_identities, held, strict=True)
+        }
+        self._aggregator = Aggregator(
+            self.federation, self._descriptor, store=FolderStore(folder / "store"), num_threads=1
+        )
+        self._expected = np.zeros(size.dim)
+        self._accounts: dict[str, list[Account]] = {
+            part: [] for part in ("contribute", "receive", "request", "open", "answer")
+        }
+
+    def contribute(self, index: int) -> None:
+        """One contributor makes its contribution, and the aggregator takes it."""
+        update = self._update(index)
+        self._expected += update
+        contributor, account = self._contributors[index], self._new("contribute")
+        announcement = self._descriptor.to_bytes()
+        with self.clock.turn(account, "hash, sign, record"):
+            frames = list(
+                contributor.contribute_in_frames(
+                    announcement, update, model_hash=self._model_hash, num_threads=1
+                )
+            )
+        account.received = len(announcement) + self._model[0].nbytes
+        account.sent = sum(map(len, frames))
+        received = self._new("receive")
+        with self.clock.turn(received, "hash, verify, store"):
+            self._aggregator.receive(frames)
+        received.received = account.sent
+
+    def requests(self) -> dict[str, Any]:
+        """The aggregator closes the round; the requests are made while they are read."""
+        account = self._new("request")
+        with self.clock.turn(account, "make requests"):
+            requests = self._aggregator.open_requests()
+        return {
+            name: self.clock.lend(account, frames, "make requests")
+            for name, frames in requests.items()
+        }
+
+    def open(self, name: str, request: Any) -> None:
+        """A holder answers, and the aggregator takes the answer."""
+        account, asking = self._new("open"), self._accounts["request"][0]
+
+        def arriving() -> Any:
+            for frame in request:
+                account.received += len(frame)
+                asking.sent += len(frame)
+                yield frame
+
+        with self.clock.turn(account, "read, sign, record"):
+            answer = list(self._holders[name].open_in_frames(arriving(), num_threads=1))
+        account.sent = sum(map(len, answer))
+        answering = self._accounts["answer"][0] if self._accounts["answer"] else self._new("answer")
+        with self.clock.turn(answering, "read openings"):
+            self._aggregator.receive_opening(answer)
+        answering.received += account.sent
+
+    def finish(self) -> float:
+        """Combine and decode; the largest error of the sum."""
+        with self.clock.turn(self._accounts["answer"][0], "read openings"):
+            opened = self._aggregator.finish().sum
+        error = float(np.abs(opened.values - self._expected).max())
+        if error > self._size.num_measured / self.federation.codec.scale:
+            raise ValueError(f"{self._name}: the sum is wrong by {error}")
+        return error
+
+    def method(self, max_error: float) -> Record:
+        """All of it, for as many contributors as are reported."""
+        size, accounts = self._size, self._accounts
+        # Holders of shares get every contribution; who has the whole key, one total.
+        times = size.times if self.federation.trust == "threshold" else 1.0
+        contributors = new_party(CONTRIBUTOR, size.num_contributors)
+        take(contributors, accounts["contribute"])
+        aggregator = new_party(AGGREGATOR, 1)
+        take(aggregator, accounts["receive"], factor=size.num_contributors)
+        take(aggregator, accounts["request"], factor=times)
+        take(aggregator, accounts["answer"])
+        aggregator["sent"] += size.num_contributors * contributors["received"]
+        once = (phases.PARTIAL, phases.PROVE_PARTIAL, phases.DECRYPT, phases.DECODE)
+        factors = dict.fromkeys(once, 1.0) | {phases.CHECK_SIGNATURES: size.times}
+        factors[phases.MULTIPLY] = (size.num_contributors - 1) / (size.num_measured - 1)
+        holders = new_party(HOLDER, len(accounts["open"]))
+        take(holders, accounts["open"], factor=times, factors=factors)
+        holders["sent"] /= times  # An answer does not grow.
+        return {
+            "name": self._name,
+            "key_bits": self.federation.public_key.key_bits,
+            "parties": [contributors, aggregator, holders],
+            "num_measured": size.num_measured,
+            "max_error": max_error,
+            "facts": {
+                "num_ciphertexts": self.federation.num_ciphertexts,
+                "num_chunks": self.federation.num_chunks,
+                "num_opened": self._num_opened(),
+                "kernel": vs.cpu()["kernel"],
+            },
+            "versions": {},
+        }
+
+    def _num_opened(self) -> int:
+        """Ciphertexts that a holder opens: where they differ, the holder in the middle."""
+        federation = self.federation
+        if federation.trust != "threshold":
+            return federation.num_ciphertexts
+        shards = plan_shards(
+            [holder.name for holder in federation.holders],
+            threshold=THRESHOLD,
+            answered=[set() for _ in range(federation.num_chunks)],
+            missing=frozenset(),
+        )
+        counts = [sum(len(federation.chunk_range(i)) for i in shard) for shard in shards.values()]
+        return round(statistics.median(counts))
+
+    def _update(self, index: int) -> NDArray[np.float32]:
+        return np.roll(make_update(self._size.dim), index)
+
+    def _new(self, part: str) -> Account:
+        self._accounts[part].append(Account())
+        return self._accounts[part][-1]
+
+    def _ledger(self, name: str, role: Role) -> RoundLedger:
+        return RoundLedger.create(self._folder / f"{name}.rounds", role=role)

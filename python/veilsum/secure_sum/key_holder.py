@@ -1,0 +1,231 @@
+"""The party that helps to open a sum, and refuses everything else."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+
+from veilsum import arguments
+from veilsum.ciphertexts import Ciphertexts
+from veilsum.errors import (
+    InvalidArgumentError,
+    KeyMismatchError,
+    MalformedDataError,
+    PolicyRefusedError,
+    ProtocolError,
+)
+from veilsum.identity import Identity, Role
+from veilsum.keys import SecretKey
+from veilsum.secure_sum.federation import Federation
+from veilsum.secure_sum.opening import Opening, OpenRequest, opening_context
+from veilsum.secure_sum.received import check_set, read_chunk, requested_chunk
+from veilsum.secure_sum.round_ledger import RoundLedger, RunName
+from veilsum.threshold import KeyShare
+from veilsum.vector import EncryptedVector, Progress
+from veilsum.wire import BytesLike, split_frames
+
+__all__ = ["KeyHolder"]
+
+
+class KeyHolder:
+    """Whoever holds the secret key or a share of it. It can be made anew for each request.
+
+    It opens one set of contributions for each round of one run, and none of fewer than the
+    federation's ``min_contributors``. With a share it opens only what it has multiplied itself,
+    from chunks that their contributors signed and proved to know. With the whole key it is given
+    the total and must believe the aggregator that it *is* the sum of the contributions named; it
+    opens one total a round.
+
+    Args:
+        federation: the agreement, from a trusted channel.
+        identity: this holder's name and signing key, as on the federation's roster.
+        key: its ``KeyShare``, or the ``SecretKey``.
+        rounds: what it has opened. Not ``in_memory`` where a restart must not forget.
+
+    Raises:
+        InvalidArgumentError: the identity is not on the roster, or is there in another place than
+            its share.
+        KeyMismatchError: the key is not the federation's.
+        LedgerError: ``rounds`` is the ledger of a contributor.
+    """
+
+    def __init__(
+        self,
+        federation: Federation,
+        identity: Identity,
+        *,
+        key: KeyShare | SecretKey,
+        rounds: RoundLedger,
+    ) -> None:
+        arguments.instance("federation", federation, Federation)
+        arguments.instance("identity", identity, Identity)
+        arguments.instance("key", key, (KeyShare, SecretKey))
+        arguments.instance("rounds", rounds, RoundLedger)
+        if federation.holder(identity.name) != identity.enrol():
+            raise InvalidArgumentError(
+                f"{identity.name} is not among the federation's holders with this signing key"
+            )
+        rounds.check_role(Role.HOLDER)
+        public = key.key if isinstance(key, KeyShare) else key.public_key
+        if public != federation.key:
+            raise KeyMismatchError("the secret key or share is not of the federation's key")
+        if isinstance(key, KeyShare) and federation.holders[key.holder - 1].name != identity.name:
+            raise InvalidArgumentError(
+                f"the share is that of holder {key.holder}, who is "
+                f"{federation.holders[key.holder - 1].name}, not {identity.name}"
+            )
+        self._federation = federation
+        self._identity = identity
+        self._key = key
+        self._rounds = rounds
+
+    @property
+    def name(self) -> str:
+        """As on the roster."""
+        return self._identity.name
+
+    def __repr__(self) -> str:
+        return f"<KeyHolder: {self.name}, federation {self._federation.hash[:8].hex()}>"
+
+    def open(
+        self,
+        request: BytesLike | Iterable[BytesLike],
+        *,
+        num_threads: int | None = None,
+        progress: Progress | None = None,
+    ) -> bytes:
+        """Answer a request: the bytes to send back. The same set again is answered again.
+
+        Raises:
+            MalformedDataError: ``request`` is not a request.
+            PolicyRefusedError: it is for another federation, for fewer contributors than agreed,
+                for a second run, or for another set or total of a round that was opened before.
+            ProtocolError: it has contributors who were not invited or are not on the roster, chunks
+                that are missing or not those of the signed header, or a total that does not fit.
+            SignatureError: a contribution is not signed by its contributor.
+            ProofError: a contributor did not prove that it knows what its chunk encrypts.
+            KeyMismatchError, InvalidCiphertextError: as ``Ciphertexts.from_bytes``.
+            LedgerError: that the round is opened cannot be recorded. Nothing was opened.
+        """
+        return b"".join(self.open_in_frames(request, num_threads=num_threads, progress=progress))
+
+    def open_in_frames(
+        self,
+        request: BytesLike | Iterable[BytesLike],
+        *,
+        num_threads: int | None = None,
+        progress: Progress | None = None,
+    ) -> Iterator[bytes]:
+        """As ``open``, reading the request and answering piece by piece.
+
+        One chunk of one contribution, and the sum of those before, are in memory at a time.
+        """
+        frames = split_frames(
+            request, max_frame_bytes=self._federation.max_frame_bytes, name="request"
+        )
+        first = next(frames, None)
+        if first is None:
+            raise MalformedDataError("the request is empty")
+        asked = OpenRequest.from_bytes(first)
+        self._check_set(asked)
+        # Recorded before anything is opened: even an opening that fails is not tried with others.
+        if isinstance(self._key, KeyShare):
+            self._check_chunks(asked)
+            self._record(asked)
+            bodies = self._open_chunks(self._key, asked, frames, num_threads, progress)
+        else:
+            total = self._read_total(asked, frames)
+            # With its total: nothing else ties that to the set.
+            self._record(asked, hashlib.sha256(total.to_bytes()).digest())
+            bodies = self._open_total(self._key, total, num_threads, progress)
+        for body in bodies:
+            yield Opening.signed(
+                self._identity,
+                round_id=asked.descriptor.round_id,
+                set_hash=asked.set_hash,
+                body=body,
+            ).to_bytes()
+
+    def _check_set(self, asked: OpenRequest) -> None:
+        if asked.descriptor.federation_hash != self._federation.hash:
+            raise PolicyRefusedError(
+                "the round belongs to another federation than the one agreed on"
+            )
+        check_set(self._federation, asked)
+
+    def _check_chunks(self, asked: OpenRequest) -> None:
+        if not asked.chunks:
+            raise ProtocolError("no chunk is asked for; a holder of a share opens chunks only")
+        if asked.chunks[-1] >= self._federation.num_chunks:
+            raise ProtocolError(
+                f"chunk {asked.chunks[-1]} is asked for; there are {self._federation.num_chunks}"
+            )
+
+    def _record(self, asked: OpenRequest, hash_of_total: bytes = b"") -> None:
+        descriptor = asked.descriptor
+        self._rounds.record(
+            RunName.of(self._federation, descriptor),
+            descriptor.round_number,
+            descriptor.round_id + asked.set_hash + hash_of_total,
+        )
+
+    def _open_chunks(
+        self,
+        share: KeyShare,
+        asked: OpenRequest,
+        frames: Iterator[bytes],
+        num_threads: int | None,
+        progress: Progress | None,
+    ) -> Iterator[bytes]:
+        context = opening_context(asked.descriptor.round_id, asked.set_hash)
+        for done, index in enumerate(asked.chunks):
+            total = self._recompute(asked, index, frames, num_threads)
+            first = self._federation.chunk_range(index).start
+            partial = share.decrypt(total, context=context, first=first, num_threads=num_threads)
+            if progress is not None:
+                progress(done + 1, len(asked.chunks))
+            yield partial.to_bytes()
+        if next(frames, None) is not None:
+            raise MalformedDataError("more chunks follow than the request announces")
+
+    def _recompute(
+        self, asked: OpenRequest, index: int, frames: Iterator[bytes], num_threads: int | None
+    ) -> Ciphertexts:
+        """The sum of everyone's chunk ``index``, of chunks as they were signed."""
+        total: Ciphertexts | None = None
+        for position, header in enumerate(asked.headers):
+            chunk = requested_chunk(
+                next(frames, None), header=header, position=position, index=index
+            )
+            ciphertexts = read_chunk(self._federation, header, index, chunk, num_threads)
+            total = ciphertexts if total is None else total + ciphertexts
+        assert total is not None  # A request has contributions.
+        return total
+
+    def _read_total(self, asked: OpenRequest, frames: Iterator[bytes]) -> EncryptedVector:
+        frame = next(frames, None)
+        if frame is None or asked.chunks or next(frames, None) is not None:
+            raise MalformedDataError(
+                "a request to a holder of the whole key must have one total, and no chunks"
+            )
+        total = EncryptedVector.from_bytes(frame, self._federation.public_key)
+        if total.codec != self._federation.codec:
+            raise ProtocolError("the total has another codec than agreed")
+        if total.num_addends != len(asked.headers):
+            raise ProtocolError(
+                f"the total has {total.num_addends} addends for {len(asked.headers)} names"
+            )
+        return total
+
+    def _open_total(
+        self,
+        secret: SecretKey,
+        total: EncryptedVector,
+        num_threads: int | None,
+        progress: Progress | None,
+    ) -> Iterator[bytes]:
+        plaintexts = secret.decrypt_plaintexts(
+            total.ciphertexts, num_threads=num_threads, progress=progress
+        )
+        slots = self._federation.codec.unpack_slots(
+            plaintexts, modulus=self._federation.public_key.n, num_threads=num_threads
+        )
+        yield slots.astype("<i8").tobytes()
