@@ -34,7 +34,7 @@ def test_matrix_product(benchmark, library, key_bits):
 def test_codec(benchmark, way):
     benchmark.group = f"codec, {DIM} float32 values, one core"
     modulus = ((1 << 3072) - 1).to_bytes(384, "little")
-    layout = _core.LaneLayout(DIM + 1, _core.max_lane_of(16, 0, 100), modulus)
+    layout = _core.SlotLayout(DIM + 1, _core.max_slot_of(16, 0, 100), modulus)
     quantiser = _core.Quantiser([(DIM, 1.0)], 16)
     delta = np.random.default_rng(1).normal(0, 0.1, DIM).astype(np.float32)
     if way == "quantise and pack":

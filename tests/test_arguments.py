@@ -77,6 +77,16 @@ def test_bounds_are_open_or_closed_as_they_are_called():
         arguments.real("epsilon", math.inf, above=0)
 
 
+def test_a_number_just_beyond_a_bound_is_shown_beyond_it():
+    for value, bounds, words in (
+        (1 + 2**-52, {"at_most": 1}, r"x is 1\.0000000000000002; .* at most 1$"),
+        (-5e-324, {"at_least": 0}, "x is -4.94066e-324|x is -5e-324"),
+        (0.1234567, {"below": 0.1234567}, r"x is 0\.1234567; .* below 0\.1234567$"),
+    ):
+        with pytest.raises(vs.InvalidArgumentError, match=words):
+            arguments.real("x", value, **bounds)
+
+
 @pytest.mark.parametrize("value", [3, np.int8(3), np.uint64(3), np.array(3)], ids=repr)
 def test_integers_become_python_ints(value):
     found = arguments.count("n", value)

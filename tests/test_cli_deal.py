@@ -185,7 +185,7 @@ def test_where_every_contributor_has_the_key_each_adds_all_of_the_noise(place, t
     assert (dealt["noise"]["honest_contributors"], dealt["honest_contributors"]) == (1, 2)
     out = ("--out", tmp_path / "more", "--passphrase-dir", tmp_path / "words", "--yes")
     options = (*deal_options(folder, "contributors"), *out, "--epsilon", "2")
-    assert "honest_contributors=1" in refused(*options, "--honest", "2")
+    assert "--honest=1" in refused(*options, "--honest", "2")
 
 
 def test_how_many_may_collude_is_always_said(place, tmp_path):
@@ -211,16 +211,18 @@ def test_how_many_may_collude_is_always_said(place, tmp_path):
         (("--trust", "contributors"), "leave --holders out"),
         (("--bits", "1024"), "--bits is 1024"),
         (("--bits", "2049"), "--bits is 2049"),
-        (("--dim", "0"), "dim"),
-        (("--chunk-size", "0"), "chunk_size"),
+        (("--dim", "0"), "--dim must lie"),
+        (("--chunk-size", "0"), "--chunk-size is 0"),
         (("--honest", "1"), "at least 2"),
-        (("--colluding", "2"), "min_contributors is 4"),
-        (("--colluding", "-1"), "colluding_contributors is -1"),
-        (("--min-contributors", "1"), "min_contributors is 1"),
-        (("--max-addends", "0"), "max_addends"),
+        (("--colluding", "2"), "--honest + --colluding is 4, and a sum has at most 3"),
+        (("--colluding", "-1"), "--colluding is -1"),
+        (("--min-contributors", "1"), "--min-contributors is 1"),
+        (("--max-addends", "0"), "--max-addends must be"),
+        (("--weight-spread", "0"), "--weight-spread is 0"),
+        (("--clip", "nan"), "--clip is nan"),
         (("--delta", "0.1"), "need --epsilon"),
         (("--uniform",), "need --epsilon"),
-        (("--epsilon", "-1"), "epsilon is -1"),
+        (("--epsilon", "-1"), "--epsilon is -1"),
         (("--epsilon", "1", "--noise", "laplace", "--delta", "0.1"), "Gaussian"),
     ],
 )

@@ -91,4 +91,45 @@ def test_privacy_says_what_hidden_weights_cost():
     assert 0 < found["weights"]["no_mean_probability"] <= 1
     assert "hidden weights" not in veilsum(*options, "--uniform").stdout
     assert "--uniform" in refused(*options, "--uniform", "--weight-spread", "100")
-    assert "spread" in refused(*options, "--weight-spread", "0.5")
+    for spread in ("0", "0.5", "-1", "nan", "inf"):
+        said = refused(*options, "--weight-spread", spread, "--mean-weight", "0.5")
+        assert said.startswith("veilsum privacy: --weight-spread is")
+
+
+@pytest.mark.parametrize(("spread", "mean"), [("10", "0.01"), ("10", "0.0999"), ("1", "0.5")])
+def test_a_mean_below_the_smallest_weight_is_refused(spread, mean):
+    options = ("privacy", "--dim", "10", "--contributors", "5", "--epsilon", "1")
+    said = refused(*options, "--weight-spread", spread, "--mean-weight", mean)
+    assert f"--mean-weight is {mean}; no weight is below" in said
+    assert veilsum(*options, "--weight-spread", "10", "--mean-weight", "0.1").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--dim", "0"),
+        ("--contributors", "0"),
+        ("--contributors", "9223372036854775808"),
+        ("--epsilon", "nan"),
+        ("--delta", "2"),
+        ("--rounds", "0"),
+        ("--norm-bound", "0"),
+        ("--clip", "nan"),
+        ("--clip", "-1"),
+        ("--honest", "0"),
+        ("--value-bits", "1"),
+        ("--mean-weight", "0"),
+        ("--fraction", "0"),
+        ("--fraction", "1e-300"),
+        ("--fraction", "1e-323"),
+        ("--key-bits", "5"),
+    ],
+)
+def test_messages_speak_of_options(option, value):
+    options = ("privacy", "--dim", "10", "--contributors", "5", "--epsilon", "1")
+    assert refused(*options, option, value).startswith(f"veilsum privacy: {option} ")
+
+
+def test_a_norm_bound_below_a_grid_step_is_refused():
+    options = ("privacy", "--dim", "10", "--contributors", "5", "--epsilon", "1")
+    assert "--norm-bound is 1, less than a grid step" in refused(*options, "--clip", "1e308")

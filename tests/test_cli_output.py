@@ -49,6 +49,20 @@ def squeezed(text):
 # ---- narrow terminals ----
 
 
+@pytest.mark.parametrize("columns", ["0", "00", "-5", "\N{SUPERSCRIPT TWO}", "wide", ""])
+@pytest.mark.parametrize("arguments", [PRIVACY, ("--help",)])
+def test_a_width_that_is_none_is_taken_for_unknown(columns, arguments):
+    unknown, odd = (
+        run(*arguments, env=environment, stdout=subprocess.PIPE)
+        for environment in (
+            {name: value for name, value in os.environ.items() if name != "COLUMNS"},
+            os.environ | {"COLUMNS": columns},
+        )
+    )
+    assert odd.returncode == 0
+    assert odd.stdout == unknown.stdout != ""
+
+
 def printed(monkeypatch, columns, *arguments, **options):
     monkeypatch.setenv("COLUMNS", str(columns))
     return veilsum(*arguments, **options).stdout
@@ -119,7 +133,34 @@ def test_what_was_made_stays_when_nobody_can_be_told(tmp_path):
         result = run("enrol", "ann", *options, stdout=full)
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1
+    assert "what was made stays" in result.stderr
+    assert str(tmp_path / "ann.identity") in result.stderr
     assert {path.name for path in tmp_path.glob("ann.*")} == {"ann.identity", "ann.enrolment"}
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_keys_that_were_written_are_named_when_nobody_can_be_told(place, tmp_path, form):
+    words = ("--passphrase-file", place / "passphrase")
+    deal = (
+        *deal_options(place, "authority"),
+        "--yes",
+        *words,
+        "--passphrase-dir",
+        tmp_path / "words",
+    )
+    for arguments, made in (
+        (("keygen", "k", "--bits", "2048", *words, "--out", tmp_path), ("k.key", "k.public")),
+        ((*deal, "--out", tmp_path / "dealt"), ("dealt", "words")),
+    ):
+        with open(FULL, "w") as full:
+            result = run(*arguments, *form, stdout=full)
+        assert result.returncode == 1
+        line = result.stderr.splitlines()[-1]  # Before it, how long the search for primes took.
+        assert "the output cannot be written: No space left on device; " in line
+        for name in made:
+            assert (tmp_path / name).exists()
+            assert str(tmp_path / name) in line
 
 
 @pytest.mark.parametrize("arguments", [("doctor",), (*PRIVACY, "--json"), ("--help",)])
@@ -159,7 +200,7 @@ def test_a_secret_does_not_stay_where_its_public_part_could_not_be_written(
         patch.setattr(f"veilsum.{writer}", fail)
         result = veilsum(name, "ann", "--out", tmp_path / "out")
     assert result.exit_code == 2
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
     done(name, "ann", "--out", tmp_path / "out")
 
 

@@ -16,9 +16,10 @@ from dealt_parties import (
 )
 from known_keys import known_key
 from validation_rules import rule
+from veilsum.arguments import printable
 from veilsum.cli import keygen
 from veilsum.cli.passphrases import known_passphrase, new_passphrase
-from veilsum.cli.words import parse_hash, printable
+from veilsum.cli.words import parse_hash
 from veilsum.secure_sum import Enrolment, Identity, PartyFolder
 
 

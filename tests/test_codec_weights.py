@@ -156,10 +156,10 @@ def test_integers_are_taken_and_can_be_exact(sk, pk):
         codec.encrypt(np.array([2**60, 0, 0]), key=pk)
 
 
-def test_masked_lanes_are_refused(codec):
+def test_masked_slots_are_refused(codec):
     hidden = np.ma.masked_array(np.zeros(DIM + 1, np.int64), mask=True)
-    for read in (codec.holds, lambda lanes: codec.dequantise(lanes, num_addends=1)):
-        with pytest.raises(TypeError, match=r"lanes is a masked array.*filled"):
+    for read in (codec.holds, lambda slots: codec.dequantise(slots, num_addends=1)):
+        with pytest.raises(TypeError, match=r"slots is a masked array.*filled"):
             read(hidden)
 
 

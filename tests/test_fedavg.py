@@ -229,6 +229,9 @@ def test_the_history_tells_phases_bytes_and_accuracy():
     assert [number for number, _ in history.accuracies] == [2, 3]
     assert history.rounds_to(0.0) == 2
     assert history.rounds_to(1.1) is None
+    for wrong in ("x", None, True):
+        with pytest.raises(TypeError, match="accuracy must be a number"):
+            history.rounds_to(wrong)
     assert set(history.seconds) == {"train", "encrypt", "add", "open", "step", "evaluate"}
     assert all(seconds > 0 for seconds in history.seconds.values())
     num_ciphertexts = fl.CODEC.num_ciphertexts(fl.key())

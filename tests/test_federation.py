@@ -140,6 +140,11 @@ def test_an_agreement_fits_together():
     refused("at least 4", min_contributors=3, honest_contributors=3, colluding_contributors=1)
     refused("max_addends, 4", min_contributors=5)
     refused(
+        r"honest_contributors \+ colluding_contributors is 5, and a sum has at most 3: ",
+        contributors=parties.roster(*NAMES[:3]),
+        colluding_contributors=3,
+    )
+    refused(
         "3 contributors on the roster", contributors=parties.roster(*NAMES[:3]), min_contributors=4
     )
     refused("on the roster", contributors=())

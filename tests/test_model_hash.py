@@ -1,5 +1,7 @@
 """The hash of a model tells apart what differs, and nothing else."""
 
+from array import array
+
 import numpy as np
 import pytest
 import veilsum as vs
@@ -66,3 +68,9 @@ def test_a_model_is_a_list_of_arrays(wrong):
 def test_lists_that_form_no_array_are_refused():
     with pytest.raises(vs.InvalidArgumentError, match=r"arrays\[1\] must form an array"):
         hash_model([VALUES, [[1.0], [1.0, 2.0]]])
+
+
+def test_bytes_and_ranges_are_no_list_of_arrays():
+    for wrong in (bytearray(b"abc"), memoryview(b"abc"), array("d", [1.0]), range(3)):
+        with pytest.raises(TypeError, match="arrays must be a list of arrays"):
+            hash_model(wrong)

@@ -134,3 +134,42 @@ def test_other_types_than_models_and_patterns_are_refused():
         ModelVector(MODEL, leave_out="w")
     with pytest.raises(TypeError, match="names of a model are str, not 3"):
         ModelVector({**MODEL, 3: np.ones(2)})
+
+
+def test_a_vector_may_be_a_list_and_must_be_of_numbers():
+    vector = ModelVector({"w": np.zeros(2)})
+    assert vector.unflatten([1.0, 2.0])["w"].tolist() == [1.0, 2.0]
+    for wrong in ("ab", None, [True, False], [1j, 2j], np.ma.masked_array([1.0, 2.0], [0, 1])):
+        for use in (vector.unflatten, vector.shifted):
+            with pytest.raises(TypeError, match="vector"):
+                use(wrong)
+
+
+def test_shifted_keeps_arrays_without_dimensions():
+    for dtype in (np.float16, np.float32, np.float64):
+        moved = ModelVector({"w": np.array(1.0, dtype), "n": np.array(3)}).shifted(np.array([0.5]))
+        assert isinstance(moved["w"], np.ndarray)
+        assert (moved["w"].shape, moved["w"].dtype, moved["w"].item()) == ((), dtype, 1.5)
+
+
+@pytest.mark.parametrize("step", [np.nan, np.inf, -np.inf])
+def test_steps_that_are_no_numbers_are_refused(step):
+    with pytest.raises(InvalidArgumentError, match="the step has values that are NaN or infinite"):
+        ModelVector({"w": np.zeros(2)}).shifted(np.array([0.0, step]))
+
+
+@pytest.mark.parametrize(
+    ("start", "step"),
+    [(np.float16(60000), 10000.0), (np.float32(3e38), 3e38), (np.float64(1.7e308), 1.7e308)],
+)
+def test_steps_out_of_the_range_of_a_dtype_are_refused(start, step):
+    with pytest.raises(InvalidArgumentError, match=f"'w' .* no finite {start.dtype}"):
+        ModelVector({"w": np.array([0, start], start.dtype)}).shifted(np.array([0.0, step]))
+
+
+def test_changes_beyond_the_vector_or_of_bools_are_refused():
+    vector = ModelVector({"w": np.zeros(2, np.float32)})
+    with pytest.raises(InvalidArgumentError, match="'w' has values beyond every float32"):
+        vector.flatten({"w": np.array([0.0, 1e300])})
+    with pytest.raises(TypeError, match="'w' has bools"):
+        vector.flatten({"w": np.array([True, False])})

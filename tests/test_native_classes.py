@@ -1,10 +1,13 @@
 """The classes of the core: only constructors make objects, and dropped secrets are gone."""
 
+import copy
 import copyreg
 import enum
 import gc
 import os
+import pickle
 import weakref
+from functools import partial
 
 import pytest
 import veilsum as vs
@@ -50,6 +53,8 @@ def new_by(kind):
         lambda: Heir.__new__(Heir),
         lambda: object.__new__(kind),
         lambda: kind.__base__.__new__(kind),
+        lambda: kind.__base__(),
+        lambda: kind.__base__.__new__(kind.__base__),
         lambda: copyreg.__newobj__(kind),
         Careless,
     ]
@@ -78,6 +83,42 @@ def test_constructors_still_make_objects():
     reader = _core.Reader(writer.finish(), _core.WireKind.CIPHERTEXTS, 1)
     assert reader.remaining() == 0
     assert _core.Quantiser([(2, 1.0)], 8).dim == 2
+
+
+def natives():
+    """An object of the core for each way to get one."""
+    keys = known_key(2048)
+    public, ciphertexts = keys.public._native, keys.public.encrypt([1, 2])._native
+    pool = keys.public.precompute(1)
+    plaintexts = keys.secret.decrypt_plaintexts(keys.public.encrypt([1]))
+    writer = _core.Writer(_core.WireKind.CIPHERTEXTS, 1)
+    made = [public, keys.secret._native, ciphertexts, pool._native, plaintexts, writer]
+    made += [shared_key().key._native, shared_key().shares[0]._native]
+    return [*made, _core.Quantiser([(2, 1.0)], 8), _core.CiphertextSum(ciphertexts, 1)]
+
+
+def copies_of(native):
+    """Ways to a copy of an object, by pickle's protocols and by what they are made of."""
+    kind = type(native)
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        yield from (
+            partial(pickle.dumps, native, protocol),
+            partial(native.__reduce_ex__, protocol),
+            partial(object.__reduce_ex__, native, protocol),
+        )
+    yield from (native.__reduce__, partial(object.__reduce__, native))
+    yield from (partial(copy.copy, native), partial(copy.deepcopy, native))
+    yield partial(kind.__base__, native)
+    yield partial(copyreg._reconstructor, kind, object, None)
+    yield partial(copyreg._reconstructor, kind, kind.__base__, native)
+
+
+def test_objects_of_the_core_are_not_copied_by_any_protocol():
+    for native in natives():
+        assert end_of_child(copies_of(native)) == 0
+        for make in copies_of(native):
+            with pytest.raises(TypeError):
+                make()
 
 
 @pytest.mark.parametrize(

@@ -293,6 +293,14 @@ def test_operands_share_a_codec(key, accumulator):
     ):
         with pytest.raises(vs.InvalidArgumentError, match="different codecs"):
             wrong()
+    clips = np.linspace(1.0, 2.0, 20_000)
+    many, others = (
+        vs.Codec(20_000, clip=found, value_bits=8, max_addends=2) for found in (clips, clips[::-1])
+    )
+    with pytest.raises(vs.InvalidArgumentError, match=r"clip is .* and ") as failed:
+        vs.Accumulator(others, key=key.public).add(many.encrypt(clips, key=key.public))
+    assert len(str(failed.value)) < 200
+    assert "dim is" not in str(failed.value)
     assert accumulator.total is total
     empty = vs.Accumulator(CODEC, key=key.public)
     with pytest.raises(vs.InvalidArgumentError, match="different codecs"):

@@ -15,6 +15,7 @@ def main() -> None:
     Output that cannot be written, as to a full disk, is exit code 1 and one line; where the reader
     of a pipe is gone, nobody is told.
     """
+    _forget_odd_width()
     try:
         from veilsum.cli import app
     except ModuleNotFoundError as error:
@@ -40,6 +41,13 @@ def main() -> None:
         except OSError:  # Nor can this.
             _drop(sys.stderr)
         sys.exit(1)
+
+
+def _forget_odd_width() -> None:
+    """Take a width of 0 for an unknown one, as shells do: nothing would be printed."""
+    columns = os.environ.get("COLUMNS", "1")
+    if not (columns.isascii() and columns.isdigit() and int(columns) > 0):
+        del os.environ["COLUMNS"]
 
 
 def _flush() -> None:

@@ -30,6 +30,7 @@ __all__ = [
     "names",
     "numeric_array",
     "path",
+    "printable",
     "real",
     "refuse_masked",
     "text_of",
@@ -74,7 +75,7 @@ def real(
     )
     if not is_inside:
         parts = [
-            f"{words} {bound:g}"
+            f"{words} {_shown(bound)}"
             for words, bound in (
                 ("above", above),
                 ("at least", at_least),
@@ -84,7 +85,7 @@ def real(
             if bound is not None
         ]
         wanted = parts if math.isfinite(found) else ["finite", *parts]
-        raise InvalidArgumentError(f"{name} is {found:g}; it must be {' and '.join(wanted)}")
+        raise InvalidArgumentError(f"{name} is {_shown(found)}; it must be {' and '.join(wanted)}")
     return found
 
 
@@ -234,6 +235,11 @@ def refuse_masked(name: str, value: object) -> None:
     _refuse_masked(name, value, _kinds_in(value))
 
 
+def printable(text: str) -> str:
+    """Text of others for a terminal: what would move its cursor or hide letters is spelled out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def text_of(value: object) -> str:
     """``value`` in a message, cut short. Python refuses to write out the digits of huge ints."""
     if isinstance(value, int) and value.bit_length() > 200:
@@ -272,6 +278,12 @@ def _kinds_in(value: object) -> set[type]:
         objects = (a.reshape(-1).tolist() for a in arrays.values() if a.dtype.kind == "O")
         level = chain.from_iterable(chain(lists.values(), objects))
     return found
+
+
+def _shown(number: float) -> str:
+    """Few digits where they say it all, else as many as it takes: 1 is not what is just above."""
+    short = f"{number:g}"
+    return short if float(short) == number or math.isnan(number) else repr(number)
 
 
 def _is_encodable(path: str) -> bool:

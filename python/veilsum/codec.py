@@ -135,6 +135,15 @@ class SlotCodec:
         """Bits of one slot of a plaintext: a value plus the head-room of the sum."""
         return self._max_slot.bit_length() + 1
 
+    def difference(self, other: "SlotCodec") -> str:
+        """In which parameters another codec differs, in words of bounded length."""
+        pairs = ((f.name, getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+        return ", ".join(
+            f"{name} is {arguments.text_of(own)} and {arguments.text_of(others)}"
+            for name, own, others in pairs
+            if own != others
+        )
+
     def for_weight_spread(self: C, spread: float) -> C:
         """This codec, or one with the ``weight_bits`` that such weights need.
 

@@ -9,7 +9,7 @@ import sqlite3
 import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,7 +23,7 @@ from veilsum.errors import (
 __all__ = [
     "DurableFile",
     "lock_file",
-    "make_folder",
+    "made_folder",
     "new_folder",
     "open_file",
     "read_file",
@@ -132,27 +132,44 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(path).absolute()
     if target.exists() or target.is_symlink():
         raise _exists(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    staged = Path(tempfile.mkdtemp(dir=target.parent, prefix=_prefix(target)))
+    with made_folder(target.parent, mode=0o777):
+        staged = Path(tempfile.mkdtemp(dir=target.parent, prefix=_prefix(target)))
+        try:
+            yield staged
+            for path_in_it in staged.rglob("*"):
+                sync(path_in_it)
+            sync(staged)
+            # Onto an empty folder made meanwhile it would succeed, and lose nothing.
+            os.rename(staged, target)
+            sync(target.parent)
+        except BaseException:
+            shutil.rmtree(staged, ignore_errors=True)
+            raise
+
+
+@contextmanager
+def made_folder(folder: Path, *, mode: int = 0o700) -> Iterator[None]:
+    """Have a folder on the disk, with those above it; one that is there stays as it is.
+
+    After an error inside, those that were made are gone again, but where something is in them.
+    """
+    made: list[Path] = []
     try:
-        yield staged
-        for path_in_it in staged.rglob("*"):
-            sync(path_in_it)
-        sync(staged)
-        # Onto an empty folder made meanwhile it would succeed, and lose nothing.
-        os.rename(staged, target)
-        sync(target.parent)
+        for path in (*reversed(folder.parents), folder):
+            try:
+                path.mkdir(mode=mode if path == folder else 0o777)
+            except OSError:  # It is there, whatever the error is: on a read-only disk it varies.
+                if not path.is_dir():
+                    raise
+            else:
+                made.append(path)
+                sync(path.parent)
+        yield
     except BaseException:
-        shutil.rmtree(staged, ignore_errors=True)
+        for path in reversed(made):
+            with suppress(OSError):
+                path.rmdir()
         raise
-
-
-def make_folder(folder: Path) -> None:
-    """Have a folder for its owner only, on the disk; one that is there stays as it is."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for path in missing:
-        sync(path.parent)
 
 
 def lock_file(path: Path, *, busy: str) -> int:
@@ -246,6 +263,16 @@ def _check_absent(target: Path) -> None:
         raise _exists(target)
 
 
+def _check_journal(target: Path) -> None:
+    """That SQLite's journal has a place: its name is longer, and one of others would be played."""
+    journal = Path(f"{target}-journal")
+    try:
+        os.lstat(journal)
+    except FileNotFoundError:
+        return
+    raise _exists(journal)
+
+
 def _exists(target: Path) -> FileExistsError:
     return FileExistsError(f"{target} exists, and nothing is overwritten")
 
@@ -294,6 +321,7 @@ class DurableFile:
         """
         target = Path(path)
         _check_absent(target)
+        _check_journal(target)
         descriptor, temporary = _temporary(target)
         os.close(descriptor)
         try:

@@ -372,7 +372,7 @@ def _public(key: Key) -> PublicKey:
 def _check_same(codec: Codec, key: PublicKey, vector: EncryptedVector) -> None:
     arguments.instance("vector", vector, EncryptedVector)
     if vector.codec != codec:
-        raise InvalidArgumentError(f"different codecs: {codec} and {vector.codec}")
+        raise InvalidArgumentError(f"different codecs: {codec.difference(vector.codec)}")
     if vector.public_key.n != key.n:
         raise KeyMismatchError("the vector is encrypted under another key: its modulus differs")
 

@@ -215,11 +215,9 @@ std::uint64_t grid_norm(std::span<const std::int64_t> slots, Norm norm,
     return norm == Norm::l2 ? ceil_sqrt(total) : static_cast<std::uint64_t>(total);
 }
 
-}  // namespace
-
-std::uint64_t clip_grid_norm(std::span<std::int64_t> slots, Norm norm, std::uint64_t bound,
-                             const Execution& execution) {
-    const std::uint64_t s = grid_norm(slots, norm, execution);
+/// clip_grid_norm of slots whose norm is known to be s.
+std::uint64_t shrink_grid_norm(std::span<std::int64_t> slots, Norm norm, std::uint64_t s,
+                               std::uint64_t bound, const Execution& execution) {
     if (s <= bound) return s;
     // ratio / 2^64 is at most 2^-64 below bound / s, so for |q| < 2^64 the product's high half is
     // floor(|q| * bound / s) or one less; the exact remainder, below 2 * s, tells which. It fits 64
@@ -234,6 +232,13 @@ std::uint64_t clip_grid_norm(std::span<std::int64_t> slots, Norm norm, std::uint
         }
     });
     return grid_norm(slots, norm, execution);
+}
+
+}  // namespace
+
+std::uint64_t clip_grid_norm(std::span<std::int64_t> slots, Norm norm, std::uint64_t bound,
+                             const Execution& execution) {
+    return shrink_grid_norm(slots, norm, grid_norm(slots, norm, execution), bound, execution);
 }
 
 Quantiser::Quantiser(std::vector<Segment> segments, Precision precision, Norm norm,
@@ -387,12 +392,13 @@ ClipReport Quantiser::quantise_any(std::span<std::int64_t> slots, std::span<cons
                                                       static_cast<Uint128>(grid_max_));
         // Rounding may lift the norm of many small values by much, and to shrink all in proportion
         // would then cost a large one many steps: with values rounded toward 0 it costs none.
-        const std::uint64_t size = grid_norm(values, norm_, execution);
+        std::uint64_t size = grid_norm(values, norm_, execution);
         if (size > bound &&
             static_cast<Uint128>(largest_magnitude(values, execution)) * (size - bound) > size) {
             round_all(round_toward_zero<Float>);
+            size = grid_norm(values, norm_, execution);
         }
-        report.grid_norm = clip_grid_norm(values, norm_, bound, execution);
+        report.grid_norm = shrink_grid_norm(values, norm_, size, bound, execution);
         // Noise is calibrated to the bound, so nothing is let through on trust.
         if (report.grid_norm > bound) {
             throw Error(Errc::internal, "the norm of the quantised vector exceeds its bound");

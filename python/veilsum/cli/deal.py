@@ -11,19 +11,37 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from veilsum.arguments import printable
 from veilsum.cli.dealing import Dealt, deal_federation
 from veilsum.cli.facts import print_facts
 from veilsum.cli.files import check_absent, read_roster
 from veilsum.cli.passphrases import known_passphrase
 from veilsum.cli.privacy import Kind, Neighbours
 from veilsum.cli.terms import Policy, Terms, roster_facts, terms_facts
-from veilsum.cli.words import grouped, one_line, printable
+from veilsum.cli.words import grouped, one_line, telling_of
 from veilsum.errors import InvalidArgumentError
 from veilsum.identity import Enrolment, Identity
 from veilsum.privacy import Adjacency, GaussianNoise, LaplaceNoise, Noise
 from veilsum.vector import Codec
 
 __all__ = ["deal"]
+
+
+_OPTIONS = {
+    "chunk_size": "--chunk-size",
+    "clip": "--clip",
+    "colluding_contributors": "--colluding",
+    "delta": "--delta",
+    "dim": "--dim",
+    "epsilon": "--epsilon",
+    "honest_contributors": "--honest",
+    "max_addends": "--max-addends",
+    "min_contributors": "--min-contributors",
+    "norm_bound": "--norm-bound",
+    "rounds": "--rounds",
+    "spread": "--weight-spread",
+    "value_bits": "--value-bits",
+}
 
 
 class Trust(str, Enum):
@@ -150,7 +168,7 @@ def deal(
     Do it on a machine without a network. What is to be kept secret leaves it in encrypted files
     only, and nothing stays behind.
     """
-    with one_line("deal"):
+    with one_line("deal", _OPTIONS):
         check_absent(out, *filter(None, [passphrase_dir]))
         if passphrase_dir is not None and out.absolute() in passphrase_dir.absolute().parents:
             raise InvalidArgumentError(
@@ -205,10 +223,11 @@ def deal(
         _confirm(terms, dealer.enrol())
     with one_line("deal"):
         dealt = deal_federation(terms, dealer, out=out, passphrase_dir=passphrase_dir)
-    if json_output:
-        typer.echo(json.dumps(_as_json(terms, dealt), indent=2))
-    else:
-        _report(dealt, out, passphrase_dir)
+    with telling_of(*filter(None, [out, passphrase_dir])):
+        if json_output:
+            typer.echo(json.dumps(_as_json(terms, dealt), indent=2))
+        else:
+            _report(dealt, out, passphrase_dir)
 
 
 def _policy(

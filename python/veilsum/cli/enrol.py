@@ -11,8 +11,8 @@ import typer
 
 from veilsum.cli.files import ENROLMENT, IDENTITY, check_absent, file_name
 from veilsum.cli.passphrases import new_passphrase
-from veilsum.cli.words import grouped, one_line
-from veilsum.durable import write_file
+from veilsum.cli.words import grouped, one_line, telling_of
+from veilsum.durable import made_folder, write_file
 from veilsum.identity import Identity
 
 __all__ = ["enrol"]
@@ -39,24 +39,24 @@ def enrol(
         enrolment_path = out / f"{name}{ENROLMENT}"
         check_absent(identity_path, enrolment_path)
         passphrase = new_passphrase("the identity", passphrase_file)
-        out.mkdir(mode=0o700, parents=True, exist_ok=True)
         identity = Identity.generate(name)
         enrolment = identity.enrol()
-        with ExitStack() as undo:
+        with made_folder(out), ExitStack() as undo:
             identity.save(identity_path, passphrase=passphrase)
             undo.callback(identity_path.unlink)
             write_file(enrolment_path, [enrolment.to_bytes()], private=False)
             undo.pop_all()
-    if json_output:
-        found = {
-            "name": name,
-            "identity": str(identity_path),
-            "enrolment": str(enrolment_path),
-            "fingerprint": enrolment.fingerprint,
-        }
-        typer.echo(json.dumps(found, indent=2))
-        return
-    typer.echo(f"identity     {identity_path}  (secret: it stays here, as its passphrase does)")
-    typer.echo(f"enrolment    {enrolment_path}  (public: send it to the dealer)")
-    typer.echo(f"fingerprint  {grouped(enrolment.fingerprint)}")
-    typer.echo("\nWhen the dealer calls, read the fingerprint out. Do not send it.")
+    with telling_of(identity_path, enrolment_path):
+        if json_output:
+            found = {
+                "name": name,
+                "identity": str(identity_path),
+                "enrolment": str(enrolment_path),
+                "fingerprint": enrolment.fingerprint,
+            }
+            typer.echo(json.dumps(found, indent=2))
+            return
+        typer.echo(f"identity     {identity_path}  (secret: it stays here, as its passphrase does)")
+        typer.echo(f"enrolment    {enrolment_path}  (public: send it to the dealer)")
+        typer.echo(f"fingerprint  {grouped(enrolment.fingerprint)}")
+        typer.echo("\nWhen the dealer calls, read the fingerprint out. Do not send it.")

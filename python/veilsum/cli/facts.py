@@ -11,8 +11,9 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from veilsum.arguments import printable
 from veilsum.cli.layout import print_pairs, print_table
-from veilsum.cli.words import grouped, printable, size
+from veilsum.cli.words import grouped, size
 
 __all__ = ["Facts", "print_facts"]
 

@@ -11,11 +11,12 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from veilsum.arguments import printable
 from veilsum.cli.contents import look_at
 from veilsum.cli.facts import print_facts
 from veilsum.cli.findings import Agreed, Contents
 from veilsum.cli.join import MAX_FEDERATION_BYTES
-from veilsum.cli.words import one_line, parse_hash, printable
+from veilsum.cli.words import one_line, parse_hash
 from veilsum.durable import read_file
 from veilsum.errors import InvalidArgumentError, VeilsumError
 from veilsum.secure_sum import Federation

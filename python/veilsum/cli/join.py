@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
+from veilsum.arguments import printable
 from veilsum.cli.files import check_absent, read_enrolment
 from veilsum.cli.passphrases import known_passphrase
-from veilsum.cli.words import grouped, one_line, parse_hash, printable
+from veilsum.cli.words import grouped, one_line, parse_hash, telling_of
 from veilsum.durable import read_file, write_file
 from veilsum.errors import InvalidArgumentError, MalformedDataError, PolicyRefusedError
 from veilsum.identity import Enrolment, Identity, Role
@@ -91,10 +92,11 @@ def join(
                 privacy_ledger=privacy_ledger,
             )
         ledger = party.privacy_ledger
-    if json_output:
-        typer.echo(json.dumps(_as_json(party, ledger), indent=2))
-    else:
-        _report(party, ledger, Federation.dealer_named_in(signed), has_share=share is not None)
+    with telling_of(party.path):
+        if json_output:
+            typer.echo(json.dumps(_as_json(party, ledger), indent=2))
+        else:
+            _report(party, ledger, Federation.dealer_named_in(signed), has_share=share is not None)
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from rich.table import Column
 
 from veilsum.cli.files import check_absent, file_name
 from veilsum.cli.passphrases import new_passphrase
-from veilsum.cli.words import grouped, one_line
+from veilsum.cli.words import grouped, one_line, telling_of
+from veilsum.durable import made_folder
 from veilsum.paillier.secret_key import SecretKey, generate_key
 
 __all__ = ["keygen", "make_key"]
@@ -55,25 +56,25 @@ def keygen(
         check_absent(secret_path, public_path)
         passphrase = new_passphrase("the secret key", passphrase_file)
         key = make_key(bits, safe_primes=safe_primes)
-        out.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with ExitStack() as undo:
+        with made_folder(out), ExitStack() as undo:
             key.save(secret_path, passphrase=passphrase)
             undo.callback(secret_path.unlink)
             key.public_key.save(public_path)
             undo.pop_all()
     fingerprint = key.public_key.fingerprint.hex()
-    if json_output:
-        found = {
-            "secret_key": str(secret_path),
-            "public_key": str(public_path),
-            "key_bits": key.public_key.key_bits,
-            "fingerprint": fingerprint,
-        }
-        typer.echo(json.dumps(found, indent=2))
-        return
-    typer.echo(f"secret key   {secret_path}  (opens everything; keep it, and its passphrase)")
-    typer.echo(f"public key   {public_path}  (for everybody who encrypts)")
-    typer.echo(f"fingerprint  {grouped(fingerprint)}")
+    with telling_of(secret_path, public_path):
+        if json_output:
+            found = {
+                "secret_key": str(secret_path),
+                "public_key": str(public_path),
+                "key_bits": key.public_key.key_bits,
+                "fingerprint": fingerprint,
+            }
+            typer.echo(json.dumps(found, indent=2))
+            return
+        typer.echo(f"secret key   {secret_path}  (opens everything; keep it, and its passphrase)")
+        typer.echo(f"public key   {public_path}  (for everybody who encrypts)")
+        typer.echo(f"fingerprint  {grouped(fingerprint)}")
 
 
 @contextmanager

@@ -21,6 +21,8 @@ from veilsum.sizes import contribution_size
 
 __all__ = ["Goal", "Plan", "meaning", "plan", "trust_levels"]
 
+_MAX_POPULATION = 2**53
+
 NoiseKind = Literal["gaussian", "laplace"]
 
 
@@ -93,9 +95,15 @@ def plan(goal: Goal, *, sampled: bool = True) -> Plan:
     Raises:
         InvalidArgumentError: the goal makes no sense or cannot be met.
     """
+    arguments.count("--contributors", goal.contributors, at_least=1)
     if not 0 < goal.fraction <= 1:
         raise InvalidArgumentError(
             f"--fraction is {goal.fraction}; it must be above 0 and at most 1"
+        )
+    if goal.contributors / goal.fraction > _MAX_POPULATION:
+        raise InvalidArgumentError(
+            f"--fraction is {goal.fraction}; with {goal.contributors} contributors in a round "
+            f"there would be more than {_MAX_POPULATION} in all"
         )
     if not 1 <= goal.honest <= goal.contributors:
         raise InvalidArgumentError(
@@ -107,10 +115,7 @@ def plan(goal: Goal, *, sampled: bool = True) -> Plan:
             f"--key-bits is {arguments.text_of(goal.key_bits)}; it must be at least 1024 and at "
             "most 16384. 2048 and more are secure, and 3072 is the default"
         )
-    if not goal.weighted and (goal.weight_spread, goal.mean_weight) != (1, 1):
-        raise InvalidArgumentError(
-            "--uniform makes all weights 1: leave --weight-spread and --mean-weight out"
-        )
+    _check_weights(goal)
     noise = _noise(goal)
     plain = SlotCodec(
         goal.dim, clip=goal.clip, value_bits=goal.value_bits, max_addends=goal.contributors
@@ -158,6 +163,21 @@ def meaning(signal_to_noise: float) -> str:
     if signal_to_noise < 10:
         return "updates that agree get through, at some cost in rounds or accuracy"
     return "noise is small beside updates that agree"
+
+
+def _check_weights(goal: Goal) -> None:
+    """That there are such weights."""
+    if not goal.weighted and (goal.weight_spread, goal.mean_weight) != (1, 1):
+        raise InvalidArgumentError(
+            "--uniform makes all weights 1: leave --weight-spread and --mean-weight out"
+        )
+    spread = arguments.real("--weight-spread", goal.weight_spread, at_least=1)
+    mean = arguments.real("--mean-weight", goal.mean_weight, above=0, at_most=1)
+    if mean < 1 / spread:
+        raise InvalidArgumentError(
+            f"--mean-weight is {mean}; no weight is below {1 / spread} where the largest is 1 and "
+            f"--weight-spread is {spread}, so neither is their mean. Give a larger --weight-spread"
+        )
 
 
 def _noise(goal: Goal) -> Noise:

@@ -19,6 +19,18 @@ from veilsum.errors import InvalidArgumentError
 __all__ = ["privacy"]
 
 
+_OPTIONS = {
+    "clip": "--clip",
+    "delta": "--delta",
+    "dim": "--dim",
+    "epsilon": "--epsilon",
+    "max_addends": "--contributors",
+    "norm_bound": "--norm-bound",
+    "rounds": "--rounds",
+    "value_bits": "--value-bits",
+}
+
+
 class Kind(str, Enum):
     """The kind of noise."""
 
@@ -84,7 +96,7 @@ def privacy(
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what a privacy goal costs: noise, signal to noise, bytes, and against whom it holds."""
-    with one_line("privacy"):
+    with one_line("privacy", _OPTIONS):
         if delta is not None and noise is Kind.laplace and plot is None:
             raise InvalidArgumentError(
                 "Laplace noise has no delta: leave --delta out, or plot it beside Gaussian noise"

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import typer
 
+from veilsum.arguments import printable
 from veilsum.errors import InvalidArgumentError, VeilsumError
 
-__all__ = ["grouped", "one_line", "parse_hash", "printable", "size"]
-
-
-def printable(text: str) -> str:
-    """Text of others for a terminal: what would move its cursor or hide letters is spelled out."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+__all__ = ["grouped", "one_line", "parse_hash", "size", "telling_of", "with_options"]
 
 
 def grouped(digits: str) -> str:
@@ -43,9 +41,35 @@ def size(num_bytes: float) -> str:
     return f"{num_bytes:,.1f} GB"
 
 
+def with_options(message: str, options: Mapping[str, str]) -> str:
+    """A message about parameters in the words of a command.
+
+    ``options`` has options by parameter. A name that is an English word too counts as a parameter
+    where the message begins with it.
+    """
+    for name, option in options.items():
+        where = "" if "_" in name else "^"
+        message = re.sub(rf"{where}(?<![\w-]){name}(?!\w)", option, message)
+    return message
+
+
 @contextmanager
-def one_line(command: str) -> Iterator[None]:
+def telling_of(*paths: str | Path) -> Iterator[None]:
+    """What is printed once these are written; an error of printing says that they are."""
+    try:
+        yield
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        places = ", ".join(printable(str(path)) for path in paths)
+        raise OSError(error.errno, f"{error.strerror}; what was made stays: {places}") from error
+
+
+@contextmanager
+def one_line(command: str, options: Mapping[str, str] | None = None) -> Iterator[None]:
     """What is wrong in one line, and exit code 2.
+
+    ``options`` has the names of options by that of the parameter they are passed to.
 
     What a command prints comes after it: an output that cannot be written is another matter, which
     ``main`` ends.
@@ -53,5 +77,6 @@ def one_line(command: str) -> Iterator[None]:
     try:
         yield
     except (VeilsumError, OSError) as error:
-        typer.echo(f"veilsum {command}: {printable(str(error))}", err=True)
+        message = with_options(printable(str(error)), options or {})
+        typer.echo(f"veilsum {command}: {message}", err=True)
         raise typer.Exit(2) from None

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, overload
 
+from veilsum import arguments
+
 __all__ = ["History", "Meter", "RoundRecord"]
 
 
@@ -136,7 +138,12 @@ class History:
         """The number of the first round that is at least as good; None if there is none.
 
         At least this accuracy, or where ``lower_is_better`` at most this loss.
+
+        Raises:
+            TypeError: no number.
+            InvalidArgumentError: NaN or infinity.
         """
+        accuracy = arguments.real("accuracy", accuracy)
         return next(
             (number for number, found in self.accuracies if self.reaches(found, accuracy)), None
         )

@@ -250,15 +250,13 @@ class TrainingRun:
             opened = total.finish()
             spending = self._accountant.opened(spending, contributors)
             mean = opened.mean()
-            with meter.phase("step"), np.errstate(over="ignore", invalid="ignore"):
-                velocity = self.settings.momentum * state.velocity + mean
-                model = shifted(state.model, self.settings.server_lr * velocity)
+            with meter.phase("step"):
+                model, velocity = self._stepped(state, mean)
         except VeilsumError as error:
             abandoned = str(error)
             if failures and opened is None:
                 abandoned += f". {len(failures)} were left out: {next(iter(failures.values()))}"
             _log.warning("round %d abandoned: %s", number, abandoned)
-            model, velocity = state.model, state.velocity
         applied = None if abandoned else opened
         record = RoundRecord(
             round_number=number,
@@ -279,6 +277,14 @@ class TrainingRun:
         history = replace(state.history, rounds=[*state.history.rounds, record])
         after = replace(state, model=model, velocity=velocity, history=history, spending=spending)
         return after, record
+
+    def _stepped(
+        self, state: RunState, mean: NDArray[np.float64]
+    ) -> tuple[Model, NDArray[np.float64]]:
+        """Model and momentum after a step; InvalidArgumentError if they leave their range."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            velocity = self.settings.momentum * state.velocity + mean
+            return shifted(state.model, self.settings.server_lr * velocity), velocity
 
     def _charged(self, asked: Sequence[str], round_id: bytes) -> list[str]:
         """Whose ledgers say that they sent something in the round; nobody's without noise.
@@ -360,8 +366,7 @@ def _told(error: Exception) -> str:
         text = str(error)
     except Exception:
         text = "it has no text"
-    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-    return f"{type(error).__name__}: {shown}"
+    return f"{type(error).__name__}: {arguments.printable(text)}"
 
 
 def _metric(value: object) -> float:

@@ -80,7 +80,7 @@ class ModelVector:
         Raises:
             TypeError: an entry that is summed is no array of numbers.
             InvalidArgumentError: an entry is missing, unknown, of another shape, or has values that
-                are NaN or infinite.
+                are NaN, infinite, or beyond the vector's dtype.
         """
         unknown = sorted(set(arrays) - set(self.model))
         if unknown:
@@ -95,12 +95,21 @@ class ModelVector:
                 raise InvalidArgumentError(
                     f"the entry {name!r} has the shape {part.shape}, not {shape}"
                 )
+            if part.dtype.kind == "b":
+                raise TypeError(f"the entry {name!r} has bools, and the model's has floats")
             if not np.isfinite(part).all():
                 raise InvalidArgumentError(
                     f"the entry {name!r} has values that are NaN or infinite; training diverged: "
                     "try a smaller learning rate"
                 )
-            vector[first : first + part.size] = part.ravel()
+            values = vector[first : first + part.size]
+            with np.errstate(over="ignore"):
+                values[:] = part.ravel()
+            if not np.isfinite(values).all():
+                raise InvalidArgumentError(
+                    f"the entry {name!r} has values beyond every {self.dtype}, which is the "
+                    "dtype of the vector"
+                )
             first += part.size
         return vector
 
@@ -108,8 +117,12 @@ class ModelVector:
         """The entries that are summed, from their vector: its parts, in its dtype, not copied.
 
         Raises:
+            TypeError: no array of real numbers.
             InvalidArgumentError: another length.
         """
+        vector = arguments.numeric_array("vector", vector)
+        if vector.dtype.kind not in "iuf":
+            raise TypeError(f"vector must be an array of real numbers, not of {vector.dtype}")
         if vector.shape != (self.dim,):
             raise InvalidArgumentError(
                 f"the vector has the shape {vector.shape}, and this model's is {(self.dim,)}"
@@ -122,11 +135,27 @@ class ModelVector:
         return parts
 
     def shifted(self, step: NDArray[np.float64]) -> dict[str, NDArray[np.generic]]:
-        """The whole model after a step, in float64, each array rounded once to its own dtype."""
+        """The whole model after a step, in float64, each array rounded once to its own dtype.
+
+        Raises:
+            TypeError: the step is no array of real numbers.
+            InvalidArgumentError: it has another length, or values that are NaN or infinite; or a
+                value leaves the range of its dtype.
+        """
+        parts = self.unflatten(step)
+        if not all(np.isfinite(part).all() for part in parts.values()):
+            raise InvalidArgumentError("the step has values that are NaN or infinite")
         result = dict(self.model)
-        for name, part in self.unflatten(step).items():
+        for name, part in parts.items():
             array = self.model[name]
-            result[name] = np.add(array, part, dtype=np.float64).astype(array.dtype)
+            with np.errstate(over="ignore"):
+                moved = np.asarray(np.add(array, part, dtype=np.float64), array.dtype)
+            if not np.isfinite(moved).all():
+                raise InvalidArgumentError(
+                    f"after the step the entry {name!r} has values that are no finite "
+                    f"{array.dtype}: take a smaller step or a wider dtype"
+                )
+            result[name] = moved
         return result
 
 

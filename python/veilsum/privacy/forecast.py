@@ -85,12 +85,19 @@ def forecast(
 
     Raises:
         TypeError: an argument of another type.
-        InvalidArgumentError: a codec that the noise does not fit, or fewer contributors than the
-            noise assumes honest ones, or more than the codec has room for.
+        InvalidArgumentError: a codec that the noise does not fit, or whose grid steps are longer
+            than its norm bound; or fewer contributors than the noise assumes honest ones, or more
+            than the codec has room for.
     """
     arguments.instance("noise", noise, (GaussianNoise, LaplaceNoise)).check_fits(codec)
     num_contributors = codec.check_num_addends(num_contributors)
     mean_weight = arguments.real("mean_weight", mean_weight, above=0, at_most=1)
+    without_weights = replace(noise, weighted=False).sensitivity(codec)
+    if without_weights == 0:
+        raise InvalidArgumentError(
+            f"norm_bound is {noise.norm_bound:g}, less than a grid step of {1 / codec.scale:g}: no "
+            "update but 0 is left; take a smaller clip, or more value_bits"
+        )
     key_bits = arguments.count("key_bits", key_bits, at_least=1024, at_most=16384)
     if num_contributors < noise.honest_contributors:
         raise InvalidArgumentError(
@@ -116,8 +123,7 @@ def forecast(
         overflow_probability=OVERFLOW_PROBABILITY,
         noise_of_weight=weight_noise,
         no_mean_probability=_no_mean(weight_noise, codec.dim),
-        noise_for_weights=noise.sensitivity(codec)
-        / replace(noise, weighted=False).sensitivity(codec),
+        noise_for_weights=noise.sensitivity(codec) / without_weights,
         num_bytes=num_bytes,
         num_bytes_for_weights=num_bytes - _size_without_weights(noise, codec, key_bits),
     )

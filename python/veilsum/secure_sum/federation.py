@@ -302,7 +302,14 @@ class Federation:
                 f"honest_contributors is {self.honest_contributors}; it must be at least 2, since "
                 "a sum hides one contribution among others"
             )
-        if not fewest <= wanted <= min(self.codec.max_addends, len(self.contributors)):
+        most = min(self.codec.max_addends, len(self.contributors))
+        if fewest > most:
+            raise InvalidArgumentError(
+                f"honest_contributors + colluding_contributors is {fewest}, and a sum has at most "
+                f"{most}: there are {len(self.contributors)} contributors on the roster, and the "
+                f"codec's max_addends is {self.codec.max_addends}"
+            )
+        if not fewest <= wanted <= most:
             raise InvalidArgumentError(
                 f"min_contributors is {wanted}; it must be at least {fewest} "
                 "(honest_contributors + colluding_contributors), and at most the codec's "

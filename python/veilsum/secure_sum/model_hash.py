@@ -1,5 +1,6 @@
 """One hash for a model, so that everyone can tell they train the same one."""
 
+import array
 import hashlib
 from collections.abc import Sequence
 
@@ -10,6 +11,7 @@ from veilsum import arguments
 
 __all__ = ["hash_model"]
 
+_NO_LISTS = (str, bytes, bytearray, memoryview, array.array, range)
 _PADDED = (np.longdouble, np.clongdouble)
 
 
@@ -25,17 +27,17 @@ def hash_model(arrays: Sequence[ArrayLike]) -> bytes:
             whose padding has no fixed value.
         InvalidArgumentError: a list in it forms no array.
     """
-    if isinstance(arrays, (str, bytes)) or not isinstance(arrays, Sequence):
+    if isinstance(arrays, _NO_LISTS) or not isinstance(arrays, Sequence):
         raise TypeError(f"arrays must be a list of arrays, not {type(arrays).__name__}")
     digest = hashlib.sha256(b"veilsum/model/1" + len(arrays).to_bytes(8, "little"))
     for position, given in enumerate(arrays):
-        array = arguments.numeric_array(f"arrays[{position}]", given)
-        if array.dtype.type in _PADDED:
+        values = arguments.numeric_array(f"arrays[{position}]", given)
+        if values.dtype.type in _PADDED:
             raise TypeError(
-                f"arrays[{position}] is of {array.dtype}, whose bytes have no fixed value; convert "
-                "it to float64 or complex128"
+                f"arrays[{position}] is of {values.dtype}, whose bytes have no fixed value; "
+                "convert it to float64 or complex128"
             )
-        little = np.asarray(array, array.dtype.newbyteorder("<"), order="C")
+        little = np.asarray(values, values.dtype.newbyteorder("<"), order="C")
         # Lengths go first, so no two lists of arrays give the same bytes.
         name = little.dtype.str.encode()
         digest.update(len(name).to_bytes(8, "little") + name)

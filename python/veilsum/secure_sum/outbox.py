@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from veilsum import arguments
-from veilsum.durable import lock_file, make_folder, open_file, remove_rests, write_file
+from veilsum.durable import lock_file, made_folder, open_file, remove_rests, write_file
 from veilsum.errors import MalformedDataError
 from veilsum.secure_sum.contribution import ContributionHeader
 from veilsum.secure_sum.merkle import HASH_BYTES, leaf_hash, merkle_root
@@ -44,12 +44,12 @@ class Outbox:
         Raises:
             StoreInUseError: somebody else works with it.
         """
-        make_folder(self._folder)
         busy = (
             f"{self._folder} is in use: another process or thread of this contributor is making a "
             "contribution. Ask again when it is done: the same contribution is handed out"
         )
-        descriptor = lock_file(self._folder / "lock", busy=busy)
+        with made_folder(self._folder):
+            descriptor = lock_file(self._folder / "lock", busy=busy)
         try:
             yield
         finally:

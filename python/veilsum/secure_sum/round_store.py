@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, NoReturn, Protocol, TypeAlias, get_args, runtime_checkable
 
 from veilsum import arguments
-from veilsum.durable import lock_file, make_folder, open_file, remove_rests, write_file
+from veilsum.durable import lock_file, made_folder, open_file, remove_rests, write_file
 from veilsum.errors import InvalidArgumentError, MalformedDataError
 from veilsum.wire import FRAME_BYTES, wire_size
 
@@ -97,12 +97,13 @@ class FolderStore:
             StoreInUseError: another store has it open.
         """
         self._folder = Path(os.path.abspath(arguments.path("path", path)))
-        make_folder(self._folder)
         busy = (
             f"{self._folder} is in use: one aggregator at a time goes on with a round. Stop the "
             "other one, or close() its store; when a process ends or dies, its folder is free"
         )
-        self._unlock = weakref.finalize(self, os.close, lock_file(self._folder / _LOCK, busy=busy))
+        with made_folder(self._folder):
+            descriptor = lock_file(self._folder / _LOCK, busy=busy)
+        self._unlock = weakref.finalize(self, os.close, descriptor)
         self._offsets: dict[Path, list[int]] = {}
         remove_rests(self._folder, _CUT_FILES)
 
