@@ -10,8 +10,8 @@ from typing import Any
 
 import veilsum as vs
 from veilsum.codec import SlotCodec
+from veilsum.paillier.threshold import Combination, KeyShare
 from veilsum.secure_sum import ContributionHeader, key_holder
-from veilsum.threshold import Combination, KeyShare
 
 from bench.clock import Clock
 

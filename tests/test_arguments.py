@@ -10,7 +10,7 @@ import pytest
 import veilsum as vs
 from veilsum import arguments
 from veilsum.fedavg.parameters import to_model
-from veilsum.plaintexts import to_object_array
+from veilsum.paillier.plaintexts import to_object_array
 from veilsum.secure_sum import hash_model
 
 REALS = [

@@ -1,7 +1,7 @@
 """The arrows between the modules of veilsum hold, and the linter sees what breaks them.
 
 import-linter follows the arrows that .importlinter has. It cannot see what a module takes from
-veilsum itself, as all of them do that write ``from veilsum import keys``, nor ``_core``, which is
+veilsum itself, as all of them do that write ``from veilsum import codec``, nor ``_core``, which is
 no Python: those two are looked at here.
 """
 
@@ -22,8 +22,7 @@ PACKAGE = ROOT / "python" / "veilsum"
 
 MAY_IMPORT_VEILSUM = {"__main__", "cli", "integrations"}
 MAY_IMPORT_CORE = {
-    *("wire", "plaintexts", "ciphertexts", "proofs", "public_key", "keys", "threshold", "hazmat"),
-    *("codec", "vector", "noise", "system"),
+    *("wire", "paillier", "hazmat", "codec", "vector", "noise", "system"),
 }
 
 
@@ -63,7 +62,7 @@ def unseen_mistakes(package):
 
 
 def imported_names(path, package):
-    """Everything of veilsum that a file imports, as ``veilsum.keys.SecretKey``."""
+    """Everything of veilsum that a file imports, as ``veilsum.codec.Codec``."""
     for node in ast.walk(ast.parse(path.read_text())):
         names = []
         if isinstance(node, ast.Import):
@@ -98,16 +97,27 @@ LAYERS = "Arrows point down"
     ("module", "text", "contract"),
     [
         ("errors.py", "from .wire import Reader", LAYERS),
-        ("wire.py", "def f():\n    import veilsum.keys", LAYERS),
-        ("wire.py", "from veilsum import keys as k", LAYERS),
+        ("wire.py", "def f():\n    import veilsum.paillier.secret_key", LAYERS),
+        ("wire.py", "from veilsum import paillier as p", LAYERS),
         ("vector.py", "from veilsum import hazmat", LAYERS),
         ("__init__.py", "from .hazmat import secret_key", "Nothing imports hazmat or the"),
         ("__init__.py", "import veilsum.cli.app", "Only the program"),
         ("novelties.py", "", LAYERS),
-        ("keys.py", "from veilsum.codec import Codec", "Encryption knows neither numbers"),
+        ("paillier/novelties.py", "", "Paillier's arrows"),
+        ("paillier/proofs.py", "from veilsum.paillier import public_key", "Paillier's arrows"),
+        ("paillier/proofs.py", "from veilsum import durable", "Numbers and proofs know no files"),
+        (
+            "paillier/secret_key.py",
+            "from veilsum.codec import Codec",
+            "Encryption knows neither numbers",
+        ),
         ("hazmat.py", "from veilsum.vector import Codec", "Encryption knows neither numbers"),
-        ("sizes.py", "from veilsum import plaintexts", "Numbers and files know no encryption"),
-        ("privacy/zcdp.py", "from veilsum import keys", "Numbers and files know no encryption"),
+        (
+            "sizes.py",
+            "from veilsum.paillier import plaintexts",
+            "Numbers and files know no encryption",
+        ),
+        ("privacy/zcdp.py", "from veilsum import paillier", "Numbers and files know no encryption"),
         ("identity.py", "from veilsum import system", "Files know no numbers"),
         ("codec.py", "from veilsum import durable", "Numbers and proofs know no files"),
         ("noise.py", "from veilsum import clips", "Noise knows no codec"),
@@ -128,7 +138,7 @@ def test_import_for_types_alone_is_no_arrow(copy):
     text = (
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from veilsum.vector import Codec"
     )
-    plant(copy, "keys.py", text)
+    plant(copy, "paillier/secret_key.py", text)
     assert broken_contracts(copy.parent)[0] == []
 
 

@@ -190,7 +190,8 @@ def fail(*arguments, **options):
 
 
 @pytest.mark.parametrize(
-    ("name", "writer"), [("enrol", "cli.enrol.write_file"), ("keygen", "public_key.write_file")]
+    ("name", "writer"),
+    [("enrol", "cli.enrol.write_file"), ("keygen", "paillier.public_key.write_file")],
 )
 def test_a_secret_does_not_stay_where_its_public_part_could_not_be_written(
     tmp_path, monkeypatch, name, writer

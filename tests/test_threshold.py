@@ -14,7 +14,13 @@ from reference import threshold as sharing
 from shared_keys import share_value, shared_key, threshold_vector, verification_elements
 from vectors import generate_threshold
 from veilsum import hazmat
-from veilsum.threshold import Combination, KeyShare, PartialDecryption, ThresholdKey, deal_shares
+from veilsum.paillier.threshold import (
+    Combination,
+    KeyShare,
+    PartialDecryption,
+    ThresholdKey,
+    deal_shares,
+)
 
 CONTEXT = b"run 1, round 1"
 TOY_PRIMES = (23, 59)  # 2*11 + 1 and 2*29 + 1.

@@ -9,7 +9,13 @@ from reference import paillier as reference
 from shared_keys import load_share, share_value, shared_key
 from validation_rules import rule
 from veilsum import hazmat, keyfile
-from veilsum.threshold import Combination, KeyShare, PartialDecryption, ThresholdKey, deal_shares
+from veilsum.paillier.threshold import (
+    Combination,
+    KeyShare,
+    PartialDecryption,
+    ThresholdKey,
+    deal_shares,
+)
 from veilsum.wire import WireKind
 
 CONTEXT = b"round"

@@ -14,7 +14,7 @@ from veilsum.errors import (
     KeyMismatchError,
     NoMeanError,
 )
-from veilsum.keys import generate_key
+from veilsum.paillier.secret_key import generate_key
 from veilsum.vector import Accumulator, Codec, EncryptedVector
 
 DIM = 250

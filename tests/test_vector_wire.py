@@ -9,7 +9,7 @@ import struct
 import numpy as np
 import pytest
 from veilsum.errors import InvalidArgumentError, KeyMismatchError, MalformedDataError
-from veilsum.keys import generate_key
+from veilsum.paillier.secret_key import generate_key
 from veilsum.vector import Codec, EncryptedVector
 from veilsum.wire import Reader, WireKind, Writer, as_bytes
 

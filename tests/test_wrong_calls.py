@@ -9,7 +9,8 @@ import veilsum as vs
 from known_keys import known_key
 from odd_values import ALLOWED, ODD, message_mistake
 from shared_keys import shared_key
-from veilsum import ciphertexts, hazmat, keys, proofs, public_key, system, threshold, vector, wire
+from veilsum import hazmat, system, vector, wire
+from veilsum.paillier import ciphertexts, proofs, public_key, secret_key, threshold
 
 KEY = known_key(2048)
 SHARED = shared_key()
@@ -146,7 +147,8 @@ ELSEWHERE = {
 
 def public_parameters():
     """(qualified name, parameter) of everything that the modules offer."""
-    for module in (keys, public_key, ciphertexts, proofs, threshold, hazmat, system, wire, vector):
+    paillier = (secret_key, public_key, ciphertexts, proofs, threshold)
+    for module in (*paillier, hazmat, system, wire, vector):
         for name in set(module.__all__) - ELSEWHERE:
             thing = getattr(module, name)
             if not isinstance(thing, type):

@@ -12,13 +12,19 @@ the sum; add exact discrete noise first.
 
 from importlib.metadata import version as _version
 
-from veilsum import errors, fedavg, noise, privacy, secure_sum, threshold
-from veilsum.ciphertexts import Ciphertexts
+from veilsum import errors, fedavg, noise, privacy, secure_sum
 from veilsum.errors import *  # noqa: F403
 from veilsum.fedavg import FedAvg
-from veilsum.keys import PublicKey, RandomiserPool, SecretKey, generate_key
 from veilsum.measure import UpdateSizes, measure_updates
-from veilsum.proofs import PlaintextProof
+from veilsum.paillier import (
+    Ciphertexts,
+    PlaintextProof,
+    PublicKey,
+    RandomiserPool,
+    SecretKey,
+    generate_key,
+    threshold,
+)
 from veilsum.system import cpu
 from veilsum.vector import Accumulator, Codec, EncryptedVector, Sum
 

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veilsum import _core, arguments
-from veilsum.ciphertexts import Ciphertexts, to_native_key
 from veilsum.errors import InvalidArgumentError
-from veilsum.keys import PublicKey, SecretKey
-from veilsum.plaintexts import PlaintextLike, to_object_array, to_plaintexts
-from veilsum.threshold import KeyShare, PartialDecryption, ThresholdKey, wrap_dealt
+from veilsum.paillier.ciphertexts import Ciphertexts, to_native_key
+from veilsum.paillier.plaintexts import PlaintextLike, to_object_array, to_plaintexts
+from veilsum.paillier.public_key import PublicKey
+from veilsum.paillier.secret_key import SecretKey
+from veilsum.paillier.threshold import KeyShare, PartialDecryption, ThresholdKey, wrap_dealt
 
 __all__ = [
     "combine",

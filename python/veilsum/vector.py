@@ -12,17 +12,18 @@ from numpy.typing import ArrayLike
 
 from veilsum import arguments
 from veilsum._core import CiphertextSum, Plaintexts
-from veilsum.ciphertexts import Ciphertexts
 from veilsum.codec import ClipReport, GridNoise, SlotCodec
-from veilsum.encrypted import Encrypted
 from veilsum.errors import (
     CapacityError,
     InvalidArgumentError,
     KeyMismatchError,
     MalformedDataError,
 )
-from veilsum.keys import PublicKey, RandomiserPool, SecretKey
 from veilsum.opened_sum import Sum
+from veilsum.paillier.ciphertexts import Ciphertexts
+from veilsum.paillier.encrypted import Encrypted
+from veilsum.paillier.public_key import PublicKey, RandomiserPool
+from veilsum.paillier.secret_key import SecretKey
 from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes, version_of
 
 __all__ = ["Accumulator", "ClipReport", "Codec", "EncryptedVector", "GridNoise", "Sum"]

@@ -14,7 +14,7 @@ from veilsum.cli.terms import Terms, roster_facts, terms_facts
 from veilsum.durable import open_file
 from veilsum.errors import MalformedDataError, PolicyRefusedError
 from veilsum.identity import Enrolment
-from veilsum.keys import PublicKey
+from veilsum.paillier.public_key import PublicKey
 from veilsum.secure_sum import Federation, ThresholdKey
 from veilsum.wire import FRAME_BYTES, WireKind, split_frames, wire_kind
 

@@ -13,7 +13,8 @@ from veilsum.cli.passphrases import make_passphrase
 from veilsum.cli.terms import Terms
 from veilsum.durable import new_folder, write_file
 from veilsum.identity import Identity
-from veilsum.keys import PublicKey, SecretKey
+from veilsum.paillier.public_key import PublicKey
+from veilsum.paillier.secret_key import SecretKey
 from veilsum.secure_sum import Federation, KeyShare, ThresholdKey, deal_shares
 
 __all__ = ["Dealt", "deal_federation"]

@@ -18,7 +18,7 @@ from veilsum.cli.words import grouped, one_line, parse_hash, telling_of
 from veilsum.durable import read_file, write_file
 from veilsum.errors import InvalidArgumentError, MalformedDataError, PolicyRefusedError
 from veilsum.identity import Enrolment, Identity, Role
-from veilsum.keys import SecretKey
+from veilsum.paillier.secret_key import SecretKey
 from veilsum.privacy import Ledger
 from veilsum.secure_sum import Federation, KeyShare, PartyFolder
 from veilsum.wire import WireKind, wire_kind

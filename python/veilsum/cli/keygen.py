@@ -17,7 +17,7 @@ from veilsum.cli.files import check_absent, file_name
 from veilsum.cli.passphrases import new_passphrase
 from veilsum.cli.words import grouped, one_line, telling_of
 from veilsum.durable import made_folder
-from veilsum.keys import SecretKey, generate_key
+from veilsum.paillier.secret_key import SecretKey, generate_key
 
 __all__ = ["keygen", "make_key"]
 

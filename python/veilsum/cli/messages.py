@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from veilsum.ciphertexts import Ciphertexts
 from veilsum.cli.findings import Agreed, Contents
 from veilsum.errors import MalformedDataError, PolicyRefusedError, ProtocolError
-from veilsum.proofs import PlaintextProof
+from veilsum.paillier.ciphertexts import Ciphertexts
+from veilsum.paillier.proofs import PlaintextProof
+from veilsum.paillier.threshold import PartialDecryption
 from veilsum.secure_sum import (
     Chunk,
     ChunkRequest,
@@ -29,7 +30,6 @@ from veilsum.secure_sum.received import (
     read_chunk,
     requested_chunk,
 )
-from veilsum.threshold import PartialDecryption
 from veilsum.vector import Codec, EncryptedVector
 from veilsum.wire import Reader, WireKind, version_of, wire_kind
 

@@ -9,7 +9,7 @@ from typing import Any
 from veilsum.cli.facts import Facts
 from veilsum.errors import InvalidArgumentError
 from veilsum.identity import Enrolment
-from veilsum.keys import PublicKey
+from veilsum.paillier.public_key import PublicKey
 from veilsum.privacy import GaussianNoise, Noise, forecast
 from veilsum.secure_sum import Federation, ThresholdKey
 from veilsum.secure_sum.federation import KeyTrust

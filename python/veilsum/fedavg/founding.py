@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from veilsum.errors import InvalidArgumentError
-from veilsum.keys import PublicKey, SecretKey, generate_key
+from veilsum.paillier.public_key import PublicKey
+from veilsum.paillier.secret_key import SecretKey, generate_key
+from veilsum.paillier.threshold import KeyShare, ThresholdKey, deal_shares
 from veilsum.privacy import Ledger, Noise
 from veilsum.secure_sum import Contributor, Federation, Identity, KeyHolder, RoundLedger
 from veilsum.secure_sum.federation import KeyTrust
-from veilsum.threshold import KeyShare, ThresholdKey, deal_shares
 from veilsum.vector import Codec
 
 __all__ = ["DealtKey", "Founded", "found"]

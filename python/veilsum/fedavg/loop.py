@@ -14,8 +14,8 @@ from veilsum.fedavg.parameters import Model, to_model
 from veilsum.fedavg.progress import ProgressBar, Silence
 from veilsum.fedavg.settings import Settings, Trust, Weighting
 from veilsum.fedavg.training import Company, TrainingRun
-from veilsum.keys import SecretKey
 from veilsum.one_at_a_time import OneAtATime
+from veilsum.paillier.secret_key import SecretKey
 from veilsum.privacy import Ledger, Noise
 from veilsum.vector import Codec
 

@@ -15,7 +15,7 @@ from veilsum.fedavg.sums import (
     RoundSum,
     clear_round_id,
 )
-from veilsum.keys import SecretKey
+from veilsum.paillier.secret_key import SecretKey
 from veilsum.privacy import Ledger, Noise
 from veilsum.secure_sum import Aggregator, RoundDescriptor, hash_model
 from veilsum.vector import Codec

@@ -22,11 +22,11 @@ from veilsum.fedavg.settings import Settings
 from veilsum.fedavg.spending import Accountant
 from veilsum.fedavg.state import Attempt, RunState
 from veilsum.fedavg.sums import RoundSum
-from veilsum.keys import SecretKey
 from veilsum.opened_sum import Sum
+from veilsum.paillier.secret_key import SecretKey
+from veilsum.paillier.threshold import KeyShare, ThresholdKey
 from veilsum.privacy import Ledger
 from veilsum.system import thread_count
-from veilsum.threshold import KeyShare, ThresholdKey
 
 __all__ = ["Company", "TrainingRun"]
 

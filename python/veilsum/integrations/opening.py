@@ -6,8 +6,8 @@ from typing import Protocol
 
 from veilsum import arguments
 from veilsum.errors import NotEnoughSharesError, VeilsumError
+from veilsum.paillier.threshold import ThresholdKey
 from veilsum.secure_sum import Aggregator, Federation, SumResult
-from veilsum.threshold import ThresholdKey
 from veilsum.wire import BytesLike
 
 __all__ = ["Holders", "await_holders", "open_sum"]

@@ -9,6 +9,7 @@ data, or by every contributor. Message flow, promises and limits: docs/protocol.
 """
 
 from veilsum.identity import Enrolment, Identity
+from veilsum.paillier.threshold import KeyShare, ThresholdKey, deal_shares
 from veilsum.secure_sum.aggregator import Aggregator, SumResult
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader
 from veilsum.secure_sum.contributor import Contributor
@@ -22,7 +23,6 @@ from veilsum.secure_sum.party_folder import PartyFolder
 from veilsum.secure_sum.round_ledger import RoundLedger, RunName
 from veilsum.secure_sum.round_store import FolderStore, MemoryStore
 from veilsum.secure_sum.transcript import Transcript
-from veilsum.threshold import KeyShare, ThresholdKey, deal_shares
 
 __all__ = [
     "Aggregator",

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from veilsum import arguments
-from veilsum.ciphertexts import Ciphertexts
 from veilsum.errors import (
     InvalidArgumentError,
     MalformedDataError,
@@ -15,6 +14,7 @@ from veilsum.errors import (
     VeilsumError,
 )
 from veilsum.one_at_a_time import OneAtATime
+from veilsum.paillier.ciphertexts import Ciphertexts
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation

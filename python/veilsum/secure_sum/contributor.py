@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager, nullcontext
 from numpy.typing import ArrayLike
 
 from veilsum import arguments
-from veilsum.ciphertexts import Ciphertexts
 from veilsum.codec import ClipReport
 from veilsum.errors import InvalidArgumentError, KeyMismatchError, PolicyRefusedError
 from veilsum.identity import Identity, Role
-from veilsum.keys import SecretKey
-from veilsum.plaintexts import Plaintexts
+from veilsum.paillier.ciphertexts import Ciphertexts
+from veilsum.paillier.plaintexts import Plaintexts
+from veilsum.paillier.secret_key import SecretKey
 from veilsum.privacy import Ledger
 from veilsum.secure_sum.clipping import log_clipping
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader, proof_context

@@ -8,7 +8,8 @@ from typing import Literal
 from veilsum import arguments
 from veilsum.errors import InvalidArgumentError, MalformedDataError, PolicyRefusedError
 from veilsum.identity import Enrolment, Identity, Role, verify
-from veilsum.keys import PublicKey
+from veilsum.paillier.public_key import PublicKey
+from veilsum.paillier.threshold import ThresholdKey
 from veilsum.privacy import GaussianNoise, LaplaceNoise, Noise, read_noise, write_noise
 from veilsum.secure_sum.fields import (
     HASH_BYTES,
@@ -17,7 +18,6 @@ from veilsum.secure_sum.fields import (
     tuple_of,
     write_roster,
 )
-from veilsum.threshold import ThresholdKey
 from veilsum.vector import Codec
 from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes, version_of
 

@@ -11,13 +11,13 @@ from veilsum.errors import (
     ProofError,
     ProtocolError,
 )
+from veilsum.paillier.threshold import Combination, PartialDecryption, ThresholdKey
 from veilsum.secure_sum.contribution import ContributionHeader, set_hash
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.opening import Opening, Receipt, opening_context
 from veilsum.secure_sum.received import check_answer
 from veilsum.secure_sum.transcript import Transcript
-from veilsum.threshold import Combination, PartialDecryption, ThresholdKey
 from veilsum.vector import EncryptedVector, Sum
 
 __all__ = ["Gathering", "plan_shards"]

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterable, Iterator
 
 from veilsum import arguments
-from veilsum.ciphertexts import Ciphertexts
 from veilsum.errors import (
     InvalidArgumentError,
     KeyMismatchError,
@@ -13,12 +12,13 @@ from veilsum.errors import (
     ProtocolError,
 )
 from veilsum.identity import Identity, Role
-from veilsum.keys import SecretKey
+from veilsum.paillier.ciphertexts import Ciphertexts
+from veilsum.paillier.secret_key import SecretKey
+from veilsum.paillier.threshold import KeyShare
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.opening import Opening, OpenRequest, opening_context
 from veilsum.secure_sum.received import check_set, read_chunk, requested_chunk
 from veilsum.secure_sum.round_ledger import RoundLedger, RunName
-from veilsum.threshold import KeyShare
 from veilsum.vector import EncryptedVector, Progress
 from veilsum.wire import BytesLike, split_frames
 

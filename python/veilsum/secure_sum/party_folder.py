@@ -15,7 +15,8 @@ from veilsum.errors import (
     PolicyRefusedError,
 )
 from veilsum.identity import Enrolment, Identity, Role
-from veilsum.keys import SecretKey
+from veilsum.paillier.secret_key import SecretKey
+from veilsum.paillier.threshold import KeyShare
 from veilsum.privacy import Ledger
 from veilsum.secure_sum.contributor import Contributor
 from veilsum.secure_sum.federation import Federation
@@ -23,7 +24,6 @@ from veilsum.secure_sum.fields import HASH_BYTES
 from veilsum.secure_sum.key_holder import KeyHolder
 from veilsum.secure_sum.outbox import Outbox
 from veilsum.secure_sum.round_ledger import RoundLedger
-from veilsum.threshold import KeyShare
 from veilsum.wire import BytesLike, WireKind, as_bytes
 
 __all__ = ["PartyFolder"]

@@ -1,8 +1,8 @@
 """What others sent, held against the federation: the checks that every party makes alike."""
 
-from veilsum.ciphertexts import Ciphertexts
 from veilsum.errors import PolicyRefusedError, ProofError, ProtocolError
-from veilsum.proofs import PlaintextProof
+from veilsum.paillier.ciphertexts import Ciphertexts
+from veilsum.paillier.proofs import PlaintextProof
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader, proof_context
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation

@@ -6,11 +6,11 @@ import os
 from typing import Any, NoReturn
 
 from veilsum import _core, arguments
-from veilsum.ciphertexts import Ciphertexts
 from veilsum.durable import read_file, write_file
 from veilsum.errors import InvalidKeyError
-from veilsum.plaintexts import PlaintextLike, to_plaintexts
-from veilsum.proofs import PlaintextProof
+from veilsum.paillier.ciphertexts import Ciphertexts
+from veilsum.paillier.plaintexts import PlaintextLike, to_plaintexts
+from veilsum.paillier.proofs import PlaintextProof
 from veilsum.system import Progress, thread_count, watcher
 from veilsum.wire import BytesLike, as_bytes
 

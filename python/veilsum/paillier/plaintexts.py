@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veilsum import _core, arguments
-from veilsum.encrypted import Encrypted
 from veilsum.errors import InvalidArgumentError
+from veilsum.paillier.encrypted import Encrypted
 
 __all__ = [
     "PlaintextLike",

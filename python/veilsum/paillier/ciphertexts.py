@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veilsum import _core, arguments
-from veilsum.encrypted import Encrypted
 from veilsum.errors import InvalidArgumentError
-from veilsum.plaintexts import (
+from veilsum.paillier.encrypted import Encrypted
+from veilsum.paillier.plaintexts import (
     PlaintextLike,
     Shape,
     nested,
@@ -21,7 +21,7 @@ from veilsum.plaintexts import (
 from veilsum.wire import BytesLike, as_bytes
 
 if TYPE_CHECKING:
-    from veilsum.keys import PublicKey
+    from veilsum.paillier.public_key import PublicKey
 
 __all__ = ["Ciphertexts", "to_native_key"]
 

@@ -21,11 +21,11 @@ from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from veilsum import _core, arguments, keyfile
-from veilsum.ciphertexts import Ciphertexts
 from veilsum.errors import InvalidArgumentError
-from veilsum.keys import SecretKey
-from veilsum.plaintexts import to_lists
-from veilsum.public_key import PublicKey
+from veilsum.paillier.ciphertexts import Ciphertexts
+from veilsum.paillier.plaintexts import to_lists
+from veilsum.paillier.public_key import PublicKey
+from veilsum.paillier.secret_key import SecretKey
 from veilsum.system import Progress, thread_count, watcher
 from veilsum.wire import BytesLike, WireKind, as_bytes
 

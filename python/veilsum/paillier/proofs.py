@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from veilsum import _core, arguments
-from veilsum.ciphertexts import Ciphertexts, to_native_key
+from veilsum.paillier.ciphertexts import Ciphertexts, to_native_key
 from veilsum.system import thread_count
 from veilsum.wire import BytesLike, as_bytes
 
 if TYPE_CHECKING:
-    from veilsum.keys import PublicKey
+    from veilsum.paillier.public_key import PublicKey
 
 __all__ = ["PlaintextProof"]
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veilsum import _core, arguments, keyfile
-from veilsum.ciphertexts import Ciphertexts
 from veilsum.errors import InvalidArgumentError
-from veilsum.plaintexts import PlaintextLike, to_lists, to_plaintexts
-from veilsum.public_key import PublicKey, RandomiserPool
+from veilsum.paillier.ciphertexts import Ciphertexts
+from veilsum.paillier.plaintexts import PlaintextLike, to_lists, to_plaintexts
+from veilsum.paillier.public_key import PublicKey, RandomiserPool
 from veilsum.system import Progress, thread_count, watcher
 
 __all__ = ["PublicKey", "RandomiserPool", "SecretKey", "generate_key"]

@@ -1,0 +1,21 @@
+"""Paillier: keys, ciphertexts, proofs of plaintexts, and keys that several hold together.
+
+Users take these from ``veilsum`` itself. Inside, arrows go one way: ``encrypted`` ← ``plaintexts``
+← ``ciphertexts`` ← ``proofs`` ← ``public_key`` ← ``secret_key`` ← ``threshold``.
+"""
+
+from veilsum.paillier import threshold
+from veilsum.paillier.ciphertexts import Ciphertexts
+from veilsum.paillier.proofs import PlaintextProof
+from veilsum.paillier.public_key import PublicKey, RandomiserPool
+from veilsum.paillier.secret_key import SecretKey, generate_key
+
+__all__ = [
+    "Ciphertexts",
+    "PlaintextProof",
+    "PublicKey",
+    "RandomiserPool",
+    "SecretKey",
+    "generate_key",
+    "threshold",
+]
