@@ -5,11 +5,11 @@
     writes plots. ./run demo --help lists the options.
 ./run test [--all] [--asan | --clang | --ctime | --flower | --nvflare] [pytest arguments]
     Build and run the C++ tests, the Python tests, and those of each framework in an environment of
-    its own, .venv-flower and .venv-nvflare. --all adds the slow ones. --flower and --nvflare run
-    one framework's alone; --asan the C++ tests alone, under AddressSanitizer and
-    UndefinedBehaviorSanitizer; --clang the C++ tests alone, built by Clang; --ctime looks whether
-    time depends on a secret, with valgrind and, for the IFMA kernel, Clang's MemorySanitizer. With
-    pytest arguments and none of these, no framework's tests run.
+    its own, .venv-flower and .venv-nvflare. --flower and --nvflare run one framework's alone;
+    --asan the C++ tests alone, under AddressSanitizer and UndefinedBehaviorSanitizer, and --clang
+    the same, built by Clang; --ctime looks whether time depends on a secret, with valgrind and, for
+    the IFMA kernel, Clang's MemorySanitizer. --all adds all these and the slow tests. With pytest
+    arguments and none of these, no framework's tests run.
 ./run fuzz [--minutes M] [--keep] [TARGET...]
     Fuzz the readers of bytes from outside for M minutes, 30 if not given: core (C++, with Clang's
     libFuzzer), one of ./run fuzz --list (Python, with atheris), rounds (whole rounds); all of them
@@ -121,6 +121,36 @@ def run_cpp_tests(session: nox.Session, preset: str, compiler: str | None = None
         print(*told, sep="\n", flush=True)
 
 
+def run_checks(session: nox.Session, flags: Iterable[str]) -> None:
+    """What `./run test` does to the C++ code besides building it as `dev` and testing that."""
+    if "--asan" in flags:
+        run_cpp_tests(session, "asan")
+    if "--clang" in flags:
+        run_cpp_tests(session, "clang", clang_with(session, "address"))
+    if "--ctime" in flags:
+        run_cpp_tests(session, "ctime")
+        if has_ifma():
+            run_cpp_tests(session, "ctime-ifma", clang_with(session, "memory"))
+        else:
+            say("Not run: preset ctime-ifma, since this processor has no AVX-512 IFMA")
+
+
+def clang_with(session: nox.Session, sanitizer: str) -> str:
+    """A Clang that has this; without one, the task ends."""
+    clang = find_clang(sanitizer)
+    if clang is None:
+        session.error(
+            "needs Clang 14 or newer with its sanitizers (Debian: clang, libclang-rt-dev)"
+        )
+    return clang
+
+
+def has_ifma() -> bool:
+    """Whether the kernel that valgrind does not know can run here."""
+    processor = Path("/proc/cpuinfo")
+    return processor.exists() and "avx512ifma" in processor.read_text()
+
+
 def run_framework_tests(session: nox.Session, framework: str, arguments: Iterable[str]) -> None:
     """The tests of one integration, with veilsum's wheel in that framework's environment."""
     if framework == "flower" and sys.version_info < (3, 11):
@@ -155,14 +185,11 @@ def test(session: nox.Session) -> None:
     names = {f"--{framework}": framework for framework in FRAMEWORKS}
     flags, arguments = split(session, "--all", "--asan", "--clang", "--ctime", *names)
     frameworks = [framework for flag, framework in names.items() if flag in flags]
-    if "--asan" in flags:
-        run_cpp_tests(session, "asan")
-    if "--clang" in flags:
-        run_cpp_tests(session, "clang", find_clang("memory"))
-    if "--ctime" in flags:
-        run_cpp_tests(session, "ctime")
-        run_cpp_tests(session, "ctime-ifma", find_clang("memory"))
-    if flags & {"--asan", "--clang", "--ctime"}:
+    checks = flags - {"--all", *names}
+    if flags == {"--all"} and not arguments:
+        run_checks(session, {"--asan", "--clang", "--ctime"})
+    if checks:
+        run_checks(session, checks)
         return
     if not frameworks:
         run_cpp_tests(session, "dev")
