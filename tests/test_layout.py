@@ -43,9 +43,10 @@ PYTHON_ARROWS = {
     "clips": {"arguments", "wire"},
     "opened_sum": {"errors"},
     "codec": {"clips", "opened_sum", "system"},
-    "sizes": {"codec"},
+    "schemes": {"codec", "paillier"},
+    "sizes": {"schemes"},
     "measure": {"arguments"},
-    "vector": {"codec", "paillier"},
+    "vector": {"schemes"},
     "noise": {"system"},
     "privacy": {"durable", "noise", "sizes"},
     "system": {"arguments"},
@@ -65,6 +66,7 @@ PYTHON_ARROWS = {
     "__init__": {"fedavg", "measure", "paillier", "privacy", "system"},
 }
 MAY_IMPORT_CORE = {
+    "schemes",
     "wire",
     "paillier",
     "codec",
