@@ -143,11 +143,11 @@ def test_veilsum_is_as_before_once_it_is_no_longer_watched():
     before = [
         vars(vs.Ciphertexts)["from_bytes"],
         vs.PublicKey.encrypt_and_prove,
-        vs.Codec.encode,
+        vs.Codec.quantise,
     ]
     with phases.watched(Clock()):
         assert vs.PublicKey.encrypt_and_prove is not before[1]
-    after = [vars(vs.Ciphertexts)["from_bytes"], vs.PublicKey.encrypt_and_prove, vs.Codec.encode]
+    after = [vars(vs.Ciphertexts)["from_bytes"], vs.PublicKey.encrypt_and_prove, vs.Codec.quantise]
     assert after == before
 
 

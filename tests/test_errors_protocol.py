@@ -221,7 +221,6 @@ def agreement_calls():
         (agreed.signed_by, {"dealer": dealer}),
         (agreed.contributor, {"name": "ada"}),
         (agreed.holder, {"name": "ada"}),
-        (agreed.chunk_range, {"index": 0}),
         (agreed.chunks_within, {"num_bytes": 1, "num_contributors": 1}),
     ):
         yield from each_parameter(f"Federation.{method.__name__}", method, **options)

@@ -5,7 +5,6 @@ into one plaintext. Every contributor, the aggregator and whoever opens the sum 
 """
 
 import threading
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from numpy.typing import ArrayLike
@@ -13,26 +12,20 @@ from numpy.typing import ArrayLike
 from veilsum import arguments
 from veilsum._core import CiphertextSum, Plaintexts
 from veilsum.codec import ClipReport, GridNoise, SlotCodec
-from veilsum.errors import (
-    CapacityError,
-    InvalidArgumentError,
-    KeyMismatchError,
-    MalformedDataError,
-)
+from veilsum.errors import InvalidArgumentError, KeyMismatchError
 from veilsum.opened_sum import Sum
 from veilsum.paillier.ciphertexts import Ciphertexts
 from veilsum.paillier.encrypted import Encrypted
 from veilsum.paillier.public_key import PublicKey, RandomiserPool
 from veilsum.paillier.secret_key import SecretKey
-from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes, version_of
+from veilsum.schemes import packing
+from veilsum.schemes.vector_message import check_vector, read_vector, write_vector
+from veilsum.system import Progress
+from veilsum.wire import BytesLike
 
 __all__ = ["Accumulator", "ClipReport", "Codec", "EncryptedVector", "GridNoise", "Sum"]
 
 Key = PublicKey | SecretKey
-Progress = Callable[[int, int], object]
-
-_WIRE_VERSION = 1
-_WIRE_VERSION_SEGMENTS = 2  # Of codecs that need the longer form.
 
 
 class Codec(SlotCodec):
@@ -68,11 +61,11 @@ class Codec(SlotCodec):
 
     def slots_per_ciphertext(self, key: Key) -> int:
         """How many values one ciphertext of ``key`` carries."""
-        return self.layout(_public(key).n).slots_per_plaintext
+        return packing.layout(self, _public(key).n).slots_per_plaintext
 
     def num_ciphertexts(self, key: Key) -> int:
         """How many ciphertexts of ``key`` a vector and its weight take."""
-        return self.layout(_public(key).n).num_plaintexts
+        return packing.layout(self, _public(key).n).num_plaintexts
 
     def encrypt(
         self,
@@ -113,13 +106,12 @@ class Codec(SlotCodec):
                 "pool is for a public key; the key's owner encrypts without one, or with "
                 "key=secret_key.public_key"
             )
-        plaintexts, report = self.encode(
-            delta,
-            modulus=_public(key).n,
-            weight=weight,
-            noise=noise,
-            num_threads=num_threads,
-        )
+        modulus = _public(key).n
+        slots, report = self.quantise(delta, weight=weight, noise=noise, num_threads=num_threads)
+        try:
+            plaintexts = packing.pack(self, slots, modulus=modulus, num_threads=num_threads)
+        finally:
+            slots.fill(0)
         if isinstance(key, SecretKey):
             ciphertexts = key.encrypt(plaintexts, num_threads=num_threads, progress=progress)
         else:
@@ -168,9 +160,9 @@ class Codec(SlotCodec):
             CapacityError: more addends than ``max_addends``, or a sum that does not fit its slots.
         """
         modulus = _public(key).n
-        return self.unpack(
-            plaintexts, modulus=modulus, num_addends=num_addends, num_threads=num_threads
-        )
+        self.check_num_addends(num_addends)
+        slots = packing.unpack(self, plaintexts, modulus=modulus, num_threads=num_threads)
+        return self.dequantise(slots, num_addends=num_addends, num_threads=num_threads)
 
 
 class EncryptedVector(Encrypted):
@@ -200,16 +192,9 @@ class EncryptedVector(Encrypted):
         num_addends: int = 1,
         report: ClipReport | None = None,
     ) -> None:
-        arguments.instance("ciphertexts", ciphertexts, Ciphertexts)
-        num_addends = arguments.instance("codec", codec, Codec).check_num_addends(num_addends)
-        wanted = (codec.num_ciphertexts(ciphertexts.public_key),)
-        if ciphertexts.shape != wanted:
-            raise InvalidArgumentError(
-                f"the codec needs ciphertexts of shape {wanted}, got {ciphertexts.shape}"
-            )
-        self._ciphertexts = ciphertexts
-        self._codec = codec
-        self._num_addends = num_addends
+        self._ciphertexts = arguments.instance("ciphertexts", ciphertexts, Ciphertexts)
+        self._codec = arguments.instance("codec", codec, Codec)
+        self._num_addends = check_vector(codec, ciphertexts, num_addends)
         self._report = arguments.instance("report", report, (ClipReport, type(None)))
 
     @property
@@ -272,12 +257,7 @@ class EncryptedVector(Encrypted):
 
     def to_bytes(self) -> bytes:
         """The wire bytes: codec, number of addends, ciphertexts. Nothing about the report."""
-        version = _WIRE_VERSION_SEGMENTS if self._codec.needs_segments else _WIRE_VERSION
-        writer = Writer(WireKind.ENCRYPTED_VECTOR, version)
-        self._codec.write_to(writer)
-        writer.u64(self._num_addends)
-        writer.bytes(self._ciphertexts.to_bytes())
-        return writer.finish()
+        return write_vector(self._codec, self._ciphertexts, num_addends=self._num_addends)
 
     @staticmethod
     def from_bytes(data: BytesLike, key: Key) -> "EncryptedVector":
@@ -288,16 +268,8 @@ class EncryptedVector(Encrypted):
             KeyMismatchError: it is under a key with another modulus.
             InvalidCiphertextError: a ciphertext breaks a rule of docs/validation.md.
         """
-        public_key, message = _public(key), as_bytes(data)
-        version = version_of(message, oldest=_WIRE_VERSION, newest=_WIRE_VERSION_SEGMENTS)
-        reader = Reader(message, WireKind.ENCRYPTED_VECTOR, version)
-        try:
-            codec = Codec.read_from(reader, has_segments=version == _WIRE_VERSION_SEGMENTS)
-            num_addends = reader.u64()
-            ciphertexts = Ciphertexts.from_bytes(reader.bytes(reader.remaining()), public_key)
-            return EncryptedVector(ciphertexts, codec, num_addends=num_addends)
-        except (InvalidArgumentError, CapacityError) as error:
-            raise MalformedDataError(f"encrypted vector: {error}") from error
+        codec, ciphertexts, num_addends = read_vector(data, _public(key), Codec)
+        return EncryptedVector(ciphertexts, codec, num_addends=num_addends)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickle, (self.to_bytes(), self.public_key.to_bytes())

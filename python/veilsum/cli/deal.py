@@ -17,11 +17,13 @@ from veilsum.cli.facts import print_facts
 from veilsum.cli.files import check_absent, read_roster
 from veilsum.cli.passphrases import known_passphrase
 from veilsum.cli.privacy import Kind, Neighbours
-from veilsum.cli.terms import Policy, Terms, roster_facts, terms_facts
+from veilsum.cli.terms import check_key_bits, choose_policy, roster_facts, terms_facts
 from veilsum.cli.words import grouped, one_line, telling_of
 from veilsum.errors import InvalidArgumentError
 from veilsum.identity import Enrolment, Identity
 from veilsum.privacy import Adjacency, GaussianNoise, LaplaceNoise, Noise
+from veilsum.schemes import Policy
+from veilsum.secure_sum.agreement import Agreement
 from veilsum.vector import Codec
 
 __all__ = ["deal"]
@@ -196,12 +198,11 @@ def deal(
             half=1 if trust is Trust.contributors else max(1, (len(enrolled) + 1) // 2),
         )
         key_holders = read_roster(holders or [])
-        terms = Terms(
-            trust=trust.value,
+        terms = Agreement(
             contributors=enrolled,
             holders=key_holders,
             policy=_policy(trust, key_holders, threshold, max_colluding),
-            key_bits=bits,
+            key_bits=check_key_bits(bits),
             codec=_codec(
                 agreed,
                 clip,
@@ -212,11 +213,11 @@ def deal(
                 rounding,
             ),
             noise=agreed,
-            honest=_honest(honest, agreed),
-            colluding=colluding,
+            honest_contributors=_honest(honest, agreed),
+            colluding_contributors=colluding,
             min_contributors=min_contributors,
             chunk_size=chunk_size,
-        ).check()
+        )
         passphrase = known_passphrase("the dealer's identity", passphrase_file)
         dealer = Identity.load(identity, passphrase=passphrase)
     if not yes:
@@ -238,7 +239,7 @@ def _policy(
             raise InvalidArgumentError(
                 "--trust threshold needs --holders, the enrolments of the key holders"
             )
-        return Policy.choose(len(holders), threshold, max_colluding)
+        return choose_policy(len(holders), threshold, max_colluding)
     if threshold is not None or max_colluding is not None:
         raise InvalidArgumentError("--threshold and --max-colluding are for --trust threshold")
     if trust is Trust.authority and len(holders) != 1:
@@ -330,7 +331,7 @@ def _codec(
     return codec if noise is None else noise.fit(codec)
 
 
-def _confirm(terms: Terms, dealer: Enrolment) -> None:
+def _confirm(terms: Agreement, dealer: Enrolment) -> None:
     console = Console(highlight=False)
     console.print("[bold]This will be agreed[/]\n")
     own = {"dealer": dealer.name, "dealer_fingerprint": dealer.fingerprint}
@@ -357,7 +358,7 @@ def _report(dealt: Dealt, out: Path, passphrase_dir: Path | None) -> None:
         typer.echo(f"    {passphrase}  {printable(name)}")
 
 
-def _as_json(terms: Terms, dealt: Dealt) -> dict[str, Any]:
+def _as_json(terms: Agreement, dealt: Dealt) -> dict[str, Any]:
     return {
         "federation": dealt.federation_file,
         "hash": dealt.federation.hash.hex(),

@@ -10,7 +10,6 @@ from veilsum.cli.findings import Agreed, Contents
 from veilsum.errors import MalformedDataError, PolicyRefusedError, ProtocolError
 from veilsum.paillier.ciphertexts import Ciphertexts
 from veilsum.paillier.proofs import PlaintextProof
-from veilsum.paillier.threshold import PartialDecryption
 from veilsum.secure_sum import (
     Chunk,
     ChunkRequest,
@@ -19,7 +18,6 @@ from veilsum.secure_sum import (
     Opening,
     OpenRequest,
     RoundDescriptor,
-    ThresholdKey,
     Transcript,
 )
 from veilsum.secure_sum.merkle import leaf_hash, merkle_root
@@ -95,13 +93,13 @@ def _contribution(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -
     else:
         contents.checked.append(
             f"signed by {header.contributor}; ciphertexts"
-            f"{' and proofs' if federation.trust == 'threshold' else ''} as the federation has them"
+            f"{' and proofs' if federation.bodies.proves else ''} as the federation has them"
         )
 
 
 def _chunk(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
     chunk = Chunk.from_bytes(next(frames))
-    contents.facts |= {"index": chunk.index, **_ciphertext_facts(chunk.ciphertexts)}
+    contents.facts |= {"index": chunk.index, **_ciphertext_facts(chunk.body)}
     contents.facts["proof_bytes"] = len(chunk.proof)
     contents.unchecked.append("a chunk alone; verify the contribution it belongs to")
 
@@ -161,9 +159,7 @@ def _opening(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> Non
         rows.append(row)
         if federation is not None:
             check_answer(federation, answer)
-            if isinstance(federation.key, ThresholdKey):
-                partial = PartialDecryption.from_bytes(answer.body, federation.key)
-                row["first_ciphertext"], row["ciphertexts"] = partial.first, len(partial)
+            row |= federation.bodies.answer_facts(answer.body)
     if federation is None:
         contents.unchecked.append("signatures; give --federation and --hash")
     else:
@@ -194,9 +190,8 @@ def _partial_decryption(frames: Iterator[bytes], agreed: Agreed, contents: Conte
         "holder": reader.u8(),
         "first_ciphertext": reader.u64(),
     }
-    if agreed.federation is not None and isinstance(agreed.federation.key, ThresholdKey):
-        partial = PartialDecryption.from_bytes(data, agreed.federation.key)
-        contents.facts["ciphertexts"] = len(partial)
+    if agreed.federation is not None and not agreed.federation.bodies.opens_totals:
+        contents.facts |= agreed.federation.bodies.answer_facts(data)
         contents.checked.append("well-formed, for the federation's key")
     contents.unchecked.append("its proof: that takes the ciphertexts of the round")
 

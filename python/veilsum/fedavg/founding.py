@@ -3,21 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from veilsum.errors import InvalidArgumentError
-from veilsum.paillier.public_key import PublicKey
-from veilsum.paillier.secret_key import SecretKey, generate_key
-from veilsum.paillier.threshold import KeyShare, ThresholdKey, deal_shares
-from veilsum.privacy import Ledger, Noise
+from veilsum.fedavg.settings import Settings
+from veilsum.paillier.secret_key import SecretKey
+from veilsum.privacy import Ledger
+from veilsum.schemes import DealtKey, dealt_key
 from veilsum.secure_sum import Contributor, Federation, Identity, KeyHolder, RoundLedger
-from veilsum.secure_sum.federation import KeyTrust
+from veilsum.secure_sum.agreement import KeyTrust, usual_holders
 from veilsum.vector import Codec
 
-__all__ = ["DealtKey", "Founded", "found"]
-
-DealtKey = tuple[ThresholdKey, Sequence[KeyShare]]
-
-# The default of docs/protocol.md: one holder may be missing, and two may collude.
-_NUM_HOLDERS, _THRESHOLD, _MAX_COLLUDING = 5, 4, 2
+__all__ = ["Founded", "found"]
 
 
 @dataclass(frozen=True)
@@ -31,13 +25,12 @@ class Founded:
 
 def found(
     names: Sequence[str],
-    *,
     trust: KeyTrust,
-    key: SecretKey | DealtKey | None,
-    key_bits: int,
+    settings: Settings,
+    *,
     codec: Codec,
-    noise: Noise | None,
     min_contributors: int,
+    key: SecretKey | DealtKey | None,
     ledgers: Mapping[str, Ledger],
 ) -> Founded:
     """Make keys as ``trust`` wants them, put everybody on the rosters, and found the federation.
@@ -46,23 +39,22 @@ def found(
         InvalidArgumentError: a key that does not fit ``trust``, or what ``Federation`` refuses.
         InvalidKeyError: a secret key without safe primes is to be shared.
     """
+    has_holders, policy = usual_holders(trust)
+    federation_key, secrets = dealt_key(key, policy=policy, key_bits=settings.key_bits)
     contributors = {name: Identity.generate(name) for name in names}
-    federation_key, shares = _keys(trust, key, key_bits)
-    if trust == "contributors":
-        holders = list(contributors.values())[:1]  # Anybody; nobody need ask all of them.
-    else:
-        holders = [Identity.generate(f"holder {i + 1}") for i in range(len(shares))]
-    honest = max(2, noise.honest_contributors if noise is not None else 0)
+    holders = [Identity.generate(f"holder {i + 1}") for i in range(len(secrets) * has_holders)]
+    noise = settings.noise
     federation = Federation(
         key=federation_key,
         codec=codec,
         contributors=tuple(identity.enrol() for identity in contributors.values()),
-        holders=() if trust == "contributors" else tuple(holder.enrol() for holder in holders),
+        holders=tuple(holder.enrol() for holder in holders),
         noise=noise,
-        honest_contributors=honest,
+        honest_contributors=max(2, noise.honest_contributors if noise is not None else 0),
         min_contributors=min_contributors,
     )
-    secret = shares[0] if trust == "contributors" else None
+    # Where every contributor has the key, one of them opens: nobody need ask all.
+    openers = holders or list(contributors.values())[:1]
     return Founded(
         federation,
         {
@@ -71,33 +63,12 @@ def found(
                 identity,
                 rounds=RoundLedger.in_memory(),
                 ledger=ledgers.get(name),
-                secret_key=secret if isinstance(secret, SecretKey) else None,
+                secret_key=federation.contributors_key(secrets[0]),
             )
             for name, identity in contributors.items()
         },
         {
-            holder.name: KeyHolder(federation, holder, key=share, rounds=RoundLedger.in_memory())
-            for holder, share in zip(holders, shares, strict=True)
+            opener.name: KeyHolder(federation, opener, key=secret, rounds=RoundLedger.in_memory())
+            for opener, secret in zip(openers, secrets, strict=True)
         },
     )
-
-
-def _keys(
-    trust: KeyTrust, key: SecretKey | DealtKey | None, key_bits: int
-) -> tuple[PublicKey | ThresholdKey, Sequence[KeyShare | SecretKey]]:
-    if trust == "threshold":
-        if key is None:
-            key = generate_key(key_bits, safe_primes=True)
-        if isinstance(key, SecretKey):
-            return deal_shares(
-                key,
-                num_holders=_NUM_HOLDERS,
-                threshold=_THRESHOLD,
-                max_colluding_holders=_MAX_COLLUDING,
-            )
-        return key
-    if key is None:
-        key = generate_key(key_bits)
-    if not isinstance(key, SecretKey):
-        raise InvalidArgumentError(f"with trust={trust!r} one secret key opens sums: pass that")
-    return key.public_key, [key]

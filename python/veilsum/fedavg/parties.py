@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from veilsum import arguments
 from veilsum.errors import BudgetExhaustedError, InvalidArgumentError, VeilsumError
-from veilsum.fedavg.founding import DealtKey, Founded, found
+from veilsum.fedavg.founding import Founded, found
 from veilsum.fedavg.history import Meter
 from veilsum.fedavg.parameters import Model
 from veilsum.fedavg.settings import Settings
@@ -17,6 +17,7 @@ from veilsum.fedavg.sums import (
 )
 from veilsum.paillier.secret_key import SecretKey
 from veilsum.privacy import Ledger, Noise
+from veilsum.schemes import DealtKey
 from veilsum.secure_sum import Aggregator, RoundDescriptor, hash_model
 from veilsum.vector import Codec
 
@@ -77,12 +78,11 @@ class Parties:
         if settings.trust != "clear" and codec is not None:
             self._founded = found(
                 names,
-                trust=settings.trust,
-                key=key,
-                key_bits=settings.key_bits,
+                settings.trust,
+                settings,
                 codec=codec,
-                noise=noise,
                 min_contributors=self.min_contributors,
+                key=key,
                 ledgers=self._ledgers,
             )
 
@@ -141,7 +141,8 @@ class Parties:
             contributors={name: founded.contributors[name] for name in invited},
             model_hash=model_hash,
             holders=founded.holders,
-            num_openers=len(invited) if founded.federation.trust == "contributors" else 1,
+            # Where contributors have the key, each is sent the total and opens it itself.
+            num_openers=1 if founded.federation.holders else len(invited),
             meter=meter,
             num_threads=self._num_threads,
         )

@@ -13,7 +13,6 @@ from veilsum import arguments
 from veilsum.errors import InvalidArgumentError, RunEndedError, VeilsumError
 from veilsum.fedavg.checkpoint import Checkpoint
 from veilsum.fedavg.clients import Client, Selector
-from veilsum.fedavg.founding import DealtKey
 from veilsum.fedavg.history import Meter, RoundRecord
 from veilsum.fedavg.parameters import Model, difference, shifted
 from veilsum.fedavg.parties import Parties
@@ -24,8 +23,8 @@ from veilsum.fedavg.state import Attempt, RunState
 from veilsum.fedavg.sums import RoundSum
 from veilsum.opened_sum import Sum
 from veilsum.paillier.secret_key import SecretKey
-from veilsum.paillier.threshold import KeyShare, ThresholdKey
 from veilsum.privacy import Ledger
+from veilsum.schemes import DealtKey, check_key_or_dealt
 from veilsum.system import thread_count
 
 __all__ = ["Company", "TrainingRun"]
@@ -47,11 +46,7 @@ class Company:
     def __post_init__(self) -> None:
         """Check what can be checked before keys are made."""
         thread_count(self.num_threads)
-        if self.key is not None and not isinstance(self.key, SecretKey):
-            key, shares = _pair(self.key)
-            arguments.instance("the first part of key", key, ThresholdKey)
-            for share in shares:
-                arguments.instance("a share in key", share, KeyShare)
+        check_key_or_dealt("key", self.key)
         for name in ("evaluate", "ledger_for"):
             value = getattr(self, name)
             if value is not None and not callable(value):
@@ -350,14 +345,6 @@ class TrainingRun:
             )
         )
         self._assumed = ()
-
-
-def _pair(key: object) -> tuple[object, Sequence[object]]:
-    if isinstance(key, (list, tuple)) and len(key) == 2 and isinstance(key[1], (list, tuple)):
-        return key[0], key[1]
-    raise TypeError(
-        f"key must be a SecretKey, or what deal_shares returned, not {type(key).__name__}"
-    )
 
 
 def _told(error: Exception) -> str:

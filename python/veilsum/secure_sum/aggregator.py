@@ -14,7 +14,8 @@ from veilsum.errors import (
     VeilsumError,
 )
 from veilsum.one_at_a_time import OneAtATime
-from veilsum.paillier.ciphertexts import Ciphertexts
+from veilsum.opened_sum import Sum
+from veilsum.schemes import Body
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
@@ -24,7 +25,6 @@ from veilsum.secure_sum.opening import ChunkRequest, OpenRequest
 from veilsum.secure_sum.received import check_in_round, read_chunk
 from veilsum.secure_sum.round_store import MemoryStore, RoundStore
 from veilsum.system import thread_count
-from veilsum.vector import Accumulator, EncryptedVector, Sum
 from veilsum.wire import BytesLike, split_frames
 
 __all__ = ["Aggregator", "SumResult"]
@@ -91,7 +91,7 @@ class Aggregator:
         self._descriptor = descriptor
         self._store: RoundStore = MemoryStore() if store is None else store
         self._num_threads = num_threads
-        self._accumulator = Accumulator(federation.codec, key=federation.public_key)
+        self._sum = federation.bodies.running_sum()
         self._headers: dict[str, ContributionHeader] = {}
         self._leaves: dict[str, list[bytes]] = {}
         self._refused: Counter[str] = Counter()
@@ -273,10 +273,9 @@ class Aggregator:
             raise MalformedDataError("the contribution is empty")
         header = ContributionHeader.from_bytes(first)
         self._check_header(header)
-        leaves, parts = list[bytes](), list[Ciphertexts]()
+        leaves, parts = list[bytes](), list[Body]()
         keep(header.contributor, self._checked_frames(header, frames, leaves, parts))
-        vector = EncryptedVector(Ciphertexts.concatenate(parts), self._federation.codec)
-        self._accumulator.add(vector)
+        self._sum.add(parts)
         self._headers[header.contributor] = header
         self._leaves[header.contributor] = leaves
         return header.contributor
@@ -295,7 +294,7 @@ class Aggregator:
         header: ContributionHeader,
         frames: Iterator[bytes],
         leaves: list[bytes],
-        parts: list[Ciphertexts],
+        parts: list[Body],
     ) -> Iterator[bytes]:
         """The frames of a contribution, each checked before it is passed on."""
         yield header.to_bytes()
@@ -320,7 +319,7 @@ class Aggregator:
                     f"{len(self._headers)} contributions arrived; the federation opens no sum of "
                     f"fewer than {fewest}"
                 )
-            if self._accumulator.num_addends != len(self._headers):
+            if self._sum.num_addends != len(self._headers):
                 raise ProtocolError(
                     "the aggregator was interrupted while it added a contribution; make another "
                     "one with the same store, which goes on with the round"
@@ -335,7 +334,7 @@ class Aggregator:
             self._federation,
             self._descriptor,
             headers=[self._headers[name] for name in self.contributors],
-            total=self._accumulator.total,
+            total=self._sum.total,
             num_threads=self._num_threads,
         )
 
@@ -347,7 +346,7 @@ class Aggregator:
         """The request for some chunks; for None, with the total."""
         yield self._request_header(chunks or ()).to_bytes()
         if chunks is None:
-            yield gathering.encrypted_total.to_bytes()
+            yield gathering.total_message()
             return
         paths = {name: merkle_paths(self._leaves[name]) for name in self.contributors}
         for index in chunks:

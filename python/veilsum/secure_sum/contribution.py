@@ -1,4 +1,4 @@
-"""What a contributor sends: a signed header, then its ciphertexts in chunks.
+"""What a contributor sends: a signed header, then its units in chunks.
 
 The header commits to every chunk by the root of a Merkle tree, so that each chunk can be checked
 alone by whoever opens it.
@@ -129,44 +129,44 @@ class ContributionHeader:
 
 @dataclass(frozen=True, kw_only=True)
 class Chunk:
-    """Some consecutive ciphertexts of a contribution.
+    """Some consecutive units of a contribution.
 
     Attributes:
         index: which of the chunks, from 0.
-        ciphertexts: a framed message of ciphertexts.
-        proof: a framed proof that the contributor knows what they encrypt; empty where the secret
-            key is in one hand.
+        body: the units, a framed message of the federation's scheme: ciphertexts.
+        proof: a framed proof that the contributor knows what is in them; empty where the scheme has
+            none.
     """
 
     index: int
-    ciphertexts: bytes
+    body: bytes
     proof: bytes = b""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "index", arguments.count("index", self.index, at_most=MAX_U32))
-        arguments.instance("ciphertexts", self.ciphertexts, bytes)
+        arguments.instance("body", self.body, bytes)
         arguments.instance("proof", self.proof, bytes)
 
     def to_bytes(self) -> bytes:
         """The wire form (docs/wire-format.md, section 16)."""
         writer = Writer(WireKind.CHUNK, _CHUNK_VERSION)
         writer.u32(self.index)
-        writer.u64(len(self.ciphertexts))
-        writer.bytes(self.ciphertexts)
+        writer.u64(len(self.body))
+        writer.bytes(self.body)
         writer.bytes(self.proof)
         return writer.finish()
 
     @staticmethod
     def from_bytes(data: BytesLike) -> "Chunk":
-        """Read what ``to_bytes`` wrote; ciphertexts and proof are not looked at.
+        """Read what ``to_bytes`` wrote; body and proof are not looked at.
 
         Raises:
             MalformedDataError: the bytes are not those of a chunk.
         """
         reader = Reader(as_bytes(data), WireKind.CHUNK, _CHUNK_VERSION)
         index = reader.u32()
-        ciphertexts = reader.bytes(reader.u64())
-        return Chunk(index=index, ciphertexts=ciphertexts, proof=reader.bytes(reader.remaining()))
+        body = reader.bytes(reader.u64())
+        return Chunk(index=index, body=body, proof=reader.bytes(reader.remaining()))
 
 
 def set_hash(headers: list[ContributionHeader]) -> bytes:
