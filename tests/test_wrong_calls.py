@@ -159,7 +159,7 @@ def public_parameters():
                 continue
             yield from ((name, parameter) for parameter in parameters_of(thing))
             for method, member in vars(thing).items():
-                if not method.startswith("_") and not isinstance(member, property):
+                if not method.startswith("_") and not isinstance(member, (property, str)):
                     for parameter in parameters_of(getattr(thing, method)):
                         yield f"{name}.{method}", parameter
 
