@@ -20,14 +20,14 @@ from veilsum.secure_sum import (
     RoundDescriptor,
     Transcript,
 )
-from veilsum.secure_sum.merkle import leaf_hash, merkle_root
-from veilsum.secure_sum.received import (
+from veilsum.secure_sum.checks import (
     check_answer,
     check_header,
     check_set,
     read_chunk,
     requested_chunk,
 )
+from veilsum.secure_sum.merkle import leaf_hash, merkle_root
 from veilsum.vector import Codec, EncryptedVector
 from veilsum.wire import Reader, WireKind, version_of, wire_kind
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from veilsum import arguments
 from veilsum.errors import BudgetExhaustedError, InvalidArgumentError, VeilsumError
-from veilsum.fedavg.founding import Founded, found
 from veilsum.fedavg.history import Meter
+from veilsum.fedavg.local_federation import LocalFederation, make_federation
 from veilsum.fedavg.parameters import Model
 from veilsum.fedavg.settings import Settings
 from veilsum.fedavg.sums import (
@@ -74,9 +74,9 @@ class Parties:
         self._num_threads = num_threads
         self._ledgers = _ledgers(names, noise, codec, ledger_for, num_sent)
         self.min_contributors = _fewest(settings, num_per_round, len(names))
-        self._founded: Founded | None = None
+        self._local: LocalFederation | None = None
         if settings.trust != "clear" and codec is not None:
-            self._founded = found(
+            self._local = make_federation(
                 names,
                 settings.trust,
                 settings,
@@ -116,7 +116,7 @@ class Parties:
         round_id = clear_round_id(run_id, round_number)
         if self.codec is None:
             return ClearFloatSum(self._dim, round_id=round_id, meter=meter)
-        if self._founded is None:
+        if self._local is None:
             return ClearIntegerSum(
                 self.codec,
                 noise=self._noise,
@@ -126,23 +126,23 @@ class Parties:
                 meter=meter,
                 num_threads=self._num_threads,
             )
-        founded, model_hash = self._founded, hash_model(model)
+        local, model_hash = self._local, hash_model(model)
         descriptor = RoundDescriptor(
-            federation_hash=founded.federation.hash,
+            federation_hash=local.federation.hash,
             run_id=run_id,
             round_number=round_number,
             model_hash=model_hash,
             invited=invited,
         )
         return EncryptedSum(
-            Aggregator(founded.federation, descriptor, num_threads=self._num_threads),
+            Aggregator(local.federation, descriptor, num_threads=self._num_threads),
             round_id=descriptor.round_id,
             descriptor=descriptor.to_bytes(),
-            contributors={name: founded.contributors[name] for name in invited},
+            contributors={name: local.contributors[name] for name in invited},
             model_hash=model_hash,
-            holders=founded.holders,
+            holders=local.holders,
             # Where contributors have the key, each is sent the total and opens it itself.
-            num_openers=1 if founded.federation.holders else len(invited),
+            num_openers=1 if local.federation.holders else len(invited),
             meter=meter,
             num_threads=self._num_threads,
         )

@@ -14,9 +14,9 @@ from veilsum.identity import Identity, Role
 from veilsum.paillier.secret_key import SecretKey
 from veilsum.paillier.threshold import KeyShare
 from veilsum.schemes import Body
+from veilsum.secure_sum.checks import check_set, read_chunk, requested_chunk
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.opening import Opening, OpenRequest, opening_context
-from veilsum.secure_sum.received import check_set, read_chunk, requested_chunk
 from veilsum.secure_sum.round_ledger import RoundLedger, RunName
 from veilsum.system import Progress
 from veilsum.wire import BytesLike, split_frames

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from veilsum import arguments
 from veilsum.errors import InvalidArgumentError, MalformedDataError, ProtocolError
+from veilsum.secure_sum.checks import check_answer, check_in_round
 from veilsum.secure_sum.contribution import ContributionHeader, set_hash
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.fields import HASH_BYTES, check_hash, tuple_of
 from veilsum.secure_sum.opening import Receipt
-from veilsum.secure_sum.received import check_answer, check_in_round
 from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes
 
 __all__ = ["Transcript"]

@@ -5,17 +5,17 @@ from collections.abc import Sequence
 from veilsum.errors import MalformedDataError, ProtocolError
 from veilsum.opened_sum import Sum
 from veilsum.schemes import Body
+from veilsum.secure_sum.checks import check_answer
 from veilsum.secure_sum.contribution import ContributionHeader, set_hash
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.opening import Opening, Receipt, opening_context
-from veilsum.secure_sum.received import check_answer
 from veilsum.secure_sum.transcript import Transcript
 
-__all__ = ["Gathering"]
+__all__ = ["Answers"]
 
 
-class Gathering:
+class Answers:
     """One set of one round: who is asked for what, what came, and what it opens to."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A federation whose parties all live in this process: keys, identities, rosters, holders."""
+"""A federation of which all parties are in this process: keys, identities, rosters, holders."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,19 +11,25 @@ from veilsum.secure_sum import Contributor, Federation, Identity, KeyHolder, Rou
 from veilsum.secure_sum.agreement import KeyTrust, usual_holders
 from veilsum.vector import Codec
 
-__all__ = ["Founded", "found"]
+__all__ = ["LocalFederation", "make_federation"]
 
 
 @dataclass(frozen=True)
-class Founded:
-    """A federation and everybody in it."""
+class LocalFederation:
+    """A federation and everybody in it.
+
+    Attributes:
+        federation: the agreement and its key.
+        contributors: by name.
+        holders: who opens sums, by name.
+    """
 
     federation: Federation
     contributors: dict[str, Contributor]
     holders: dict[str, KeyHolder]
 
 
-def found(
+def make_federation(
     names: Sequence[str],
     trust: KeyTrust,
     settings: Settings,
@@ -32,8 +38,8 @@ def found(
     min_contributors: int,
     key: SecretKey | DealtKey | None,
     ledgers: Mapping[str, Ledger],
-) -> Founded:
-    """Make keys as ``trust`` wants them, put everybody on the rosters, and found the federation.
+) -> LocalFederation:
+    """Make keys as ``trust`` wants them, put everybody on the rosters, and make the federation.
 
     Raises:
         InvalidArgumentError: a key that does not fit ``trust``, or what ``Federation`` refuses.
@@ -55,7 +61,7 @@ def found(
     )
     # Where every contributor has the key, one of them opens: nobody need ask all.
     openers = holders or list(contributors.values())[:1]
-    return Founded(
+    return LocalFederation(
         federation,
         {
             name: Contributor(
