@@ -111,7 +111,7 @@ def privacy_calls():
 
 def ledger_calls():
     budget = {"epsilon": 1.0, "delta": 1e-6}
-    yield from each_parameter("Ledger", privacy.Ledger, store=None)
+    yield from each_parameter("Ledger", privacy.Ledger, database=None)
     yield from each_parameter("Ledger.in_memory", privacy.Ledger.in_memory, **budget)
     yield from each_parameter(
         "Ledger.create", privacy.Ledger.create, path=Path(FOLDER.name), **budget
@@ -124,7 +124,9 @@ def ledger_calls():
     for method in (ledger.has, ledger.commitment):
         yield from each_parameter(f"Ledger.{method.__name__}", method, round_id=b"")
     rounds = secure_sum.RoundLedger
-    yield from each_parameter("RoundLedger", rounds, store=rounds.in_memory()._store, role=None)
+    yield from each_parameter(
+        "RoundLedger", rounds, database=rounds.in_memory()._database, role=None
+    )
     yield from each_parameter("RoundLedger.create", rounds.create, path="", role=identity.Role(1))
     yield from each_parameter("RoundLedger.open", rounds.open, path="")
     answers = rounds.in_memory()
