@@ -124,7 +124,7 @@ def ledger_calls():
     for method in (ledger.has, ledger.commitment):
         yield from each_parameter(f"Ledger.{method.__name__}", method, round_id=b"")
     rounds = secure_sum.RoundLedger
-    yield from each_parameter("RoundLedger", rounds, store=rounds.in_memory()._store, role=None)
+    yield from each_parameter("RoundLedger", rounds, database=rounds.in_memory()._database, role=None)
     yield from each_parameter("RoundLedger.create", rounds.create, path="", role=identity.Role(1))
     yield from each_parameter("RoundLedger.open", rounds.open, path="")
     ledger = rounds.in_memory()
