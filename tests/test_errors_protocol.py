@@ -111,7 +111,7 @@ def privacy_calls():
 
 def ledger_calls():
     budget = {"epsilon": 1.0, "delta": 1e-6}
-    yield from each_parameter("Ledger", privacy.Ledger, store=None)
+    yield from each_parameter("Ledger", privacy.Ledger, database=None)
     yield from each_parameter("Ledger.in_memory", privacy.Ledger.in_memory, **budget)
     yield from each_parameter(
         "Ledger.create", privacy.Ledger.create, path=Path(FOLDER.name), **budget
