@@ -15,13 +15,13 @@ from veilsum.arguments import printable
 from veilsum.cli.dealing import Dealt, deal_federation
 from veilsum.cli.facts import print_facts
 from veilsum.cli.files import check_absent, read_roster
+from veilsum.cli.noise_options import USUAL_DELTA, Kind, Neighbours, make_noise
 from veilsum.cli.passphrases import known_passphrase
-from veilsum.cli.privacy import Kind, Neighbours
 from veilsum.cli.terms import check_key_bits, choose_policy, roster_facts, terms_facts
 from veilsum.cli.words import grouped, one_line, telling_of
 from veilsum.errors import InvalidArgumentError
 from veilsum.identity import Enrolment, Identity
-from veilsum.privacy import Adjacency, GaussianNoise, LaplaceNoise, Noise
+from veilsum.privacy import Noise
 from veilsum.schemes import Policy
 from veilsum.secure_sum.agreement import Agreement
 from veilsum.vector import Codec
@@ -265,7 +265,7 @@ def _noise(
     honest: int | None,
     half: int,
 ) -> Noise | None:
-    """The noise in the words of ``veilsum privacy``, which makes the same of them.
+    """The noise that the options make, or None.
 
     ``half`` is what Gaussian noise counts on where ``honest`` is left out.
     """
@@ -275,26 +275,16 @@ def _noise(
                 "the options of noise need --epsilon, without which there is no noise"
             )
         return None
-    bound = 1.0 if norm_bound is None else norm_bound
-    neighbours: Adjacency = (adjacency or Neighbours.zero_out).value
-    times = 1 if rounds is None else rounds
-    if kind is Kind.laplace:
-        if delta is not None:
-            raise InvalidArgumentError("--delta is for Gaussian noise")
-        return LaplaceNoise(
-            epsilon=epsilon,
-            rounds=times,
-            norm_bound=bound,
-            adjacency=neighbours,
-            weighted=not uniform,
-        )
-    return GaussianNoise(
+    if kind is Kind.laplace and delta is not None:
+        raise InvalidArgumentError("--delta is for Gaussian noise")
+    return make_noise(
+        (kind or Kind.gaussian).value,
         epsilon=epsilon,
-        delta=1e-6 if delta is None else delta,
-        rounds=times,
-        norm_bound=bound,
-        honest_contributors=half if honest is None else honest,
-        adjacency=neighbours,
+        delta=USUAL_DELTA if delta is None else delta,
+        rounds=1 if rounds is None else rounds,
+        norm_bound=1.0 if norm_bound is None else norm_bound,
+        honest=half if honest is None else honest,
+        adjacency=(adjacency or Neighbours.zero_out).value,
         weighted=not uniform,
     )
 

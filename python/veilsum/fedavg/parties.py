@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from veilsum import arguments
 from veilsum.errors import BudgetExhaustedError, InvalidArgumentError, VeilsumError
+from veilsum.fedavg.company import Company
 from veilsum.fedavg.history import Meter
 from veilsum.fedavg.local_federation import LocalFederation, make_federation
 from veilsum.fedavg.parameters import Model
@@ -15,9 +16,7 @@ from veilsum.fedavg.sums import (
     RoundSum,
     clear_round_id,
 )
-from veilsum.paillier.secret_key import SecretKey
 from veilsum.privacy import Ledger, Noise
-from veilsum.schemes import DealtKey
 from veilsum.secure_sum import Aggregator, RoundDescriptor, hash_model
 from veilsum.vector import Codec
 
@@ -32,13 +31,11 @@ class Parties:
     Args:
         names: of all clients.
         settings: of the run.
+        company: keys and ledgers of this process.
         dim: number of values of the model.
         num_per_round: number of clients asked in each round.
         spread: the largest weight over the smallest.
-        key: as for ``FedAvg``.
-        ledger_for: as for ``FedAvg``.
         num_sent: contributions that each client had sent before this process went on with the run.
-        num_threads: as for ``FedAvg``.
 
     Attributes:
         codec: fitted to weights and noise.
@@ -49,14 +46,12 @@ class Parties:
         self,
         names: Sequence[str],
         settings: Settings,
+        company: Company,
         *,
         dim: int,
         num_per_round: int,
         spread: float,
-        key: SecretKey | DealtKey | None,
-        ledger_for: Callable[[str], Ledger] | None,
         num_sent: Mapping[str, int],
-        num_threads: int | None,
     ) -> None:
         codec, noise = settings.codec, settings.noise
         if codec is None and (settings.trust != "clear" or noise is not None):
@@ -71,8 +66,8 @@ class Parties:
         self._names = tuple(names)
         self._dim = dim
         self._noise = noise
-        self._num_threads = num_threads
-        self._ledgers = _ledgers(names, noise, codec, ledger_for, num_sent)
+        self._num_threads = company.num_threads
+        self._ledgers = _ledgers(names, noise, codec, company.ledger_for, num_sent)
         self.min_contributors = _fewest(settings, num_per_round, len(names))
         self._local: LocalFederation | None = None
         if settings.trust != "clear" and codec is not None:
@@ -82,7 +77,7 @@ class Parties:
                 settings,
                 codec=codec,
                 min_contributors=self.min_contributors,
-                key=key,
+                key=company.key,
                 ledgers=self._ledgers,
             )
 
