@@ -9,10 +9,13 @@ namespace veilsum::testing {
 
 namespace {
 
-template <class Simd>
+static_assert(Simd<Emulated52> && Simd<Emulated28> && Simd<Cramped52> && Simd<Cramped28>);
+static_assert(SquareEngine<SimdEngine<Emulated52>> && Engine<SimdEngineModuloN<Emulated52>>);
+
+template <Simd S>
 const Kernel* kernel_on(const char* name) {
-    static const Kernel modulo_n = kernel_of<SimdEngineModuloN<Simd>>(name);
-    static const Kernel kernel = kernel_of<SimdEngine<Simd>>(name, &modulo_n);
+    static const Kernel modulo_n = kernel_of<SimdEngineModuloN<S>>(name);
+    static const Kernel kernel = kernel_of<SimdEngine<S>>(name, &modulo_n);
     return &kernel;
 }
 

@@ -74,9 +74,9 @@ Findings run_all(const Kernel& kernel, const Integer& n) {
 }
 
 /// As run_all for a kernel on lanes of that type.
-template <class Simd, template <class> class Engine = SimdEngine>
+template <Simd S, template <Simd> class EngineOn = SimdEngine>
 Findings run_all_on(std::size_t bits) {
-    static const Kernel kernel = kernel_of<Engine<Simd>>("mistaken");
+    static const Kernel kernel = kernel_of<EngineOn<S>>("mistaken");
     return run_all(kernel, power_of_two(bits) - 1);
 }
 
