@@ -145,10 +145,13 @@ struct Kernel {
                        std::byte* scratch);
 };
 
+// The last two are in builds for x86-64 only.
+extern const Kernel kPortableKernel;
+extern const Kernel kAvx2Kernel;
+extern const Kernel kIfmaKernel;
+
 /// The kernel this process uses: the one VEILSUM_ISA names, else the best this processor runs.
-/// Chosen and checked against GMP once, at first use.
-/// Throws Error: invalid_argument (VEILSUM_ISA names a kernel that cannot run here), internal (the
-/// kernel failed its self-test).
+/// Checked against GMP at first use. Throws Error as Dispatcher::active does.
 const Kernel& active_kernel();
 
 /// Every kernel this processor can run, slowest first.

@@ -1,7 +1,5 @@
 // The kernel for AVX-512 IFMA: eight lanes, radix 2^52.
 
-#include "veilsum/bigint/kernel_ifma.hpp"
-
 #include <immintrin.h>
 
 #include "veilsum/bigint/engine_simd.hpp"

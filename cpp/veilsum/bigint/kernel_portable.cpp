@@ -1,7 +1,5 @@
 // The kernel that runs everywhere: GMP, one lane.
 
-#include "veilsum/bigint/kernel_portable.hpp"
-
 #include "veilsum/bigint/engine_gmp.hpp"
 #include "veilsum/bigint/engine_gmp_modulo_n.hpp"
 #include "veilsum/bigint/kernel_table.hpp"
