@@ -22,7 +22,7 @@ std::size_t product_scratch_bytes(const Modulus& n) {
 template <Engine E>
 std::size_t scratch_bytes(const Modulus& n) {
     std::size_t most = ((std::size_t{1} << E::kMaxPowWindow) + 2) * E::element_limbs(n);
-    if constexpr (E::kNumDigits == 2) {
+    if constexpr (SquareEngine<E>) {
         const std::size_t chains =
             FixedBaseTable::kGroupsPerBlock * E::chain_limbs(n) + E::element_limbs(n);
         most = std::max(most, chains);
@@ -175,7 +175,7 @@ bool inspect(std::byte* products, Operand in, std::size_t count, const Modulus& 
     return true;
 }
 
-template <Engine E>
+template <SquareEngine E>
 void add_plain(std::byte* out, Operand a, const SignedOperand& m, std::size_t count,
                const Modulus& n, std::byte* scratch) {
     Workspace<E> work(n, scratch);

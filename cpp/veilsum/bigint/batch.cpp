@@ -170,7 +170,7 @@ void leave_lanes(std::byte* out, const std::byte* lanes, std::size_t count, cons
 }
 
 void add_plain(std::byte* out, Operand a, const SignedOperand& m, std::size_t count,
-               const Modulus& n, const Execution& execution) {
+               const SquareModulus& n, const Execution& execution) {
     run_products(count, 1, n, execution,
                  [&](std::size_t begin, std::size_t end, std::byte* scratch) {
                      n.kernel().add_plain(out + begin * n.element_bytes(), a.from(begin),
@@ -212,7 +212,7 @@ void pow_each(std::byte* out, Operand base, const std::byte* to_montgomery, cons
 }
 
 void fixed_base(std::byte* out, const FixedBaseTable& table, const Limb* exponents,
-                std::size_t exponent_limbs, std::size_t count, const Modulus& n,
+                std::size_t exponent_limbs, std::size_t count, const SquareModulus& n,
                 const Execution& execution) {
     run_powers(count, table.num_rows(), n, execution,
                [&](std::size_t begin, std::size_t end, std::byte* scratch) {

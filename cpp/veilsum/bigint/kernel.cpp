@@ -25,7 +25,7 @@ bool is_right(const Kernel& kernel) {
     return modulus.integer(power.data()) == expected;
 }
 
-constexpr Dispatcher<Kernel>::Candidate kCandidates[] = {
+constexpr Dispatcher<SquareKernel>::Candidate kCandidates[] = {
     {&kPortableKernel, 0},
 #if defined(__x86_64__)
     {&kAvx2Kernel, cpu::kAvx2},
@@ -33,13 +33,15 @@ constexpr Dispatcher<Kernel>::Candidate kCandidates[] = {
 #endif
 };
 
-constinit Dispatcher<Kernel> dispatcher("kernel", kCandidates, [](const Kernel& kernel) {
-    return is_right(kernel) && is_right(*kernel.modulo_n);
-});
+constinit Dispatcher<SquareKernel> dispatcher("kernel", kCandidates,
+                                              [](const SquareKernel& kernel) {
+                                                  return is_right(kernel) &&
+                                                         is_right(*kernel.modulo_n);
+                                              });
 
 }  // namespace
 
-std::vector<const Kernel*> available_kernels() { return dispatcher.available(); }
-const Kernel& active_kernel() { return dispatcher.active(); }
+std::vector<const SquareKernel*> available_kernels() { return dispatcher.available(); }
+const SquareKernel& active_kernel() { return dispatcher.active(); }
 
 }  // namespace veilsum

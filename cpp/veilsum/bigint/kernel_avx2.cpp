@@ -263,6 +263,6 @@ constinit const Kernel kModuloN = kernel_of<SimdEngineModuloN<Avx2Simd>>("avx2")
 
 }  // namespace
 
-constinit const Kernel kAvx2Kernel = kernel_of<SimdEngine<Avx2Simd>>("avx2", &kModuloN);
+constinit const SquareKernel kAvx2Kernel = square_kernel_of<SimdEngine<Avx2Simd>>("avx2", kModuloN);
 
 }  // namespace veilsum

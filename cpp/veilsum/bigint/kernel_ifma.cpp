@@ -259,6 +259,6 @@ constinit const Kernel kModuloN = kernel_of<SimdEngineModuloN<IfmaSimd>>("ifma")
 
 }  // namespace
 
-constinit const Kernel kIfmaKernel = kernel_of<SimdEngine<IfmaSimd>>("ifma", &kModuloN);
+constinit const SquareKernel kIfmaKernel = square_kernel_of<SimdEngine<IfmaSimd>>("ifma", kModuloN);
 
 }  // namespace veilsum

@@ -11,6 +11,6 @@ constinit const Kernel kModuloN = kernel_of<GmpEngineModuloN>("portable");
 
 }  // namespace
 
-constinit const Kernel kPortableKernel = kernel_of<GmpEngine>("portable", &kModuloN);
+constinit const SquareKernel kPortableKernel = square_kernel_of<GmpEngine>("portable", kModuloN);
 
 }  // namespace veilsum

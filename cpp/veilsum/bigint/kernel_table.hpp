@@ -8,12 +8,11 @@ namespace veilsum {
 
 /// The kernel of an Engine (engine.hpp).
 template <Engine E>
-constexpr Kernel kernel_of(const char* name, const Kernel* modulo_n = nullptr) {
-    Kernel kernel{
+constexpr Kernel kernel_of(const char* name) {
+    return {
         .name = name,
         .num_lanes = E::kLanes,
         .num_digits = E::kNumDigits,
-        .modulo_n = modulo_n,
         .r_bits = E::r_bits,
         .product_scratch_bytes = algorithms::product_scratch_bytes<E>,
         .scratch_bytes = algorithms::scratch_bytes<E>,
@@ -24,7 +23,6 @@ constexpr Kernel kernel_of(const char* name, const Kernel* modulo_n = nullptr) {
         .mul_lanes = algorithms::mul_lanes<E>,
         .leave_lanes = algorithms::leave_lanes<E>,
         .inspect = algorithms::inspect<E>,
-        .add_plain = nullptr,
         .pow_shared = algorithms::pow_shared<E>,
         .pow_shared_vartime = algorithms::pow_shared_vartime<E>,
         .pow_each = algorithms::pow_each<E>,
@@ -32,19 +30,13 @@ constexpr Kernel kernel_of(const char* name, const Kernel* modulo_n = nullptr) {
         .multi_pow_scratch_bytes = algorithms::multi_pow_scratch_bytes<E>,
         .multi_pow_vartime = algorithms::multi_pow_vartime<E>,
         .multi_pow_vartime_scratch_bytes = algorithms::multi_pow_vartime_scratch_bytes<E>,
-        .max_table_window = 0,
-        .row_limbs = nullptr,
-        .put_entry = nullptr,
-        .fixed_base = nullptr,
     };
-    if constexpr (E::kNumDigits == 2) {
-        kernel.add_plain = algorithms::add_plain<E>;
-        kernel.max_table_window = E::kMaxTableWindow;
-        kernel.row_limbs = E::row_limbs;
-        kernel.put_entry = E::put_entry;
-        kernel.fixed_base = algorithms::fixed_base<E>;
-    }
-    return kernel;
+}
+
+template <SquareEngine E>
+constexpr SquareKernel square_kernel_of(const char* name, const Kernel& modulo_n) {
+    return {kernel_of<E>(name), &modulo_n,    algorithms::add_plain<E>, E::kMaxTableWindow,
+            E::row_limbs,       E::put_entry, algorithms::fixed_base<E>};
 }
 
 }  // namespace veilsum

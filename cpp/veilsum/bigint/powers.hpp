@@ -187,7 +187,7 @@ void pow_each(std::byte* out, Operand base, const std::byte* to_montgomery, cons
            });
 }
 
-template <Engine E>
+template <SquareEngine E>
 void fixed_base(std::byte* out, const FixedBaseTable& table, const Limb* exponents,
                 std::size_t exponent_limbs, std::size_t count, const Modulus& n,
                 std::byte* scratch) {

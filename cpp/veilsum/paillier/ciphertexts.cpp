@@ -177,7 +177,7 @@ Ciphertexts Ciphertexts::add(const Plaintexts& plaintexts, const Execution& exec
         invalid_argument(std::to_string(plaintexts.size()) + " plaintexts cannot be added to " +
                          std::to_string(size_) + " ciphertexts");
     }
-    const Modulus& n = key_.modulus();
+    const SquareModulus& n = key_.modulus();
     require_representable(plaintexts, n, execution.without_progress());
     Bytes out(elements_->size());
     batch::add_plain(out.data(), {elements_->data(), n.element_bytes()}, signed_operand(plaintexts),

@@ -45,7 +45,7 @@ public:
 
     Bytes to_bytes() const;
 
-    const Modulus& modulus() const noexcept;
+    const SquareModulus& modulus() const noexcept;
     /// n for arithmetic modulo n itself: that of holders, and of proofs.
     const Modulus& modulo_n() const noexcept;
     std::size_t key_bits() const noexcept { return modulus().bits(); }
