@@ -16,9 +16,9 @@
 #include "veilsum/bigint/kernel.hpp"
 #include "veilsum/bigint/limbs.hpp"
 #include "veilsum/bigint/residue.hpp"
-#include "veilsum/paillier/encrypt.hpp"
 #include "veilsum/paillier/plaintext_proof.hpp"
 #include "veilsum/paillier/prime_half.hpp"
+#include "veilsum/paillier/seal.hpp"
 #include "veilsum/paillier/share_proof.hpp"
 #include "veilsum/rng/uniform.hpp"
 

@@ -8,7 +8,7 @@
 #include "veilsum/base/error.hpp"
 #include "veilsum/bigint/batch.hpp"
 #include "veilsum/bigint/limbs.hpp"
-#include "veilsum/paillier/encrypt.hpp"
+#include "veilsum/paillier/seal.hpp"
 #include "veilsum/paillier/validate.hpp"
 
 namespace veilsum {

@@ -1,4 +1,5 @@
 #include "veilsum/paillier/encrypt.hpp"
+#include "veilsum/paillier/seal.hpp"
 
 #include <algorithm>
 #include <atomic>

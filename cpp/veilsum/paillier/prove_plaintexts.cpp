@@ -15,6 +15,7 @@
 #include "veilsum/bigint/batch.hpp"
 #include "veilsum/paillier/plaintext_proof.hpp"
 #include "veilsum/paillier/plaintext_statement.hpp"
+#include "veilsum/paillier/seal.hpp"
 #include "veilsum/rng/csprng.hpp"
 
 namespace veilsum {

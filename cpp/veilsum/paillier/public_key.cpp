@@ -8,6 +8,7 @@
 #include "veilsum/base/error.hpp"
 #include "veilsum/base/lazy.hpp"
 #include "veilsum/bigint/batch.hpp"
+#include "veilsum/bigint/fixed_base.hpp"
 #include "veilsum/rng/shake256.hpp"
 
 namespace veilsum {

@@ -5,10 +5,11 @@
 #include <memory>
 
 #include "veilsum/base/wire.hpp"
-#include "veilsum/bigint/fixed_base.hpp"
 #include "veilsum/bigint/modulus.hpp"
 
 namespace veilsum {
+
+class FixedBaseTable;
 
 inline constexpr std::size_t kMinKeyBits = 2047;
 inline constexpr std::size_t kMaxKeyBits = 16384;
