@@ -132,6 +132,6 @@ void register_keys(py::module_& core) {
     core.def("encrypt_with_randomisers", &encrypt_with_randomisers, py::arg("key"),
              py::arg("plaintexts"), py::arg("randomisers"), py::arg("shape"));
     core.def("kernel_name", [] { return std::string(active_kernel().name); });
-    core.def("cpu_features", &cpu_features);
+    core.def("cpu_features", [] { return feature_names(cpu_features()); });
     core.def("default_num_threads", &default_num_threads);
 }

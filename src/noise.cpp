@@ -6,7 +6,7 @@
 #include <span>
 
 #include "execution.hpp"
-#include "veilsum/noise/sampler.hpp"
+#include "veilsum/noise/noise.hpp"
 
 namespace {
 

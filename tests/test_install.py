@@ -1,9 +1,12 @@
 """Users can build against veilsum: as a CMake package, and as a Python package from its sdist."""
 
+import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -19,15 +22,36 @@ def run(*command, cwd):
     return result.stdout
 
 
-def test_cmake_package_serves_a_cpp_program(tmp_path):
+@pytest.fixture(scope="module")
+def prefix(tmp_path_factory):
+    """Where the library is installed for C++ programs."""
     build = ROOT / "build" / "dev"
     if not (build / "libveilsum.a").exists():
         pytest.skip("build/dev does not exist; ./run test makes it")
-    prefix, consumer = tmp_path / "prefix", tmp_path / "consumer"
-    run("cmake", "--install", build, "--prefix", prefix, cwd=tmp_path)
-    headers = {path.relative_to(ROOT / "cpp") for path in ROOT.glob("cpp/**/*.hpp")}
-    assert {path.relative_to(prefix / "include") for path in prefix.rglob("*.hpp")} == headers
+    prefix = tmp_path_factory.mktemp("prefix")
+    run("cmake", "--install", build, "--prefix", prefix, cwd=ROOT)
+    return prefix
 
+
+def test_installed_headers_are_those_of_the_readme(prefix):
+    table = (ROOT / "cpp" / "README.md").read_text().partition("## What a program includes")[2]
+    listed = re.findall(r"^\| `(.+\.hpp)` \| .+ \|$", table.partition("\n## ")[0], re.MULTILINE)
+    include = prefix / "include" / "veilsum"
+    installed = {path.relative_to(include).as_posix() for path in include.rglob("*")}
+    assert {name for name in installed if "." in name} == set(listed)
+    assert len(listed) == len(set(listed)) > 0
+
+
+def test_installed_headers_stand_alone(prefix):
+    headers = sorted(prefix.rglob("*.hpp"))
+    # Nothing else is on the path: what a header includes is installed, or a system's.
+    flags = ["-std=c++20", "-fsyntax-only", "-w", "-I", prefix / "include", "-x", "c++"]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        assert len(list(pool.map(lambda h: run("c++", *flags, h, cwd=prefix), headers))) > 0
+
+
+def test_cmake_package_serves_a_cpp_program(prefix, tmp_path):
+    consumer = tmp_path / "consumer"
     shutil.copytree(ROOT / "examples" / "cpp", consumer)
     run("cmake", "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={prefix}", "-B", "build", cwd=consumer)
     run("cmake", "--build", "build", cwd=consumer)

@@ -44,7 +44,7 @@ Integer random_odd(std::size_t bits, RandomSource& random) {
 }
 
 struct Operands {
-    Operands(std::size_t bits, const Kernel& kernel, RandomSource& random)
+    Operands(std::size_t bits, const SquareKernel& kernel, RandomSource& random)
         : n(random_odd(bits, random), kernel),
           elements(kNumElements * n.element_bytes()),
           out(kNumExponents * n.element_bytes()),
@@ -58,14 +58,14 @@ struct Operands {
         }
     }
 
-    Modulus n;
+    SquareModulus n;
     Secret<std::byte> elements;
     Secret<std::byte> out;
     Secret<Limb> exponents;
     Secret<std::byte> scratch;
 };
 
-void measure(const Kernel& kernel, std::size_t bits, double madd_seconds) {
+void measure(const SquareKernel& kernel, std::size_t bits, double madd_seconds) {
     Csprng random;
     Operands x(bits, kernel, random);
     const std::size_t bytes = x.n.element_bytes();
@@ -160,11 +160,11 @@ int main(int argc, char** argv) {
     prints_csv = argc == 2 && std::strcmp(argv[1], "--csv") == 0;
     if (!prints_csv) measure_keystreams();
     const auto kernels =
-        prints_csv ? std::vector<const Kernel*>{&active_kernel()} : available_kernels();
+        prints_csv ? std::vector<const SquareKernel*>{&active_kernel()} : available_kernels();
     const bool has_ifma = std::strcmp(kernels.back()->name, "ifma") == 0;
     const double madd = has_ifma ? seconds_per_madd52() : 0;
     if (has_ifma && !prints_csv) std::printf("madd52: %.3f ns for eight lanes\n", 1e9 * madd);
-    for (const Kernel* kernel : kernels) {
+    for (const SquareKernel* kernel : kernels) {
         for (const std::size_t bits : {1024u, 1536u, 2048u, 3072u, 4096u}) {
             measure(*kernel, bits, madd);
         }

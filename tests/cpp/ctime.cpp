@@ -16,9 +16,9 @@
 #include "veilsum/bigint/kernel.hpp"
 #include "veilsum/bigint/limbs.hpp"
 #include "veilsum/bigint/residue.hpp"
-#include "veilsum/paillier/encrypt.hpp"
 #include "veilsum/paillier/plaintext_proof.hpp"
 #include "veilsum/paillier/prime_half.hpp"
+#include "veilsum/paillier/seal.hpp"
 #include "veilsum/paillier/share_proof.hpp"
 #include "veilsum/rng/uniform.hpp"
 
@@ -125,15 +125,10 @@ void check_limbs() {
 void check_products(const Modulus& n) {
     constexpr std::size_t kCount = 3;
     const Kernel& kernel = n.kernel();
-    const std::size_t h = n.num_limbs();
     const Secret<std::byte> a = secret_elements(kCount, n);
     const Secret<std::byte> b = secret_elements(kCount, n);
     const Operand a_operand{a.data(), n.element_bytes()};
     const Operand b_operand{b.data(), n.element_bytes()};
-    Secret<Limb> m = random_limbs(kCount * h);
-    // Of either sign, and small enough for n.
-    for (std::size_t i = 1; i <= kCount; ++i) m[i * h - 1] = i % 2 == 0 ? ~Limb{0} : 0;
-    mark_secret(std::span(m));
     Secret<std::byte> out(a.size());
     const std::span<std::byte> first = std::span(out).first(n.element_bytes());
     Secret<std::byte> scratch(kernel.scratch_bytes(n));
@@ -158,23 +153,43 @@ void check_products(const Modulus& n) {
         kernel.mul_lanes(lanes.data(), b_operand, kCount, n, scratch.data());
         kernel.leave_lanes(out.data(), lanes.data(), kCount, n, scratch.data());
     });
-    if (n.num_digits() == 1) return;
-    expect_constant_time("add_plain", std::span(out), [&] {
-        kernel.add_plain(out.data(), a_operand, {m.data(), h, h}, kCount, n, scratch.data());
+}
+
+void check_square(const SquareModulus& n, const FixedBaseTable& table) {
+    constexpr std::size_t kCount = 3;
+    constexpr std::size_t kExponentLimbs = 2;
+    const SquareKernel& kernel = n.kernel();
+    const std::size_t h = n.num_limbs();
+    // So many that look-ups go by several groups of lanes at once, and one is left.
+    const std::size_t num_fixed = 4 * kernel.num_lanes + 1;
+    const Secret<std::byte> a = secret_elements(kCount, n);
+    Secret<Limb> m = random_limbs(kCount * h);
+    // Of either sign, and small enough for n.
+    for (std::size_t i = 1; i <= kCount; ++i) m[i * h - 1] = i % 2 == 0 ? ~Limb{0} : 0;
+    mark_secret(std::span(m));
+    const Secret<Limb> exponents = secret_limbs(num_fixed * kExponentLimbs);
+    Secret<std::byte> out(num_fixed * n.element_bytes());
+    Secret<std::byte> scratch(kernel.scratch_bytes(n));
+    expect_constant_time("add_plain", std::span(out).first(a.size()), [&] {
+        kernel.add_plain(out.data(), {a.data(), n.element_bytes()}, {m.data(), h, h}, kCount, n,
+                         scratch.data());
+    });
+    expect_constant_time("fixed_base", std::span(out), [&] {
+        kernel.fixed_base(out.data(), table, exponents.data(), kExponentLimbs, num_fixed, n,
+                          scratch.data());
     });
 }
 
-void check_powers(const Modulus& n, const FixedBaseTable* table) {
+void check_powers(const Modulus& n) {
     constexpr std::size_t kCount = 3;
     constexpr std::size_t kExponentLimbs = 2;
     constexpr std::size_t kExponentBits = 100;
     const Kernel& kernel = n.kernel();
-    // So many that look-ups go by several groups of lanes at once, and one is left.
-    const std::size_t num_fixed = 4 * kernel.num_lanes + 1;
     const Secret<std::byte> base = secret_elements(kCount, n);
     const Operand bases{base.data(), n.element_bytes()};
-    const Secret<Limb> exponents = secret_limbs(num_fixed * kExponentLimbs);
-    Secret<std::byte> out(num_fixed * n.element_bytes());
+    // Rows of the matrix below begin an exponent apart.
+    const Secret<Limb> exponents = secret_limbs((kCount + 1) * kExponentLimbs);
+    Secret<std::byte> out(kCount * n.element_bytes());
     const auto elements = [&](std::size_t count) {
         return std::span(out).first(count * n.element_bytes());
     };
@@ -197,11 +212,6 @@ void check_powers(const Modulus& n, const FixedBaseTable* table) {
     Secret<std::byte> multi_pow_scratch(kernel.multi_pow_scratch_bytes(matrix, n));
     expect_constant_time("multi_pow", elements(matrix.num_rows), [&] {
         kernel.multi_pow(out.data(), bases, n.r_squared(), matrix, n, multi_pow_scratch.data());
-    });
-    if (table == nullptr) return;
-    expect_constant_time("fixed_base", elements(num_fixed), [&] {
-        kernel.fixed_base(out.data(), *table, exponents.data(), kExponentLimbs, num_fixed, n,
-                          scratch.data());
     });
 }
 
@@ -234,7 +244,7 @@ void check_kernel_modulo_n(const Kernel& kernel, std::size_t bits) {
     const Modulus n(random_odd(bits), kernel);
     std::printf("%s kernel modulo n of %zu bits:\n", kernel.name, bits);
     check_products(n);
-    check_powers(n, nullptr);
+    check_powers(n);
     check_multi_pow_vartime(n);
 }
 
@@ -242,8 +252,8 @@ bool is_checked(const Kernel& kernel) {
     return ctime::kSeesGmp || std::string(kernel.name) == "ifma";
 }
 
-void check_kernel(const Kernel& kernel, std::size_t bits) {
-    const Modulus n(random_odd(bits), kernel);
+void check_kernel(const SquareKernel& kernel, std::size_t bits) {
+    const SquareModulus n(random_odd(bits), kernel);
     const FixedBaseTable table(n.element(random_coprime(bits - 64, n.n_integer())).data(), 70, n,
                                {});
     for (const bool is_n_secret : {false, true}) {
@@ -254,7 +264,8 @@ void check_kernel(const Kernel& kernel, std::size_t bits) {
             mark_secret(table.row(0), table.size_bytes());
         }
         check_products(n);
-        check_powers(n, &table);
+        check_powers(n);
+        check_square(n, table);
         check_multi_pow_vartime(n);
         if (ctime::kSeesGmp) check_residue(n);
     }
@@ -283,7 +294,7 @@ void check_plaintexts() {
 void check_prime_half() {
     const Integer p = random_odd(1024);
     const Integer q = random_coprime(1024, p);
-    const Modulus n(p * q, active_kernel());
+    const SquareModulus n(p * q, active_kernel());
     const PrimeHalf half(p, q, n);
     mark_secret(half.p());
     mark_secret(half.order(), (half.p().num_limbs() - 1) * sizeof(Limb));
@@ -372,7 +383,7 @@ int main() {
         return 2;
     }
     std::setvbuf(stdout, nullptr, _IOLBF, 0);
-    std::vector<const Kernel*> kernels = available_kernels();
+    std::vector<const SquareKernel*> kernels = available_kernels();
     std::erase_if(kernels, [](const Kernel* kernel) { return !is_checked(*kernel); });
     if (kernels.empty()) {
         std::puts(
@@ -381,7 +392,7 @@ int main() {
     }
     check_instrument();
     check_keystreams();
-    for (const Kernel* kernel : kernels) {
+    for (const SquareKernel* kernel : kernels) {
         for (const std::size_t bits : {512u, 2048u}) {
             check_kernel(*kernel, bits);
             check_kernel_modulo_n(*kernel->modulo_n, bits);

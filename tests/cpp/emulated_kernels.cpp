@@ -9,16 +9,19 @@ namespace veilsum::testing {
 
 namespace {
 
-template <class Simd>
-const Kernel* kernel_on(const char* name) {
-    static const Kernel modulo_n = kernel_of<SimdEngineModuloN<Simd>>(name);
-    static const Kernel kernel = kernel_of<SimdEngine<Simd>>(name, &modulo_n);
+static_assert(Simd<Emulated52> && Simd<Emulated28> && Simd<Cramped52> && Simd<Cramped28>);
+static_assert(SquareEngine<SimdEngine<Emulated52>> && Engine<SimdEngineModuloN<Emulated52>>);
+
+template <Simd S>
+const SquareKernel* kernel_on(const char* name) {
+    static const Kernel modulo_n = kernel_of<SimdEngineModuloN<S>>(name);
+    static const SquareKernel kernel = square_kernel_of<SimdEngine<S>>(name, modulo_n);
     return &kernel;
 }
 
 }  // namespace
 
-std::vector<const Kernel*> emulated_kernels() {
+std::vector<const SquareKernel*> emulated_kernels() {
     return {
         kernel_on<Emulated52>("emulated, radix 2^52"),
         kernel_on<Emulated28>("emulated, radix 2^28"),

@@ -7,6 +7,6 @@
 namespace veilsum::testing {
 
 /// SimdEngine on lanes that check it. Slow; available everywhere.
-std::vector<const Kernel*> emulated_kernels();
+std::vector<const SquareKernel*> emulated_kernels();
 
 }  // namespace veilsum::testing

@@ -1,4 +1,4 @@
-// A Simd type (columns.hpp) in plain C++ that checks what SimdEngine promises, on any machine.
+// A Simd type (simd.hpp) in plain C++ that checks what SimdEngine promises, on any machine.
 //
 // A vector carries, beside its lanes, a *bound*: the most that the operations behind it could have
 // made of any numbers, given that factors are limbs, which is checked of the numbers themselves. So

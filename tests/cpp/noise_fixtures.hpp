@@ -9,7 +9,7 @@
 
 #include "veilsum/noise/distribution.hpp"
 #include "veilsum/rng/csprng.hpp"
-#include "veilsum/rng/keystream_tables.hpp"
+#include "veilsum/rng/keystream.hpp"
 
 namespace veilsum {
 

@@ -20,63 +20,99 @@ struct Findings {
     std::size_t num_violations = 0;
 };
 
-/// Runs what a kernel does on a few values, edges among them, and compares with GMP.
-Findings run_all(const Kernel& kernel, const Integer& n) {
-    constexpr std::size_t kCount = 9;
-    constexpr std::size_t kExponentBits = 26;  // Five rows of a table, two pairs.
-    World world(n, kernel);
-    const std::size_t bytes = world.modulus.element_bytes();
-    const std::size_t stride = world.values.size() / kCount;
-    const Operand in{world.elements.data(), stride * bytes};
-    const auto value = [&](std::size_t i) -> const Integer& { return world.values[i * stride]; };
-    Secret<std::byte> out(kCount * bytes);
-    Findings found;
-    const auto compare = [&](auto&& expected) {
-        for (std::size_t i = 0; i < kCount; ++i) {
-            if (!(world.at(out, i) == expected(i))) ++found.num_wrong;
+constexpr std::size_t kCount = 9;
+constexpr std::size_t kExponentBits = 26;  // Five rows of a table, two pairs.
+
+/// Runs what a kernel does on a few values of a world, edges among them, and compares with GMP.
+class Runs {
+public:
+    explicit Runs(const World& world)
+        : world_(world),
+          stride_(world.values.size() / kCount),
+          in_{world.elements.data(), stride_ * world.modulus.element_bytes()},
+          out_(kCount * world.modulus.element_bytes()) {}
+
+    void run(const Kernel& kernel, std::byte* scratch) {
+        const Modulus& n = world_.modulus;
+        const Operand last{world_.operand().at(world_.values.size() - 1), 0};
+        kernel.mul(out_.data(), in_, last, kCount, n, scratch);
+        compare([&](std::size_t i) { return world_.montgomery(value(i), world_.values.back()); });
+
+        const Integer exponent = power_of_two(kExponentBits) - 1;
+        for (const auto pow : {kernel.pow_shared, kernel.pow_shared_vartime}) {
+            pow(out_.data(), in_, n.r_squared(), to_limbs(exponent, 1).data(), kExponentBits,
+                kCount, n, scratch);
+            compare([&](std::size_t i) { return world_.power(value(i), exponent); });
         }
-    };
-
-    const Operand last{world.operand().at(world.values.size() - 1), 0};
-    kernel.mul(out.data(), in, last, kCount, world.modulus, world.scratch.data());
-    compare([&](std::size_t i) { return world.montgomery(value(i), world.values.back()); });
-
-    const Integer exponent = power_of_two(kExponentBits) - 1;
-    for (const auto pow : {kernel.pow_shared, kernel.pow_shared_vartime}) {
-        pow(out.data(), in, world.modulus.r_squared(), to_limbs(exponent, 1).data(), kExponentBits,
-            kCount, world.modulus, world.scratch.data());
-        compare([&](std::size_t i) { return world.power(value(i), exponent); });
     }
-    found.num_violations = violations.take_count();
-    if (kernel.num_digits == 1) return found;
 
-    const Integer m = n - 1;
-    Integer factor = m * n;
-    mpz_add_ui(factor.get(), factor.get(), 1);
-    constexpr Limb kMinusOne = ~Limb{0};
-    kernel.add_plain(out.data(), in, {&kMinusOne, 1, 0}, kCount, world.modulus,
-                     world.scratch.data());
-    compare([&](std::size_t i) { return value(i) * factor % world.whole; });
+    void run_square(const SquareWorld& world, std::byte* scratch) {
+        Integer factor = (world.n - 1) * world.n;
+        mpz_add_ui(factor.get(), factor.get(), 1);
+        constexpr Limb kMinusOne = ~Limb{0};
+        world.kernel.add_plain(out_.data(), in_, {&kMinusOne, 1, 0}, kCount, world.modulus,
+                               scratch);
+        compare([&](std::size_t i) { return value(i) * factor % world.whole; });
 
-    // -1: both digits of the odd powers are n - 1.
-    const Integer base = world.whole - 1;
-    const FixedBaseTable table(world.modulus.element(base).data(), kExponentBits, world.modulus,
-                               {});
-    std::vector<Limb> exponents;
-    for (std::size_t i = 0; i < kCount; ++i)
-        exponents.push_back((Limb{1} << kExponentBits) - 1 - i);
-    kernel.fixed_base(out.data(), table, exponents.data(), 1, kCount, world.modulus,
-                      world.scratch.data());
-    compare([&](std::size_t i) { return world.power(base, Integer(exponents[i])); });
+        // -1: both digits of the odd powers are n - 1.
+        const Integer base = world.whole - 1;
+        const FixedBaseTable table(world.modulus.element(base).data(), kExponentBits, world.modulus,
+                                   {});
+        std::vector<Limb> exponents;
+        for (std::size_t i = 0; i < kCount; ++i)
+            exponents.push_back((Limb{1} << kExponentBits) - 1 - i);
+        world.kernel.fixed_base(out_.data(), table, exponents.data(), 1, kCount, world.modulus,
+                                scratch);
+        compare([&](std::size_t i) { return world.power(base, Integer(exponents[i])); });
+    }
 
-    found.num_violations += violations.take_count();
-    return found;
+    Findings found() const { return {num_wrong_, violations.take_count()}; }
+
+private:
+    const Integer& value(std::size_t i) const { return world_.values[i * stride_]; }
+    template <class Expected>
+    void compare(Expected&& expected) {
+        for (std::size_t i = 0; i < kCount; ++i) {
+            if (!(world_.at(out_, i) == expected(i))) ++num_wrong_;
+        }
+    }
+
+    const World& world_;
+    const std::size_t stride_;
+    const Operand in_;
+    Secret<std::byte> out_;
+    std::size_t num_wrong_ = 0;
+};
+
+Findings run_all(const Kernel& kernel, const Integer& n) {
+    World world(n, kernel);
+    Runs runs(world);
+    runs.run(kernel, world.scratch.data());
+    return runs.found();
 }
 
-/// As run_all for a kernel on lanes of that type.
-template <class Simd, template <class> class Engine = SimdEngine>
+Findings run_all(const SquareKernel& kernel, const Integer& n) {
+    SquareWorld world(n, kernel);
+    Runs runs(world);
+    runs.run(kernel, world.scratch.data());
+    runs.run_square(world, world.scratch.data());
+    return runs.found();
+}
+
+/// As run_all for a kernel on lanes of that type, modulo n^2 or n.
+template <Simd S>
+Findings run_square_on(const Integer& n) {
+    static const Kernel unused = kernel_of<SimdEngineModuloN<Emulated28>>("right");
+    static const SquareKernel kernel = square_kernel_of<SimdEngine<S>>("mistaken", unused);
+    return run_all(kernel, n);
+}
+template <Simd S>
 Findings run_all_on(std::size_t bits) {
-    static const Kernel kernel = kernel_of<Engine<Simd>>("mistaken");
+    return run_square_on<S>(power_of_two(bits) - 1);
+}
+template <Simd S>
+Findings run_all_modulo_n_on(std::size_t bits) {
+    static const Kernel kernel = kernel_of<SimdEngineModuloN<S>>("mistaken");
     return run_all(kernel, power_of_two(bits) - 1);
 }
 
@@ -152,7 +188,7 @@ void require_violations(std::size_t bits) {
 }  // namespace
 
 TEST_CASE("emulated lanes find nothing in large moduli") {
-    for (const Kernel* kernel : emulated_kernels()) {
+    for (const SquareKernel* kernel : emulated_kernels()) {
         for (const std::size_t bits : {336u, 620u, 1024u, 2044u, 2045u, 3072u, 4096u}) {
             for (const Integer& n : moduli(bits)) {
                 CAPTURE(kernel->name);
@@ -171,7 +207,7 @@ TEST_CASE("emulated lanes find nothing in large moduli") {
 
 TEST_CASE("emulated lanes find nothing where a square has more limbs than a column products") {
     for (const Findings& found :
-         {run_all_on<Emulated28>(8192), run_all_on<Emulated28, SimdEngineModuloN>(8192)}) {
+         {run_all_on<Emulated28>(8192), run_all_modulo_n_on<Emulated28>(8192)}) {
         REQUIRE(found.num_wrong == 0);
         REQUIRE(found.num_violations == 0);
     }
@@ -180,12 +216,11 @@ TEST_CASE("emulated lanes find nothing where a square has more limbs than a colu
 TEST_CASE("forgotten reliefs are found, even where no number overflows") {
     REQUIRE(run_all_on<TooFewReliefs<Emulated28>>(3072).num_violations > 0);
     REQUIRE(run_all_on<TooFewReliefs<Cramped28>>(640).num_violations > 0);
-    REQUIRE(run_all_on<TooFewReliefs<Cramped28>, SimdEngineModuloN>(1024).num_violations > 0);
+    REQUIRE(run_all_modulo_n_on<TooFewReliefs<Cramped28>>(1024).num_violations > 0);
     // Hardly a limb is full; the bounds do not look at numbers.
-    const Kernel kernel = kernel_of<SimdEngine<TooFewReliefs<Cramped52>>>("mistaken");
     Integer sparse = power_of_two(1023);
     mpz_setbit(sparse.get(), 0);
-    const Findings found = run_all(kernel, sparse);
+    const Findings found = run_square_on<TooFewReliefs<Cramped52>>(sparse);
     CHECK(found.num_wrong == 0);
     REQUIRE(found.num_violations > 0);
 }

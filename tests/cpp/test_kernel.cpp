@@ -44,7 +44,7 @@ TEST_CASE("mul equals GMP on edge and random values") {
 }
 
 TEST_CASE("every product of a tiny modulus is right and canonical") {
-    for (const Kernel* kernel : tested_kernels()) {
+    for (const SquareKernel* kernel : tested_kernels()) {
         // The kernel in use on nearly all pairs, others on a sample.
         const unsigned long step = kernel == &active_kernel() ? 1 : 61;
         for (const unsigned long n : {3ul, 5ul, 15ul, 35ul, 77ul}) {
@@ -187,7 +187,7 @@ TEST_CASE("inspect refuses any digit from n on and multiplies first digits") {
 }
 
 TEST_CASE("add_plain multiplies by 1 + m*n") {
-    for_each_world({2, 7, 64, 65, 2048, 3072}, [](World& world) {
+    for_each_world({2, 7, 64, 65, 2048, 3072}, [](SquareWorld& world) {
         const std::size_t count = world.values.size();
         Secret<std::byte> out(world.elements.size());
         for (const auto& [m, limbs] : signed_values(world.n)) {
@@ -203,7 +203,7 @@ TEST_CASE("add_plain multiplies by 1 + m*n") {
 }
 
 TEST_CASE("add_plain reads one plaintext a lane, of both signs and any width") {
-    for_each_world({129, 137, 511, 2048}, [](World& world) {
+    for_each_world({129, 137, 511, 2048}, [](SquareWorld& world) {
         const std::size_t bytes = world.modulus.element_bytes();
         for (std::size_t width = 1; width <= world.modulus.num_limbs() + 1; ++width) {
             std::vector<Integer> residues;
@@ -281,7 +281,7 @@ TEST_CASE("pow_each takes one exponent for each base") {
 }
 
 TEST_CASE("fixed_base equals GMP, in batches around the block size and with all windows") {
-    for_each_world({7, 64, 65, 1024, 2048}, [](World& world) {
+    for_each_world({7, 64, 65, 1024, 2048}, [](SquareWorld& world) {
         Integer base;
         do {
             base = random_below(world.whole);
@@ -313,7 +313,7 @@ TEST_CASE("fixed_base equals GMP, in batches around the block size and with all 
 }
 
 TEST_CASE("a table takes the largest window whose rows the second cache holds") {
-    const Modulus n(moduli(2048)[1], active_kernel());
+    const SquareModulus n(moduli(2048)[1], active_kernel());
     const auto base = n.element(Integer(2));
     const FixedBaseTable table(base.data(), 70, n, {});
     const auto pair_bytes = [&](unsigned window) {
@@ -327,7 +327,7 @@ TEST_CASE("a table takes the largest window whose rows the second cache holds") 
 }
 
 TEST_CASE("a table refuses more rows than chains can sum") {
-    const Modulus n(Integer(35), active_kernel());
+    const SquareModulus n(Integer(35), active_kernel());
     const auto base = n.element(Integer(2));
     CHECK(FixedBaseTable(base.data(), 6 * 4095, 6, n, {}).num_rows() == 4095);
     CHECK_THROWS_AS(FixedBaseTable(base.data(), 6 * 4095 + 1, 6, n, {}), Error);

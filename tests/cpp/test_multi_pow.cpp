@@ -103,7 +103,7 @@ TEST_CASE("multi_pow equals GMP for all shapes of a small modulus") {
 }
 
 TEST_CASE("multi_pow equals GMP at 2048 bits, over several blocks of columns") {
-    for (const Kernel* kernel : available_kernels()) {
+    for (const SquareKernel* kernel : available_kernels()) {
         for (const Integer& n : moduli(2048)) {
             World world(n, *kernel);
             check_shape(world, 1, 9, 128);

@@ -13,7 +13,7 @@
 
 #include "error_fixtures.hpp"
 #include "veilsum/base/error.hpp"
-#include "veilsum/paillier/encrypt.hpp"
+#include "veilsum/paillier/seal.hpp"
 #include "veilsum/paillier/secret_key.hpp"
 
 namespace {

@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdlib>
 
 #if defined(__x86_64__)
@@ -15,39 +14,6 @@
 
 namespace veilsum {
 namespace {
-
-bool contains(const std::vector<std::string>& names, std::string_view name) {
-    return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-/// The processor's features, less what VEILSUM_ISA rules out.
-std::vector<std::string> usable_features() {
-    std::vector<std::string> features = cpu_features();
-    const char* variable = std::getenv("VEILSUM_ISA");
-    if (variable == nullptr || *variable == '\0') return features;
-    const std::string wanted = variable;
-    std::string choices = " portable";
-    bool is_known = wanted == "portable";
-    for (const char* isa : {"avx2", "ifma"}) {
-        if (!contains(features, isa)) continue;
-        choices.append(" ").append(isa);
-        is_known = is_known || wanted == isa;
-    }
-    if (!is_known) {
-        throw Error(Errc::invalid_argument,
-                    "VEILSUM_ISA is '" + wanted +
-                        "', which this build or processor does not have; unset it or set it to "
-                        "one of:" +
-                        choices);
-    }
-    if (wanted == "portable") features.clear();
-    if (wanted == "avx2") {
-        std::erase_if(features, [](const std::string& feature) {
-            return feature == "avx512" || feature == "ifma" || feature == "vaes";
-        });
-    }
-    return features;
-}
 
 #if defined(__x86_64__)
 
@@ -62,58 +28,94 @@ bool has_vaes() {
            (c & (1u << 9)) != 0;
 }
 
-#elif defined(__aarch64__)
-
-bool has_aes() {
-#if defined(__APPLE__)
-    return true;
-#elif defined(__linux__)
-    constexpr unsigned long kHwcapAes = 1ul << 3;
-    return (getauxval(AT_HWCAP) & kHwcapAes) != 0;
-#else
-    return false;
-#endif
-}
-
-#endif
-
-}  // namespace
-
-std::vector<std::string> cpu_features() {
-    std::vector<std::string> features;
-#if defined(__x86_64__)
+unsigned detect_features() {
     // __builtin_cpu_supports also asks the operating system whether it saves the wide registers.
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx2")) features.emplace_back("avx2");
-    if (__builtin_cpu_supports("fma")) features.emplace_back("fma");
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl")) {
-        features.emplace_back("avx512");
-    }
+    unsigned features = 0;
+    const auto add = [&](unsigned feature, bool is_there) { features |= is_there ? feature : 0; };
+    add(cpu::kAvx2, __builtin_cpu_supports("avx2"));
+    add(cpu::kFma, __builtin_cpu_supports("fma"));
+    const bool has_avx512 = __builtin_cpu_supports("avx512f") &&
+                            __builtin_cpu_supports("avx512bw") &&
+                            __builtin_cpu_supports("avx512vl");
+    add(cpu::kAvx512, has_avx512);
     // Every processor with IFMA has VBMI, whose byte shuffles the kernel needs too.
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512ifma")) {
-        features.emplace_back("ifma");
-    }
-    if (__builtin_cpu_supports("aes")) features.emplace_back("aes");
-    if (has_vaes()) features.emplace_back("vaes");
-#elif defined(__aarch64__)
-    if (has_aes()) features.emplace_back("aes");
-#endif
+    add(cpu::kIfma, has_avx512 && __builtin_cpu_supports("avx512dq") &&
+                        __builtin_cpu_supports("avx512vbmi") &&
+                        __builtin_cpu_supports("avx512ifma"));
+    add(cpu::kAes, __builtin_cpu_supports("aes"));
+    add(cpu::kVaes, has_vaes());
     return features;
 }
 
-// Neither of the two lists is ever destroyed: a thread may still ask while the process exits.
+#elif defined(__aarch64__) && defined(__APPLE__)
 
-bool cpu_has(std::string_view feature) {
-    static const auto& features = *new std::vector<std::string>(cpu_features());
-    return contains(features, feature);
+unsigned detect_features() { return cpu::kAes; }
+
+#elif defined(__aarch64__) && defined(__linux__)
+
+unsigned detect_features() {
+    constexpr unsigned long kHwcapAes = 1ul << 3;
+    return (getauxval(AT_HWCAP) & kHwcapAes) != 0 ? cpu::kAes : 0;
 }
 
-bool may_use(std::string_view feature) {
-    static const auto& features = *new std::vector<std::string>(usable_features());
-    return contains(features, feature);
+#else
+
+unsigned detect_features() { return 0; }
+
+#endif
+
+/// What VEILSUM_ISA can name: what that needs, and what kernels may use with it.
+struct Isa {
+    const char* name;
+    unsigned needs;
+    unsigned allows;
+};
+constexpr Isa kIsas[] = {
+    {"portable", 0, 0},
+    {"avx2", cpu::kAvx2, cpu::kAvx2 | cpu::kFma | cpu::kAes},
+    {"ifma", cpu::kIfma, ~0u},
+};
+
+/// The processor's features, less what VEILSUM_ISA rules out.
+unsigned allowed_features() {
+    const unsigned features = cpu_features();
+    const char* variable = std::getenv("VEILSUM_ISA");
+    if (variable == nullptr || *variable == '\0') return features;
+    const std::string wanted = variable;
+    std::string choices;
+    for (const Isa& isa : kIsas) {
+        if ((isa.needs & ~features) != 0) continue;
+        if (wanted == isa.name) return features & isa.allows;
+        choices.append(" ").append(isa.name);
+    }
+    throw Error(
+        Errc::invalid_argument,
+        "VEILSUM_ISA is '" + wanted +
+            "', which this build or processor does not have; unset it or set it to one of:" +
+            choices);
+}
+
+}  // namespace
+
+unsigned cpu_features() {
+    static const unsigned features = detect_features();
+    return features;
+}
+
+unsigned usable_features() {
+    static const unsigned features = allowed_features();
+    return features;
+}
+
+std::vector<std::string> feature_names(unsigned features) {
+    std::vector<std::string> names;
+    unsigned bit = 1;
+    for (const char* name : {"avx2", "fma", "avx512", "ifma", "aes", "vaes"}) {
+        if ((features & bit) != 0) names.emplace_back(name);
+        bit <<= 1;
+    }
+    return names;
 }
 
 std::size_t second_cache_bytes() {

@@ -10,8 +10,9 @@
 
 namespace veilsum {
 
-/// The cache lines to ask for during a product of an Engine.
-template <class Engine>
+/// The cache lines to ask for during a product of its owner, whose instructions it is compiled
+/// with.
+template <class Owner>
 class Ahead {
 public:
     /// Forgets what was not asked for; a product takes at least so many steps.

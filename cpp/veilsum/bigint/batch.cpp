@@ -25,14 +25,26 @@ constexpr std::size_t kTermsPerPart = 64;
 // Partial products of one long product.
 constexpr std::size_t kProductWidth = 64;
 
-/// Runs body(begin, end, scratch) over pieces of `count` elements.
+/// A piece of a batch.
+struct Piece {
+    const Modulus& n;
+    std::size_t begin;
+    std::size_t count;
+    std::byte* scratch;
+
+    /// Where the piece's elements begin, or its lanes.
+    std::byte* of(std::byte* elements) const { return elements + begin * n.element_bytes(); }
+    std::size_t lane_offset() const { return n.kernel().lane_bytes(begin, n); }
+};
+
+/// Runs body(piece) over pieces of `count` elements.
 template <class Body>
 void run_with(std::size_t scratch_bytes, std::size_t count, std::size_t multiplications,
               const Modulus& n, const Execution& execution, Body&& body) {
     parallel_for(count, piece_size(count, multiplications, n, execution), execution,
                  [&](std::size_t begin, std::size_t end) {
                      Secret<std::byte> scratch(scratch_bytes);
-                     body(begin, end, scratch.data());
+                     body(Piece{n, begin, end - begin, scratch.data()});
                  });
 }
 template <class Body>
@@ -86,11 +98,9 @@ std::size_t piece_size(std::size_t count, std::size_t multiplications, const Mod
 
 void mul(std::byte* out, Operand a, Operand b, std::size_t count, const Modulus& n,
          const Execution& execution) {
-    run_products(count, 1, n, execution,
-                 [&](std::size_t begin, std::size_t end, std::byte* scratch) {
-                     n.kernel().mul(out + begin * n.element_bytes(), a.from(begin), b.from(begin),
-                                    end - begin, n, scratch);
-                 });
+    run_products(count, 1, n, execution, [&](const Piece& p) {
+        n.kernel().mul(p.of(out), a.from(p.begin), b.from(p.begin), p.count, n, p.scratch);
+    });
 }
 
 void mul_reduce(std::byte* out, Operand in, std::size_t num_terms, std::size_t term_stride_bytes,
@@ -101,12 +111,10 @@ void mul_reduce(std::byte* out, Operand in, std::size_t num_terms, std::size_t t
         std::max(std::min(num_threads(execution) / groups, num_terms / kTermsPerPart),
                  (num_terms + most_terms - 1) / most_terms);
     if (parts < 2) {
-        run_products(count, num_terms, n, execution,
-                     [&](std::size_t begin, std::size_t end, std::byte* scratch) {
-                         n.kernel().mul_reduce(out + begin * n.element_bytes(), in.from(begin),
-                                               num_terms, term_stride_bytes, end - begin, n,
-                                               scratch);
-                     });
+        run_products(count, num_terms, n, execution, [&](const Piece& p) {
+            n.kernel().mul_reduce(p.of(out), in.from(p.begin), num_terms, term_stride_bytes,
+                                  p.count, n, p.scratch);
+        });
         return;
     }
     // Fewer positions than threads: these share the terms. Or so many terms that one position
@@ -143,83 +151,67 @@ void product(std::byte* out, const std::byte* in, std::size_t count, const Modul
 
 void enter_lanes(std::byte* lanes, Operand in, std::size_t count, const Modulus& n,
                  const Execution& execution) {
-    run_products(count, 1, n, execution,
-                 [&](std::size_t begin, std::size_t end, std::byte* scratch) {
-                     n.kernel().enter_lanes(lanes + n.kernel().lane_bytes(begin, n), in.from(begin),
-                                            end - begin, n, scratch);
-                 });
+    run_products(count, 1, n, execution, [&](const Piece& p) {
+        n.kernel().enter_lanes(lanes + p.lane_offset(), in.from(p.begin), p.count, n, p.scratch);
+    });
 }
 
 void mul_lanes(std::byte* lanes, Operand in, std::size_t count, const Modulus& n,
                const Execution& execution) {
-    run_products(count, 1, n, execution,
-                 [&](std::size_t begin, std::size_t end, std::byte* scratch) {
-                     n.kernel().mul_lanes(lanes + n.kernel().lane_bytes(begin, n), in.from(begin),
-                                          end - begin, n, scratch);
-                 });
+    run_products(count, 1, n, execution, [&](const Piece& p) {
+        n.kernel().mul_lanes(lanes + p.lane_offset(), in.from(p.begin), p.count, n, p.scratch);
+    });
 }
 
 void leave_lanes(std::byte* out, const std::byte* lanes, std::size_t count, const Modulus& n,
                  const Execution& execution) {
-    run_products(count, 1, n, execution,
-                 [&](std::size_t begin, std::size_t end, std::byte* scratch) {
-                     n.kernel().leave_lanes(out + begin * n.element_bytes(),
-                                            lanes + n.kernel().lane_bytes(begin, n), end - begin, n,
-                                            scratch);
-                 });
+    run_products(count, 1, n, execution, [&](const Piece& p) {
+        n.kernel().leave_lanes(p.of(out), lanes + p.lane_offset(), p.count, n, p.scratch);
+    });
 }
 
 void add_plain(std::byte* out, Operand a, const SignedOperand& m, std::size_t count,
-               const Modulus& n, const Execution& execution) {
-    run_products(count, 1, n, execution,
-                 [&](std::size_t begin, std::size_t end, std::byte* scratch) {
-                     n.kernel().add_plain(out + begin * n.element_bytes(), a.from(begin),
-                                          m.from(begin), end - begin, n, scratch);
-                 });
+               const SquareModulus& n, const Execution& execution) {
+    run_products(count, 1, n, execution, [&](const Piece& p) {
+        n.kernel().add_plain(p.of(out), a.from(p.begin), m.from(p.begin), p.count, n, p.scratch);
+    });
 }
 
 void pow_shared(std::byte* out, Operand base, const std::byte* to_montgomery, const Limb* exponent,
                 std::size_t exponent_bits, std::size_t count, const Modulus& n,
                 const Execution& execution) {
-    run_powers(count, exponent_bits, n, execution,
-               [&](std::size_t begin, std::size_t end, std::byte* scratch) {
-                   n.kernel().pow_shared(out + begin * n.element_bytes(), base.from(begin),
-                                         to_montgomery, exponent, exponent_bits, end - begin, n,
-                                         scratch);
-               });
+    run_powers(count, exponent_bits, n, execution, [&](const Piece& p) {
+        n.kernel().pow_shared(p.of(out), base.from(p.begin), to_montgomery, exponent, exponent_bits,
+                              p.count, n, p.scratch);
+    });
 }
 
 void pow_shared_vartime(std::byte* out, Operand base, const std::byte* to_montgomery,
                         const Limb* exponent, std::size_t exponent_bits, std::size_t count,
                         const Modulus& n, const Execution& execution) {
-    run_powers(count, exponent_bits, n, execution,
-               [&](std::size_t begin, std::size_t end, std::byte* scratch) {
-                   n.kernel().pow_shared_vartime(out + begin * n.element_bytes(), base.from(begin),
-                                                 to_montgomery, exponent, exponent_bits,
-                                                 end - begin, n, scratch);
-               });
+    run_powers(count, exponent_bits, n, execution, [&](const Piece& p) {
+        n.kernel().pow_shared_vartime(p.of(out), base.from(p.begin), to_montgomery, exponent,
+                                      exponent_bits, p.count, n, p.scratch);
+    });
 }
 
 void pow_each(std::byte* out, Operand base, const std::byte* to_montgomery, const Limb* exponents,
               std::size_t exponent_limbs, std::size_t exponent_bits, std::size_t count,
               const Modulus& n, const Execution& execution) {
-    run_powers(count, exponent_bits, n, execution,
-               [&](std::size_t begin, std::size_t end, std::byte* scratch) {
-                   n.kernel().pow_each(out + begin * n.element_bytes(), base.from(begin),
-                                       to_montgomery, exponents + begin * exponent_limbs,
-                                       exponent_limbs, exponent_bits, end - begin, n, scratch);
-               });
+    run_powers(count, exponent_bits, n, execution, [&](const Piece& p) {
+        n.kernel().pow_each(p.of(out), base.from(p.begin), to_montgomery,
+                            exponents + p.begin * exponent_limbs, exponent_limbs, exponent_bits,
+                            p.count, n, p.scratch);
+    });
 }
 
 void fixed_base(std::byte* out, const FixedBaseTable& table, const Limb* exponents,
-                std::size_t exponent_limbs, std::size_t count, const Modulus& n,
+                std::size_t exponent_limbs, std::size_t count, const SquareModulus& n,
                 const Execution& execution) {
-    run_powers(count, table.num_rows(), n, execution,
-               [&](std::size_t begin, std::size_t end, std::byte* scratch) {
-                   n.kernel().fixed_base(out + begin * n.element_bytes(), table,
-                                         exponents + begin * exponent_limbs, exponent_limbs,
-                                         end - begin, n, scratch);
-               });
+    run_powers(count, table.num_rows(), n, execution, [&](const Piece& p) {
+        n.kernel().fixed_base(p.of(out), table, exponents + p.begin * exponent_limbs,
+                              exponent_limbs, p.count, n, p.scratch);
+    });
 }
 
 // A tree: each level multiplies the halves of the one below, so that multiplications stand side by

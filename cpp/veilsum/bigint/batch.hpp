@@ -31,7 +31,7 @@ void leave_lanes(std::byte* out, const std::byte* lanes, std::size_t count, cons
                  const Execution& execution);
 
 void add_plain(std::byte* out, Operand a, const SignedOperand& m, std::size_t count,
-               const Modulus& n, const Execution& execution);
+               const SquareModulus& n, const Execution& execution);
 
 void pow_shared(std::byte* out, Operand base, const std::byte* to_montgomery, const Limb* exponent,
                 std::size_t exponent_bits, std::size_t count, const Modulus& n,
@@ -46,7 +46,7 @@ void pow_each(std::byte* out, Operand base, const std::byte* to_montgomery, cons
               const Modulus& n, const Execution& execution);
 
 void fixed_base(std::byte* out, const FixedBaseTable& table, const Limb* exponents,
-                std::size_t exponent_limbs, std::size_t count, const Modulus& n,
+                std::size_t exponent_limbs, std::size_t count, const SquareModulus& n,
                 const Execution& execution);
 
 /// Cost: about one multiplication for four bits of each exponent, and more for few rows.

@@ -16,11 +16,11 @@
 
 namespace veilsum {
 
-template <class Simd>
-class SimdChains : public SimdDigits<Simd> {
-    using Digits = SimdDigits<Simd>;
-    using Vector = typename Simd::Vector;
-    using TableLimb = typename Simd::TableLimb;
+template <Simd S>
+class SimdChains : public SimdDigits<S> {
+    using Digits = SimdDigits<S>;
+    using Vector = typename S::Vector;
+    using TableLimb = typename S::TableLimb;
 
 protected:
     using Digits::B;
@@ -81,13 +81,13 @@ public:
                        : part == ChainPart::left ? chain.left
                                                  : chain.right;
             if (part == ChainPart::start) {
-                std::fill_n(chain.w, h_ + 1, Simd::zero());
-                std::fill_n(chain.sum, h_, Simd::zero());
+                std::fill_n(chain.w, h_ + 1, S::zero());
+                std::fill_n(chain.sum, h_, S::zero());
             }
         }
-        Simd::template look_up<false>(first, count, table(row), window_bits, h_, index);
-        Simd::template look_up<true>(sums, count, table(row) + (h_ << window_bits), window_bits, h_,
-                                     index);
+        S::template look_up<false>(first, count, table(row), window_bits, h_, index);
+        S::template look_up<true>(sums, count, table(row) + (h_ << window_bits), window_bits, h_,
+                                  index);
     }
 
     /// Multiplies the pair of entries, left and right, into a chain.
@@ -99,50 +99,50 @@ public:
             extend(t_, b, chain.left, chain.right + b);
             quotient(t_ + b);
             if (b != 0) extend_complement(chain, b - B);
-            for (std::size_t i = 0; i < B; ++i) complement_[b + i] = Simd::complement(q1_[i]);
+            for (std::size_t i = 0; i < B; ++i) complement_[b + i] = S::complement(q1_[i]);
             reduce(t_ + b, q1_, carry1_);
         }
-        expect_zero(columns::carry<Simd>(p_, t_ + h_, h_));
+        expect_zero(columns::carry<S>(p_, t_ + h_, h_));
         extend_complement(chain, h_ - B);
-        if (kRowsBetweenReliefs < h_) columns::relieve<Simd>(u_, 2 * h_);
+        if (kRowsBetweenReliefs < h_) columns::relieve<S>(u_, 2 * h_);
         for (std::size_t i = 0; i < h_; ++i) {
-            u_[i] = Simd::add(u_[i], chain.t[i]);
-            u_[h_ + i] = Simd::mul_low(Simd::add(u_[h_ + i], Simd::complement(chain.t[i])),
-                                       *chain.w_top, p_[i]);
+            u_[i] = S::add(u_[i], chain.t[i]);
+            u_[h_ + i] =
+                S::mul_low(S::add(u_[h_ + i], S::complement(chain.t[i])), *chain.w_top, p_[i]);
         }
         for (std::size_t i = 0; i + 1 < h_; ++i) {
-            u_[h_ + i + 1] = Simd::mul_high(u_[h_ + i + 1], *chain.w_top, p_[i]);
+            u_[h_ + i + 1] = S::mul_high(u_[h_ + i + 1], *chain.w_top, p_[i]);
         }
         // T = t*p makes t' and q2; U += w*p.
         for (std::size_t b = 0; b < h_; b += B) {
             relieve_at(b, t_ + b, h_);
             extend(t_, b, chain.t, p_ + b);
             relieve_at(b, u_ + b, 2 * h_ - b);
-            columns::sweep<Simd, columns::Filled::all>(u_ + b, chain.w, h_, p_ + b);
+            columns::sweep<S, columns::Filled::all>(u_ + b, chain.w, h_, p_ + b);
             quotients(t_ + b, u_ + b);
             for (std::size_t i = 0; i < B; ++i) {
-                u_[h_ + b + i] = Simd::add(u_[h_ + b + i], Simd::complement(q1_[i]));
+                u_[h_ + b + i] = S::add(u_[h_ + b + i], S::complement(q1_[i]));
             }
             reduce(t_ + b, q1_, carry1_);
             reduce(u_ + b, q2_, carry2_);
         }
-        expect_zero(columns::carry<Simd>(chain.t, t_ + h_, h_));
-        *chain.w_top = columns::carry_plus<Simd>(chain.w, u_ + h_, chain_constant_, h_);
+        expect_zero(columns::carry<S>(chain.t, t_ + h_, h_));
+        *chain.w_top = columns::carry_plus<S>(chain.w, u_ + h_, chain_constant_, h_);
     }
 
     /// out = t + n*(w*R^-1 + t*L), where the chain holds the sum of entries' l*R^2.
     void chain_finish(Limb* out_limbs, Limb* chain_limbs) {
         const Chain chain(chain_limbs, h_);
         Vector* out = vectors(out_limbs);
-        std::fill_n(t_ + h_, h_, Simd::zero());
-        t_[h_] = columns::carry<Simd>(t_, chain.sum, h_);
+        std::fill_n(t_ + h_, h_, S::zero());
+        t_[h_] = columns::carry<S>(t_, chain.sum, h_);
         reduce_digit(p_, t_);  // L*R
         for (std::size_t b = 0; b < h_; b += B) {
             relieve_at(b, t_ + b, h_);
             extend(t_, b, chain.t, p_ + b);
         }
-        for (std::size_t i = 0; i < h_; ++i) t_[i] = Simd::add(t_[i], chain.w[i]);
-        t_[h_] = Simd::add(t_[h_], *chain.w_top);
+        for (std::size_t i = 0; i < h_; ++i) t_[i] = S::add(t_[i], chain.w[i]);
+        t_[h_] = S::add(t_[h_], *chain.w_top);
         reduce_digit(out + h_, t_);
         std::copy_n(chain.t, h_, out);
     }

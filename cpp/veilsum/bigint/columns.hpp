@@ -1,4 +1,5 @@
-// Products and Montgomery reductions of many numbers side by side, written once over a Simd type.
+// Products and Montgomery reductions of many numbers side by side, written once over a Simd type
+// (simd.hpp).
 //
 // A number is h limbs of kRadixBits bits, one Vector a limb; each lane of the vectors is a number
 // of its own. Products are collected in *columns*: 64-bit sums of limb products of one weight,
@@ -9,15 +10,6 @@
 // 2B multiplications. The block of columns slides down by one at each limb: at limb i, column i+j
 // receives the low half of a[i]*b[j] and the high half of a[i-1]*b[j].
 //
-// From a Simd type (docs/kernels.md lists what the engine needs besides) these functions use
-//   Vector, kBlock (= B)
-//   zero, broadcast(limb), add, low_bits(x) = x mod 2^radix, carry(x) = x >> radix,
-//   mul_low(c, a, b), mul_high(c, a, b) = c + the low or high half of a*b, for a and b below
-//   2^radix
-//     (a radix of 28 bits has no halves: mul_low adds all of a*b, mul_high nothing),
-//   quotient(c, k) = c*k mod 2^radix,
-//   quotient_carry(c, q, n0) = (c + mul_low part of q*n0) >> radix, where that is exact.
-//
 // Source: S. Gueron, V. Krasnov, "Software implementation of modular exponentiation, using advanced
 // vector instructions architectures", WAIFI 2012 (radix, redundant representation); the blocks are
 // our own. Functions are kept out of line: inlined, compilers spill the blocks they hold.
@@ -25,8 +17,7 @@
 
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
+#include "veilsum/bigint/simd.hpp"
 
 namespace veilsum::columns {
 
@@ -34,35 +25,34 @@ namespace veilsum::columns {
 enum class Filled { all, all_but_last_block, none };
 
 /// B columns take in one limb of the running operand and the high halves of the one before.
-template <class Simd>
-[[gnu::always_inline]] inline void absorb(typename Simd::Vector (&acc)[Simd::kBlock],
-                                          const typename Simd::Vector (&block)[Simd::kBlock],
-                                          unsigned step, typename Simd::Vector previous,
-                                          typename Simd::Vector current, unsigned first = 0) {
-    constexpr unsigned B = Simd::kBlock;
+template <Simd S>
+[[gnu::always_inline]] inline void absorb(typename S::Vector (&acc)[S::kBlock],
+                                          const typename S::Vector (&block)[S::kBlock],
+                                          unsigned step, typename S::Vector previous,
+                                          typename S::Vector current, unsigned first = 0) {
+    constexpr unsigned B = S::kBlock;
 #pragma GCC unroll 16
     for (unsigned j = first; j < B; ++j) {
-        acc[(step + j) % B] = Simd::mul_high(acc[(step + j) % B], previous, block[j]);
+        acc[(step + j) % B] = S::mul_high(acc[(step + j) % B], previous, block[j]);
     }
 #pragma GCC unroll 16
     for (unsigned j = first; j < B; ++j) {
-        acc[(step + j) % B] = Simd::mul_low(acc[(step + j) % B], current, block[j]);
+        acc[(step + j) % B] = S::mul_low(acc[(step + j) % B], current, block[j]);
     }
 }
 
 /// column[0, length + B) += a[0, length) * block[0, B). Length is a positive multiple of B.
-template <class Simd, Filled kFilled>
-[[gnu::noinline]] void sweep(typename Simd::Vector* __restrict column,
-                             const typename Simd::Vector* a, std::size_t length,
-                             const typename Simd::Vector* block_limbs) {
-    using Vector = typename Simd::Vector;
-    constexpr unsigned B = Simd::kBlock;
+template <Simd S, Filled kFilled>
+[[gnu::noinline]] void sweep(typename S::Vector* __restrict column, const typename S::Vector* a,
+                             std::size_t length, const typename S::Vector* block_limbs) {
+    using Vector = typename S::Vector;
+    constexpr unsigned B = S::kBlock;
     Vector block[B];
     Vector acc[B];
 #pragma GCC unroll 16
     for (unsigned j = 0; j < B; ++j) {
         block[j] = block_limbs[j];
-        acc[j] = kFilled == Filled::none ? Simd::zero() : column[j];
+        acc[j] = kFilled == Filled::none ? S::zero() : column[j];
     }
     // Columns at and beyond this one are empty.
     const std::size_t filled = kFilled == Filled::all    ? length + B
@@ -70,15 +60,15 @@ template <class Simd, Filled kFilled>
                                                          : length;
     Vector previous = a[0];
 #pragma GCC unroll 16
-    for (unsigned j = 0; j < B; ++j) acc[j] = Simd::mul_low(acc[j], previous, block[j]);
+    for (unsigned j = 0; j < B; ++j) acc[j] = S::mul_low(acc[j], previous, block[j]);
     column[0] = acc[0];
-    acc[0] = B < filled ? column[B] : Simd::zero();
+    acc[0] = B < filled ? column[B] : S::zero();
 #pragma GCC unroll 16
     for (unsigned s = 1; s < B; ++s) {
         const Vector current = a[s];
-        absorb<Simd>(acc, block, s, previous, current);
+        absorb<S>(acc, block, s, previous, current);
         column[s] = acc[s];
-        acc[s] = B < filled ? column[s + B] : Simd::zero();
+        acc[s] = B < filled ? column[s + B] : S::zero();
         previous = current;
     }
     std::size_t i = B;
@@ -86,7 +76,7 @@ template <class Simd, Filled kFilled>
 #pragma GCC unroll 16
         for (unsigned s = 0; s < B; ++s) {
             const Vector current = a[i + s];
-            absorb<Simd>(acc, block, s, previous, current);
+            absorb<S>(acc, block, s, previous, current);
             column[i + s] = acc[s];
             acc[s] = column[i + s + B];
             previous = current;
@@ -96,42 +86,42 @@ template <class Simd, Filled kFilled>
 #pragma GCC unroll 16
         for (unsigned s = 0; s < B; ++s) {
             const Vector current = a[i + s];
-            absorb<Simd>(acc, block, s, previous, current);
+            absorb<S>(acc, block, s, previous, current);
             column[i + s] = acc[s];
-            acc[s] = Simd::zero();
+            acc[s] = S::zero();
             previous = current;
         }
     }
 #pragma GCC unroll 16
     for (unsigned j = 0; j < B; ++j) {
-        column[length + j] = Simd::mul_high(acc[j], previous, block[j]);
+        column[length + j] = S::mul_high(acc[j], previous, block[j]);
     }
 }
 
 /// One step of quotient_blocks on one block: quotient limb i, and what it adds to the columns
 /// above.
-template <class Simd>
-[[gnu::always_inline]] inline void quotient_step(typename Simd::Vector (&acc)[Simd::kBlock],
-                                                 typename Simd::Vector& carry, unsigned i,
-                                                 typename Simd::Vector* quotient,
+template <Simd S>
+[[gnu::always_inline]] inline void quotient_step(typename S::Vector (&acc)[S::kBlock],
+                                                 typename S::Vector& carry, unsigned i,
+                                                 typename S::Vector* quotient,
                                                  const std::uint64_t* n,
-                                                 typename Simd::Vector inverse) {
-    using Vector = typename Simd::Vector;
-    constexpr unsigned B = Simd::kBlock;
-    const Vector q = Simd::quotient(acc[i], inverse);
+                                                 typename S::Vector inverse) {
+    using Vector = typename S::Vector;
+    constexpr unsigned B = S::kBlock;
+    const Vector q = S::quotient(acc[i], inverse);
     quotient[i] = q;
-    carry = Simd::quotient_carry(acc[i], q, Simd::broadcast(n[0]));
+    carry = S::quotient_carry(acc[i], q, S::broadcast(n[0]));
     if (i + 1 == B) return;
     // The critical path: column i + 1 first.
-    acc[i + 1] = Simd::add(Simd::mul_low(acc[i + 1], q, Simd::broadcast(n[1])),
-                           Simd::mul_high(carry, q, Simd::broadcast(n[0])));
+    acc[i + 1] = S::add(S::mul_low(acc[i + 1], q, S::broadcast(n[1])),
+                        S::mul_high(carry, q, S::broadcast(n[0])));
 #pragma GCC unroll 16
     for (unsigned j = 2; j < B - i; ++j) {
-        acc[i + j] = Simd::mul_low(acc[i + j], q, Simd::broadcast(n[j]));
+        acc[i + j] = S::mul_low(acc[i + j], q, S::broadcast(n[j]));
     }
 #pragma GCC unroll 16
     for (unsigned j = 1; j < B - i - 1; ++j) {
-        acc[i + j + 1] = Simd::mul_high(acc[i + j + 1], q, Simd::broadcast(n[j]));
+        acc[i + j + 1] = S::mul_high(acc[i + j + 1], q, S::broadcast(n[j]));
     }
 }
 
@@ -139,13 +129,13 @@ template <class Simd>
 /// each hides the other's latency: quotients[r][0, B) such that columns[r] + quotients[r] * n is
 /// zero in its lowest B limbs. Touches no column; carries[r] is what the lowest B columns carry
 /// into the next. `k` is -n^-1 mod 2^radix.
-template <class Simd, std::size_t kCount>
-[[gnu::noinline]] void quotient_blocks(typename Simd::Vector* const (&quotients)[kCount],
-                                       typename Simd::Vector (&carries)[kCount],
-                                       const typename Simd::Vector* const (&columns)[kCount],
+template <Simd S, std::size_t kCount>
+[[gnu::noinline]] void quotient_blocks(typename S::Vector* const (&quotients)[kCount],
+                                       typename S::Vector (&carries)[kCount],
+                                       const typename S::Vector* const (&columns)[kCount],
                                        const std::uint64_t* n, std::uint64_t k) {
-    using Vector = typename Simd::Vector;
-    constexpr unsigned B = Simd::kBlock;
+    using Vector = typename S::Vector;
+    constexpr unsigned B = S::kBlock;
     Vector acc[kCount][B];
     Vector carry[kCount];
 #pragma GCC unroll 2
@@ -153,12 +143,12 @@ template <class Simd, std::size_t kCount>
 #pragma GCC unroll 16
         for (unsigned j = 0; j < B; ++j) acc[r][j] = columns[r][j];
     }
-    const Vector inverse = Simd::broadcast(k);
+    const Vector inverse = S::broadcast(k);
 #pragma GCC unroll 16
     for (unsigned i = 0; i < B; ++i) {
 #pragma GCC unroll 2
         for (std::size_t r = 0; r < kCount; ++r) {
-            quotient_step<Simd>(acc[r], carry[r], i, quotients[r], n, inverse);
+            quotient_step<S>(acc[r], carry[r], i, quotients[r], n, inverse);
         }
     }
 #pragma GCC unroll 2
@@ -166,32 +156,31 @@ template <class Simd, std::size_t kCount>
 }
 
 /// The rest of those B steps: column[B, h + B) += the upper part of quotient * n, and the carry.
-template <class Simd>
-[[gnu::noinline]] void reduce_block(typename Simd::Vector* __restrict column,
-                                    const std::uint64_t* n, std::size_t h,
-                                    const typename Simd::Vector* quotient,
-                                    typename Simd::Vector carry) {
-    using Vector = typename Simd::Vector;
-    constexpr unsigned B = Simd::kBlock;
+template <Simd S>
+[[gnu::noinline]] void reduce_block(typename S::Vector* __restrict column, const std::uint64_t* n,
+                                    std::size_t h, const typename S::Vector* quotient,
+                                    typename S::Vector carry) {
+    using Vector = typename S::Vector;
+    constexpr unsigned B = S::kBlock;
     Vector block[B];
     Vector acc[B];
 #pragma GCC unroll 16
     for (unsigned j = 0; j < B; ++j) block[j] = quotient[j];
-    Vector previous = Simd::broadcast(n[0]);
+    Vector previous = S::broadcast(n[0]);
 #pragma GCC unroll 16
     for (unsigned s = 1; s < B; ++s) {
-        const Vector current = Simd::broadcast(n[s]);
+        const Vector current = S::broadcast(n[s]);
         acc[s - 1] = column[s + B - 1];
-        if (s == 1) acc[0] = Simd::add(acc[0], carry);
-        absorb<Simd>(acc, block, s, previous, current, B - s);
+        if (s == 1) acc[0] = S::add(acc[0], carry);
+        absorb<S>(acc, block, s, previous, current, B - s);
         previous = current;
     }
     acc[B - 1] = column[2 * B - 1];
     for (std::size_t i = B; i < h; i += B) {
 #pragma GCC unroll 16
         for (unsigned s = 0; s < B; ++s) {
-            const Vector current = Simd::broadcast(n[i + s]);
-            absorb<Simd>(acc, block, s, previous, current);
+            const Vector current = S::broadcast(n[i + s]);
+            absorb<S>(acc, block, s, previous, current);
             column[i + s] = acc[s];
             acc[s] = column[i + s + B];
             previous = current;
@@ -199,29 +188,29 @@ template <class Simd>
     }
 #pragma GCC unroll 16
     for (unsigned j = 0; j < B; ++j) {
-        column[h + j] = Simd::mul_high(acc[j], previous, block[j]);
+        column[h + j] = S::mul_high(acc[j], previous, block[j]);
     }
 }
 
 /// column[0, 2B) += the products x[i]*x[j] with i < j < B. Halves that are not filled are set.
-template <class Simd, bool kLowFilled, bool kHighFilled>
-[[gnu::noinline]] void triangle(typename Simd::Vector* __restrict column,
-                                const typename Simd::Vector* x) {
-    using Vector = typename Simd::Vector;
-    constexpr unsigned B = Simd::kBlock;
+template <Simd S, bool kLowFilled, bool kHighFilled>
+[[gnu::noinline]] void triangle(typename S::Vector* __restrict column,
+                                const typename S::Vector* x) {
+    using Vector = typename S::Vector;
+    constexpr unsigned B = S::kBlock;
     Vector acc[2 * B];
 #pragma GCC unroll 16
     for (unsigned j = 0; j < B; ++j) {
-        acc[j] = kLowFilled ? column[j] : Simd::zero();
-        acc[B + j] = kHighFilled ? column[B + j] : Simd::zero();
+        acc[j] = kLowFilled ? column[j] : S::zero();
+        acc[B + j] = kHighFilled ? column[B + j] : S::zero();
     }
 #pragma GCC unroll 16
     for (unsigned i = 0; i + 1 < B; ++i) {
 #pragma GCC unroll 16
-        for (unsigned j = i + 1; j < B; ++j) acc[i + j] = Simd::mul_low(acc[i + j], x[i], x[j]);
+        for (unsigned j = i + 1; j < B; ++j) acc[i + j] = S::mul_low(acc[i + j], x[i], x[j]);
 #pragma GCC unroll 16
         for (unsigned j = i + 1; j < B; ++j) {
-            acc[i + j + 1] = Simd::mul_high(acc[i + j + 1], x[i], x[j]);
+            acc[i + j + 1] = S::mul_high(acc[i + j + 1], x[i], x[j]);
         }
     }
 #pragma GCC unroll 32
@@ -230,72 +219,70 @@ template <class Simd, bool kLowFilled, bool kHighFilled>
 
 /// column[0, 2h) = x^2: twice the products above the diagonal, and the diagonal.
 /// A column holds as many products as in a plain product.
-template <class Simd>
-void square(typename Simd::Vector* __restrict column, const typename Simd::Vector* x,
-            std::size_t h) {
-    using Vector = typename Simd::Vector;
-    constexpr std::size_t B = Simd::kBlock;
+template <Simd S>
+void square(typename S::Vector* __restrict column, const typename S::Vector* x, std::size_t h) {
+    using Vector = typename S::Vector;
+    constexpr std::size_t B = S::kBlock;
     if (h == B) {
-        triangle<Simd, false, false>(column, x);
+        triangle<S, false, false>(column, x);
     } else {
-        sweep<Simd, Filled::none>(column + B, x + B, h - B, x);
-        triangle<Simd, false, true>(column, x);
+        sweep<S, Filled::none>(column + B, x + B, h - B, x);
+        triangle<S, false, true>(column, x);
         for (std::size_t b = B; b + B < h; b += B) {
-            sweep<Simd, Filled::all_but_last_block>(column + 2 * b + B, x + b + B, h - b - B,
-                                                    x + b);
-            triangle<Simd, true, true>(column + 2 * b, x + b);
+            sweep<S, Filled::all_but_last_block>(column + 2 * b + B, x + b + B, h - b - B, x + b);
+            triangle<S, true, true>(column + 2 * b, x + b);
         }
-        triangle<Simd, true, false>(column + 2 * (h - B), x + h - B);
+        triangle<S, true, false>(column + 2 * (h - B), x + h - B);
     }
     for (std::size_t i = 0; i < h; ++i) {
-        const Vector low = Simd::add(column[2 * i], column[2 * i]);
-        const Vector high = Simd::add(column[2 * i + 1], column[2 * i + 1]);
-        column[2 * i] = Simd::mul_low(low, x[i], x[i]);
-        column[2 * i + 1] = Simd::mul_high(high, x[i], x[i]);
+        const Vector low = S::add(column[2 * i], column[2 * i]);
+        const Vector high = S::add(column[2 * i + 1], column[2 * i + 1]);
+        column[2 * i] = S::mul_low(low, x[i], x[i]);
+        column[2 * i + 1] = S::mul_high(high, x[i], x[i]);
     }
 }
 
 /// out[0, h) = the limbs of the columns; returns the carry out of the top one.
-template <class Simd>
-[[gnu::noinline]] typename Simd::Vector carry(typename Simd::Vector* out,
-                                              const typename Simd::Vector* column, std::size_t h) {
-    using Vector = typename Simd::Vector;
-    Vector carried = Simd::zero();
+template <Simd S>
+[[gnu::noinline]] typename S::Vector carry(typename S::Vector* out,
+                                           const typename S::Vector* column, std::size_t h) {
+    using Vector = typename S::Vector;
+    Vector carried = S::zero();
     for (std::size_t i = 0; i < h; ++i) {
-        const Vector sum = Simd::add(column[i], carried);
-        out[i] = Simd::low_bits(sum);
-        carried = Simd::carry(sum);
+        const Vector sum = S::add(column[i], carried);
+        out[i] = S::low_bits(sum);
+        carried = S::carry(sum);
     }
     return carried;
 }
 
 /// As carry, with the number addend[0, h), the same for every lane, added.
-template <class Simd>
-[[gnu::noinline]] typename Simd::Vector carry_plus(typename Simd::Vector* out,
-                                                   const typename Simd::Vector* column,
-                                                   const std::uint64_t* addend, std::size_t h) {
-    using Vector = typename Simd::Vector;
-    Vector carried = Simd::zero();
+template <Simd S>
+[[gnu::noinline]] typename S::Vector carry_plus(typename S::Vector* out,
+                                                const typename S::Vector* column,
+                                                const std::uint64_t* addend, std::size_t h) {
+    using Vector = typename S::Vector;
+    Vector carried = S::zero();
     for (std::size_t i = 0; i < h; ++i) {
-        const Vector sum = Simd::add(Simd::add(column[i], Simd::broadcast(addend[i])), carried);
-        out[i] = Simd::low_bits(sum);
-        carried = Simd::carry(sum);
+        const Vector sum = S::add(S::add(column[i], S::broadcast(addend[i])), carried);
+        out[i] = S::low_bits(sum);
+        carried = S::carry(sum);
     }
     return carried;
 }
 
 /// Moves carries up by one column without changing the number: each column but the top one ends
 /// with little more than a limb.
-template <class Simd>
-[[gnu::noinline]] void relieve(typename Simd::Vector* column, std::size_t num_columns) {
-    using Vector = typename Simd::Vector;
-    Vector carried = Simd::zero();
+template <Simd S>
+[[gnu::noinline]] void relieve(typename S::Vector* column, std::size_t num_columns) {
+    using Vector = typename S::Vector;
+    Vector carried = S::zero();
     for (std::size_t i = 0; i + 1 < num_columns; ++i) {
         const Vector value = column[i];
-        column[i] = Simd::add(Simd::low_bits(value), carried);
-        carried = Simd::carry(value);
+        column[i] = S::add(S::low_bits(value), carried);
+        carried = S::carry(value);
     }
-    column[num_columns - 1] = Simd::add(column[num_columns - 1], carried);
+    column[num_columns - 1] = S::add(column[num_columns - 1], carried);
 }
 
 }  // namespace veilsum::columns

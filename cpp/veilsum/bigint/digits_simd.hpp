@@ -26,33 +26,31 @@
 namespace veilsum {
 
 /// kDigits is 2, or 1 for arithmetic modulo n.
-template <class Simd, std::size_t kDigits = 2>
+template <Simd S, std::size_t kDigits = 2>
 class SimdDigits {
 protected:
-    using Vector = typename Simd::Vector;
-    static constexpr std::size_t B = Simd::kBlock;
+    using Vector = typename S::Vector;
+    static constexpr std::size_t B = S::kBlock;
     static constexpr std::size_t kLimbsPerVector = sizeof(Vector) / sizeof(Limb);
-    static constexpr std::size_t kSpareBits = 4;
     // So the bytes of a digit, up to 7 bits more than n has, fit its limbs.
-    static_assert(Simd::kRadixBits * B % 4 == 0 && kSpareBits == 4);
-    static constexpr Limb kLimbMask = (Limb{1} << Simd::kRadixBits) - 1;
+    static constexpr std::size_t kSpareBits = 4;
+    static constexpr Limb kLimbMask = (Limb{1} << S::kRadixBits) - 1;
     // Rows between two reliefs of the columns: 3 products a row, and what relief leaves.
-    static constexpr std::size_t kRowsBetweenReliefs = (Simd::kMaxProducts - 1) / (3 * B) * B;
+    static constexpr std::size_t kRowsBetweenReliefs = (S::kMaxProducts - 1) / (3 * B) * B;
 
 public:
     static constexpr std::size_t kNumDigits = kDigits;
-    static constexpr std::size_t kLanes = Simd::kLanes;
-    static constexpr std::size_t kLookUps = Simd::kLookUps;
-    static constexpr unsigned kMaxPowWindow = Simd::kMaxPowWindow;
-    static constexpr unsigned kMaxTableWindow = Simd::kMaxTableWindow;
+    static constexpr std::size_t kLanes = S::kLanes;
+    static constexpr std::size_t kLookUps = S::kLookUps;
+    static constexpr unsigned kMaxPowWindow = S::kMaxPowWindow;
+    static constexpr unsigned kMaxTableWindow = S::kMaxTableWindow;
 
     static std::size_t digit_limbs(std::size_t modulus_bits) {
-        const std::size_t limbs =
-            (modulus_bits + kSpareBits + Simd::kRadixBits - 1) / Simd::kRadixBits;
+        const std::size_t limbs = (modulus_bits + kSpareBits + S::kRadixBits - 1) / S::kRadixBits;
         return (limbs + B - 1) / B * B;
     }
     static std::size_t r_bits(std::size_t modulus_bits) {
-        return Simd::kRadixBits * digit_limbs(modulus_bits);
+        return S::kRadixBits * digit_limbs(modulus_bits);
     }
     static std::size_t element_limbs(const Modulus& n) {
         return kDigits * digit_limbs(n.bits()) * kLimbsPerVector;
@@ -83,7 +81,7 @@ public:
         std::copy_n(n_, h_, n_minus_1_);
         n_minus_1_[0] -= 1;  // n is odd.
         for (std::size_t i = 0; i < h_; ++i) {
-            const std::uint64_t below = i == 0 ? 0 : n_[i - 1] >> (Simd::kRadixBits - 1);
+            const std::uint64_t below = i == 0 ? 0 : n_[i - 1] >> (S::kRadixBits - 1);
             twice_n_[i] = (n_[i] << 1 & kLimbMask) | below;
         }
     }
@@ -141,7 +139,7 @@ public:
         bool is_below = true;
         for (std::size_t digit = 0; digit < kDigits; ++digit) {
             const Vector* x = vectors(x_limbs) + digit * h_;
-            Vector borrow = Simd::zero();
+            Vector borrow = S::zero();
             for (std::size_t i = 0; i < h_; ++i) subtract_step(x[i], n_[i], borrow);
             for (std::size_t lane = 0; lane < kLanes; ++lane) {
                 is_below = is_below && lane_of(&borrow, lane) == 1;
@@ -157,7 +155,7 @@ protected:
         for (std::size_t lane = 0; lane < num_lanes; ++lane) {
             digits[lane] = in.at(i + lane) + digit * modulus_.digit_bytes();
         }
-        Simd::load(out, digits, modulus_.digit_bytes(), h_);
+        S::load(out, digits, modulus_.digit_bytes(), h_);
     }
     void store_digit(std::byte* out, const Vector* in, std::size_t digit,
                      std::size_t num_lanes) const {
@@ -165,7 +163,7 @@ protected:
         for (std::size_t lane = 0; lane < num_lanes; ++lane) {
             digits[lane] = out + lane * modulus_.element_bytes() + digit * modulus_.digit_bytes();
         }
-        Simd::store(digits, in, modulus_.digit_bytes(), h_);
+        S::store(digits, in, modulus_.digit_bytes(), h_);
     }
 
     /// For numbers of so many limbs in two's complement: what turns the negative ones, read without
@@ -173,10 +171,10 @@ protected:
     void prepare_signed(std::size_t num_limbs) {
         const std::size_t num_bits = 64 * num_limbs;
         for (std::size_t i = 0; i < h_; ++i) {
-            const std::size_t position = i * Simd::kRadixBits;
+            const std::size_t position = i * S::kRadixBits;
             const std::size_t below = num_bits > position ? num_bits - position : 0;
             sign_constant_[i] =
-                n_[i] + (below < Simd::kRadixBits ? kLimbMask << below & kLimbMask : 0);
+                n_[i] + (below < S::kRadixBits ? kLimbMask << below & kLimbMask : 0);
         }
     }
     /// out = residues of numbers i, i + 1, ...; lanes beyond num_lanes are zero.
@@ -190,17 +188,16 @@ protected:
             is_negative[lane] = number[m.num_limbs - 1] >> 63;
         }
         // Beyond R are signs only.
-        Simd::load(out, numbers,
-                   std::min(m.num_limbs * sizeof(Limb), (h_ * Simd::kRadixBits + 7) / 8), h_);
+        S::load(out, numbers, std::min(m.num_limbs * sizeof(Limb), (h_ * S::kRadixBits + 7) / 8),
+                h_);
         Vector flag[1];
         put_lanes(flag, is_negative);
-        Vector carried = Simd::zero();
+        Vector carried = S::zero();
         for (std::size_t j = 0; j < h_; ++j) {
-            const Vector added =
-                Simd::blend(*flag, Simd::zero(), Simd::broadcast(sign_constant_[j]));
-            const Vector sum = Simd::add(Simd::add(out[j], added), carried);
-            out[j] = Simd::low_bits(sum);
-            carried = Simd::carry(sum);
+            const Vector added = S::blend(*flag, S::zero(), S::broadcast(sign_constant_[j]));
+            const Vector sum = S::add(S::add(out[j], added), carried);
+            out[j] = S::low_bits(sum);
+            carried = S::carry(sum);
         }
         // The last carry is R, which sign_constant_ has too much.
     }
@@ -215,24 +212,24 @@ protected:
         return limbs[lane];
     }
     static void put_lanes(Vector* vector, const Limb (&limbs)[kLanes]) {
-        *vector = Simd::low_bits(Simd::zero());
+        *vector = S::low_bits(S::zero());
         std::memcpy(vector, limbs, sizeof limbs);
     }
     static std::size_t padded(std::size_t h) {
         return (h + kLimbsPerVector - 1) / kLimbsPerVector * kLimbsPerVector;
     }
     /// For results that must fit h limbs; emulated lanes check that they do.
-    static void expect_zero(Vector carry) { Simd::expect_zero(carry); }
+    static void expect_zero(Vector carry) { S::expect_zero(carry); }
 
     /// out = the limbs of x[num_limbs] in this radix.
     void split(std::uint64_t* out, const Limb* x, std::size_t num_limbs) const {
         for (std::size_t i = 0; i < h_; ++i) out[i] = limb_at(x, num_limbs, i);
     }
     static Limb limb_at(const Limb* x, std::size_t num_limbs, std::size_t i) {
-        const std::size_t position = i * Simd::kRadixBits;
-        constexpr unsigned kHalf = Simd::kRadixBits / 2;
+        const std::size_t position = i * S::kRadixBits;
+        constexpr unsigned kHalf = S::kRadixBits / 2;
         return limbs::bits_at(x, num_limbs, position, kHalf) |
-               limbs::bits_at(x, num_limbs, position + kHalf, Simd::kRadixBits - kHalf) << kHalf;
+               limbs::bits_at(x, num_limbs, position + kHalf, S::kRadixBits - kHalf) << kHalf;
     }
 
     // ---- columns with this modulus ----
@@ -240,29 +237,29 @@ protected:
     /// column[b, b + h + B) += a * block[0, B), where the top B columns are still empty.
     void extend(Vector* column, std::size_t b, const Vector* a, const Vector* block) const {
         if (b == 0) {
-            columns::sweep<Simd, columns::Filled::none>(column, a, h_, block);
+            columns::sweep<S, columns::Filled::none>(column, a, h_, block);
         } else {
-            columns::sweep<Simd, columns::Filled::all_but_last_block>(column + b, a, h_, block);
+            columns::sweep<S, columns::Filled::all_but_last_block>(column + b, a, h_, block);
         }
     }
     /// One block's quotient of T: q1 and its carry.
     void quotient(const Vector* t) {
         Vector carry[1];
-        columns::quotient_blocks<Simd, 1>({q1_}, carry, {t}, n_, k_);
+        columns::quotient_blocks<S, 1>({q1_}, carry, {t}, n_, k_);
         carry1_ = carry[0];
     }
     /// A block's quotient of T, q1, and one of U, q2, with their carries.
     void quotients(const Vector* t, const Vector* u) {
         Vector carries[2];
-        columns::quotient_blocks<Simd, 2>({q1_, q2_}, carries, {t, u}, n_, k_);
+        columns::quotient_blocks<S, 2>({q1_, q2_}, carries, {t, u}, n_, k_);
         carry1_ = carries[0];
         carry2_ = carries[1];
     }
     void reduce(Vector* column, const Vector* q, Vector carry) const {
-        columns::reduce_block<Simd>(column, n_, h_, q, carry);
+        columns::reduce_block<S>(column, n_, h_, q, carry);
     }
     static void relieve_at(std::size_t b, Vector* column, std::size_t num_columns) {
-        if (b != 0 && b % kRowsBetweenReliefs == 0) columns::relieve<Simd>(column, num_columns);
+        if (b != 0 && b % kRowsBetweenReliefs == 0) columns::relieve<S>(column, num_columns);
     }
     /// out = the number in column[0, 2h) times R^-1, modulo n.
     void reduce_digit(Vector* out, Vector* column) {
@@ -271,7 +268,7 @@ protected:
             quotient(column + b);
             reduce(column + b, q1_, carry1_);
         }
-        expect_zero(columns::carry<Simd>(out, column + h_, h_));
+        expect_zero(columns::carry<S>(out, column + h_, h_));
     }
     /// out = a*b*R^-1 modulo n, plus `addend` unless that is null. out may be an operand.
     void multiply_digits(Vector* out, const Vector* a, const Vector* b, const Vector* addend) {
@@ -284,26 +281,26 @@ protected:
             reduce(t_ + block, q1_, carry1_);
         }
         for (std::size_t i = 0; addend != nullptr && i < h_; ++i) {
-            t_[h_ + i] = Simd::add(t_[h_ + i], addend[i]);
+            t_[h_ + i] = S::add(t_[h_ + i], addend[i]);
         }
-        expect_zero(columns::carry<Simd>(out, t_ + h_, h_));
+        expect_zero(columns::carry<S>(out, t_ + h_, h_));
     }
 
     /// One step of x - y: the difference's low bits are a limb, above them are signs.
     static Vector subtract_step(Vector x, std::uint64_t y, Vector& borrow) {
-        const Vector difference = Simd::subtract(Simd::subtract(x, Simd::broadcast(y)), borrow);
-        borrow = Simd::is_negative(difference);
+        const Vector difference = S::subtract(S::subtract(x, S::broadcast(y)), borrow);
+        borrow = S::is_negative(difference);
         return difference;
     }
 
     /// out = x0, less n where it fits. Returns 1 where it did.
     Vector choose_first_digit(Vector* out, const Vector* x0) const {
-        Vector borrow = Simd::zero();
+        Vector borrow = S::zero();
         for (std::size_t i = 0; i < h_; ++i) u_[i] = subtract_step(x0[i], n_[i], borrow);
         for (std::size_t i = 0; i < h_; ++i) {
-            out[i] = Simd::low_bits(Simd::blend(borrow, u_[i], x0[i]));
+            out[i] = S::low_bits(S::blend(borrow, u_[i], x0[i]));
         }
-        return Simd::subtract(Simd::broadcast(1), borrow);
+        return S::subtract(S::broadcast(1), borrow);
     }
 
     /// out = x1 + lost, less n or 2n where they fit. The three candidates are made side by side.
@@ -313,19 +310,19 @@ protected:
         Vector* less_n = u_;
         Vector* less_2n = u_ + h_;
         Vector carry = lost;
-        Vector borrow = Simd::zero();
-        Vector borrow_twice = Simd::zero();
+        Vector borrow = S::zero();
+        Vector borrow_twice = S::zero();
         for (std::size_t i = 0; i < h_; ++i) {
-            whole[i] = Simd::add(x1[i], carry);
-            carry = Simd::carry(whole[i]);
+            whole[i] = S::add(x1[i], carry);
+            carry = S::carry(whole[i]);
             const Vector x = i == 0 ? whole[i] : x1[i];
             less_n[i] = subtract_step(x, n_[i], borrow);
             less_2n[i] = subtract_step(x, twice_n_[i], borrow_twice);
         }
         expect_zero(carry);
         for (std::size_t i = 0; i < h_; ++i) {
-            const Vector below_2n = Simd::blend(borrow, less_n[i], whole[i]);
-            out[i] = Simd::low_bits(Simd::blend(borrow_twice, less_2n[i], below_2n));
+            const Vector below_2n = S::blend(borrow, less_n[i], whole[i]);
+            out[i] = S::low_bits(S::blend(borrow_twice, less_2n[i], below_2n));
         }
     }
 
@@ -340,8 +337,8 @@ protected:
     Vector* const q1_;          // B limbs of T's quotient.
     Vector* const q2_;          // B limbs of U's quotient.
     Ahead<SimdDigits> ahead_;
-    Vector carry1_ = Simd::zero();  // What the block of q1 carries on.
-    Vector carry2_ = Simd::zero();
+    Vector carry1_ = S::zero();  // What the block of q1 carries on.
+    Vector carry2_ = S::zero();
     std::uint64_t* const n_;               // h limbs each.
     std::uint64_t* const n_minus_1_;       //
     std::uint64_t* const twice_n_;         //

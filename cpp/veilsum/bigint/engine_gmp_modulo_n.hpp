@@ -1,5 +1,5 @@
 // Arithmetic modulo n itself, one number at a time, over GMP's mpn functions: the Engine
-// (algorithms.hpp) of the portable kernel for numbers of one digit. Digits are canonical. For x, y
+// (engine.hpp) of the portable kernel for numbers of one digit. Digits are canonical. For x, y
 // < n the reduced product is below n*n/R + n < 2n: one conditional subtraction. Constant time: see
 // limbs.hpp.
 

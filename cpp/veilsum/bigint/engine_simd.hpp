@@ -1,5 +1,5 @@
 // Arithmetic modulo n^2 over the digits of digits_simd.hpp: the Engine of the vector kernels
-// (algorithms.hpp). docs/kernels.md derives the formulas; this says how far values may grow.
+// (engine.hpp). docs/kernels.md derives the formulas; this says how far values may grow.
 //
 // Product.  x*y*R^-1 = t + n*(x0*y1 + x1*y0 - q)*R^-1. The bracket is collected as
 //   U = x0*y1 + x1*y0 + (R-1-q) + 1, which is R too much, and (U + q'*n)/R + n - 1 takes that back.
@@ -13,10 +13,10 @@
 
 namespace veilsum {
 
-template <class Simd>
-class SimdEngine : public SimdChains<Simd> {
-    using Chains = SimdChains<Simd>;
-    using Vector = typename Simd::Vector;
+template <Simd S>
+class SimdEngine : public SimdChains<S> {
+    using Chains = SimdChains<S>;
+    using Vector = typename S::Vector;
     using Chains::B;
     using Chains::kLimbsPerVector;
     using Chains::kRowsBetweenReliefs;
@@ -36,7 +36,7 @@ public:
             ahead_.step();
             relieve_at(b, u_ + b, h_);
             extend(u_, b, x, y + h_ + b);
-            columns::sweep<Simd, columns::Filled::all>(u_ + b, x + h_, h_, y + b);
+            columns::sweep<S, columns::Filled::all>(u_ + b, x + h_, h_, y + b);
             ahead_.step();
             subtract_quotient(b);
             reduce(t_ + b, q1_, carry1_);
@@ -52,11 +52,11 @@ public:
     /// out = x * x * R^-1. out may be x.
     void sqr(Limb* out_limbs, const Limb* x_limbs) {
         // Its products have no relief before the last.
-        if (h_ >= Simd::kMaxProducts) return mul(out_limbs, x_limbs, x_limbs);
+        if (h_ >= S::kMaxProducts) return mul(out_limbs, x_limbs, x_limbs);
         const Vector* x = vectors(x_limbs);
         double_digit(doubled_, x, h_);
-        columns::square<Simd>(t_, x, h_);
-        if (kRowsBetweenReliefs < h_) columns::relieve<Simd>(t_, 2 * h_);
+        columns::square<S>(t_, x, h_);
+        if (kRowsBetweenReliefs < h_) columns::relieve<S>(t_, 2 * h_);
         quotient(t_);
         for (std::size_t b = 0;; b += B) {
             relieve_at(b, u_ + b, h_);
@@ -74,14 +74,14 @@ public:
     /// out = table[index of each lane], reading all of it.
     void select(Limb* out_limbs, const Limb* table_limbs, std::size_t num_entries,
                 const Limb* index) const {
-        Simd::select(vectors(out_limbs), vectors(table_limbs), 2 * h_, num_entries, index);
+        S::select(vectors(out_limbs), vectors(table_limbs), 2 * h_, num_entries, index);
     }
 
     /// As select, of one block of a table that keeps its entries by blocks of so many limbs.
     std::size_t block_limbs() const { return B * kLimbsPerVector; }
     void select_block(Limb* out_limbs, const Limb* table_limbs, std::size_t num_entries,
                       const Limb* index) const {
-        Simd::select(vectors(out_limbs), vectors(table_limbs), B, num_entries, index);
+        S::select(vectors(out_limbs), vectors(table_limbs), B, num_entries, index);
     }
 
     /// Makes the constants for plaintexts of so many limbs; call once before they are added.
@@ -111,21 +111,21 @@ private:
     /// U += c(q1) of one block, and the one that completes R - q.
     void subtract_quotient(std::size_t b) {
         for (std::size_t i = 0; i < B; ++i) {
-            u_[b + i] = Simd::add(u_[b + i], Simd::complement(q1_[i]));
+            u_[b + i] = S::add(u_[b + i], S::complement(q1_[i]));
         }
-        if (b == 0) u_[0] = Simd::add(u_[0], Simd::broadcast(1));
+        if (b == 0) u_[0] = S::add(u_[0], S::broadcast(1));
     }
     /// The end of a product: U's last block, and both digits from their columns.
     void finish(Vector* out) {
         Vector carry[1];
-        columns::quotient_blocks<Simd, 1>({q2_}, carry, {u_ + h_ - B}, n_, k_);
-        expect_zero(columns::carry<Simd>(out, t_ + h_, h_));
+        columns::quotient_blocks<S, 1>({q2_}, carry, {u_ + h_ - B}, n_, k_);
+        expect_zero(columns::carry<S>(out, t_ + h_, h_));
         reduce(u_ + h_ - B, q2_, carry[0]);
-        expect_zero(columns::carry_plus<Simd>(out + h_, u_ + h_, n_minus_1_, h_));
+        expect_zero(columns::carry_plus<S>(out + h_, u_ + h_, n_minus_1_, h_));
     }
     /// Writes complement_, below 2.2n, as second digits, beside first digits as they are.
     void put_plain(std::byte* out, Operand x, std::size_t i, std::size_t num_lanes) {
-        choose_second_digit(t_, complement_, Simd::zero());
+        choose_second_digit(t_, complement_, S::zero());
         store_digit(out, t_, 1, num_lanes);
         for (std::size_t lane = 0; lane < num_lanes; ++lane) {
             std::memmove(out + lane * modulus_.element_bytes(), x.at(i + lane),
@@ -133,11 +133,11 @@ private:
         }
     }
     static void double_digit(Vector* out, const Vector* x, std::size_t h) {
-        Vector carried = Simd::zero();
+        Vector carried = S::zero();
         for (std::size_t i = 0; i < h; ++i) {
-            const Vector sum = Simd::add(Simd::add(x[i], x[i]), carried);
-            out[i] = Simd::low_bits(sum);
-            carried = Simd::carry(sum);
+            const Vector sum = S::add(S::add(x[i], x[i]), carried);
+            out[i] = S::low_bits(sum);
+            carried = S::carry(sum);
         }
         expect_zero(carried);
     }

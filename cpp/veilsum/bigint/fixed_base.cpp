@@ -51,7 +51,7 @@ private:
 };
 
 /// The largest window whose rows leave room in the second cache; they come in pairs.
-unsigned choose_window(const Modulus& n) {
+unsigned choose_window(const SquareModulus& n) {
     unsigned window = n.kernel().max_table_window;
     const auto pair_bytes = [&] { return 2 * n.kernel().row_limbs(window, n) * sizeof(Limb); };
     while (window > kMinWindowBits && pair_bytes() > second_cache_bytes() / 2) --window;
@@ -60,13 +60,14 @@ unsigned choose_window(const Modulus& n) {
 
 }  // namespace
 
-FixedBaseTable::FixedBaseTable(const std::byte* base, std::size_t exponent_bits, const Modulus& n,
-                               const Execution& execution)
+FixedBaseTable::FixedBaseTable(const std::byte* base, std::size_t exponent_bits,
+                               const SquareModulus& n, const Execution& execution)
     : FixedBaseTable(base, exponent_bits, choose_window(n), n, execution) {}
 
 // Rows are the lanes here: column j of a band of rows is made from column j - 1 in one kernel call.
 FixedBaseTable::FixedBaseTable(const std::byte* base, std::size_t exponent_bits,
-                               unsigned window_bits, const Modulus& n, const Execution& execution)
+                               unsigned window_bits, const SquareModulus& n,
+                               const Execution& execution)
     : window_bits_(window_bits),
       exponent_bits_(exponent_bits),
       num_rows_(checked_row_count(exponent_bits, window_bits)),

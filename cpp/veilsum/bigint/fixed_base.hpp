@@ -8,7 +8,7 @@
 
 namespace veilsum {
 
-class Modulus;
+class SquareModulus;
 
 /// What an entry is to a chain of multiplications: its start, or one of the next pair.
 enum class ChainPart { start, left, right };
@@ -26,13 +26,13 @@ public:
     /// Builds the table for exponents of up to exponent_bits bits. `base` is an element, a unit.
     /// Constant time in the base and in n but for one modular inversion. Throws Error: cancelled.
     /// Cost: num_rows * 2^w multiplications, over threads.
-    FixedBaseTable(const std::byte* base, std::size_t exponent_bits, const Modulus& n,
+    FixedBaseTable(const std::byte* base, std::size_t exponent_bits, const SquareModulus& n,
                    const Execution& execution);
 
     /// With windows of that size, from 6 to the kernel's max_table_window. The other constructor
     /// takes the largest of which two rows are at home in the second cache of this processor.
     FixedBaseTable(const std::byte* base, std::size_t exponent_bits, unsigned window_bits,
-                   const Modulus& n, const Execution& execution);
+                   const SquareModulus& n, const Execution& execution);
 
     /// So many groups of a kernel's lanes walk the table together, and a row comes from the outer
     /// caches once for all of them: 32 is 10 % faster than 8, and 128 no better (2048 bits, Zen 5).

@@ -1,16 +1,12 @@
 #include "veilsum/bigint/kernel.hpp"
 
-#include "veilsum/base/cpu.hpp"
-#include "veilsum/base/error.hpp"
-#include "veilsum/bigint/kernel_avx2.hpp"
-#include "veilsum/bigint/kernel_ifma.hpp"
-#include "veilsum/bigint/kernel_portable.hpp"
+#include "veilsum/base/dispatch.hpp"
 
 namespace veilsum {
 namespace {
 
-/// Squares 3 modulo (2^127 - 1)^2, or 2^127 - 1, a hundred times with the kernel and with GMP.
-void self_test(const Kernel& kernel) {
+/// Whether the kernel squares 3 a hundred times modulo (2^127 - 1)^2, or 2^127 - 1, as GMP does.
+bool is_right(const Kernel& kernel) {
     Integer n;
     mpz_setbit(n.get(), 127);
     mpz_sub_ui(n.get(), n.get(), 1);
@@ -26,37 +22,26 @@ void self_test(const Kernel& kernel) {
     exponent.to_limbs(exponent_limbs);
     kernel.pow_shared(power.data(), {power.data(), 0}, modulus.r_squared(), exponent_limbs.data(),
                       101, 1, modulus, scratch.data());
-    if (!(modulus.integer(power.data()) == expected)) {
-        throw Error(Errc::internal, "the " + std::string(kernel.name) +
-                                        " kernel failed its self-test on this processor; set "
-                                        "VEILSUM_ISA to another one and report this");
-    }
+    return modulus.integer(power.data()) == expected;
 }
 
-const Kernel& choose_kernel() {
-    const Kernel* chosen = &kPortableKernel;
-    for (const Kernel* kernel : available_kernels()) {
-        if (may_use(kernel->name)) chosen = kernel;
-    }
-    self_test(*chosen);
-    self_test(*chosen->modulo_n);
-    return *chosen;
-}
+constexpr Dispatcher<SquareKernel>::Candidate kCandidates[] = {
+    {&kPortableKernel, 0},
+#if defined(__x86_64__)
+    {&kAvx2Kernel, cpu::kAvx2},
+    {&kIfmaKernel, cpu::kIfma},
+#endif
+};
+
+constinit Dispatcher<SquareKernel> dispatcher("kernel", kCandidates,
+                                              [](const SquareKernel& kernel) {
+                                                  return is_right(kernel) &&
+                                                         is_right(*kernel.modulo_n);
+                                              });
 
 }  // namespace
 
-std::vector<const Kernel*> available_kernels() {
-    std::vector<const Kernel*> kernels{&kPortableKernel};
-#if defined(__x86_64__)
-    if (cpu_has("avx2")) kernels.push_back(&kAvx2Kernel);
-    if (cpu_has("ifma")) kernels.push_back(&kIfmaKernel);
-#endif
-    return kernels;
-}
-
-const Kernel& active_kernel() {
-    static const Kernel& kernel = choose_kernel();
-    return kernel;
-}
+std::vector<const SquareKernel*> available_kernels() { return dispatcher.available(); }
+const SquareKernel& active_kernel() { return dispatcher.active(); }
 
 }  // namespace veilsum

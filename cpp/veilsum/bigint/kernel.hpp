@@ -45,8 +45,8 @@ struct ExponentMatrix {
     }
 };
 
-/// One instruction set's arithmetic modulo n^2 in base-n digits; and in a table of its own, with
-/// elements of one digit, modulo n.
+/// One instruction set's arithmetic modulo n^2 in base-n digits (SquareKernel), or, with elements
+/// of one digit, modulo n.
 ///
 /// All functions read and write canonical elements (modulus.hpp), process `count` of them and are,
 /// but for `_vartime`, constant time in elements, exponents and n; sizes, counts and exponent bit
@@ -60,13 +60,11 @@ struct Kernel {
     const char* name;
     /// How many numbers it computes side by side; counts that are multiples are fastest.
     std::size_t num_lanes;
-    /// Of an element: 2, or 1 in the kernel modulo n, which has no add_plain and no fixed_base.
+    /// Of an element: 2, or 1 in the kernel modulo n.
     std::size_t num_digits;
-    /// The kernel modulo n of one modulo n^2.
-    const Kernel* modulo_n;
     /// log2(R) for a modulus of that many bits.
     std::size_t (*r_bits)(std::size_t modulus_bits);
-    /// Of all functions up to add_plain, some ten elements a lane; and of any.
+    /// Of functions that make products, some ten elements a lane; and of any.
     std::size_t (*product_scratch_bytes)(const Modulus& n);
     std::size_t (*scratch_bytes)(const Modulus& n);
 
@@ -97,10 +95,6 @@ struct Kernel {
     bool (*inspect)(std::byte* products, Operand in, std::size_t count, const Modulus& n,
                     std::byte* scratch);
 
-    /// out[i] = a[i] * (1 + m[i]*n), without a factor R^-1: adds m[i] to a Paillier plaintext.
-    void (*add_plain)(std::byte* out, Operand a, const SignedOperand& m, std::size_t count,
-                      const Modulus& n, std::byte* scratch);
-
     /// out[i] = base[i]^exponent. `to_montgomery` is R^2, or R^(2+e) for bases that stand for
     /// base*R^e.
     void (*pow_shared)(std::byte* out, Operand base, const std::byte* to_montgomery,
@@ -130,6 +124,17 @@ struct Kernel {
                               std::byte* scratch);
     std::size_t (*multi_pow_vartime_scratch_bytes)(const ExponentMatrix& exponents,
                                                    const Modulus& n);
+};
+
+/// A kernel modulo n^2, and what only elements of two digits have.
+struct SquareKernel : Kernel {
+    /// The same instruction set's kernel modulo n.
+    const Kernel* modulo_n;
+
+    /// out[i] = a[i] * (1 + m[i]*n), without a factor R^-1: adds m[i] to a Paillier plaintext.
+    /// Needs scratch as products do.
+    void (*add_plain)(std::byte* out, Operand a, const SignedOperand& m, std::size_t count,
+                      const Modulus& n, std::byte* scratch);
 
     /// Fixed-base tables keep their rows in the kernel's own form: row_limbs limbs each, 64-byte
     /// aligned, into which put_entry writes the pair of digits of entry j < 2^window_bits,
@@ -145,13 +150,16 @@ struct Kernel {
                        std::byte* scratch);
 };
 
+// The last two are in builds for x86-64 only.
+extern const SquareKernel kPortableKernel;
+extern const SquareKernel kAvx2Kernel;
+extern const SquareKernel kIfmaKernel;
+
 /// The kernel this process uses: the one VEILSUM_ISA names, else the best this processor runs.
-/// Chosen and checked against GMP once, at first use.
-/// Throws Error: invalid_argument (VEILSUM_ISA names a kernel that cannot run here), internal (the
-/// kernel failed its self-test).
-const Kernel& active_kernel();
+/// Checked against GMP at first use. Throws Error as Dispatcher::active does.
+const SquareKernel& active_kernel();
 
 /// Every kernel this processor can run, slowest first.
-std::vector<const Kernel*> available_kernels();
+std::vector<const SquareKernel*> available_kernels();
 
 }  // namespace veilsum

@@ -4,8 +4,6 @@
 // has 56 and a column holds 255 of them before its carries must move on.
 // Memory access depends on sizes only: selections read all entries and mask them.
 
-#include "veilsum/bigint/kernel_avx2.hpp"
-
 #include <immintrin.h>
 
 #include "veilsum/bigint/engine_simd.hpp"
@@ -265,6 +263,6 @@ constinit const Kernel kModuloN = kernel_of<SimdEngineModuloN<Avx2Simd>>("avx2")
 
 }  // namespace
 
-constinit const Kernel kAvx2Kernel = kernel_of<SimdEngine<Avx2Simd>>("avx2", &kModuloN);
+constinit const SquareKernel kAvx2Kernel = square_kernel_of<SimdEngine<Avx2Simd>>("avx2", kModuloN);
 
 }  // namespace veilsum

@@ -1,7 +1,5 @@
 // The kernel for AVX-512 IFMA: eight lanes, radix 2^52.
 
-#include "veilsum/bigint/kernel_ifma.hpp"
-
 #include <immintrin.h>
 
 #include "veilsum/bigint/engine_simd.hpp"
@@ -261,6 +259,6 @@ constinit const Kernel kModuloN = kernel_of<SimdEngineModuloN<IfmaSimd>>("ifma")
 
 }  // namespace
 
-constinit const Kernel kIfmaKernel = kernel_of<SimdEngine<IfmaSimd>>("ifma", &kModuloN);
+constinit const SquareKernel kIfmaKernel = square_kernel_of<SimdEngine<IfmaSimd>>("ifma", kModuloN);
 
 }  // namespace veilsum

@@ -1,7 +1,5 @@
 // The kernel that runs everywhere: GMP, one lane.
 
-#include "veilsum/bigint/kernel_portable.hpp"
-
 #include "veilsum/bigint/engine_gmp.hpp"
 #include "veilsum/bigint/engine_gmp_modulo_n.hpp"
 #include "veilsum/bigint/kernel_table.hpp"
@@ -13,6 +11,6 @@ constinit const Kernel kModuloN = kernel_of<GmpEngineModuloN>("portable");
 
 }  // namespace
 
-constinit const Kernel kPortableKernel = kernel_of<GmpEngine>("portable", &kModuloN);
+constinit const SquareKernel kPortableKernel = square_kernel_of<GmpEngine>("portable", kModuloN);
 
 }  // namespace veilsum

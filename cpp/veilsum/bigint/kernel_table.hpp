@@ -6,45 +6,37 @@
 
 namespace veilsum {
 
-/// The kernel of an Engine (algorithms.hpp).
-template <class Engine>
-constexpr Kernel kernel_of(const char* name, const Kernel* modulo_n = nullptr) {
-    Kernel kernel{
+/// The kernel of an Engine (engine.hpp).
+template <Engine E>
+constexpr Kernel kernel_of(const char* name) {
+    return {
         .name = name,
-        .num_lanes = Engine::kLanes,
-        .num_digits = Engine::kNumDigits,
-        .modulo_n = modulo_n,
-        .r_bits = Engine::r_bits,
-        .product_scratch_bytes = algorithms::product_scratch_bytes<Engine>,
-        .scratch_bytes = algorithms::scratch_bytes<Engine>,
-        .mul = algorithms::mul<Engine>,
-        .mul_reduce = algorithms::mul_reduce<Engine>,
-        .lane_bytes = algorithms::lane_bytes<Engine>,
-        .enter_lanes = algorithms::enter_lanes<Engine>,
-        .mul_lanes = algorithms::mul_lanes<Engine>,
-        .leave_lanes = algorithms::leave_lanes<Engine>,
-        .inspect = algorithms::inspect<Engine>,
-        .add_plain = nullptr,
-        .pow_shared = algorithms::pow_shared<Engine>,
-        .pow_shared_vartime = algorithms::pow_shared_vartime<Engine>,
-        .pow_each = algorithms::pow_each<Engine>,
-        .multi_pow = algorithms::multi_pow<Engine>,
-        .multi_pow_scratch_bytes = algorithms::multi_pow_scratch_bytes<Engine>,
-        .multi_pow_vartime = algorithms::multi_pow_vartime<Engine>,
-        .multi_pow_vartime_scratch_bytes = algorithms::multi_pow_vartime_scratch_bytes<Engine>,
-        .max_table_window = 0,
-        .row_limbs = nullptr,
-        .put_entry = nullptr,
-        .fixed_base = nullptr,
+        .num_lanes = E::kLanes,
+        .num_digits = E::kNumDigits,
+        .r_bits = E::r_bits,
+        .product_scratch_bytes = algorithms::product_scratch_bytes<E>,
+        .scratch_bytes = algorithms::scratch_bytes<E>,
+        .mul = algorithms::mul<E>,
+        .mul_reduce = algorithms::mul_reduce<E>,
+        .lane_bytes = algorithms::lane_bytes<E>,
+        .enter_lanes = algorithms::enter_lanes<E>,
+        .mul_lanes = algorithms::mul_lanes<E>,
+        .leave_lanes = algorithms::leave_lanes<E>,
+        .inspect = algorithms::inspect<E>,
+        .pow_shared = algorithms::pow_shared<E>,
+        .pow_shared_vartime = algorithms::pow_shared_vartime<E>,
+        .pow_each = algorithms::pow_each<E>,
+        .multi_pow = algorithms::multi_pow<E>,
+        .multi_pow_scratch_bytes = algorithms::multi_pow_scratch_bytes<E>,
+        .multi_pow_vartime = algorithms::multi_pow_vartime<E>,
+        .multi_pow_vartime_scratch_bytes = algorithms::multi_pow_vartime_scratch_bytes<E>,
     };
-    if constexpr (Engine::kNumDigits == 2) {
-        kernel.add_plain = algorithms::add_plain<Engine>;
-        kernel.max_table_window = Engine::kMaxTableWindow;
-        kernel.row_limbs = Engine::row_limbs;
-        kernel.put_entry = Engine::put_entry;
-        kernel.fixed_base = algorithms::fixed_base<Engine>;
-    }
-    return kernel;
+}
+
+template <SquareEngine E>
+constexpr SquareKernel square_kernel_of(const char* name, const Kernel& modulo_n) {
+    return {kernel_of<E>(name), &modulo_n,    algorithms::add_plain<E>, E::kMaxTableWindow,
+            E::row_limbs,       E::put_entry, algorithms::fixed_base<E>};
 }
 
 }  // namespace veilsum

@@ -33,6 +33,12 @@ Modulus::Modulus(const Integer& n, const Kernel& kernel)
     r_squared_ = r_power(2);
 }
 
+SquareModulus::SquareModulus(const Integer& n, const SquareKernel& kernel) : Modulus(n, kernel) {}
+
+const SquareKernel& SquareModulus::kernel() const noexcept {
+    return static_cast<const SquareKernel&>(Modulus::kernel());
+}
+
 std::size_t Modulus::num_digits() const noexcept { return kernel_->num_digits; }
 
 Integer Modulus::modulus_integer() const {

@@ -9,9 +9,11 @@
 namespace veilsum {
 
 struct Kernel;
+struct SquareKernel;
 
-/// An odd modulus n >= 3 and what a kernel needs to compute modulo n^2, or, if it is a kernel
-/// modulo n, modulo n. What is said of n^2 below holds of n then, and elements are one digit.
+/// An odd n >= 3 and what a kernel needs to compute modulo n^2 (SquareModulus), or, if it is a
+/// kernel modulo n, modulo n. What is said of n^2 below holds of n then, and elements are one
+/// digit.
 ///
 /// A number x modulo n^2 is its two base-n digits, x = x0 + x1*n. In memory it is an *element*: x0
 /// then x1, each `digit_bytes` little-endian bytes. Elements are canonical: x0 < n and x1 < n.
@@ -65,6 +67,14 @@ private:
     Secret<std::byte> one_;
     Secret<std::byte> r_;
     Secret<std::byte> r_squared_;
+};
+
+/// A modulus n^2, and what only its kernels can.
+class SquareModulus : public Modulus {
+public:
+    SquareModulus(const Integer& n, const SquareKernel& kernel);
+
+    const SquareKernel& kernel() const noexcept;
 };
 
 }  // namespace veilsum

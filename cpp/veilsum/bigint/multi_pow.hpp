@@ -1,4 +1,4 @@
-// Products of powers, many bases at once, written once over an Engine (algorithms.hpp).
+// Products of powers, many bases at once, written once over an Engine (engine.hpp).
 //
 // Notation: N bases, K rows of exponents of b bits, L lanes.
 //
@@ -28,14 +28,14 @@ inline constexpr std::size_t kTableBytes = std::size_t{1} << 20;
 inline constexpr std::size_t kMaxTableRows = 4;
 
 /// How multi_pow divides its work.
-template <class Engine>
+template <Engine E>
 struct StrausPlan {
     StrausPlan(const ExponentMatrix& exponents, const Modulus& n) {
-        const Costs<Engine> costs(n);
-        const std::size_t groups = num_groups<Engine>(exponents.num_columns);
-        for (unsigned w = 1; w <= Engine::kMaxPowWindow; ++w) {
+        const Costs<E> costs(n);
+        const std::size_t groups = num_groups<E>(exponents.num_columns);
+        for (unsigned w = 1; w <= E::kMaxPowWindow; ++w) {
             const std::size_t entries = std::size_t{1} << w;
-            const std::size_t table_bytes = entries * Engine::element_limbs(n) * sizeof(Limb);
+            const std::size_t table_bytes = entries * E::element_limbs(n) * sizeof(Limb);
             const std::size_t in_cache =
                 kTableBytes * std::min(exponents.num_rows, kMaxTableRows) / table_bytes;
             const std::size_t block = std::clamp<std::size_t>(in_cache, 1, groups);
@@ -58,8 +58,8 @@ struct StrausPlan {
             (std::size_t{1} << window) + (groups_per_block << window) + 3 * exponents.num_rows;
         const std::size_t lane_product_limbs =
             (n.element_bytes() + sizeof(Limb) - 1) / sizeof(Limb);
-        return Engine::scratch_limbs(n) + elements * Engine::element_limbs(n) +
-               exponents.num_rows * Engine::kLanes * (1 + lane_product_limbs);
+        return E::scratch_limbs(n) + elements * E::element_limbs(n) +
+               exponents.num_rows * E::kLanes * (1 + lane_product_limbs);
     }
 
     std::size_t cost = std::numeric_limits<std::size_t>::max();
@@ -67,15 +67,15 @@ struct StrausPlan {
     std::size_t groups_per_block = 1;
 };
 
-template <class Engine>
+template <Engine E>
 std::size_t multi_pow_scratch_bytes(const ExponentMatrix& exponents, const Modulus& n) {
-    return StrausPlan<Engine>(exponents, n).scratch_limbs(exponents, n) * sizeof(Limb);
+    return StrausPlan<E>(exponents, n).scratch_limbs(exponents, n) * sizeof(Limb);
 }
 
 /// multi_pow with its memory.
-template <class Engine>
+template <Engine E>
 class Straus {
-    static constexpr std::size_t L = Engine::kLanes;
+    static constexpr std::size_t L = E::kLanes;
 
 public:
     Straus(const ExponentMatrix& exponents, const Modulus& n, std::byte* scratch)
@@ -94,7 +94,7 @@ public:
           lane_products_(reinterpret_cast<std::byte*>(work_.next)) {}
 
     void run(std::byte* out, Operand base, const std::byte* to_montgomery) {
-        const std::size_t groups = num_groups<Engine>(exponents_.num_columns);
+        const std::size_t groups = num_groups<E>(exponents_.num_columns);
         const std::size_t windows = num_windows(exponents_.num_bits, plan_.window);
         for_each_row([&](std::size_t row) { load_one(of_row(products_, row)); });
         for (std::size_t first = 0; windows != 0 && first < groups;
@@ -132,7 +132,7 @@ private:
     void make_table(Limb* out, Operand base, const std::byte* to_montgomery, std::size_t column) {
         Limb* bases = of_row(powers_, 1);
         work_.engine.load(powers_, {to_montgomery, 0}, 0, L);
-        work_.engine.load(bases, base, column, lanes_from<Engine>(column, exponents_.num_columns));
+        work_.engine.load(bases, base, column, lanes_from<E>(column, exponents_.num_columns));
         work_.engine.mul(bases, bases, powers_);
         load_one(powers_);
         fill_powers(work_.engine, powers_, plan_.window, work_.element_limbs);
@@ -146,7 +146,7 @@ private:
 
     /// out = each row's entries. A block of the table is read for all rows while it is near.
     void look_up_all(Limb* out, const Limb* from, std::size_t column, std::size_t window) {
-        const std::size_t lanes = lanes_from<Engine>(column, exponents_.num_columns);
+        const std::size_t lanes = lanes_from<E>(column, exponents_.num_columns);
         for_each_row([&](std::size_t row) {
             for (std::size_t lane = 0; lane < L; ++lane) {
                 indices_[row * L + lane] =
@@ -191,7 +191,7 @@ private:
         for (std::size_t width = L / 2; width != 0; width /= 2) {
             const std::size_t count = exponents_.num_rows * width;
             for (std::size_t i = 0; i < count; i += L) {
-                const std::size_t lanes = lanes_from<Engine>(i, count);
+                const std::size_t lanes = lanes_from<E>(i, count);
                 work_.engine.load(x, {lane_products_, 2 * bytes}, i, lanes);
                 work_.engine.load(y, {lane_products_ + bytes, 2 * bytes}, i, lanes);
                 work_.engine.mul(x, x, y);
@@ -202,9 +202,9 @@ private:
 
     const ExponentMatrix& exponents_;
     const Modulus& n_;
-    const StrausPlan<Engine> plan_;
+    const StrausPlan<E> plan_;
     const std::size_t num_entries_;
-    Workspace<Engine> work_;
+    Workspace<E> work_;
     const std::size_t table_limbs_;
     Limb* const powers_;    // Of one group's bases, before they go into its table.
     Limb* const tables_;    // Of a block of groups.
@@ -215,10 +215,10 @@ private:
     std::byte* const lane_products_;
 };
 
-template <class Engine>
+template <Engine E>
 void multi_pow(std::byte* out, Operand base, const std::byte* to_montgomery,
                const ExponentMatrix& exponents, const Modulus& n, std::byte* scratch) {
-    Straus<Engine>(exponents, n, scratch).run(out, base, to_montgomery);
+    Straus<E>(exponents, n, scratch).run(out, base, to_montgomery);
 }
 
 }  // namespace veilsum::algorithms

@@ -1,4 +1,4 @@
-// Products of powers with public exponents, written once over an Engine (algorithms.hpp).
+// Products of powers with public exponents, written once over an Engine (engine.hpp).
 //
 // Notation: N bases, exponents of b bits, L lanes.
 //
@@ -24,13 +24,13 @@ inline constexpr std::size_t kBucketBytes = std::size_t{2} << 20;
 inline constexpr unsigned kMaxBucketWindow = 12;
 
 /// How multi_pow_vartime divides exponents, and whether that is worth it.
-template <class Engine>
+template <Engine E>
 struct BucketPlan {
     BucketPlan(const ExponentMatrix& exponents, const Modulus& n)
-        : bits_per_lane((exponents.num_bits + Engine::kLanes - 1) / Engine::kLanes) {
-        const Costs<Engine> costs(n);
-        const std::size_t bucket_bytes = Engine::element_limbs(n) * sizeof(Limb);
-        const std::size_t moves = 4 * costs.h * Engine::kLanes;
+        : bits_per_lane((exponents.num_bits + E::kLanes - 1) / E::kLanes) {
+        const Costs<E> costs(n);
+        const std::size_t bucket_bytes = E::element_limbs(n) * sizeof(Limb);
+        const std::size_t moves = 4 * costs.h * E::kLanes;
         std::size_t best = 1;
         for (num_sets = 1; num_sets <= bits_per_lane; ++num_sets) {
             if (width(0) > kMaxBucketWindow || num_buckets() * bucket_bytes > kBucketBytes) {
@@ -57,7 +57,7 @@ struct BucketPlan {
         return sum;
     }
     std::size_t scratch_limbs(const Modulus& n) const {
-        return Engine::scratch_limbs(n) + (num_buckets() + 4) * Engine::element_limbs(n);
+        return E::scratch_limbs(n) + (num_buckets() + 4) * E::element_limbs(n);
     }
 
     std::size_t bits_per_lane;
@@ -65,29 +65,29 @@ struct BucketPlan {
     std::size_t cost = std::numeric_limits<std::size_t>::max();
 };
 
-template <class Engine>
+template <Engine E>
 bool uses_buckets(const ExponentMatrix& exponents, const Modulus& n) {
-    return BucketPlan<Engine>(exponents, n).cost < StrausPlan<Engine>(exponents, n).cost;
+    return BucketPlan<E>(exponents, n).cost < StrausPlan<E>(exponents, n).cost;
 }
 
-template <class Engine>
+template <Engine E>
 std::size_t multi_pow_vartime_scratch_bytes(const ExponentMatrix& exponents, const Modulus& n) {
-    if (!uses_buckets<Engine>(exponents, n)) return multi_pow_scratch_bytes<Engine>(exponents, n);
-    return BucketPlan<Engine>(exponents, n).scratch_limbs(n) * sizeof(Limb);
+    if (!uses_buckets<E>(exponents, n)) return multi_pow_scratch_bytes<E>(exponents, n);
+    return BucketPlan<E>(exponents, n).scratch_limbs(n) * sizeof(Limb);
 }
 
 /// multi_pow_vartime by buckets, a row at a time. Each lane of a bucket keeps its limbs side by
 /// side, because lanes take different buckets.
-template <class Engine>
+template <Engine E>
 class Buckets {
-    static constexpr std::size_t L = Engine::kLanes;
+    static constexpr std::size_t L = E::kLanes;
 
 public:
-    Buckets(const BucketPlan<Engine>& plan, const Modulus& n, std::byte* scratch)
+    Buckets(const BucketPlan<E>& plan, const Modulus& n, std::byte* scratch)
         : plan_(plan),
           n_(n),
           work_(n, scratch),
-          lane_limbs_(Engine::lane_limbs(n)),
+          lane_limbs_(E::lane_limbs(n)),
           x_(work_.element()),
           y_(work_.element()),
           bases_(work_.element()),
@@ -99,7 +99,7 @@ public:
         work_.engine.load(x_, {n_.r(), 0}, 0, L);
         for (std::size_t i = 0; i < plan_.num_buckets(); ++i) put(bucket(i), x_);
         for (std::size_t first = 0; first < exponents.num_columns; first += L) {
-            const std::size_t lanes = lanes_from<Engine>(first, exponents.num_columns);
+            const std::size_t lanes = lanes_from<E>(first, exponents.num_columns);
             work_.engine.load(bases_, base, first, lanes);
             work_.engine.load(x_, {to_montgomery, 0}, 0, L);
             work_.engine.mul(bases_, bases_, x_);
@@ -188,9 +188,9 @@ private:
         }
     }
 
-    const BucketPlan<Engine>& plan_;
+    const BucketPlan<E>& plan_;
     const Modulus& n_;
-    Workspace<Engine> work_;
+    Workspace<E> work_;
     const std::size_t lane_limbs_;
     Limb* const x_;
     Limb* const y_;
@@ -199,14 +199,14 @@ private:
     Limb* const buckets_;
 };
 
-template <class Engine>
+template <Engine E>
 void multi_pow_vartime(std::byte* out, Operand base, const std::byte* to_montgomery,
                        const ExponentMatrix& exponents, const Modulus& n, std::byte* scratch) {
-    if (!uses_buckets<Engine>(exponents, n)) {
-        return multi_pow<Engine>(out, base, to_montgomery, exponents, n, scratch);
+    if (!uses_buckets<E>(exponents, n)) {
+        return multi_pow<E>(out, base, to_montgomery, exponents, n, scratch);
     }
-    const BucketPlan<Engine> plan(exponents, n);
-    Buckets<Engine> buckets(plan, n, scratch);
+    const BucketPlan<E> plan(exponents, n);
+    Buckets<E> buckets(plan, n, scratch);
     for (std::size_t row = 0; row < exponents.num_rows; ++row) {
         buckets.row(out + row * n.element_bytes(), base, to_montgomery, exponents, row);
     }

@@ -26,6 +26,7 @@
 
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 
@@ -51,23 +52,70 @@ struct MemoryTable {
 
 enum class Sink { fill32, fill64, add64 };
 
-/// L is a type of lanes: kLanes words at a time, and
-///   Words, Floats, Mask           vectors of uint32, float and truth values
-///   WordTable, FloatTable         64 words or floats, for look_up
-///   load, store, broadcast, bit_and, bit_or, add, subtract, shift_left, shift_right, multiply,
-///   multiply_add, to_float (below 2^31), to_words, to_floats (bits as they are), look_up,
-///   is_below, is_at_least, is_zero, has_bit6, both, either, and_not, all, to_bits, from_bits,
-///   select, negate
-///   write<sink>(out, accepted, z)            samples of 32 bits
-///   write_wide<sink>(out, accepted, is_minus, low, high)   magnitudes of 64 bits
+/// What strip rejection needs of an instruction set: kLanes words at a time, and tables of 64.
 template <class L>
-class StripLanes {
+concept StripLanes = requires(typename L::Words x, typename L::Floats f, typename L::Mask mask,
+                              const typename L::WordTable& words, const std::uint32_t* from,
+                              const typename L::FloatTable& floats, std::uint32_t* to,
+                              float* floats_to, std::int32_t* out32, std::int64_t* out64) {
+    requires kGroupLanes % L::kLanes == 0;
+    requires std::constructible_from<typename L::WordTable, const std::uint32_t*>;
+    requires std::constructible_from<typename L::FloatTable, const float*>;
+    { L::load(from) } -> std::same_as<typename L::Words>;
+    L::store(to, x);
+    L::store(floats_to, f);
+    { L::broadcast(std::uint32_t{}) } -> std::same_as<typename L::Words>;
+    { L::broadcast(0.0f) } -> std::same_as<typename L::Floats>;
+
+    { L::bit_and(x, x) } -> std::same_as<typename L::Words>;
+    { L::bit_or(x, x) } -> std::same_as<typename L::Words>;
+    { L::subtract(x, x) } -> std::same_as<typename L::Words>;
+    // By a known count below 32, or by one of any size: 0 from 32 on.
+    { L::template shift_left<16>(x) } -> std::same_as<typename L::Words>;
+    { L::template shift_right<16>(x) } -> std::same_as<typename L::Words>;
+    { L::shift_left(x, 0u) } -> std::same_as<typename L::Words>;
+    { L::shift_right(x, 0u) } -> std::same_as<typename L::Words>;
+
+    // The value, below 2^31; and the bits as they are.
+    { L::to_float(x) } -> std::same_as<typename L::Floats>;
+    { L::to_words(f) } -> std::same_as<typename L::Words>;
+    { L::to_floats(x) } -> std::same_as<typename L::Floats>;
+    { L::add(f, f) } -> std::same_as<typename L::Floats>;
+    { L::subtract(f, f) } -> std::same_as<typename L::Floats>;
+    { L::multiply(f, f) } -> std::same_as<typename L::Floats>;
+    { L::multiply_add(f, f, f) } -> std::same_as<typename L::Floats>;  // Fused or not.
+
+    // By the low 6 bits of each index.
+    { L::look_up(words, x) } -> std::same_as<typename L::Words>;
+    { L::look_up(floats, x) } -> std::same_as<typename L::Floats>;
+
+    { L::is_below(x, x) } -> std::same_as<typename L::Mask>;  // Of different words.
+    { L::is_at_least(f, f) } -> std::same_as<typename L::Mask>;
+    { L::is_zero(x) } -> std::same_as<typename L::Mask>;
+    { L::has_bit6(x) } -> std::same_as<typename L::Mask>;
+    { L::both(mask, mask) } -> std::same_as<typename L::Mask>;
+    { L::either(mask, mask) } -> std::same_as<typename L::Mask>;
+    { L::and_not(mask, mask) } -> std::same_as<typename L::Mask>;  // The second without the first.
+    { L::all(mask) } -> std::same_as<bool>;
+    { L::to_bits(mask) } -> std::same_as<unsigned>;
+    { L::from_bits(0u) } -> std::same_as<typename L::Mask>;
+    { L::select(mask, x, x) } -> std::same_as<typename L::Words>;  // The first where it holds.
+    { L::negate(mask, x) } -> std::same_as<typename L::Words>;
+
+    // Accepted samples in order, of 32 bits; and of 64, from (out, accepted, is_minus, low, high).
+    { L::template write<Sink::fill32>(out32, mask, x) } -> std::same_as<std::size_t>;
+    { L::template write<Sink::add64>(out64, mask, x) } -> std::same_as<std::size_t>;
+    { L::template write_wide<Sink::add64>(out64, mask, mask, x, x) } -> std::same_as<std::size_t>;
+};
+
+template <StripLanes L>
+class StripRejection {
     using Words = typename L::Words;
     using Floats = typename L::Floats;
     using Mask = typename L::Mask;
 
 public:
-    StripLanes(const StripFilter& filter, float margin)
+    StripRejection(const StripFilter& filter, float margin)
         : filter_(filter),
           alias_words_(filter.alias_words),
           ceilings_(filter.ceilings),
@@ -212,18 +260,18 @@ private:
 };
 
 /// The kernel's functions for a type of lanes.
-template <class L, Sink kSink, class T>
+template <StripLanes L, Sink kSink, class T>
 std::size_t strip_run(T* out, const std::uint32_t* words, std::size_t num_groups,
                       const StripFilter& filter, float margin, const Resolver& resolver) {
-    const StripLanes<L> lanes(filter, margin);
+    const StripRejection<L> rejection(filter, margin);
     return filter.strip_bits > kMaxNarrowStripBits
-               ? lanes.template run<true, kSink>(out, words, num_groups, resolver)
-               : lanes.template run<false, kSink>(out, words, num_groups, resolver);
+               ? rejection.template run<true, kSink>(out, words, num_groups, resolver)
+               : rejection.template run<false, kSink>(out, words, num_groups, resolver);
 }
 
-template <class L>
+template <StripLanes L>
 void strip_estimate(float* out, const std::uint64_t* y, unsigned strip, const StripFilter& filter) {
-    const StripLanes<L> lanes(filter, kFilterMargin);
+    const StripRejection<L> rejection(filter, kFilterMargin);
     const auto column = L::broadcast(static_cast<std::uint32_t>(strip));
     for (std::size_t i = 0; i < kGroupLanes; i += L::kLanes) {
         std::uint32_t low[L::kLanes];
@@ -233,12 +281,12 @@ void strip_estimate(float* out, const std::uint64_t* y, unsigned strip, const St
             high[lane] = static_cast<std::uint32_t>(y[i + lane] >> 32);
         }
         // Both ways to read y give the same where it is below 2^16.
-        const auto offset = StripLanes<L>::wide_offset(L::load(low), L::load(high));
-        L::store(out + i, lanes.estimate(offset, column, lanes.ceiling(column)));
+        const auto offset = StripRejection<L>::wide_offset(L::load(low), L::load(high));
+        L::store(out + i, rejection.estimate(offset, column, rejection.ceiling(column)));
     }
 }
 
-template <class L>
+template <StripLanes L>
 constexpr StripKernel strip_kernel(const char* name) {
     return {name, strip_run<L, Sink::fill32, std::int32_t>,
             strip_run<L, Sink::fill64, std::int64_t>, strip_run<L, Sink::add64, std::int64_t>,

@@ -1,13 +1,6 @@
 #include "veilsum/noise/strip_kernel.hpp"
 
-#include <array>
-#include <string>
-
-#include "veilsum/base/cpu.hpp"
-#include "veilsum/base/error.hpp"
-#include "veilsum/noise/strip_kernel_avx2.hpp"
-#include "veilsum/noise/strip_kernel_avx512.hpp"
-#include "veilsum/noise/strip_kernel_portable.hpp"
+#include "veilsum/base/dispatch.hpp"
 #include "veilsum/noise/strip_table.hpp"
 
 namespace veilsum {
@@ -31,40 +24,29 @@ std::vector<std::int64_t> known_samples(const StripKernel& kernel, double scale)
     return samples;
 }
 
-void self_test(const StripKernel& kernel) {
-    for (const double scale : {1000.7, 0x1p33}) {  // The narrow and the wide layout.
+/// Gives the samples of the portable kernel, in the narrow and in the wide layout.
+bool passes_self_test(const StripKernel& kernel) {
+    for (const double scale : {1000.7, 0x1p33}) {
         if (known_samples(kernel, scale) != known_samples(kPortableStripKernel, scale)) {
-            throw Error(Errc::internal, "the " + std::string(kernel.name) +
-                                            " noise kernel failed its self-test on this processor; "
-                                            "set VEILSUM_ISA to another one and report this");
+            return false;
         }
     }
+    return true;
 }
 
-std::vector<const StripKernel*> kernels_with(bool (*has)(std::string_view)) {
-    std::vector<const StripKernel*> kernels{&kPortableStripKernel};
+constexpr Dispatcher<StripKernel>::Candidate kCandidates[] = {
+    {&kPortableStripKernel, 0},
 #if defined(__x86_64__)
-    if (has("avx2") && has("fma")) kernels.push_back(&kAvx2StripKernel);
-    if (has("avx512")) kernels.push_back(&kAvx512StripKernel);
-#else
-    static_cast<void>(has);
+    {&kAvx2StripKernel, cpu::kAvx2 | cpu::kFma},
+    {&kAvx512StripKernel, cpu::kAvx512},
 #endif
-    return kernels;
-}
+};
 
-const StripKernel& choose_kernel() {
-    const StripKernel& kernel = *kernels_with(may_use).back();
-    self_test(kernel);
-    return kernel;
-}
+constinit Dispatcher<StripKernel> dispatcher("noise kernel", kCandidates, passes_self_test);
 
 }  // namespace
 
-std::vector<const StripKernel*> available_strip_kernels() { return kernels_with(cpu_has); }
-
-const StripKernel& active_strip_kernel() {
-    static const StripKernel& kernel = choose_kernel();
-    return kernel;
-}
+std::vector<const StripKernel*> available_strip_kernels() { return dispatcher.available(); }
+const StripKernel& active_strip_kernel() { return dispatcher.active(); }
 
 }  // namespace veilsum

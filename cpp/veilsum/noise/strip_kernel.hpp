@@ -43,11 +43,15 @@ struct StripKernel {
     void (*estimate)(float* out, const std::uint64_t* y, unsigned strip, const StripFilter& filter);
 };
 
+// The last two are in builds for x86-64 only.
+extern const StripKernel kPortableStripKernel;
+extern const StripKernel kAvx2StripKernel;
+extern const StripKernel kAvx512StripKernel;
+
 /// Those that this processor runs, slowest first; the portable one always.
 std::vector<const StripKernel*> available_strip_kernels();
 
-/// The fastest that VEILSUM_ISA leaves; chosen and tested once per process.
-/// Throws Error: invalid_argument (VEILSUM_ISA), internal (the kernel fails its self-test).
+/// The fastest that VEILSUM_ISA leaves, tested at first use. Throws Error as Dispatcher::active.
 const StripKernel& active_strip_kernel();
 
 }  // namespace veilsum

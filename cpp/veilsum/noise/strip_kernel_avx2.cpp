@@ -1,8 +1,6 @@
 // The strip kernel for AVX2 and FMA: eight lanes. Tables are read whole: a gather would go to
 // secret addresses, and is slow where processors guard it.
 
-#include "veilsum/noise/strip_kernel_avx2.hpp"
-
 #include <immintrin.h>
 
 #include "veilsum/noise/strip_algorithm.hpp"
@@ -187,6 +185,6 @@ private:
 
 }  // namespace
 
-extern const StripKernel kAvx2StripKernel = strip_kernel<Avx2Lanes>("avx2");
+constinit const StripKernel kAvx2StripKernel = strip_kernel<Avx2Lanes>("avx2");
 
 }  // namespace veilsum

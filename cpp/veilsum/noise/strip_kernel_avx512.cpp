@@ -1,7 +1,5 @@
 // The strip kernel for AVX-512: sixteen lanes, tables in registers.
 
-#include "veilsum/noise/strip_kernel_avx512.hpp"
-
 #include <immintrin.h>
 
 #include "veilsum/noise/strip_algorithm.hpp"
@@ -138,6 +136,6 @@ private:
 
 }  // namespace
 
-extern const StripKernel kAvx512StripKernel = strip_kernel<Avx512Lanes>("avx512");
+constinit const StripKernel kAvx512StripKernel = strip_kernel<Avx512Lanes>("avx512");
 
 }  // namespace veilsum

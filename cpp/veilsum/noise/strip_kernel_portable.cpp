@@ -1,8 +1,6 @@
 // The strip kernel for every processor: four lanes of the compilers' own vector type, which becomes
 // SSE2, NEON or plain words.
 
-#include "veilsum/noise/strip_kernel_portable.hpp"
-
 #include <cstring>
 
 #include "veilsum/noise/strip_algorithm.hpp"
@@ -132,6 +130,6 @@ private:
 
 }  // namespace
 
-extern const StripKernel kPortableStripKernel = strip_kernel<PortableLanes>("portable");
+constinit const StripKernel kPortableStripKernel = strip_kernel<PortableLanes>("portable");
 
 }  // namespace veilsum

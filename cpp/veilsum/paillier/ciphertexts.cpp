@@ -8,11 +8,13 @@
 #include "veilsum/base/error.hpp"
 #include "veilsum/bigint/batch.hpp"
 #include "veilsum/bigint/limbs.hpp"
-#include "veilsum/paillier/encrypt.hpp"
+#include "veilsum/paillier/seal.hpp"
 #include "veilsum/paillier/validate.hpp"
 
 namespace veilsum {
 namespace {
+
+constexpr std::uint8_t kWireVersion = 1;
 
 // Beyond this, e is brought back to 0, so that sums of exponents stay far from overflow.
 constexpr std::int64_t kMaxExponent = std::int64_t{1} << 30;
@@ -20,6 +22,7 @@ constexpr std::int64_t kMaxExponent = std::int64_t{1} << 30;
 // Some milliseconds.
 constexpr std::size_t kScalarsPerPiece = 1 << 14;
 constexpr std::size_t kCopiedPerPiece = 1 << 12;
+constexpr std::size_t kIntegersPerPiece = 1 << 12;
 
 [[noreturn]] void invalid_argument(const std::string& message) {
     throw Error(Errc::invalid_argument, message);
@@ -75,6 +78,15 @@ void select_by_sign(std::byte* out, const std::byte* a, const std::byte* b, Limb
                     std::size_t size_bytes) {
     const auto mask = static_cast<std::byte>(value_barrier(negative));
     for (std::size_t i = 0; i < size_bytes; ++i) out[i] = (a[i] & ~mask) | (b[i] & mask);
+}
+
+[[noreturn]] void malformed(const std::string& message) { throw Error(Errc::malformed, message); }
+
+/// a * b, refusing what does not fit.
+std::size_t checked_product(std::size_t a, std::size_t b) {
+    std::size_t result = 0;
+    if (__builtin_mul_overflow(a, b, &result)) malformed("CT4: the announced shape is too large");
+    return result;
 }
 
 }  // namespace
@@ -177,7 +189,7 @@ Ciphertexts Ciphertexts::add(const Plaintexts& plaintexts, const Execution& exec
         invalid_argument(std::to_string(plaintexts.size()) + " plaintexts cannot be added to " +
                          std::to_string(size_) + " ciphertexts");
     }
-    const Modulus& n = key_.modulus();
+    const SquareModulus& n = key_.modulus();
     require_representable(plaintexts, n, execution.without_progress());
     Bytes out(elements_->size());
     batch::add_plain(out.data(), {elements_->data(), n.element_bytes()}, signed_operand(plaintexts),
@@ -317,6 +329,81 @@ Ciphertexts Ciphertexts::concatenate(const std::vector<Ciphertexts>& parts,
         next += same.elements().size();
     }
     return {first.key_, std::move(shape), std::move(out), same_exponent ? first.exponent_ : 0};
+}
+
+Bytes Ciphertexts::to_bytes(const Execution& execution) const {
+    Writer writer(WireKind::ciphertexts, kWireVersion);
+    writer.bytes(key_.fingerprint());
+    writer.u8(static_cast<std::uint8_t>(shape_.size()));
+    for (const std::size_t length : shape_) writer.u64(length);
+    writer.bytes(normalise(execution).elements(), execution);
+    return std::move(writer).finish();
+}
+
+Ciphertexts Ciphertexts::from_bytes(ByteView wire, const PublicKey& key,
+                                    const Execution& execution) {
+    Reader reader(wire, WireKind::ciphertexts, kWireVersion);
+    if (!key.is_named_by(reader.bytes(key.fingerprint().size()))) {
+        throw Error(Errc::key_mismatch,
+                    "CT3: the ciphertexts were made under a key with another modulus than the one "
+                    "given");
+    }
+    const std::size_t num_dimensions = reader.u8();
+    if (num_dimensions < 1 || num_dimensions > 2) {
+        malformed("CT4: ciphertexts have one or two dimensions, not " +
+                  std::to_string(num_dimensions));
+    }
+    Shape shape(num_dimensions);
+    std::size_t size_bytes = key.modulus().element_bytes();
+    for (std::size_t& length : shape) {
+        length = reader.u64();
+        size_bytes = checked_product(size_bytes, length);
+    }
+    if (size_bytes != reader.remaining()) {
+        malformed("CT4: the announced shape asks for " + std::to_string(size_bytes) +
+                  " bytes, but " + std::to_string(reader.remaining()) + " follow");
+    }
+    if (size_bytes == 0 && std::ranges::max(shape) > kMostEmptyRows) {
+        malformed("CT4: a matrix of no ciphertexts announces more than 2^20 rows or columns");
+    }
+    const ByteView elements = reader.bytes(size_bytes);
+    reader.finish();
+    validate_ciphertexts(elements, key.modulus(), execution);
+    Bytes own(elements.size());
+    copy_bytes(own.data(), elements, execution);
+    return {key, std::move(shape), std::move(own)};
+}
+
+Ciphertexts Ciphertexts::from_integers(const std::vector<Integer>& values, Shape shape,
+                                       const PublicKey& key, const Execution& execution) {
+    const Modulus& n = key.modulus();
+    const Integer modulus = n.n_integer();
+    const Integer squared = modulus * modulus;
+    Bytes elements(values.size() * n.element_bytes());
+    parallel_for(
+        values.size(), kIntegersPerPiece, execution, [&](std::size_t begin, std::size_t end) {
+            for (std::size_t i = begin; i < end; ++i) {
+                if (mpz_cmp(values[i].get(), squared.get()) >= 0) {
+                    throw Error(Errc::invalid_ciphertext, "CT1: a ciphertext is not below n^2");
+                }
+                std::ranges::copy(n.element(values[i]), elements.data() + i * n.element_bytes());
+            }
+        });
+    validate_ciphertexts(elements, n, execution);
+    return {key, std::move(shape), std::move(elements)};
+}
+
+std::vector<Integer> Ciphertexts::to_integers(const Execution& execution) const {
+    const Modulus& n = key_.modulus();
+    const Ciphertexts normal = normalise(execution);
+    std::vector<Integer> values;
+    values.reserve(size_);
+    serial_for(size_, kIntegersPerPiece, execution, [&](std::size_t begin, std::size_t end) {
+        for (std::size_t i = begin; i < end; ++i) {
+            values.push_back(n.integer(normal.elements().data() + i * n.element_bytes()));
+        }
+    });
+    return values;
 }
 
 }  // namespace veilsum

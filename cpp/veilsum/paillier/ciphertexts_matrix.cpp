@@ -6,7 +6,7 @@
 #include "veilsum/bigint/batch.hpp"
 #include "veilsum/bigint/limbs.hpp"
 #include "veilsum/paillier/ciphertexts.hpp"
-#include "veilsum/paillier/encrypt.hpp"
+#include "veilsum/paillier/seal.hpp"
 
 namespace veilsum {
 namespace {

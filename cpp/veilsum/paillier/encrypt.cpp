@@ -1,4 +1,5 @@
 #include "veilsum/paillier/encrypt.hpp"
+#include "veilsum/paillier/seal.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -110,7 +111,7 @@ SignedOperand signed_operand(const Plaintexts& plaintexts) {
 }
 
 Randomisers fresh_randomisers(std::size_t num, const PublicKey& key, const Execution& execution) {
-    const Modulus& n = key.modulus();
+    const SquareModulus& n = key.modulus();
     const std::size_t num_limbs = witness_limbs(key);
     Randomisers result{make_secret<std::byte>(num * n.element_bytes(), execution),
                        make_secret<Limb>(num * num_limbs, execution)};
@@ -137,7 +138,7 @@ Randomisers fresh_randomisers(std::size_t num, const PublicKey& key, const Execu
 
 Ciphertexts seal(std::span<const std::byte> randomisers, const Plaintexts& plaintexts,
                  Ciphertexts::Shape shape, const PublicKey& key, const Execution& execution) {
-    const Modulus& n = key.modulus();
+    const SquareModulus& n = key.modulus();
     Bytes elements(randomisers.size());
     batch::add_plain(elements.data(), {randomisers.data(), n.element_bytes()},
                      signed_operand(plaintexts), randomisers.size() / n.element_bytes(), n,
@@ -147,7 +148,7 @@ Ciphertexts seal(std::span<const std::byte> randomisers, const Plaintexts& plain
 
 Ciphertexts seal_with(const MakeRandomisers& make, const Plaintexts& plaintexts,
                       Ciphertexts::Shape shape, const PublicKey& key, const Execution& execution) {
-    const Modulus& n = key.modulus();
+    const SquareModulus& n = key.modulus();
     const std::size_t bytes = n.element_bytes();
     const SignedOperand m = signed_operand(plaintexts);
     Bytes elements(plaintexts.size() * bytes);
@@ -223,8 +224,8 @@ namespace {
 Ciphertexts seal_from(RandomiserPool& pool, const Plaintexts& plaintexts, Ciphertexts::Shape shape,
                       const PublicKey& key, const Execution& execution) {
     const std::size_t num = plaintexts.size();
-    const Modulus& n = pool.key().modulus();
-    const Kernel& kernel = n.kernel();
+    const SquareModulus& n = pool.key().modulus();
+    const SquareKernel& kernel = n.kernel();
     const std::size_t bytes = n.element_bytes();
     const SignedOperand m = signed_operand(plaintexts);
     const std::size_t groups_in_cache = kBytesPerPiece / (bytes * kernel.num_lanes);
@@ -276,7 +277,7 @@ Ciphertexts encrypt(const Plaintexts& plaintexts, Ciphertexts::Shape shape, cons
 Ciphertexts encrypt_with(const Plaintexts& plaintexts, const std::vector<Integer>& r,
                          Ciphertexts::Shape shape, const PublicKey& key,
                          const Execution& execution) {
-    const Modulus& n = key.modulus();
+    const SquareModulus& n = key.modulus();
     const Integer modulus = n.n_integer();
     if (r.size() != plaintexts.size()) {
         throw Error(Errc::invalid_argument, "there must be one r for each plaintext");

@@ -98,7 +98,7 @@ private:
 /// Adds one prime's share, v0*P + v1*(p*P), to the sums.
 void add_half(ElementSums& sums, std::span<const Limb> exponents, const PrimeHalf& half,
               const FixedBaseTable& table, const Modulus& n) {
-    const Modulus& p = half.p();
+    const SquareModulus& p = half.p();
     const std::size_t count = exponents.size() / p.num_limbs();
     Secret<std::byte> p_scratch(p.kernel().scratch_bytes(p));
     Secret<std::byte> v(count * p.element_bytes());

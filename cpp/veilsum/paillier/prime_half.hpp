@@ -12,9 +12,9 @@ namespace veilsum {
 /// q and the values.
 class PrimeHalf {
 public:
-    PrimeHalf(const Integer& p, const Integer& q, const Modulus& n);
+    PrimeHalf(const Integer& p, const Integer& q, const SquareModulus& n);
 
-    const Modulus& p() const noexcept { return p_; }
+    const SquareModulus& p() const noexcept { return p_; }
 
     /// Limbs of scratch for the functions below.
     std::size_t scratch_limbs(const Modulus& n) const noexcept;
@@ -41,7 +41,7 @@ public:
     }
 
 private:
-    Modulus p_;
+    SquareModulus p_;
     Secret<Limb> order_;
     Secret<Limb> other_;
     Secret<Limb> message_factor_;  // -q^-2 * R mod p.

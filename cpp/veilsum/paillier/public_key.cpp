@@ -8,6 +8,7 @@
 #include "veilsum/base/error.hpp"
 #include "veilsum/base/lazy.hpp"
 #include "veilsum/bigint/batch.hpp"
+#include "veilsum/bigint/fixed_base.hpp"
 #include "veilsum/rng/shake256.hpp"
 
 namespace veilsum {
@@ -74,7 +75,7 @@ struct PublicKey::State {
     State(const Integer& n, KeyForm key_form)
         : modulus(n, active_kernel()), modulo_n(n, *active_kernel().modulo_n), form(key_form) {}
 
-    Modulus modulus;
+    SquareModulus modulus;
     Modulus modulo_n;
     KeyForm form;
     Fingerprint fingerprint{};
@@ -83,7 +84,7 @@ struct PublicKey::State {
     Lazy<FixedBaseTable> randomiser_table;
 };
 
-const Modulus& PublicKey::modulus() const noexcept { return state_->modulus; }
+const SquareModulus& PublicKey::modulus() const noexcept { return state_->modulus; }
 const Modulus& PublicKey::modulo_n() const noexcept { return state_->modulo_n; }
 KeyForm PublicKey::form() const noexcept { return state_->form; }
 const Fingerprint& PublicKey::fingerprint() const noexcept { return state_->fingerprint; }

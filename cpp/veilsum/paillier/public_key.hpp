@@ -5,10 +5,11 @@
 #include <memory>
 
 #include "veilsum/base/wire.hpp"
-#include "veilsum/bigint/fixed_base.hpp"
 #include "veilsum/bigint/modulus.hpp"
 
 namespace veilsum {
+
+class FixedBaseTable;
 
 inline constexpr std::size_t kMinKeyBits = 2047;
 inline constexpr std::size_t kMaxKeyBits = 16384;
@@ -45,7 +46,7 @@ public:
 
     Bytes to_bytes() const;
 
-    const Modulus& modulus() const noexcept;
+    const SquareModulus& modulus() const noexcept;
     /// n for arithmetic modulo n itself: that of holders, and of proofs.
     const Modulus& modulo_n() const noexcept;
     std::size_t key_bits() const noexcept { return modulus().bits(); }

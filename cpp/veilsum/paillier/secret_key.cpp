@@ -10,9 +10,9 @@
 #include "veilsum/bigint/limbs.hpp"
 #include "veilsum/bigint/primes.hpp"
 #include "veilsum/paillier/centre.hpp"
-#include "veilsum/paillier/encrypt.hpp"
 #include "veilsum/paillier/owner_randomisers.hpp"
 #include "veilsum/paillier/prime_half.hpp"
+#include "veilsum/paillier/seal.hpp"
 
 namespace veilsum {
 namespace {

@@ -3,7 +3,6 @@
 #include <arm_neon.h>
 
 #include "veilsum/rng/aes_ctr.hpp"
-#include "veilsum/rng/keystream_tables.hpp"
 
 namespace veilsum {
 namespace {

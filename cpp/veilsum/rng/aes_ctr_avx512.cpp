@@ -3,7 +3,6 @@
 #include <immintrin.h>
 
 #include "veilsum/rng/aes_ctr.hpp"
-#include "veilsum/rng/keystream_tables.hpp"
 
 namespace veilsum {
 namespace {

@@ -3,7 +3,6 @@
 #include <immintrin.h>
 
 #include "veilsum/rng/chacha20.hpp"
-#include "veilsum/rng/keystream_tables.hpp"
 
 namespace veilsum {
 namespace {

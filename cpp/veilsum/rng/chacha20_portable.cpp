@@ -1,7 +1,6 @@
 // ChaCha20, four blocks at a time: GCC and Clang lower the vectors to SSE2, NEON or plain words.
 
 #include "veilsum/rng/chacha20.hpp"
-#include "veilsum/rng/keystream_tables.hpp"
 
 namespace veilsum {
 namespace {

@@ -4,43 +4,11 @@
 #include <array>
 #include <cstring>
 #include <span>
-#include <string>
 
-#include "veilsum/base/cpu.hpp"
-#include "veilsum/base/error.hpp"
-#include "veilsum/rng/keystream_tables.hpp"
+#include "veilsum/base/dispatch.hpp"
 
 namespace veilsum {
 namespace {
-
-struct Choice {
-    const Keystream* keystream;
-    std::vector<const char*> needs;
-};
-
-/// Worst first.
-std::vector<Choice> choices() {
-    return {
-        {&kChaCha20Portable, {}},
-#if defined(__x86_64__)
-        {&kChaCha20Avx2, {"avx2"}},
-        {&kChaCha20Avx512, {"avx512"}},
-        {&kAesNi, {"aes"}},
-        {&kAesVaes256, {"aes", "avx2", "vaes"}},
-        {&kAesVaes512, {"aes", "avx512", "vaes"}},
-#elif defined(__aarch64__)
-        {&kAesArmv8, {"aes"}},
-#endif
-    };
-}
-
-std::vector<const Keystream*> keystreams_with(bool (*has)(std::string_view)) {
-    std::vector<const Keystream*> keystreams;
-    for (const auto& [keystream, needs] : choices()) {
-        if (std::all_of(needs.begin(), needs.end(), has)) keystreams.push_back(keystream);
-    }
-    return keystreams;
-}
 
 using Bytes16 = std::array<std::uint8_t, 16>;
 
@@ -82,23 +50,24 @@ bool passes_self_test(const Keystream& keystream) {
     return passed;
 }
 
-const Keystream& choose_keystream() {
-    const Keystream& chosen = *keystreams_with(may_use).back();
-    if (!passes_self_test(chosen)) {
-        throw Error(Errc::internal, "the generator " + std::string(chosen.name) +
-                                        " failed its self-test on this processor; set VEILSUM_ISA "
-                                        "to portable and report this");
-    }
-    return chosen;
-}
+constexpr Dispatcher<Keystream>::Candidate kCandidates[] = {
+    {&kChaCha20Portable, 0},
+#if defined(__x86_64__)
+    {&kChaCha20Avx2, cpu::kAvx2},
+    {&kChaCha20Avx512, cpu::kAvx512},
+    {&kAesNi, cpu::kAes},
+    {&kAesVaes256, cpu::kAes | cpu::kAvx2 | cpu::kVaes},
+    {&kAesVaes512, cpu::kAes | cpu::kAvx512 | cpu::kVaes},
+#elif defined(__aarch64__)
+    {&kAesArmv8, cpu::kAes},
+#endif
+};
+
+constinit Dispatcher<Keystream> dispatcher("generator", kCandidates, passes_self_test);
 
 }  // namespace
 
-std::vector<const Keystream*> available_keystreams() { return keystreams_with(cpu_has); }
-
-const Keystream& active_keystream() {
-    static const Keystream& keystream = choose_keystream();
-    return keystream;
-}
+std::vector<const Keystream*> available_keystreams() { return dispatcher.available(); }
+const Keystream& active_keystream() { return dispatcher.active(); }
 
 }  // namespace veilsum

@@ -51,14 +51,21 @@ struct Keystream {
                      std::uint64_t first_block);
 };
 
+// Those of one architecture are in builds for it only.
+extern const Keystream kChaCha20Portable;
+extern const Keystream kChaCha20Avx2;
+extern const Keystream kChaCha20Avx512;
+extern const Keystream kAesNi;
+extern const Keystream kAesVaes256;
+extern const Keystream kAesVaes512;
+extern const Keystream kAesArmv8;
+
 /// Every one this processor runs, worst first.
 std::vector<const Keystream*> available_keystreams();
 
 /// The one this process draws from: AES where the processor has instructions for it and VEILSUM_ISA
-/// does not rule them out, else ChaCha20. Chosen and checked against a published value once, at
-/// first use.
-/// Throws Error: invalid_argument (VEILSUM_ISA names nothing that can run here), internal (it
-/// failed its self-test).
+/// does not rule them out, else ChaCha20. Checked against a published value at first use. Throws
+/// Error as Dispatcher::active does.
 const Keystream& active_keystream();
 
 }  // namespace veilsum
