@@ -35,6 +35,7 @@ PYTHON_ARROWS = {
     "arguments": {"errors"},
     "one_at_a_time": {"errors"},
     "wire": {"errors"},
+    "message": {"arguments", "wire"},
     "passphrases": {"arguments", "durable"},
     "keyfile": {"passphrases", "wire"},
     "identity": {"keyfile"},
