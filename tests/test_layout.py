@@ -37,7 +37,7 @@ PYTHON_ARROWS = {
     "wire": {"errors"},
     "message": {"arguments", "wire"},
     "passphrases": {"arguments", "durable"},
-    "keyfile": {"passphrases", "wire"},
+    "keyfile": {"message", "passphrases"},
     "identity": {"keyfile"},
     "durable": {"errors"},
     "paillier": {"keyfile", "system"},
