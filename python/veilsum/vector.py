@@ -12,27 +12,33 @@ from numpy.typing import ArrayLike
 
 from veilsum import arguments
 from veilsum._core import CiphertextSum, Plaintexts
-from veilsum.codec import ClipReport, GridNoise, SlotCodec
+from veilsum.codec import ClipReport, GridNoise, SlotCodec, codec_field
 from veilsum.errors import (
     CapacityError,
     InvalidArgumentError,
     KeyMismatchError,
     MalformedDataError,
 )
+from veilsum.message import Form, Layout, rest, u64
 from veilsum.opened_sum import Sum
 from veilsum.paillier.ciphertexts import Ciphertexts
 from veilsum.paillier.encrypted import Encrypted
 from veilsum.paillier.public_key import PublicKey, RandomiserPool
 from veilsum.paillier.secret_key import SecretKey
-from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes, version_of
+from veilsum.wire import BytesLike, WireKind
 
-__all__ = ["Accumulator", "ClipReport", "Codec", "EncryptedVector", "GridNoise", "Sum"]
+__all__ = [
+    "ENCRYPTED_VECTOR",
+    "Accumulator",
+    "ClipReport",
+    "Codec",
+    "EncryptedVector",
+    "GridNoise",
+    "Sum",
+]
 
 Key = PublicKey | SecretKey
 Progress = Callable[[int, int], object]
-
-_WIRE_VERSION = 1
-_WIRE_VERSION_SEGMENTS = 2  # Of codecs that need the longer form.
 
 
 class Codec(SlotCodec):
@@ -173,6 +179,20 @@ class Codec(SlotCodec):
         )
 
 
+ENCRYPTED_VECTOR = Form(
+    WireKind.ENCRYPTED_VECTOR,
+    {
+        1 + has_segments: Layout(
+            codec=codec_field(Codec, has_segments=has_segments),
+            num_addends=u64("at most max_addends", at_least=1),
+            ciphertexts=rest("of kind 2", type="message"),
+        )
+        for has_segments in (False, True)
+    },
+)
+"""Version 2 is for codecs that need the longer form."""
+
+
 class EncryptedVector(Encrypted):
     """The encrypted sum of one or more vectors of one codec under one key. Immutable.
 
@@ -272,12 +292,7 @@ class EncryptedVector(Encrypted):
 
     def to_bytes(self) -> bytes:
         """The wire bytes: codec, number of addends, ciphertexts. Nothing about the report."""
-        version = _WIRE_VERSION_SEGMENTS if self._codec.needs_segments else _WIRE_VERSION
-        writer = Writer(WireKind.ENCRYPTED_VECTOR, version)
-        self._codec.write_to(writer)
-        writer.u64(self._num_addends)
-        writer.bytes(self._ciphertexts.to_bytes())
-        return writer.finish()
+        return ENCRYPTED_VECTOR.write(self, version=1 + self._codec.needs_segments)
 
     @staticmethod
     def from_bytes(data: BytesLike, key: Key) -> "EncryptedVector":
@@ -288,14 +303,10 @@ class EncryptedVector(Encrypted):
             KeyMismatchError: it is under a key with another modulus.
             InvalidCiphertextError: a ciphertext breaks a rule of docs/validation.md.
         """
-        public_key, message = _public(key), as_bytes(data)
-        version = version_of(message, oldest=_WIRE_VERSION, newest=_WIRE_VERSION_SEGMENTS)
-        reader = Reader(message, WireKind.ENCRYPTED_VECTOR, version)
+        public_key, values = _public(key), ENCRYPTED_VECTOR.read(data)
         try:
-            codec = Codec.read_from(reader, has_segments=version == _WIRE_VERSION_SEGMENTS)
-            num_addends = reader.u64()
-            ciphertexts = Ciphertexts.from_bytes(reader.bytes(reader.remaining()), public_key)
-            return EncryptedVector(ciphertexts, codec, num_addends=num_addends)
+            ciphertexts = Ciphertexts.from_bytes(values["ciphertexts"], public_key)
+            return EncryptedVector(ciphertexts, values["codec"], num_addends=values["num_addends"])
         except (InvalidArgumentError, CapacityError) as error:
             raise MalformedDataError(f"encrypted vector: {error}") from error
 

@@ -3,34 +3,47 @@
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Literal
 
 from veilsum import arguments
+from veilsum.arguments import tuple_of
+from veilsum.codec import codec_field
 from veilsum.errors import InvalidArgumentError, MalformedDataError, PolicyRefusedError
 from veilsum.identity import Enrolment, Identity, Role, verify
+from veilsum.message import Form, Layout, Message, code, framed, rest, u32, u64
 from veilsum.paillier.public_key import PublicKey
 from veilsum.paillier.threshold import ThresholdKey
-from veilsum.privacy import GaussianNoise, LaplaceNoise, Noise, read_noise, write_noise
-from veilsum.secure_sum.fields import (
-    HASH_BYTES,
-    check_hash,
-    read_roster,
-    tuple_of,
-    write_roster,
-)
+from veilsum.privacy import NOISE_FIELD, GaussianNoise, LaplaceNoise, Noise
+from veilsum.secure_sum.fields import HASH_BYTES, check_hash, ed25519, roster
 from veilsum.vector import Codec
-from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes, version_of
+from veilsum.wire import BytesLike, WireKind
 
 __all__ = ["Federation", "KeyTrust"]
 
 KeyTrust = Literal["contributors", "authority", "threshold"]
 _TRUST_CODES: dict[KeyTrust, int] = {"contributors": 0, "authority": 1, "threshold": 2}
-_VERSION = 2
-_VERSION_SEGMENTS = 3  # Of codecs that need the longer form.
-_SIGNED_VERSION = 1
-_SIGNATURE_BYTES = 64
 _NO_ROUND = bytes(HASH_BYTES)
 _MAX_CHUNK = 4096
+
+FEDERATION = Form(
+    WireKind.FEDERATION,
+    {
+        2 + has_segments: Layout(
+            trust=code("trust", _TRUST_CODES, "that of the key and the holders"),
+            honest_contributors=u64("at least the noise's", at_least=2),
+            colluding_contributors=u64(),
+            min_contributors=u64("at least the sum of the two, below"),
+            chunk_size=u32(at_least=1, at_most=_MAX_CHUNK),
+            codec=codec_field(Codec, has_segments=has_segments),
+            noise=NOISE_FIELD,
+            contributors=roster("sorted by the bytes of their names"),
+            holders=roster("as the trust has it, below"),
+            key=rest("threshold: of kind 10; else of kind 1", type="message"),
+        )
+        for has_segments in (False, True)
+    },
+)
+"""Version 3 is for codecs that need the longer form."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,19 +171,7 @@ class Federation:
 
     def to_bytes(self) -> bytes:
         """The wire form (docs/wire-format.md, section 5)."""
-        version = _VERSION_SEGMENTS if self.codec.needs_segments else _VERSION
-        writer = Writer(WireKind.FEDERATION, version)
-        writer.u8(_TRUST_CODES[self.trust])
-        writer.u64(self.honest_contributors)
-        writer.u64(self.colluding_contributors)
-        writer.u64(self.fewest)
-        writer.u32(self.chunk_size)
-        self.codec.write_to(writer)
-        write_noise(writer, self.noise)
-        write_roster(writer, self.contributors)
-        write_roster(writer, self.holders)
-        writer.bytes(self.key.to_bytes())
-        return writer.finish()
+        return FEDERATION.write(self, version=2 + self.codec.needs_segments)
 
     @staticmethod
     def from_bytes(data: BytesLike) -> "Federation":
@@ -180,38 +181,15 @@ class Federation:
             MalformedDataError: the bytes are not those of an agreement, or of one that cannot be.
             InvalidKeyError: the key breaks a rule of docs/validation.md.
         """
-        message = as_bytes(data)
-        version = version_of(message, oldest=_VERSION, newest=_VERSION_SEGMENTS)
-        reader = Reader(message, WireKind.FEDERATION, version)
-        trust_code = reader.u8()
-        if trust_code not in _TRUST_CODES.values():
-            raise MalformedDataError("federation: unknown trust")
-        honest, colluding, fewest = reader.u64(), reader.u64(), reader.u64()
-        chunk_size = reader.u32()
-        codec = Codec.read_from(reader, has_segments=version == _VERSION_SEGMENTS)
-        noise = read_noise(reader)
-        contributors, holders = read_roster(reader), read_roster(reader)
-        read_key = (
-            ThresholdKey.from_bytes
-            if trust_code == _TRUST_CODES["threshold"]
-            else PublicKey.from_bytes
-        )
-        key = read_key(reader.bytes(reader.remaining()))
+        values = FEDERATION.read(data)
+        trust = values.pop("trust")
+        key_class = ThresholdKey if trust == "threshold" else PublicKey
+        values["key"] = key_class.from_bytes(values["key"])
         try:
-            federation = Federation(
-                key=key,
-                codec=codec,
-                contributors=contributors,
-                holders=holders,
-                noise=noise,
-                honest_contributors=honest,
-                colluding_contributors=colluding,
-                min_contributors=fewest,
-                chunk_size=chunk_size,
-            )
+            federation = Federation(**values)
         except InvalidArgumentError as error:
             raise MalformedDataError(f"federation: {error}") from error
-        if _TRUST_CODES[federation.trust] != trust_code or federation.contributors != contributors:
+        if (federation.trust, federation.contributors) != (trust, values["contributors"]):
             raise MalformedDataError("federation: its trust or the order of its roster is wrong")
         return federation
 
@@ -219,13 +197,8 @@ class Federation:
         """The file that a dealer gives to all parties: the agreement, signed."""
         arguments.instance("dealer", dealer, Identity)
         body = self.to_bytes()
-        writer = Writer(WireKind.SIGNED_FEDERATION, _SIGNED_VERSION)
-        enrolment = dealer.enrol().to_bytes()
-        writer.u64(len(enrolment))
-        writer.bytes(enrolment)
-        writer.bytes(dealer.sign(WireKind.FEDERATION, Role.DEALER, _NO_ROUND, body))
-        writer.bytes(body)
-        return writer.finish()
+        signature = dealer.sign(WireKind.FEDERATION, Role.DEALER, _NO_ROUND, body)
+        return SignedFederation(dealer.enrol(), signature, body).to_bytes()
 
     @staticmethod
     def from_signed(
@@ -360,9 +333,16 @@ class Federation:
             raise InvalidArgumentError("an authority has no data: it must not be a contributor")
 
 
+@dataclass(frozen=True)
+class SignedFederation(Message, kind=WireKind.SIGNED_FEDERATION, version=1):
+    """A dealer's file; nothing of it is checked."""
+
+    dealer: Annotated[Enrolment, framed(Enrolment)]
+    signature: Annotated[bytes, ed25519("section 7, of kind 5 and role 3, over the federation")]
+    federation: Annotated[bytes, rest("of kind 5", type="message")]
+
+
 def _split_signed(data: BytesLike) -> tuple[Enrolment, bytes, bytes]:
     """Dealer, signature and agreement of a dealer's file, unchecked."""
-    reader = Reader(as_bytes(data), WireKind.SIGNED_FEDERATION, _SIGNED_VERSION)
-    signer = Enrolment.from_bytes(reader.bytes(reader.u64()))
-    signature = reader.bytes(_SIGNATURE_BYTES)
-    return signer, signature, reader.bytes(reader.remaining())
+    file = SignedFederation.from_bytes(data)
+    return file.dealer, file.signature, file.federation
