@@ -39,10 +39,10 @@ class ContributionHeader(Message, kind=WireKind.CONTRIBUTION, version=2):
         signature: over all of it, by the contributor.
     """
 
-    round_id: Annotated[bytes, sha256("of the round descriptor's message")]
+    round_id: Annotated[bytes, sha256("SHA-256 of the round descriptor")]
     contributor: Annotated[str, NAME]
     num_chunks: Annotated[int, u32("as many as the codec's ciphertexts need", at_least=1)]
-    root: Annotated[bytes, sha256("of the Merkle tree over all chunk messages, below")]
+    root: Annotated[bytes, sha256("of the Merkle tree over the chunks, below")]
     signature: Annotated[bytes, ed25519("below, of role 1, over num_chunks and root")]
 
     def __post_init__(self) -> None:

@@ -28,10 +28,10 @@ class RoundDescriptor(Message, kind=WireKind.ROUND_DESCRIPTOR, version=1):
             or a name is bad or repeated.
     """
 
-    federation_hash: Annotated[bytes, sha256("of the federation's message")]
+    federation_hash: Annotated[bytes, sha256("SHA-256 of the federation's message")]
     run_id: Annotated[bytes, fixed(16, "random", what="secrets.token_bytes(16)")]
     round_number: Annotated[int, u64(at_least=1)]
-    model_hash: Annotated[bytes, sha256("of the model, below")]
+    model_hash: Annotated[bytes, sha256("SHA-256 of the model, below")]
     invited: Annotated[tuple[str, ...], NAMES]
 
     @cached_property

@@ -86,7 +86,7 @@ class Opening(Message, kind=WireKind.OPENING, version=2):
         signature: over all of it, by the holder.
     """
 
-    round_id: Annotated[bytes, sha256("of the round descriptor's message")]
+    round_id: Annotated[bytes, sha256("SHA-256 of the round descriptor")]
     set_hash: Annotated[bytes, sha256("the name of the set, section 7")]
     holder: Annotated[str, NAME]
     signature: Annotated[bytes, ed25519("section 7, of role 2, over set_hash and SHA-256(body)")]
@@ -135,7 +135,7 @@ class Receipt(Part):
     round_id: Annotated[bytes, sha256("as of the opening")]
     set_hash: Annotated[bytes, sha256("as of the opening")]
     holder: Annotated[str, NAME]
-    body_hash: Annotated[bytes, sha256("of the opening's body")]
+    body_hash: Annotated[bytes, sha256("SHA-256 of the opening's body")]
     signature: Annotated[bytes, ed25519("as of the opening")]
 
     def verify(self, holder: Enrolment) -> None:
