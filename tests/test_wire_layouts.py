@@ -2,18 +2,25 @@
 
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import veilsum as vs
 from known_keys import VECTORS, known_key
 from shared_keys import shared_key
-from veilsum import secure_sum
+from veilsum import privacy, secure_sum
+from veilsum.codec import CODEC_LAYOUTS
+from veilsum.message import Form, Layout
 from veilsum.paillier.layouts import CIPHERTEXTS, PARTIAL_DECRYPTION, PLAINTEXT_PROOF
-from veilsum.wire import WireKind
+from veilsum.privacy.wire import NOISE, NOISE_KIND
+from veilsum.secure_sum.federation import FEDERATION
+from veilsum.vector import ENCRYPTED_VECTOR
+from veilsum.wire import Reader, WireKind
 
 from bench import message_tables
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "wire-format.md").read_text()
+KIND = WireKind.CHUNK  # Of a frame around parts that have none.
 OF_THE_CORE = {WireKind.PUBLIC_KEY, WireKind.THRESHOLD_KEY}  # Objects tell what is in these.
 
 
@@ -153,6 +160,56 @@ def test_the_core_writes_what_is_declared_of_its_messages():
     for form, data in ((CIPHERTEXTS, matrix.to_bytes()), (PLAINTEXT_PROOF, proof[1].to_bytes())):
         with pytest.raises(vs.MalformedDataError):
             form.shown(data[:-1])
+
+
+def read_codec(layout):
+    has_segments = layout is CODEC_LAYOUTS[True]
+    return lambda data: vs.Codec.read_from(Reader(data, KIND, 1), has_segments=has_segments)
+
+
+def declared_alone():
+    """What has its checks in its class: kind, version, layout, an object and its reader."""
+    key = known_key(2048).public
+    agreed = secure_sum.Federation.from_bytes(golden("federation_2"))
+    vector = vs.EncryptedVector.from_bytes(golden("encrypted_vector"), key)
+    longer = vs.Codec(4, clip=1.0, value_bits=16, max_addends=4, weight_bits=1)
+    noise = privacy.LaplaceNoise(epsilon=1.0, rounds=1, norm_bound=1.0)
+    with_kind = Layout(kind=NOISE_KIND, **NOISE.fields)
+    yield WireKind.FEDERATION, 2, FEDERATION.layouts[2], agreed, secure_sum.Federation.from_bytes
+    yield (
+        *(WireKind.ENCRYPTED_VECTOR, 1, ENCRYPTED_VECTOR.layouts[1], vector),
+        lambda data: vs.EncryptedVector.from_bytes(data, key),
+    )
+    for codec, layout in zip((vector.codec, longer), CODEC_LAYOUTS.values(), strict=True):
+        yield KIND, 1, layout, codec, read_codec(layout)
+    values = {name: getattr(noise, name) for name in NOISE.fields} | {"kind": type(noise)}
+    yield (
+        *(KIND, 1, with_kind, SimpleNamespace(**values)),
+        lambda data: privacy.read_noise(Reader(data, KIND, 1)),
+    )
+
+
+def beyond_bounds(field):
+    """The nearest numbers that the document excludes, and that have room in the field."""
+    match field.bounds:
+        case (int() as at_least, at_most):
+            most = 2**63 - 1 if at_most is None else at_most
+            return [n for n in (at_least - 1, most + 1) if 0 <= n < 2 ** int(field.type[1:])]
+    return []
+
+
+def test_a_class_with_its_own_checks_has_the_bounds_that_are_declared():
+    seen = set()
+    for kind, version, layout, source, read in declared_alone():
+        form = Form(kind, {version: layout})
+        read(form.write(source))
+        for name, field in layout.fields.items():
+            for value in beyond_bounds(field):
+                values = {each: getattr(source, each) for each in layout.fields} | {name: value}
+                with pytest.raises(vs.MalformedDataError):
+                    read(form.write(SimpleNamespace(**values)))
+                seen.add(name)
+    assert seen >= {"honest_contributors", "chunk_size", "num_addends", "dim", "rounds"}
 
 
 def test_every_kind_is_declared_once():

@@ -65,8 +65,8 @@ class Field(Generic[T]):
         least: fewest bytes of a value.
         write: writes a value that was checked.
         read: reads what ``write`` wrote; MalformedDataError for anything else.
-        check: takes a parameter's name and its value, and returns the value as it is kept. Only
-            for fields of a ``Part``.
+        check: takes a parameter's name and its value, and returns the value as it is kept. Fields
+            of a ``Layout`` that is declared by itself have their checks in its class.
         show: the value as ``veilsum inspect`` shows it; None if it does not.
         bounds: the document's too: of a number or of the length of a list, the codes of values, or
             the class of a message.
@@ -98,11 +98,14 @@ u8, u32, u64 = (partial(_number, bits) for bits in _NUMBERS)
 def f64(words: str, *, or_none: bool = False) -> Field[float | None]:
     """An IEEE 754 double; None, where that may be, is written as +0.0."""
 
+    def write(writer: Writer, value: float | None) -> None:
+        writer.f64(0.0 if value is None else value)
+
     def read(reader: Reader) -> float | None:
         value = reader.f64()
         return None if or_none and value == 0 and copysign(1, value) > 0 else value
 
-    return Field("f64", words, 8, lambda writer, value: writer.f64(value or 0.0), read)
+    return Field("f64", words, 8, write, read)
 
 
 def code(what: str, codes: Mapping[Any, int], words: str = "") -> Field[Any]:
@@ -124,9 +127,10 @@ def fixed(size: int, words: str = "", *, what: str = "it") -> Field[bytes]:
     """So many bytes; an error says ``what`` has as many."""
 
     def check(name: str, value: Any) -> bytes:
-        if (found := len(arguments.instance(name, value, bytes))) != size:
-            raise InvalidArgumentError(f"{name} has {found} bytes; {what} has {size} bytes")
-        return bytes(value)
+        found = arguments.instance(name, value, bytes)
+        if len(found) != size:
+            raise InvalidArgumentError(f"{name} has {len(found)} bytes; {what} has {size} bytes")
+        return found
 
     read = methodcaller("bytes", size)
     return Field(f"{size} bytes", words, size, Writer.bytes, read, check, bytes.hex)
@@ -166,12 +170,8 @@ def framed(
 
 def inner(of: "type[Part]") -> Field[Any]:
     """A part without a frame."""
-
-    def write(writer: Writer, value: Part) -> None:
-        value.write_to(writer)
-
-    check = partial(arguments.instance, kind=of)
-    return Field(of.__name__.lower(), "", of.layout().least, write, of.read_from, check)
+    layout, check = of.layout(), partial(arguments.instance, kind=of)
+    return Field(of.__name__.lower(), "", layout.least, layout.write, of.read_from, check)
 
 
 def counted(
@@ -255,15 +255,18 @@ class Layout:
     def __init__(self, **fields: Field[Any]) -> None:
         self.fields = fields
         self.least = sum(field.least for field in fields.values())
+        self._writers = [(name, field.write) for name, field in fields.items()]
+        self._readers = [(name, field.read) for name, field in fields.items()]
+        self.checks = [(name, field.check) for name, field in fields.items()]
 
     def write(self, writer: Writer, source: object) -> None:
         """Write the attributes of these names."""
-        for name, field in self.fields.items():
-            field.write(writer, getattr(source, name))
+        for name, write in self._writers:
+            write(writer, getattr(source, name))
 
     def read(self, reader: Reader) -> dict[str, Any]:
         """Read what ``write`` wrote, by name."""
-        return {name: field.read(reader) for name, field in self.fields.items()}
+        return {name: read(reader) for name, read in self._readers}
 
     def shown(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """What ``veilsum inspect`` shows of values of these names."""
@@ -315,8 +318,8 @@ class Part:
         cls._WORDS = cls.__name__.lower()
 
     def __post_init__(self) -> None:
-        for name, field in self.layout().fields.items():
-            object.__setattr__(self, name, field.check(name, getattr(self, name)))
+        for name, check in self.layout().checks:
+            object.__setattr__(self, name, check(name, getattr(self, name)))
 
     @classmethod
     def layout(cls) -> Layout:
