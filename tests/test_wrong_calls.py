@@ -137,7 +137,7 @@ ELSEWHERE = {
         "wire_size",
         "as_bytes",
         "to_native_key",
-        "version_of",
+        "ENCRYPTED_VECTOR",
         "wrap_dealt",
         "Progress",
     ),

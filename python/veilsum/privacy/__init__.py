@@ -14,11 +14,10 @@ from veilsum.privacy.gaussian_dp import gaussian_delta, gaussian_epsilon, gaussi
 from veilsum.privacy.ledger import Ledger, Spent
 from veilsum.privacy.mechanisms import Adjacency, GaussianNoise, LaplaceNoise, Noise
 from veilsum.privacy.sampling import FixedSizeSampling, PoissonSampling, Sampling
-from veilsum.privacy.wire import NOISE_FIELD, read_noise, write_noise
+from veilsum.privacy.wire import read_noise, write_noise
 from veilsum.privacy.zcdp import zcdp_epsilon, zcdp_of_sum
 
 __all__ = [
-    "NOISE_FIELD",
     "Adjacency",
     "FixedSizeSampling",
     "Forecast",

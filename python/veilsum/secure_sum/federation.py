@@ -13,7 +13,8 @@ from veilsum.identity import Enrolment, Identity, Role, verify
 from veilsum.message import Form, Layout, Message, code, framed, rest, u32, u64
 from veilsum.paillier.public_key import PublicKey
 from veilsum.paillier.threshold import ThresholdKey
-from veilsum.privacy import NOISE_FIELD, GaussianNoise, LaplaceNoise, Noise
+from veilsum.privacy import GaussianNoise, LaplaceNoise, Noise
+from veilsum.privacy.wire import NOISE_FIELD
 from veilsum.secure_sum.fields import HASH_BYTES, check_hash, ed25519, roster
 from veilsum.vector import Codec
 from veilsum.wire import BytesLike, WireKind
