@@ -13,17 +13,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from veilsum import keyfile
-from veilsum.codec import CODEC_LAYOUTS
+from veilsum.codec import CODEC_LAYOUTS, SlotCodec
 from veilsum.identity import Enrolment
 from veilsum.message import Field, Form, Layout
 from veilsum.paillier.layouts import CIPHERTEXTS, PARTIAL_DECRYPTION, PLAINTEXT_PROOF
 from veilsum.privacy.wire import NOISE, NOISE_KIND
+from veilsum.schemes.vector_message import vector_form
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import FEDERATION, SignedFederation
 from veilsum.secure_sum.opening import ChunkRequest, Opening, OpenRequest, Receipt
 from veilsum.secure_sum.transcript import Transcript
-from veilsum.vector import ENCRYPTED_VECTOR
 
 _PLACE = re.compile(
     r"(<!-- fields of (?P<name>[a-z ]+) -->\n).*?(?P<end><!-- end of fields -->)", re.DOTALL
@@ -34,7 +34,7 @@ _MESSAGES = (
     *(Enrolment, SignedFederation),
 )
 FORMS: tuple[Form, ...] = (
-    *(CIPHERTEXTS, PARTIAL_DECRYPTION, PLAINTEXT_PROOF, ENCRYPTED_VECTOR, FEDERATION),
+    *(CIPHERTEXTS, PARTIAL_DECRYPTION, PLAINTEXT_PROOF, vector_form(SlotCodec), FEDERATION),
     *keyfile.FORMS.values(),
     *(message.form() for message in _MESSAGES),
 )
@@ -106,6 +106,8 @@ def _power(number: int) -> str:
 
 def _value(value: object) -> str:
     """A coded value: a word, a class of noise, None, True or False."""
+    if isinstance(value, tuple):
+        return " and ".join(map(_value, value))
     if isinstance(value, type):
         return value.__name__.removesuffix("Noise").removesuffix("Type").lower()
     return {None: "none", True: "yes", False: "no"}.get(value, str(value))  # type: ignore[call-overload]

@@ -11,6 +11,7 @@ from typing import Any
 import veilsum as vs
 from veilsum.codec import SlotCodec
 from veilsum.paillier.threshold import Combination, KeyShare
+from veilsum.schemes import packed, packing
 from veilsum.secure_sum import ContributionHeader, key_holder
 
 from bench.clock import Clock
@@ -24,8 +25,9 @@ CHECK_PARTIALS, COMBINE, DECODE = "check proofs of openings", "combine", "unpack
 DECRYPT = "decrypt"
 
 _CALLS: list[tuple[Any, str, str]] = [
-    (SlotCodec, "encode", ENCODE),
-    (SlotCodec, "unpack_slots", DECODE),
+    (SlotCodec, "quantise", ENCODE),
+    (packing, "pack", ENCODE),
+    (packing, "unpack", DECODE),
     (SlotCodec, "dequantise", DECODE),
     (vs.PublicKey, "encrypt", ENCRYPT),
     (vs.SecretKey, "encrypt", ENCRYPT),
@@ -34,7 +36,7 @@ _CALLS: list[tuple[Any, str, str]] = [
     (vs.PlaintextProof, "verify", CHECK_PLAINTEXTS),
     (ContributionHeader, "verify", CHECK_SIGNATURES),
     (key_holder, "requested_chunk", CHECK_HASHES),
-    (vs.Accumulator, "add", ADD),
+    (packed._CiphertextSum, "add", ADD),
     (Combination, "add", CHECK_PARTIALS),
     (Combination, "open_plaintexts", COMBINE),
     (vs.SecretKey, "decrypt_plaintexts", DECRYPT),

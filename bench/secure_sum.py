@@ -16,6 +16,7 @@ import numpy as np
 import veilsum as vs
 from numpy.typing import NDArray
 from veilsum.identity import Role
+from veilsum.schemes.shards import plan_shards
 from veilsum.secure_sum import (
     Aggregator,
     Contributor,
@@ -27,7 +28,6 @@ from veilsum.secure_sum import (
     RoundLedger,
     hash_model,
 )
-from veilsum.secure_sum.gathering import plan_shards
 from veilsum.secure_sum.outbox import Outbox
 
 from bench import phases
@@ -240,7 +240,7 @@ class _Round:
             "num_measured": size.num_measured,
             "max_error": max_error,
             "facts": {
-                "num_ciphertexts": self.federation.num_ciphertexts,
+                "num_ciphertexts": self.federation.bodies.chunks.num_units,
                 "num_chunks": self.federation.num_chunks,
                 "num_opened": self._num_opened(),
                 "kernel": vs.cpu()["kernel"],
@@ -252,14 +252,16 @@ class _Round:
         """Ciphertexts that a holder opens: where they differ, the holder in the middle."""
         federation = self.federation
         if federation.trust != "threshold":
-            return federation.num_ciphertexts
+            return federation.bodies.chunks.num_units
         shards = plan_shards(
             [holder.name for holder in federation.holders],
             threshold=THRESHOLD,
             answered=[set() for _ in range(federation.num_chunks)],
             missing=frozenset(),
         )
-        counts = [sum(len(federation.chunk_range(i)) for i in shard) for shard in shards.values()]
+        counts = [
+            sum(len(federation.bodies.chunks.units(i)) for i in shard) for shard in shards.values()
+        ]
         return round(statistics.median(counts))
 
     def _update(self, index: int) -> NDArray[np.float32]:

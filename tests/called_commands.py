@@ -13,6 +13,7 @@ _SPAWNERS = {
     "shutil": ("which",),
     "os": ("execv", "execve", "execvp", "execvpe", "execl", "execlp", "posix_spawn"),
     "asyncio": ("create_subprocess_exec",),
+    "session": ("run",),  # Of nox.
 }
 _SHELLS = {
     "os": ("system", "popen"),

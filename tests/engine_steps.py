@@ -17,6 +17,7 @@ import veilsum as vs
 from known_keys import KEY_BITS, known_key
 from reference import paillier as reference
 from veilsum import hazmat
+from veilsum.schemes import packing
 
 NUM_VALUES = 12  # A full group of eight lanes and a rest; three groups of four lanes.
 NUM_COLUMNS = 600  # Enough for the buckets of public exponents.
@@ -114,7 +115,8 @@ def accumulated(public_key):
     accumulator = vs.Accumulator(codec, key=public_key)
     for addend in range(3):
         delta = np.random.default_rng(addend).uniform(-1.5, 1.5, 150)
-        plaintexts, _ = codec.encode(delta, modulus=public_key.n, weight=0.5)
+        slots, _ = codec.quantise(delta, weight=0.5)
+        plaintexts = packing.pack(codec, slots, modulus=public_key.n)
         units = [2 * i + addend + 2 for i in range(len(plaintexts))]
         accumulator.add(vs.EncryptedVector(hazmat.encrypt(public_key, plaintexts, units), codec))
     return accumulator.total.ciphertexts

@@ -45,7 +45,7 @@ def ciphertexts_of(agreed, message):
     """The ciphertexts in a contribution: anybody can read them."""
     chunks = [Chunk.from_bytes(frame) for frame in frames_of(message)[1:]]
     return vs.Ciphertexts.concatenate(
-        [vs.Ciphertexts.from_bytes(chunk.ciphertexts, agreed.public_key) for chunk in chunks]
+        [vs.Ciphertexts.from_bytes(chunk.body, agreed.public_key) for chunk in chunks]
     )
 
 
@@ -68,9 +68,9 @@ def forged_contribution(agreed, announced, name, ciphertexts, proofs):
     """A contribution of these ciphertexts and proofs, properly signed by ``name``."""
     chunks = []
     for index in range(agreed.num_chunks):
-        places = agreed.chunk_range(index)
+        places = agreed.bodies.chunks.units(index)
         part = ciphertexts[places.start : places.stop]
-        chunks.append(Chunk(index=index, ciphertexts=part.to_bytes(), proof=proofs[index]))
+        chunks.append(Chunk(index=index, body=part.to_bytes(), proof=proofs[index]))
     return resigned(announced, name, [chunk.to_bytes() for chunk in chunks])
 
 

@@ -11,6 +11,7 @@ import veilsum as vs
 from veilsum import arguments
 from veilsum.fedavg.parameters import to_model
 from veilsum.paillier.plaintexts import to_object_array
+from veilsum.schemes import packing
 from veilsum.secure_sum import hash_model
 
 REALS = [
@@ -114,7 +115,7 @@ def test_bounds_of_any_length_are_told():
     with pytest.raises(vs.InvalidArgumentError, match=r"n is -1; .* 0 and at most an int of 17000"):
         arguments.count("n", -1, at_most=(1 << 17000) - 1)
     with pytest.raises(vs.InvalidArgumentError, match=r"modulus is 0; it must be at least 1"):
-        vs.Codec(4, clip=1.0, value_bits=16, max_addends=2).layout(0)
+        packing.layout(vs.Codec(4, clip=1.0, value_bits=16, max_addends=2), 0)
 
 
 def test_flags_are_bools():

@@ -43,7 +43,7 @@ class Sums(Pipeline):
 
     packages = ("numpy",)
 
-    def round(self, dim, num_clients):
+    def round(self, dim, num_clients, num_shares=0):
         clients = [Account({"mask": 2.0 + i}, 4 * dim, 8 * dim) for i in range(num_clients)]
         server = Account({"add": 0.5}, 8 * dim, 4 * dim)
         return {
@@ -55,7 +55,7 @@ class Sums(Pipeline):
 
 
 class Broken(Sums):
-    def round(self, dim, num_clients):
+    def round(self, dim, num_clients, num_shares=0):
         raise ValueError("no such round")
 
 
@@ -143,11 +143,11 @@ def test_veilsum_is_as_before_once_it_is_no_longer_watched():
     before = [
         vars(vs.Ciphertexts)["from_bytes"],
         vs.PublicKey.encrypt_and_prove,
-        vs.Codec.encode,
+        vs.Codec.quantise,
     ]
     with phases.watched(Clock()):
         assert vs.PublicKey.encrypt_and_prove is not before[1]
-    after = [vars(vs.Ciphertexts)["from_bytes"], vs.PublicKey.encrypt_and_prove, vs.Codec.encode]
+    after = [vars(vs.Ciphertexts)["from_bytes"], vs.PublicKey.encrypt_and_prove, vs.Codec.quantise]
     assert after == before
 
 

@@ -21,7 +21,8 @@ from dealt_parties import (
 from veilsum.cli import deal as deal_command
 from veilsum.cli import dealing, keygen
 from veilsum.cli.passphrases import make_passphrase
-from veilsum.cli.terms import Policy
+from veilsum.cli.terms import choose_policy
+from veilsum.schemes import Policy
 from veilsum.secure_sum import Enrolment, Federation, Identity, KeyShare, PartyFolder
 
 
@@ -253,17 +254,17 @@ def test_enrolments_that_are_none_are_refused(place, tmp_path):
 
 
 def test_policies_are_the_safe_ones():
-    assert Policy.choose(5, None, None) == Policy(5, 4, 2)
-    assert Policy.choose(3, None, None) == Policy(3, 3, 1)
-    assert Policy.choose(4, None, 1) == Policy(4, 3, 1)
+    assert choose_policy(5, None, None) == Policy(5, 4, 2)
+    assert choose_policy(3, None, None) == Policy(3, 3, 1)
+    assert choose_policy(4, None, 1) == Policy(4, 3, 1)
     for num_holders in range(2, 10):
         for colluding in range(num_holders):
-            policy = Policy.choose(num_holders, None, colluding)
+            policy = choose_policy(num_holders, None, colluding)
             assert 2 * policy.threshold > num_holders + colluding
             assert 2 * (policy.threshold - 1) <= num_holders + colluding
     for num_holders in (0, 1, 65):
         with pytest.raises(vs.InvalidArgumentError):
-            Policy.choose(num_holders, None, None)
+            choose_policy(num_holders, None, None)
 
 
 def test_a_wrong_passphrase_file_is_told_without_a_traceback(place, tmp_path):

@@ -78,8 +78,8 @@ def play_a_round(folder):
     for name, frames in aggregator.open_requests().items():
         request = b"".join(frames)
         (folder / f"{name}.request").write_bytes(request)
-        party = PartyFolder(folder / f"{name}-folder").key_holder(passphrase=PASSPHRASE)
-        answer = party.open(request)
+        holder = PartyFolder(folder / f"{name}-folder").key_holder(passphrase=PASSPHRASE)
+        answer = holder.open(request)
         aggregator.receive_opening(answer)
         (folder / f"{name}.opening").write_bytes(answer)
     (folder / "transcript").write_bytes(aggregator.finish().transcript)

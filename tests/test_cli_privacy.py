@@ -4,6 +4,7 @@ import json
 import math
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -125,6 +126,7 @@ def test_the_figures_are_those_of_the_library(kind):
     chosen = goal(noise=kind, honest=20 if kind == "gaussian" else 1)
     found = plan(chosen)
     common = {"epsilon": 2.0, "rounds": 3, "norm_bound": 1.0}
+    noise: Any
     if kind == "gaussian":
         noise = vs.privacy.GaussianNoise(**common, delta=1e-6, honest_contributors=20)
     else:

@@ -70,7 +70,7 @@ def test_the_same_round_announced_to_others_gets_no_second_contribution():
 )
 def test_two_answers_at_once_are_not_both_sent(other, message, monkeypatch):
     agreed, rounds = parties.federation(), RoundLedger.in_memory()
-    encode, sent = vs.Codec.encode, []
+    quantise, sent = vs.Codec.quantise, []
 
     def overtaken(self, *args, **options):
         # Encryption takes long: another process of this contributor may answer meanwhile.
@@ -78,9 +78,9 @@ def test_two_answers_at_once_are_not_both_sent(other, message, monkeypatch):
             sent.append(None)
             ada = parties.contributor(agreed, "ada", rounds=rounds)
             sent.append(contribute(ada, parties.descriptor(agreed, round_number=other)))
-        return encode(self, *args, **options)
+        return quantise(self, *args, **options)
 
-    monkeypatch.setattr(vs.Codec, "encode", overtaken)
+    monkeypatch.setattr(vs.Codec, "quantise", overtaken)
     with pytest.raises(vs.PolicyRefusedError, match=message):
         contribute(parties.contributor(agreed, "ada", rounds=rounds), parties.descriptor(agreed))
     assert len(sent[1]) > 0
@@ -171,7 +171,7 @@ def test_contributions_carry_noise():
         parties.contributor(NOISY, "ada", ledger=ledger), parties.descriptor(NOISY)
     )
     parts = [
-        vs.Ciphertexts.from_bytes(Chunk.from_bytes(frame).ciphertexts, NOISY.public_key)
+        vs.Ciphertexts.from_bytes(Chunk.from_bytes(frame).body, NOISY.public_key)
         for frame in parties.frames_of(message)[1:]
     ]
     vector = vs.EncryptedVector(vs.Ciphertexts.concatenate(parts), NOISY.codec)

@@ -6,6 +6,7 @@ The arithmetic on ciphertexts is deterministic, so most comparisons are of whole
 import functools
 import itertools
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from known_keys import KEY_BITS, known_key
 from reference import paillier as reference
 
 SMALL = (1, 7, 8, 9)  # around the eight lanes of a vector kernel
-CASES = [(bits, size) for bits in (2048, 3072) for size in SMALL]
+CASES: list[Any] = [(bits, size) for bits in (2048, 3072) for size in SMALL]
 CASES += [(4096, 1), (4096, 9), *(pytest.param(4096, n, marks=pytest.mark.slow) for n in (7, 8))]
 CASES += [(2048, 1000)]
 CASES += [pytest.param(bits, 1000, marks=pytest.mark.slow) for bits in (3072, 4096)]

@@ -111,7 +111,7 @@ def privacy_calls():
 
 def ledger_calls():
     budget = {"epsilon": 1.0, "delta": 1e-6}
-    yield from each_parameter("Ledger", privacy.Ledger, store=None)
+    yield from each_parameter("Ledger", privacy.Ledger, database=None)
     yield from each_parameter("Ledger.in_memory", privacy.Ledger.in_memory, **budget)
     yield from each_parameter(
         "Ledger.create", privacy.Ledger.create, path=Path(FOLDER.name), **budget
@@ -124,21 +124,23 @@ def ledger_calls():
     for method in (ledger.has, ledger.commitment):
         yield from each_parameter(f"Ledger.{method.__name__}", method, round_id=b"")
     rounds = secure_sum.RoundLedger
-    yield from each_parameter("RoundLedger", rounds, store=rounds.in_memory()._store, role=None)
+    yield from each_parameter(
+        "RoundLedger", rounds, database=rounds.in_memory()._database, role=None
+    )
     yield from each_parameter("RoundLedger.create", rounds.create, path="", role=identity.Role(1))
     yield from each_parameter("RoundLedger.open", rounds.open, path="")
-    ledger = rounds.in_memory()
-    yield from each_parameter("RoundLedger.check_role", ledger.check_role, role=None)
-    yield from each_parameter("RoundLedger.answered", ledger.answered, key_fingerprint=b"")
+    answers = rounds.in_memory()
+    yield from each_parameter("RoundLedger.check_role", answers.check_role, role=None)
+    yield from each_parameter("RoundLedger.answered", answers.answered, key_fingerprint=b"")
     run = secure_sum.RunName(b"key", b"federation", b"run")
     yield from each_parameter(
-        "RoundLedger.record", ledger.record, run=run, round_number=1, answer=b""
+        "RoundLedger.record", answers.record, run=run, round_number=1, answer=b""
     )
     for field in run._fields:
         yield (
             f"RoundLedger.record run.{field}",
             f"run.{field}",
-            lambda x, f=field: ledger.record(run._replace(**{f: x}), 1, b""),
+            lambda x, f=field: answers.record(run._replace(**{f: x}), 1, b""),
         )
     agreed = parties.federation()
     good = {"federation": agreed, "descriptor": parties.descriptor(agreed)}
@@ -221,7 +223,6 @@ def agreement_calls():
         (agreed.signed_by, {"dealer": dealer}),
         (agreed.contributor, {"name": "ada"}),
         (agreed.holder, {"name": "ada"}),
-        (agreed.chunk_range, {"index": 0}),
         (agreed.chunks_within, {"num_bytes": 1, "num_contributors": 1}),
     ):
         yield from each_parameter(f"Federation.{method.__name__}", method, **options)
@@ -277,8 +278,8 @@ def record_calls():
         yield from each_parameter(f"{kind}.frames", store.frames, **good)
         yield from each_parameter(f"{kind}.frame", store.frame, **good, index=0)
         yield from each_parameter(f"{kind}.names", store.names, kind="opening")
-    for kind in (secure_sum.FolderStore, secure_sum.Outbox, secure_sum.PartyFolder):
-        yield from each_parameter(kind.__name__, kind, path="")
+    for folder_kind in (secure_sum.FolderStore, secure_sum.Outbox, secure_sum.PartyFolder):
+        yield from each_parameter(folder_kind.__name__, folder_kind, path="")
     outbox = secure_sum.Outbox(folder / "outbox")
     with outbox.locked():
         pass

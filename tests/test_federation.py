@@ -75,7 +75,7 @@ def test_messages_survive_the_wire(hash_, names, signature, payload, data):
     assert all(map(survives, headers))
     assert survives(OpenRequest(descriptor=descriptor, headers=headers, chunks=chunks))
     index = data.draw(st.integers(0, 2**32 - 1))
-    assert survives(Chunk(index=index, ciphertexts=payload, proof=data.draw(st.binary())))
+    assert survives(Chunk(index=index, body=payload, proof=data.draw(st.binary())))
     path = tuple(data.draw(st.lists(HASHES, max_size=32)))
     assert survives(ChunkRequest(contribution=index, path=path, chunk=payload))
     assert survives(

@@ -87,7 +87,7 @@ def test_enrolments_are_values():
 def test_identities_stay_secret():
     ada = Identity.generate("ada")
     for leak in (pickle.dumps, copy.copy, copy.deepcopy):
-        with pytest.raises(TypeError, match="save and load"):
+        with pytest.raises(TypeError, match="use save"):
             leak(ada)
     assert ada._key.private_bytes_raw().hex() not in repr(ada)
     assert ada.public_key[:8].hex() in repr(ada)

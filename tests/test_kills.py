@@ -21,6 +21,7 @@ from protocol_attackers import forged_request
 from shared_keys import shared_key
 from veilsum import keyfile
 from veilsum.identity import Role
+from veilsum.schemes import packing
 from veilsum.secure_sum import Chunk, FolderStore, PartyFolder, Transcript
 
 CODEC = vs.Codec(150, clip=1.0, value_bits=24, max_addends=4)
@@ -265,11 +266,11 @@ class Verdict:
         for name in contributors:
             message = self.post.get(f"contributions/{number:04d}-{name}")
             parts = [
-                vs.Ciphertexts.from_bytes(Chunk.from_bytes(frame).ciphertexts, key)
+                vs.Ciphertexts.from_bytes(Chunk.from_bytes(frame).body, key)
                 for frame in parties.frames_of(message)[1:]
             ]
             opened = shared_key().secret.decrypt_plaintexts(vs.Ciphertexts.concatenate(parts))
-            slots = slots + codec.unpack_slots(opened, modulus=key.n)
+            slots = slots + packing.unpack(codec, opened, modulus=key.n)
         return codec.dequantise(slots, num_addends=len(contributors))
 
 

@@ -273,10 +273,9 @@ def test_golden_folder_of_a_party_goes_on_with_its_records(tmp_path, folder):
     shutil.copytree(VECTORS / folder, tmp_path / "party")
     party = secure_sum.PartyFolder(tmp_path / "party")
     key = party.federation.public_key.fingerprint
-    (file,) = [
-        *(VECTORS / folder).glob("contribution.veil"),
-        *(VECTORS / folder).glob("outbox/*.veil"),
-    ]
+    files = (VECTORS / folder).glob
+    found = [*files("contribution.veil"), *files("outbox/*.veil")]
+    (file,) = found
     kept = file.read_bytes()
     header = secure_sum.ContributionHeader.from_bytes(parties.frames_of(kept)[0])
     assert party.roles == (Role.CONTRIBUTOR, Role.HOLDER)

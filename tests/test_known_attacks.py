@@ -13,6 +13,7 @@ import pytest
 import veilsum as vs
 from protocol_attackers import ciphertexts_of, forged_contribution
 from protocol_parties import CODEC, DIM, NAMES, NOISE, NOISY_CODEC, frames_of
+from veilsum.schemes import packing
 from veilsum.secure_sum import (
     Aggregator,
     Federation,
@@ -74,7 +75,9 @@ def cancelling_round(agreed, ledgers=()):
         for name, options in zip(NAMES[:3], ledgers or [{}] * 3, strict=True)
     }
     bob, cyd = (ciphertexts_of(agreed, messages[name]) for name in NAMES[1:3])
-    nothing = agreed.codec.encode(np.zeros(DIM), modulus=agreed.public_key.n)[0]
+    nothing = packing.pack(
+        agreed.codec, agreed.codec.quantise(np.zeros(DIM))[0], modulus=agreed.public_key.n
+    )
     # Three weights of 1 in the place of the two that are taken off, so that it looks like one.
     own = agreed.public_key.encrypt(nothing).multiply_vartime([3])
     proofs = [b""] * agreed.num_chunks
@@ -208,7 +211,7 @@ def test_a_proved_plaintext_out_of_range_voids_a_round_and_nobody_is_named():
     messages = [
         parties.contribute(agreed, announced, name, 0.0, ledger=ledgers[name]) for name in NAMES[:2]
     ]
-    huge = [agreed.public_key.n // 2 - 5] * agreed.num_ciphertexts
+    huge = [agreed.public_key.n // 2 - 5] * agreed.bodies.chunks.num_units
     ciphertexts, proof = agreed.public_key.encrypt_and_prove(
         huge, context=proof_context(announced.round_id, EVIL), chunk=agreed.chunk_size
     )

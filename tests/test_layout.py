@@ -3,7 +3,6 @@
 Each rule is a function that returns what breaks it, so that it is also run on planted mistakes.
 """
 
-import ast
 import os
 import platform
 import re
@@ -20,7 +19,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# ---- the arrows; a new layer or module gets a line here, and docs/design.md a word ----
+# ---- the arrows; a new layer gets a line here, and docs/design.md a word ----
 
 CPP_ARROWS = {
     "base": set(),
@@ -29,50 +28,6 @@ CPP_ARROWS = {
     "paillier": {"bigint"},
     "codec": {"bigint"},
     "noise": {"rng"},
-}
-PYTHON_ARROWS = {
-    "errors": set(),
-    "arguments": {"errors"},
-    "one_at_a_time": {"errors"},
-    "wire": {"errors"},
-    "message": {"arguments", "wire"},
-    "passphrases": {"arguments", "durable"},
-    "keyfile": {"message", "passphrases"},
-    "identity": {"keyfile"},
-    "durable": {"errors"},
-    "paillier": {"keyfile", "system"},
-    "clips": {"arguments"},
-    "opened_sum": {"errors"},
-    "codec": {"clips", "message", "opened_sum", "system"},
-    "sizes": {"codec"},
-    "measure": {"arguments"},
-    "vector": {"codec", "paillier"},
-    "noise": {"system"},
-    "privacy": {"durable", "noise", "sizes"},
-    "system": {"arguments"},
-    "hazmat": {"paillier"},
-    "secure_sum": {
-        "durable",
-        "identity",
-        "one_at_a_time",
-        "privacy",
-        "vector",
-    },
-    "arrays_file": {"durable"},
-    "fedavg": {"arrays_file", "secure_sum"},
-    "cli": {"__init__"},
-    "integrations": {"__init__"},
-    "__main__": {"cli"},
-    "__init__": {"fedavg", "measure", "paillier", "privacy", "system"},
-}
-MAY_IMPORT_CORE = {
-    "wire",
-    "paillier",
-    "codec",
-    "vector",
-    "noise",
-    "system",
-    "hazmat",
 }
 
 MAX_LINES = 500  # One concept a file is the rule; a length is a symptom.
@@ -133,51 +88,7 @@ def unbuilt_files(root):
             yield f"{name}: not in CMakeLists.txt"
 
 
-# ---- Python ----
-
-
-def imported_modules(path, package, module_names):
-    """The modules of the package that a file imports when it runs: ("wire", line)."""
-
-    def visit(node):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            for child in node.orelse:
-                yield from visit(child)
-            return
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name.split(".")[0] == "veilsum":
-                    yield [*alias.name.split("."), "__init__"][1], node.lineno
-        elif isinstance(node, ast.ImportFrom):
-            start = package[: len(package) - node.level + 1] if node.level else []
-            parts = [*start, *(node.module.split(".") if node.module else [])]
-            if parts == ["veilsum"]:
-                for alias in node.names:
-                    known = alias.name in module_names
-                    yield alias.name if known else "__init__", node.lineno
-            elif parts[:1] == ["veilsum"]:
-                yield parts[1], node.lineno
-        for child in ast.iter_child_nodes(node):
-            yield from visit(child)
-
-    yield from visit(ast.parse(path.read_text()))
-
-
-def python_mistakes(root):
-    package = root / "python" / "veilsum"
-    names = {path.stem for path in package.iterdir()} | {"_core"} | set(PYTHON_ARROWS)
-    for path in sorted(package.rglob("*.py")):
-        inside = path.relative_to(package)
-        module = inside.parts[0].removesuffix(".py")
-        if module not in PYTHON_ARROWS:
-            yield f"{inside}: {module} is not in PYTHON_ARROWS"
-            continue
-        for other, line in imported_modules(path, ["veilsum", *inside.parts[:-1]], names):
-            if other == "_core":
-                if module not in MAY_IMPORT_CORE:
-                    yield f"{inside}:{line}: {module} may not import _core"
-            elif other not in below(PYTHON_ARROWS, module):
-                yield f"{inside}:{line}: {module} may not import {other}"
+# ---- Python; test_arrows.py has the arrows ----
 
 
 def heavy_modules_loaded():
@@ -283,10 +194,6 @@ def test_cpp_arrows_point_down():
 
 def test_every_cpp_file_is_built():
     assert list(unbuilt_files(ROOT)) == []
-
-
-def test_python_arrows_point_down():
-    assert list(python_mistakes(ROOT)) == []
 
 
 def test_import_veilsum_is_light():

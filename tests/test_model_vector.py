@@ -1,11 +1,13 @@
 """A model with named arrays as one vector, without any framework."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from veilsum.errors import InvalidArgumentError
 from veilsum.integrations.model_vector import ModelVector
 
-MODEL = {
+MODEL: dict[str, Any] = {
     "w": np.arange(6, dtype=np.float32).reshape(2, 3),
     "b": np.array([0.5, -0.5], np.float16),
     "steps": np.array(7),

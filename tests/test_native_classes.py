@@ -41,10 +41,10 @@ def end_of_child(calls):
 def new_by(kind):
     """Ways to an object of a class that leave out its constructor."""
 
-    class Heir(kind):
+    class Heir(kind):  # type: ignore[valid-type, misc]
         pass
 
-    class Careless(kind):
+    class Careless(kind):  # type: ignore[valid-type, misc]
         def __init__(self):
             pass
 
@@ -55,7 +55,7 @@ def new_by(kind):
         lambda: kind.__base__.__new__(kind),
         lambda: kind.__base__(),
         lambda: kind.__base__.__new__(kind.__base__),
-        lambda: copyreg.__newobj__(kind),
+        lambda: copyreg.__newobj__(kind),  # type: ignore[attr-defined]
         Careless,
     ]
 
@@ -109,8 +109,8 @@ def copies_of(native):
     yield from (native.__reduce__, partial(object.__reduce__, native))
     yield from (partial(copy.copy, native), partial(copy.deepcopy, native))
     yield partial(kind.__base__, native)
-    yield partial(copyreg._reconstructor, kind, object, None)
-    yield partial(copyreg._reconstructor, kind, kind.__base__, native)
+    yield partial(copyreg._reconstructor, kind, object, None)  # type: ignore[attr-defined]
+    yield partial(copyreg._reconstructor, kind, kind.__base__, native)  # type: ignore[attr-defined]
 
 
 def test_objects_of_the_core_are_not_copied_by_any_protocol():

@@ -23,8 +23,8 @@ def run_page(folder):
             line = text.count("\n", 0, block.start(2))
             exec(compile("\n" * line + block[2], str(PAGE), "exec"), names)
             continue
-        for line in block[2].splitlines():
-            prompt, program, *arguments = shlex.split(line)
+        for command in block[2].splitlines():
+            prompt, program, *arguments = shlex.split(command)
             assert (prompt, program) == ("$", "veilsum")
             if arguments[0] == "deal":
                 arguments += ["--bits", "2048"]

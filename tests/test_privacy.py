@@ -256,7 +256,7 @@ def test_goals_of_the_wrong_type_are_refused(kind, changes):
 
 def test_the_goal_must_be_said_whole():
     with pytest.raises(TypeError, match="honest_contributors"):
-        GaussianNoise(epsilon=1, delta=1e-6, rounds=1, norm_bound=1.0)
+        GaussianNoise(epsilon=1, delta=1e-6, rounds=1, norm_bound=1.0)  # type: ignore[call-arg]
 
 
 # ---- wire ----

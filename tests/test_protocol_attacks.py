@@ -26,6 +26,7 @@ from protocol_attackers import (
 from protocol_parties import CODEC, MODEL, NAMES, frames_of
 from shared_keys import shared_key
 from veilsum import hazmat
+from veilsum.schemes import packing
 from veilsum.secure_sum import Chunk, ChunkRequest, RoundLedger
 
 
@@ -42,7 +43,7 @@ def gullible_open(agreed, total):
     combination = vs.threshold.Combination(agreed.key, total, context=b"")
     for share in shared_key().shares[:4]:
         combination.add(share.decrypt(total, context=b""))
-    return CODEC.unpack_slots(combination.open_plaintexts(), modulus=agreed.public_key.n)
+    return packing.unpack(CODEC, combination.open_plaintexts(), modulus=agreed.public_key.n)
 
 
 def slots_of(name):
@@ -63,7 +64,7 @@ def test_a_lone_ciphertext_is_not_opened_as_a_sum(agreed):
         state.holder(HOLDERS[0]).open(lone)
     # Named with others, but with the victim's ciphertexts only: the others did not sign those.
     zero = agreed.public_key.encrypt([0])
-    fake = Chunk(index=0, ciphertexts=zero.to_bytes(), proof=b"").to_bytes()
+    fake = Chunk(index=0, body=zero.to_bytes(), proof=b"").to_bytes()
     for i, name in enumerate(NAMES[1:], start=1):
         frames = frames_of(forged_request(state.descriptor, state.messages.values(), chunks))
         frames[1 + i] = changed(frames[1 + i], ChunkRequest, chunk=fake)

@@ -178,9 +178,9 @@ def test_ciphertexts_that_are_none_are_refused(agreed, bad):
     digit = {"zero": 0, "not a unit": shared_key().p, "out of range": key.n}[bad]
     chunks = []
     for frame in frames_of(contribution(agreed, descriptor, VICTIM))[1:]:
-        wire = bytearray(Chunk.from_bytes(frame).ciphertexts)
+        wire = bytearray(Chunk.from_bytes(frame).body)
         wire[-2 * size : -size] = digit.to_bytes(size, "little")
-        chunks.append(changed(frame, Chunk, ciphertexts=bytes(wire)))
+        chunks.append(changed(frame, Chunk, body=bytes(wire)))
     message = resigned(descriptor, VICTIM, chunks)
     refused_everywhere(agreed, descriptor, message, vs.InvalidCiphertextError, "CT")
 

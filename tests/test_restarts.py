@@ -8,8 +8,8 @@ import pytest
 import veilsum as vs
 from protocol_parties import NAMES, TRUSTS, Round
 from validation_rules import rule
+from veilsum.schemes.shards import plan_shards
 from veilsum.secure_sum import Aggregator, FolderStore, MemoryStore
-from veilsum.secure_sum.gathering import plan_shards
 
 SMALL = vs.Codec(40, clip=1.0, value_bits=40, max_addends=4)
 TOY = {"codec": SMALL, "chunk_size": 1}
@@ -72,7 +72,7 @@ def test_what_was_kept_and_not_added_before_the_round_closed_is_no_part_of_it(
     for name in NAMES[:2]:
         state.aggregator.receive(state.contribution(name))
     with monkeypatch.context() as patch:
-        patch.setattr(vs.Accumulator, "add", interrupted)
+        patch.setattr(type(state.aggregator._sum), "add", interrupted)
         with pytest.raises(KeyboardInterrupt):
             state.aggregator.receive(state.contribution("cyd"))
     assert len(state.store.names("contribution")) == 3

@@ -64,7 +64,7 @@ def test_the_key_of_threshold_holders_is_the_one_that_was_shared():
     total = vs.Accumulator(CODEC, key=shared_key().public)
     for message in state.messages.values():
         chunks = [Chunk.from_bytes(frame) for frame in parties.frames_of(message)[1:]]
-        read = [vs.Ciphertexts.from_bytes(c.ciphertexts, shared_key().public) for c in chunks]
+        read = [vs.Ciphertexts.from_bytes(c.body, shared_key().public) for c in chunks]
         total.add(vs.EncryptedVector(vs.Ciphertexts.concatenate(read), CODEC))
     opened = CODEC.decrypt(total.total, shared_key().secret)
     assert np.array_equal(result.sum.values, opened.values)
@@ -97,7 +97,7 @@ def test_equal_views_have_equal_requests(trust):
 
 
 def encrypted_chunk(index, ciphertexts):
-    return Chunk(index=index, ciphertexts=ciphertexts.to_bytes()).to_bytes()
+    return Chunk(index=index, body=ciphertexts.to_bytes()).to_bytes()
 
 
 def with_chunk(state, index, frame):
@@ -177,14 +177,14 @@ def unwanted(kind, state):
             return with_chunk(state, 1, encrypted_chunk(1, known_key(3072).public.encrypt([1])))
         case "no unit":
             data = key.encrypt([1]).to_bytes()
-            chunk = Chunk(index=1, ciphertexts=data[:-512] + bytes(512))
+            chunk = Chunk(index=1, body=data[:-512] + bytes(512))
             return with_chunk(state, 1, chunk.to_bytes())
         case "a digit above n":
             data = key.encrypt([1]).to_bytes()
-            chunk = Chunk(index=1, ciphertexts=data[:-256] + b"\xff" * 256)
+            chunk = Chunk(index=1, body=data[:-256] + b"\xff" * 256)
             return with_chunk(state, 1, chunk.to_bytes())
         case "a proof where none belongs":
-            chunk = Chunk(index=1, ciphertexts=key.encrypt([1]).to_bytes(), proof=b"proof")
+            chunk = Chunk(index=1, body=key.encrypt([1]).to_bytes(), proof=b"proof")
             return with_chunk(state, 1, chunk.to_bytes())
     raise AssertionError(kind)
 

@@ -215,6 +215,6 @@ def test_plaintexts_show_nothing_and_cannot_be_copied():
     assert repr(packed) == "<Plaintexts: 1 values>"
     for leak in (pickle.dumps, copy.copy, copy.deepcopy, bytes, list, memoryview):
         with pytest.raises(TypeError):
-            leak(packed)
+            leak(packed)  # type: ignore[call-overload]
     with pytest.raises(TypeError):
         _core.Plaintexts()

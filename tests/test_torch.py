@@ -77,7 +77,7 @@ def test_layout_is_of_values_and_not_of_the_module():
     assert not np.array_equal(layout.flatten(module), start)
 
 
-class Tied(torch.nn.Module):
+class Tied(torch.nn.Module):  # type: ignore[name-defined]
     def __init__(self):
         super().__init__()
         self.first = torch.nn.Linear(2, 3, bias=False)
@@ -148,11 +148,11 @@ def test_states_that_do_not_fit_are_refused_by_name():
 # ---- what is not wholly a tensor ----
 
 
-class Wrapped(torch.Tensor):
+class Wrapped(torch.Tensor):  # type: ignore[name-defined]
     """As tensors of quantisation libraries: looks like one of floats, and holds something else."""
 
 
-class WithExtraState(torch.nn.Linear):
+class WithExtraState(torch.nn.Linear):  # type: ignore[name-defined]
     def get_extra_state(self):
         return {"scales": torch.ones(3)}
 

@@ -391,7 +391,10 @@ def test_messages_of_key_and_ciphertext_rules_name_them():
     root = DOCUMENT.parent.parent
     sources = [
         *root.glob("cpp/veilsum/paillier/*.cpp"),
-        *(root / "python/veilsum" / name for name in ("keyfile.py", "paillier/public_key.py")),
+        *(
+            root / "python/veilsum" / name
+            for name in ("keyfile.py", "paillier/public_key.py", "paillier/secret_key.py")
+        ),
     ]
     text = "".join(path.read_text() for path in sources)
     named = set(re.findall(r'"([A-Z]{2}\d+): ', text))

@@ -16,7 +16,7 @@ from known_keys import VECTORS, known_key
 from shared_keys import shared_key
 from vectors import generate_round
 from veilsum import _core, keyfile, secure_sum
-from veilsum.secure_sum.received import read_chunk
+from veilsum.secure_sum.checks import read_chunk
 from veilsum.wire import Reader, WireKind, Writer
 
 WIRE = VECTORS / "wire"

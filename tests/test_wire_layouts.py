@@ -13,8 +13,8 @@ from veilsum.codec import CODEC_LAYOUTS
 from veilsum.message import Form, Layout
 from veilsum.paillier.layouts import CIPHERTEXTS, PARTIAL_DECRYPTION, PLAINTEXT_PROOF
 from veilsum.privacy.wire import NOISE, NOISE_KIND
+from veilsum.schemes.vector_message import vector_form
 from veilsum.secure_sum.federation import FEDERATION
-from veilsum.vector import ENCRYPTED_VECTOR
 from veilsum.wire import Reader, WireKind
 
 from bench import message_tables
@@ -124,7 +124,7 @@ def test_a_federation_says_what_is_read_by_hand():
     )
     if kind := found.number(1):
         noise = agreed.noise
-        assert isinstance(noise, (vs.GaussianNoise, vs.LaplaceNoise)[kind - 1])
+        assert isinstance(noise, (privacy.GaussianNoise, privacy.LaplaceNoise)[kind - 1])
         assert struct.unpack("<ddQdQBB", found.take(42)) == (
             *(noise.epsilon, noise.delta, noise.rounds, noise.norm_bound),
             *(noise.honest_contributors, {"zero-out": 0, "replace-one": 1}[noise.adjacency]),
@@ -177,7 +177,7 @@ def declared_alone():
     with_kind = Layout(kind=NOISE_KIND, **NOISE.fields)
     yield WireKind.FEDERATION, 2, FEDERATION.layouts[2], agreed, secure_sum.Federation.from_bytes
     yield (
-        *(WireKind.ENCRYPTED_VECTOR, 1, ENCRYPTED_VECTOR.layouts[1], vector),
+        *(WireKind.ENCRYPTED_VECTOR, 1, vector_form(vs.Codec).layouts[1], vector),
         lambda data: vs.EncryptedVector.from_bytes(data, key),
     )
     for codec, layout in zip((vector.codec, longer), CODEC_LAYOUTS.values(), strict=True):

@@ -9,7 +9,7 @@ import veilsum as vs
 from known_keys import known_key
 from odd_values import ALLOWED, ODD, message_mistake
 from shared_keys import shared_key
-from veilsum import hazmat, system, vector, wire
+from veilsum import hazmat, keyfile, system, vector, wire
 from veilsum.paillier import ciphertexts, proofs, public_key, secret_key, threshold
 
 KEY = known_key(2048)
@@ -137,7 +137,6 @@ ELSEWHERE = {
         "wire_size",
         "as_bytes",
         "to_native_key",
-        "ENCRYPTED_VECTOR",
         "wrap_dealt",
         "Progress",
     ),
@@ -158,8 +157,9 @@ def public_parameters():
                 yield from ((known, parameter) for parameter in parameters_of(thing))
                 continue
             yield from ((name, parameter) for parameter in parameters_of(thing))
-            for method, member in vars(thing).items():
-                if not method.startswith("_") and not isinstance(member, property):
+            saved = vars(keyfile.SavedSecret) if issubclass(thing, keyfile.SavedSecret) else {}
+            for method, member in {**saved, **vars(thing)}.items():
+                if not method.startswith("_") and not isinstance(member, (property, str)):
                     for parameter in parameters_of(getattr(thing, method)):
                         yield f"{name}.{method}", parameter
 

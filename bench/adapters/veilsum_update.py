@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import veilsum as vs
 from numpy.typing import NDArray
+from veilsum.schemes import packing
 
 from bench.workload import CLIP, MAX_ADDENDS, NOISE_SIGMA, VALUE_BITS, Pipeline, max_error
 
@@ -33,7 +34,7 @@ class PublicKeyPipeline(Pipeline):
         before_noise = clock()
         vs.noise.add_discrete_gaussian(slots, NOISE_SIGMA)
         times = [clock()]
-        plaintexts, _ = codec.encode(update, modulus=self.public_key.n)
+        plaintexts = packing.pack(codec, codec.quantise(update)[0], modulus=self.public_key.n)
         times.append(clock())
         vector = vs.EncryptedVector(self.encryption_key.encrypt(plaintexts), codec)
         data = vector.to_bytes()

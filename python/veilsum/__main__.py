@@ -23,8 +23,9 @@ def main() -> None:
     try:
         try:
             app()
-        finally:
+        except SystemExit:  # As it always ends. Another error is not hidden by one of writing.
             _flush()
+            raise
     except VeilsumError as error:
         sys.exit(f"veilsum: {error}")
     except BrokenPipeError:

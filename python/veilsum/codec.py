@@ -41,8 +41,6 @@ _ROUNDINGS: dict[RoundingName, _core.Rounding] = {
 }
 
 
-_MAX_MODULUS = 2**20_000
-
 # The relative error of a norm that is computed in floats, at most.
 _NORM_PRECISION = 2.0**-40
 
@@ -99,7 +97,7 @@ class SlotCodec:
             raise InvalidArgumentError("give norm and norm_bound together, or neither")
         if self.norm_bound is not None:
             self._set("norm_bound", arguments.real("norm_bound", self.norm_bound))
-        _ = self._quantiser, self._max_slot
+        _ = self._quantiser, self.max_slot
 
     @property
     def clips(self) -> NDArray[np.float64]:
@@ -139,7 +137,19 @@ class SlotCodec:
     @property
     def slot_bits(self) -> int:
         """Bits of one slot of a plaintext: a value plus the head-room of the sum."""
-        return self._max_slot.bit_length() + 1
+        return self.max_slot.bit_length() + 1
+
+    @property
+    def num_slots(self) -> int:
+        """Of a vector: a slot for each value, and one for the weight."""
+        return self.dim + 1
+
+    @cached_property
+    def max_slot(self) -> int:
+        """The largest magnitude that a slot of a sum may have."""
+        return _core.max_slot_of(
+            self.value_bits, self.weight_bits, self.max_addends, self.noise_bound
+        )
 
     def difference(self, other: "SlotCodec") -> str:
         """In which parameters another codec differs, in words of bounded length."""
@@ -204,47 +214,9 @@ class SlotCodec:
         )
         return slots, report
 
-    def encode(
-        self,
-        delta: ArrayLike,
-        *,
-        modulus: int,
-        weight: float = 1.0,
-        noise: GridNoise | None = None,
-        num_threads: int | None = None,
-    ) -> tuple[_core.Plaintexts, ClipReport]:
-        """Quantise and pack into plaintexts below ``modulus``; errors as ``Codec.encrypt``."""
-        layout = self.layout(modulus)
-        slots, report = self.quantise(delta, weight=weight, noise=noise, num_threads=num_threads)
-        try:
-            return _core.pack(slots, layout, thread_count(num_threads)), report
-        finally:
-            slots.fill(0)
-
-    def unpack(
-        self,
-        plaintexts: _core.Plaintexts,
-        *,
-        modulus: int,
-        num_addends: int,
-        num_threads: int | None = None,
-    ) -> Sum:
-        """The sum in decrypted plaintexts; errors as ``Codec.decode``."""
-        self.check_num_addends(num_addends)
-        slots = self.unpack_slots(plaintexts, modulus=modulus, num_threads=num_threads)
-        return self.dequantise(slots, num_addends=num_addends, num_threads=num_threads)
-
-    def unpack_slots(
-        self, plaintexts: _core.Plaintexts, *, modulus: int, num_threads: int | None = None
-    ) -> NDArray[np.int64]:
-        """The ``dim + 1`` summed slots in decrypted plaintexts; errors as ``Codec.decode``."""
-        if not isinstance(plaintexts, _core.Plaintexts):
-            raise TypeError(f"expected Plaintexts, got {type(plaintexts).__name__}")
-        return _core.unpack(plaintexts, self.layout(modulus), thread_count(num_threads))
-
     def holds(self, slots: NDArray[np.int64]) -> bool:
         """Whether every slot is within what sums of this codec are sized for."""
-        largest = self._max_slot
+        largest = self.max_slot
         slots = _slots(slots)
         return bool((slots <= largest).all() and (slots >= -largest).all())
 
@@ -260,12 +232,6 @@ class SlotCodec:
         num_addends = self.check_num_addends(num_addends)
         values, weight = self._quantiser.dequantise(_slots(slots), thread_count(num_threads))
         return Sum(values, weight, num_addends, self._sum_grid)
-
-    def layout(self, modulus: int) -> _core.SlotLayout:
-        """How the slots of a vector lie in plaintexts below ``modulus``."""
-        modulus = arguments.count("modulus", modulus, at_least=1, at_most=_MAX_MODULUS)
-        data = modulus.to_bytes((modulus.bit_length() + 7) // 8, "little")
-        return _core.SlotLayout(self.dim + 1, self._max_slot, data)
 
     def check_num_addends(self, num_addends: int) -> int:
         """The number, as an int.
@@ -340,12 +306,6 @@ class SlotCodec:
             _NORMS[self.norm],
             self.norm_bound or 0.0,
             _ROUNDINGS[self.rounding],
-        )
-
-    @cached_property
-    def _max_slot(self) -> int:
-        return _core.max_slot_of(
-            self.value_bits, self.weight_bits, self.max_addends, self.noise_bound
         )
 
 

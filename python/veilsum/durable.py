@@ -8,10 +8,11 @@ import shutil
 import sqlite3
 import stat
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from veilsum.errors import (
     InvalidArgumentError,
@@ -21,13 +22,16 @@ from veilsum.errors import (
 )
 
 __all__ = [
+    "Database",
     "DurableFile",
+    "MemoryDatabase",
     "lock_file",
     "made_folder",
     "new_folder",
     "open_file",
     "read_file",
     "remove_rests",
+    "rows_of",
     "sync",
     "write_file",
 ]
@@ -326,9 +330,7 @@ class DurableFile:
         os.close(descriptor)
         try:
             with cls(temporary, what=what, shown=target).transaction() as connection:
-                for statement in filter(str.strip, schema.split(";")):
-                    connection.execute(statement)
-                fill(connection)
+                _fill(connection, schema, fill)
             _put(temporary, target, overwrite=False)
         finally:
             for rest in (temporary, f"{temporary}-journal"):
@@ -348,21 +350,73 @@ class DurableFile:
         """
         try:
             # A new connection each time: one must not cross a fork, nor be shared by threads.
-            with closing(_connect(self.name)) as connection:
-                connection.execute("BEGIN IMMEDIATE")
-                try:
-                    _check_sound(connection)
-                    yield connection
-                except BaseException:
-                    if connection.in_transaction:  # A full disk has rolled back already.
-                        connection.execute("ROLLBACK")
-                    raise
-                connection.execute("COMMIT")
+            with closing(_connect(self.name)) as connection, _transaction(connection):
+                _check_sound(connection)
+                yield connection
         # A damaged schema is named in an error message that may be no UTF-8.
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise LedgerError(
                 f"the {self._what} {self._shown} cannot be read or written: {error}"
             ) from error
+
+
+class MemoryDatabase:
+    """As a ``DurableFile``, for as long as the process lives: for simulations."""
+
+    name = "in memory"
+
+    def __init__(
+        self,
+        *,
+        schema: str,
+        fill: Callable[[sqlite3.Connection], object] = lambda connection: None,
+    ) -> None:
+        # Any thread may use it, one at a time.
+        self._connection = sqlite3.connect(
+            ":memory:", isolation_level=None, check_same_thread=False
+        )
+        self._lock = threading.Lock()
+        with self.transaction() as connection:
+            _fill(connection, schema, fill)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All of it or nothing. Nobody else comes between."""
+        with self._lock, _transaction(self._connection):
+            yield self._connection
+
+
+Database = DurableFile | MemoryDatabase
+
+
+def rows_of(connection: sqlite3.Connection, query: str) -> list[tuple[Any, ...]]:
+    """What a query finds; nothing where its table or column is missing, as in another database."""
+    try:
+        return connection.execute(query).fetchall()
+    except sqlite3.OperationalError as error:
+        if "no such" not in str(error):
+            raise
+        return []
+
+
+def _fill(
+    connection: sqlite3.Connection, schema: str, fill: Callable[[sqlite3.Connection], object]
+) -> None:
+    for statement in filter(str.strip, schema.split(";")):
+        connection.execute(statement)
+    fill(connection)
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:  # A full disk has rolled back already.
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
 
 
 def _connect(path: str) -> sqlite3.Connection:

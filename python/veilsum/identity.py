@@ -9,16 +9,16 @@ Ed25519 and its checks are those of the ``cryptography`` package (RFC 8032).
 """
 
 import hashlib
-import os
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from veilsum import arguments, keyfile
+from veilsum import arguments
 from veilsum.errors import InvalidArgumentError, InvalidKeyError, MalformedDataError, SignatureError
+from veilsum.keyfile import SavedSecret
 from veilsum.message import Field, Message, fixed
 from veilsum.wire import Reader, WireKind, Writer
 
@@ -79,10 +79,13 @@ NAME = Field("name", "", 2, _write_name, _read_name, _check_name, str)
 """A party's name: its length (u8, 1 to 255), then as many bytes of UTF-8."""
 
 
-class Identity:
+class Identity(SavedSecret):
     """A party's name and secret signing key. Never printed, pickled or compared."""
 
     __slots__ = ("_key", "_name")
+    SUFFIX = "identity"
+    _KIND = WireKind.IDENTITY_FILE
+    _WHAT = "an identity"
 
     def __init__(self, name: str, key: Ed25519PrivateKey) -> None:
         """Not for callers: use ``generate`` or ``load``."""
@@ -112,50 +115,26 @@ class Identity:
         """What the dealer needs of this party: its name and public key."""
         return Enrolment(self._name, self.public_key)
 
-    def save(
-        self, path: str | os.PathLike[str], *, passphrase: str | bytes, overwrite: bool = False
-    ) -> None:
-        """Write the key to a file that only the passphrase opens.
+    def _to_secret(self) -> bytearray:
+        return bytearray(self._key.private_bytes_raw())
 
-        Raises:
-            InvalidArgumentError: the passphrase is empty.
-            FileExistsError: there is a file already, and ``overwrite`` is False.
-        """
-        secret, public = self._key.private_bytes_raw(), self.enrol().to_bytes()
-        sealed = keyfile.seal(secret, public, passphrase, WireKind.IDENTITY_FILE)
-        keyfile.write(path, sealed, overwrite=overwrite)
+    def _to_public(self) -> bytes:
+        return self.enrol().to_bytes()
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, passphrase: str | bytes) -> "Identity":
-        """Read a key that ``save`` wrote.
-
-        Raises:
-            PassphraseError: the passphrase is another one, or the file was changed.
-            MalformedDataError: the file is not an identity file.
-            InvalidKeyError: the secret in the file is not that of its public key.
-        """
-        data = keyfile.read(path, WireKind.IDENTITY_FILE)
-        secret, public = keyfile.open_sealed(data, passphrase, WireKind.IDENTITY_FILE)
-        try:
-            enrolment = Enrolment.from_bytes(public)
-            if len(secret) != _KEY_BYTES:
-                raise MalformedDataError(
-                    "the secret in the identity file does not have the length of a key"
-                )
-            identity = cls(enrolment.name, Ed25519PrivateKey.from_private_bytes(secret))
-        finally:
-            keyfile.wipe(secret)
+    def _from_parts(cls, secret: bytearray, public: bytes) -> "Identity":
+        enrolment = Enrolment.from_bytes(public)
+        if len(secret) != _KEY_BYTES:
+            raise MalformedDataError(
+                "the secret in the identity file does not have the length of a key"
+            )
+        identity = cls(enrolment.name, Ed25519PrivateKey.from_private_bytes(secret))
         if identity.public_key != enrolment.public_key:
             raise InvalidKeyError("ID1: the secret in the file does not make its public key")
         return identity
 
     def __repr__(self) -> str:
         return f"<Identity: {self._name}, {self.public_key[:8].hex()}>"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        raise TypeError(
-            "an identity has a secret key, which is never pickled or copied; use save and load"
-        )
 
 
 @dataclass(frozen=True, slots=True)

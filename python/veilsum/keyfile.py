@@ -5,8 +5,9 @@ authenticated: none of it can be swapped.
 """
 
 import os
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, ClassVar, NoReturn, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -17,7 +18,6 @@ from veilsum import arguments
 from veilsum.durable import read_file, write_file
 from veilsum.errors import (
     InvalidArgumentError,
-    InvalidKeyError,
     MalformedDataError,
     PassphraseError,
 )
@@ -25,16 +25,9 @@ from veilsum.message import Form, Part, fixed, framed, rest, u8, u32
 from veilsum.passphrases import passphrase_bytes
 from veilsum.wire import WireKind
 
-__all__ = [
-    "FORMS",
-    "open_sealed",
-    "public_part",
-    "read",
-    "require_same_key",
-    "seal",
-    "wipe",
-    "write",
-]
+__all__ = ["FORMS", "SavedSecret", "open_sealed", "public_part", "read", "seal", "wipe"]
+
+S = TypeVar("S", bound="SavedSecret")
 
 _LABELS = {
     WireKind.KEY_FILE: b"veilsum/key-file/1",
@@ -129,20 +122,7 @@ def public_part(data: bytes, kind: WireKind = WireKind.KEY_FILE) -> bytes:
     return _SealedFile(**FORMS[kind].read(data)).public
 
 
-def require_same_key(public: bytes, expected: bytes) -> None:
-    """Check that p*q, recomputed, is the modulus the file names."""
-    if public != expected:
-        raise InvalidKeyError("SK4: the secret primes in the file do not make its public key")
-
-
-def write(path: object, data: bytes, *, overwrite: object) -> None:
-    """Write the file whole or not at all, for its owner's eyes only.
-
-    A symbolic link that is overwritten stays a link: the key file that it names is replaced.
-
-    Raises:
-        FileExistsError: there is something already, and ``overwrite`` is False.
-    """
+def _write(path: object, data: bytes, *, overwrite: object) -> None:
     try:
         write_file(
             arguments.path("path", path), [data], overwrite=arguments.flag("overwrite", overwrite)
@@ -156,6 +136,67 @@ def read(path: object, kind: WireKind = WireKind.KEY_FILE) -> bytes:
     return read_file(
         arguments.path("path", path), max_bytes=_MAX_FILE_BYTES[kind], what=_NAMES[kind]
     )
+
+
+class SavedSecret(ABC):
+    """A secret that leaves the process in a file which a passphrase opens, and in no other way."""
+
+    __slots__ = ()
+    SUFFIX: ClassVar[str]
+    """Of the names of its files."""
+    _KIND: ClassVar[WireKind]
+    _WHAT: ClassVar[str]
+
+    @abstractmethod
+    def _to_secret(self) -> bytearray:
+        """The secret part, which the caller wipes; InvalidArgumentError if no reader takes it."""
+
+    @abstractmethod
+    def _to_public(self) -> bytes:
+        """The public part."""
+
+    @classmethod
+    @abstractmethod
+    def _from_parts(cls: type[S], secret: bytearray, public: bytes) -> S:
+        """From both parts of a file; InvalidKeyError if they do not belong together."""
+
+    def save(
+        self, path: str | os.PathLike[str], *, passphrase: str | bytes, overwrite: bool = False
+    ) -> None:
+        """Write it to a file that only the passphrase opens (scrypt and AES-256-GCM).
+
+        The file appears whole or not at all, readable by its owner only. A symbolic link that is
+        overwritten stays a link: the file that it names is replaced.
+
+        Raises:
+            FileExistsError: there is such a file and ``overwrite`` is not set.
+            InvalidArgumentError: an empty passphrase or one that is no text, or a key of
+                ``hazmat`` that is too small for any reader to accept.
+        """
+        secret = self._to_secret()
+        try:
+            data = seal(secret, self._to_public(), passphrase, self._KIND)
+        finally:
+            wipe(secret)
+        _write(path, data, overwrite=overwrite)
+
+    @classmethod
+    def load(cls: type[S], path: str | os.PathLike[str], *, passphrase: str | bytes) -> S:
+        """Read what ``save`` wrote.
+
+        Raises:
+            PassphraseError: the passphrase is another one, or the file was changed.
+            MalformedDataError: the file is of another kind.
+            InvalidKeyError: the two halves in the file do not belong together.
+        """
+        secret, public = open_sealed(read(path, cls._KIND), passphrase, cls._KIND)
+        try:
+            return cls._from_parts(secret, public)
+        finally:
+            wipe(secret)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"{self._WHAT} cannot be pickled or copied; use save(path, passphrase=...)")
 
 
 @dataclass(frozen=True)

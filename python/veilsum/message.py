@@ -79,7 +79,7 @@ class Field(Generic[T]):
     read: Callable[[Reader], T]
     check: Callable[[str, Any], T] = _unchecked
     show: Callable[[T], object] | None = None
-    bounds: object = None
+    bounds: Any = None
 
 
 def _number(

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from veilsum.codec import SlotCodec
+from veilsum.schemes import packing
 
 __all__ = ["ContributionSize", "contribution_size"]
 
@@ -19,7 +20,7 @@ class ContributionSize:
 
 def contribution_size(codec: SlotCodec, key_bits: int) -> ContributionSize:
     """Under a key of ``key_bits``; a key may have room for one slot more, never for less."""
-    layout = codec.layout(2 ** (key_bits - 1) + 1)  # The smallest modulus of that length.
+    layout = packing.layout(codec, 2 ** (key_bits - 1) + 1)  # The smallest modulus of that length.
     element_bytes = 2 * math.ceil(key_bits / 8)
     return ContributionSize(
         slots_per_ciphertext=layout.slots_per_plaintext,

@@ -5,40 +5,27 @@ into one plaintext. Every contributor, the aggregator and whoever opens the sum 
 """
 
 import threading
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from numpy.typing import ArrayLike
 
 from veilsum import arguments
 from veilsum._core import CiphertextSum, Plaintexts
-from veilsum.codec import ClipReport, GridNoise, SlotCodec, codec_field
-from veilsum.errors import (
-    CapacityError,
-    InvalidArgumentError,
-    KeyMismatchError,
-    MalformedDataError,
-)
-from veilsum.message import Form, Layout, rest, u64
+from veilsum.codec import ClipReport, GridNoise, SlotCodec
+from veilsum.errors import InvalidArgumentError, KeyMismatchError
 from veilsum.opened_sum import Sum
 from veilsum.paillier.ciphertexts import Ciphertexts
 from veilsum.paillier.encrypted import Encrypted
 from veilsum.paillier.public_key import PublicKey, RandomiserPool
 from veilsum.paillier.secret_key import SecretKey
-from veilsum.wire import BytesLike, WireKind
+from veilsum.schemes import packing
+from veilsum.schemes.vector_message import check_vector, read_vector, write_vector
+from veilsum.system import Progress
+from veilsum.wire import BytesLike
 
-__all__ = [
-    "ENCRYPTED_VECTOR",
-    "Accumulator",
-    "ClipReport",
-    "Codec",
-    "EncryptedVector",
-    "GridNoise",
-    "Sum",
-]
+__all__ = ["Accumulator", "ClipReport", "Codec", "EncryptedVector", "GridNoise", "Sum"]
 
 Key = PublicKey | SecretKey
-Progress = Callable[[int, int], object]
 
 
 class Codec(SlotCodec):
@@ -74,11 +61,11 @@ class Codec(SlotCodec):
 
     def slots_per_ciphertext(self, key: Key) -> int:
         """How many values one ciphertext of ``key`` carries."""
-        return self.layout(_public(key).n).slots_per_plaintext
+        return packing.layout(self, _public(key).n).slots_per_plaintext
 
     def num_ciphertexts(self, key: Key) -> int:
         """How many ciphertexts of ``key`` a vector and its weight take."""
-        return self.layout(_public(key).n).num_plaintexts
+        return packing.layout(self, _public(key).n).num_plaintexts
 
     def encrypt(
         self,
@@ -119,13 +106,12 @@ class Codec(SlotCodec):
                 "pool is for a public key; the key's owner encrypts without one, or with "
                 "key=secret_key.public_key"
             )
-        plaintexts, report = self.encode(
-            delta,
-            modulus=_public(key).n,
-            weight=weight,
-            noise=noise,
-            num_threads=num_threads,
-        )
+        modulus = _public(key).n
+        slots, report = self.quantise(delta, weight=weight, noise=noise, num_threads=num_threads)
+        try:
+            plaintexts = packing.pack(self, slots, modulus=modulus, num_threads=num_threads)
+        finally:
+            slots.fill(0)
         if isinstance(key, SecretKey):
             ciphertexts = key.encrypt(plaintexts, num_threads=num_threads, progress=progress)
         else:
@@ -174,23 +160,9 @@ class Codec(SlotCodec):
             CapacityError: more addends than ``max_addends``, or a sum that does not fit its slots.
         """
         modulus = _public(key).n
-        return self.unpack(
-            plaintexts, modulus=modulus, num_addends=num_addends, num_threads=num_threads
-        )
-
-
-ENCRYPTED_VECTOR = Form(
-    WireKind.ENCRYPTED_VECTOR,
-    {
-        1 + has_segments: Layout(
-            codec=codec_field(Codec, has_segments=has_segments),
-            num_addends=u64("at most max_addends", at_least=1),
-            ciphertexts=rest("of kind 2", type="message"),
-        )
-        for has_segments in (False, True)
-    },
-)
-"""Version 2 is for codecs that need the longer form."""
+        self.check_num_addends(num_addends)
+        slots = packing.unpack(self, plaintexts, modulus=modulus, num_threads=num_threads)
+        return self.dequantise(slots, num_addends=num_addends, num_threads=num_threads)
 
 
 class EncryptedVector(Encrypted):
@@ -220,16 +192,9 @@ class EncryptedVector(Encrypted):
         num_addends: int = 1,
         report: ClipReport | None = None,
     ) -> None:
-        arguments.instance("ciphertexts", ciphertexts, Ciphertexts)
-        num_addends = arguments.instance("codec", codec, Codec).check_num_addends(num_addends)
-        wanted = (codec.num_ciphertexts(ciphertexts.public_key),)
-        if ciphertexts.shape != wanted:
-            raise InvalidArgumentError(
-                f"the codec needs ciphertexts of shape {wanted}, got {ciphertexts.shape}"
-            )
-        self._ciphertexts = ciphertexts
-        self._codec = codec
-        self._num_addends = num_addends
+        self._ciphertexts = arguments.instance("ciphertexts", ciphertexts, Ciphertexts)
+        self._codec = arguments.instance("codec", codec, Codec)
+        self._num_addends = check_vector(codec, ciphertexts, num_addends)
         self._report = arguments.instance("report", report, (ClipReport, type(None)))
 
     @property
@@ -292,7 +257,7 @@ class EncryptedVector(Encrypted):
 
     def to_bytes(self) -> bytes:
         """The wire bytes: codec, number of addends, ciphertexts. Nothing about the report."""
-        return ENCRYPTED_VECTOR.write(self, version=1 + self._codec.needs_segments)
+        return write_vector(self._codec, self._ciphertexts, num_addends=self._num_addends)
 
     @staticmethod
     def from_bytes(data: BytesLike, key: Key) -> "EncryptedVector":
@@ -303,12 +268,8 @@ class EncryptedVector(Encrypted):
             KeyMismatchError: it is under a key with another modulus.
             InvalidCiphertextError: a ciphertext breaks a rule of docs/validation.md.
         """
-        public_key, values = _public(key), ENCRYPTED_VECTOR.read(data)
-        try:
-            ciphertexts = Ciphertexts.from_bytes(values["ciphertexts"], public_key)
-            return EncryptedVector(ciphertexts, values["codec"], num_addends=values["num_addends"])
-        except (InvalidArgumentError, CapacityError) as error:
-            raise MalformedDataError(f"encrypted vector: {error}") from error
+        codec, ciphertexts, num_addends = read_vector(data, _public(key), Codec)
+        return EncryptedVector(ciphertexts, codec, num_addends=num_addends)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickle, (self.to_bytes(), self.public_key.to_bytes())

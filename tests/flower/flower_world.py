@@ -8,6 +8,7 @@ import tempfile
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ NUM_NODES = 4
 MAX_EXAMPLES = 40
 NAMES = tuple(f"party-{i}" for i in range(NUM_NODES))
 
-INITIAL = {
+INITIAL: dict[str, Any] = {
     "weights": np.linspace(-0.5, 0.5, 6, dtype=np.float32).reshape(3, 2),
     "steps": np.array([7, 8], np.int64),
     "bias": np.array([0.25, -0.125]),
@@ -152,7 +153,7 @@ class Grid:
     """
 
     nodes: dict = field(default_factory=dict)
-    intercept: object = lambda message: None
+    intercept: Any = lambda message: None
     sent: list = field(default_factory=list)
     replies: list = field(default_factory=list)
 

@@ -1,5 +1,7 @@
 """Holders are asked through NVFlare's questions, and what they say is told apart."""
 
+from functools import partial
+
 import pytest
 from nvflare.apis.fl_constant import ReturnCode
 from nvflare.apis.shareable import Shareable, make_reply
@@ -17,7 +19,7 @@ class Sites:
 
     def __init__(self, state):
         self.answers = {
-            name: Answers(lambda name=name: state.holder(name), log=print, num_threads=1)
+            name: Answers(partial(state.holder, name), log=print, num_threads=1)
             for name in state.ledgers
         }
         self.asked = []

@@ -10,7 +10,7 @@ from veilsum import keyfile
 from veilsum.cli.findings import Agreed, Contents
 from veilsum.cli.messages import MESSAGES
 from veilsum.cli.records import look_at_folder, look_at_ledger
-from veilsum.cli.terms import Terms, roster_facts, terms_facts
+from veilsum.cli.terms import roster_facts, terms_facts
 from veilsum.durable import open_file
 from veilsum.errors import MalformedDataError, PolicyRefusedError
 from veilsum.identity import Enrolment
@@ -161,7 +161,7 @@ def _federation(data: bytes, agreed: Agreed, contents: Contents) -> None:
 
 
 def _agreement(federation: Federation, agreed: Agreed, contents: Contents) -> None:
-    terms = Terms.of(federation)
+    terms = federation.agreement
     contents.facts |= {
         "federation_hash": federation.hash.hex(),
         "key_fingerprint": federation.key.fingerprint.hex(),

@@ -15,13 +15,15 @@ from veilsum.arguments import printable
 from veilsum.cli.dealing import Dealt, deal_federation
 from veilsum.cli.facts import print_facts
 from veilsum.cli.files import check_absent, read_roster
+from veilsum.cli.noise_options import USUAL_DELTA, Kind, Neighbours, make_noise
 from veilsum.cli.passphrases import known_passphrase
-from veilsum.cli.privacy import Kind, Neighbours
-from veilsum.cli.terms import Policy, Terms, roster_facts, terms_facts
+from veilsum.cli.terms import check_key_bits, choose_policy, roster_facts, terms_facts
 from veilsum.cli.words import grouped, one_line, telling_of
 from veilsum.errors import InvalidArgumentError
 from veilsum.identity import Enrolment, Identity
-from veilsum.privacy import Adjacency, GaussianNoise, LaplaceNoise, Noise
+from veilsum.privacy import Noise
+from veilsum.schemes import Policy
+from veilsum.secure_sum.agreement import Agreement
 from veilsum.vector import Codec
 
 __all__ = ["deal"]
@@ -196,12 +198,11 @@ def deal(
             half=1 if trust is Trust.contributors else max(1, (len(enrolled) + 1) // 2),
         )
         key_holders = read_roster(holders or [])
-        terms = Terms(
-            trust=trust.value,
+        terms = Agreement(
             contributors=enrolled,
             holders=key_holders,
             policy=_policy(trust, key_holders, threshold, max_colluding),
-            key_bits=bits,
+            key_bits=check_key_bits(bits),
             codec=_codec(
                 agreed,
                 clip,
@@ -212,11 +213,11 @@ def deal(
                 rounding,
             ),
             noise=agreed,
-            honest=_honest(honest, agreed),
-            colluding=colluding,
+            honest_contributors=_honest(honest, agreed),
+            colluding_contributors=colluding,
             min_contributors=min_contributors,
             chunk_size=chunk_size,
-        ).check()
+        )
         passphrase = known_passphrase("the dealer's identity", passphrase_file)
         dealer = Identity.load(identity, passphrase=passphrase)
     if not yes:
@@ -238,7 +239,7 @@ def _policy(
             raise InvalidArgumentError(
                 "--trust threshold needs --holders, the enrolments of the key holders"
             )
-        return Policy.choose(len(holders), threshold, max_colluding)
+        return choose_policy(len(holders), threshold, max_colluding)
     if threshold is not None or max_colluding is not None:
         raise InvalidArgumentError("--threshold and --max-colluding are for --trust threshold")
     if trust is Trust.authority and len(holders) != 1:
@@ -264,7 +265,7 @@ def _noise(
     honest: int | None,
     half: int,
 ) -> Noise | None:
-    """The noise in the words of ``veilsum privacy``, which makes the same of them.
+    """The noise that the options make, or None.
 
     ``half`` is what Gaussian noise counts on where ``honest`` is left out.
     """
@@ -274,26 +275,16 @@ def _noise(
                 "the options of noise need --epsilon, without which there is no noise"
             )
         return None
-    bound = 1.0 if norm_bound is None else norm_bound
-    neighbours: Adjacency = (adjacency or Neighbours.zero_out).value
-    times = 1 if rounds is None else rounds
-    if kind is Kind.laplace:
-        if delta is not None:
-            raise InvalidArgumentError("--delta is for Gaussian noise")
-        return LaplaceNoise(
-            epsilon=epsilon,
-            rounds=times,
-            norm_bound=bound,
-            adjacency=neighbours,
-            weighted=not uniform,
-        )
-    return GaussianNoise(
+    if kind is Kind.laplace and delta is not None:
+        raise InvalidArgumentError("--delta is for Gaussian noise")
+    return make_noise(
+        (kind or Kind.gaussian).value,
         epsilon=epsilon,
-        delta=1e-6 if delta is None else delta,
-        rounds=times,
-        norm_bound=bound,
-        honest_contributors=half if honest is None else honest,
-        adjacency=neighbours,
+        delta=USUAL_DELTA if delta is None else delta,
+        rounds=1 if rounds is None else rounds,
+        norm_bound=1.0 if norm_bound is None else norm_bound,
+        honest=half if honest is None else honest,
+        adjacency=(adjacency or Neighbours.zero_out).value,
         weighted=not uniform,
     )
 
@@ -330,7 +321,7 @@ def _codec(
     return codec if noise is None else noise.fit(codec)
 
 
-def _confirm(terms: Terms, dealer: Enrolment) -> None:
+def _confirm(terms: Agreement, dealer: Enrolment) -> None:
     console = Console(highlight=False)
     console.print("[bold]This will be agreed[/]\n")
     own = {"dealer": dealer.name, "dealer_fingerprint": dealer.fingerprint}
@@ -357,7 +348,7 @@ def _report(dealt: Dealt, out: Path, passphrase_dir: Path | None) -> None:
         typer.echo(f"    {passphrase}  {printable(name)}")
 
 
-def _as_json(terms: Terms, dealt: Dealt) -> dict[str, Any]:
+def _as_json(terms: Agreement, dealt: Dealt) -> dict[str, Any]:
     return {
         "federation": dealt.federation_file,
         "hash": dealt.federation.hash.hex(),

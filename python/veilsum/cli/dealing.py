@@ -5,17 +5,17 @@ from __future__ import annotations
 import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 from veilsum.cli.files import file_name
 from veilsum.cli.keygen import make_key
 from veilsum.cli.passphrases import make_passphrase
-from veilsum.cli.terms import Terms
 from veilsum.durable import new_folder, write_file
 from veilsum.identity import Identity
-from veilsum.paillier.public_key import PublicKey
-from veilsum.paillier.secret_key import SecretKey
-from veilsum.secure_sum import Federation, KeyShare, ThresholdKey, deal_shares
+from veilsum.schemes import AnyKey, AnySecret, deal
+from veilsum.secure_sum import Federation
+from veilsum.secure_sum.agreement import Agreement
 
 __all__ = ["Dealt", "deal_federation"]
 
@@ -39,7 +39,7 @@ class Dealt:
 
 
 def deal_federation(
-    terms: Terms, dealer: Identity, *, out: Path, passphrase_dir: Path | None
+    terms: Agreement, dealer: Identity, *, out: Path, passphrase_dir: Path | None
 ) -> Dealt:
     """Make the key, and write the signed federation and each party's secret. All or nothing.
 
@@ -49,8 +49,8 @@ def deal_federation(
         FileExistsError: there is something at ``out`` or ``passphrase_dir``.
     """
     key, secrets = _make_secrets(terms)
-    federation = terms.federation(key)
-    files = {name: _secret_file(name, secret) for name, secret in secrets.items()}
+    federation = Federation.of(terms, key)
+    files = {name: f"{file_name(name)}.{secret.SUFFIX}" for name, secret in secrets.items()}
     passphrases = {name: make_passphrase() for name in secrets}
     with ExitStack() as undo:
         with new_folder(out) as folder:
@@ -70,23 +70,9 @@ def deal_federation(
     return Dealt(federation, _FEDERATION, files, passphrases)
 
 
-def _make_secrets(
-    terms: Terms,
-) -> tuple[PublicKey | ThresholdKey, dict[str, KeyShare | SecretKey]]:
+def _make_secrets(terms: Agreement) -> tuple[AnyKey, dict[str, AnySecret]]:
     """The public key, and what each party is to have."""
     secret_key = make_key(terms.key_bits, safe_primes=terms.policy is not None)
-    if terms.policy is None:
-        owners = terms.holders or terms.contributors
-        return secret_key.public_key, {party.name: secret_key for party in owners}
-    key, shares = deal_shares(
-        secret_key,
-        num_holders=terms.policy.num_holders,
-        threshold=terms.policy.threshold,
-        max_colluding_holders=terms.policy.max_colluding,
-    )
-    names = [party.name for party in terms.holders]
-    return key, {name: share for name, share in zip(names, shares, strict=True)}
-
-
-def _secret_file(name: str, secret: KeyShare | SecretKey) -> str:
-    return f"{file_name(name)}{'.share' if isinstance(secret, KeyShare) else '.key'}"
+    key, secrets = deal(secret_key, terms.policy)
+    # A key that is held whole is the same for each.
+    return key, dict(zip((party.name for party in terms.openers), cycle(secrets), strict=False))

@@ -12,7 +12,7 @@ from veilsum.message import Part
 from veilsum.paillier.ciphertexts import Ciphertexts
 from veilsum.paillier.layouts import CIPHERTEXTS, PARTIAL_DECRYPTION, PLAINTEXT_PROOF
 from veilsum.paillier.proofs import PlaintextProof
-from veilsum.paillier.threshold import PartialDecryption
+from veilsum.schemes.vector_message import vector_form
 from veilsum.secure_sum import (
     Chunk,
     ChunkRequest,
@@ -21,18 +21,17 @@ from veilsum.secure_sum import (
     Opening,
     OpenRequest,
     RoundDescriptor,
-    ThresholdKey,
     Transcript,
 )
-from veilsum.secure_sum.merkle import leaf_hash, merkle_root
-from veilsum.secure_sum.received import (
+from veilsum.secure_sum.checks import (
     check_answer,
     check_header,
     check_set,
     read_chunk,
     requested_chunk,
 )
-from veilsum.vector import ENCRYPTED_VECTOR, EncryptedVector
+from veilsum.secure_sum.merkle import leaf_hash, merkle_root
+from veilsum.vector import Codec, EncryptedVector
 from veilsum.wire import WireKind, wire_kind
 
 __all__ = ["MESSAGES"]
@@ -52,7 +51,7 @@ def _ciphertexts(frames: Iterator[bytes], agreed: Agreed, contents: Contents) ->
 
 def _encrypted_vector(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
     data = next(frames)
-    values = ENCRYPTED_VECTOR.read(data)
+    values = vector_form(Codec).read(data)
     contents.facts |= {"codec": asdict(values["codec"]), "num_addends": values["num_addends"]}
     contents.facts |= CIPHERTEXTS.shown(values["ciphertexts"])
     if agreed.federation is None:
@@ -95,13 +94,13 @@ def _contribution(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -
     else:
         contents.checked.append(
             f"signed by {header.contributor}; ciphertexts"
-            f"{' and proofs' if federation.trust == 'threshold' else ''} as the federation has them"
+            f"{' and proofs' if federation.bodies.proves else ''} as the federation has them"
         )
 
 
 def _chunk(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
     chunk = Chunk.from_bytes(next(frames))
-    contents.facts |= {**_plain_facts(chunk), **CIPHERTEXTS.shown(chunk.ciphertexts)}
+    contents.facts |= {**_plain_facts(chunk), **CIPHERTEXTS.shown(chunk.body)}
     contents.facts["proof_bytes"] = len(chunk.proof)
     contents.unchecked.append("a chunk alone; verify the contribution it belongs to")
 
@@ -161,9 +160,7 @@ def _opening(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> Non
         rows.append(row)
         if federation is not None:
             check_answer(federation, answer)
-            if isinstance(federation.key, ThresholdKey):
-                partial = PartialDecryption.from_bytes(answer.body, federation.key)
-                row["first_ciphertext"], row["ciphertexts"] = partial.first, len(partial)
+            row |= federation.bodies.answer_facts(answer.body)
     if federation is None:
         contents.unchecked.append("signatures; give --federation and --hash")
     else:
@@ -183,9 +180,8 @@ def _plaintext_proof(frames: Iterator[bytes], agreed: Agreed, contents: Contents
 def _partial_decryption(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
     data = next(frames)
     contents.facts |= PARTIAL_DECRYPTION.shown(data)
-    if agreed.federation is not None and isinstance(agreed.federation.key, ThresholdKey):
-        partial = PartialDecryption.from_bytes(data, agreed.federation.key)
-        contents.facts["ciphertexts"] = len(partial)
+    if agreed.federation is not None and not agreed.federation.bodies.opens_totals:
+        contents.facts |= agreed.federation.bodies.answer_facts(data)
         contents.checked.append("well-formed, for the federation's key")
     contents.unchecked.append("its proof: that takes the ciphertexts of the round")
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from veilsum import arguments
+from veilsum.cli.noise_options import NoiseKind, make_noise
 from veilsum.codec import SlotCodec
 from veilsum.errors import InvalidArgumentError
 from veilsum.privacy import (
     Adjacency,
     Forecast,
     GaussianNoise,
-    LaplaceNoise,
     Noise,
     accounting_available,
     forecast,
@@ -22,8 +21,6 @@ from veilsum.sizes import contribution_size
 __all__ = ["Goal", "Plan", "meaning", "plan", "trust_levels"]
 
 _MAX_POPULATION = 2**53
-
-NoiseKind = Literal["gaussian", "laplace"]
 
 
 @dataclass(frozen=True)
@@ -181,20 +178,13 @@ def _check_weights(goal: Goal) -> None:
 
 
 def _noise(goal: Goal) -> Noise:
-    if goal.noise == "laplace":
-        return LaplaceNoise(
-            epsilon=goal.epsilon,
-            rounds=goal.rounds,
-            norm_bound=goal.norm_bound,
-            adjacency=goal.adjacency,
-            weighted=goal.weighted,
-        )
-    return GaussianNoise(
+    return make_noise(
+        goal.noise,
         epsilon=goal.epsilon,
         delta=goal.delta,
         rounds=goal.rounds,
         norm_bound=goal.norm_bound,
-        honest_contributors=goal.honest,
+        honest=goal.honest,
         adjacency=goal.adjacency,
         weighted=goal.weighted,
     )

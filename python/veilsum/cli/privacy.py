@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from veilsum.cli.noise_options import USUAL_DELTA, Kind, Neighbours
 from veilsum.cli.plan import Goal, plan, trust_levels
 from veilsum.cli.plot import plot_plan
 from veilsum.cli.report import as_json, print_plan
@@ -29,20 +29,6 @@ _OPTIONS = {
     "rounds": "--rounds",
     "value_bits": "--value-bits",
 }
-
-
-class Kind(str, Enum):
-    """The kind of noise."""
-
-    gaussian = "gaussian"
-    laplace = "laplace"
-
-
-class Neighbours(str, Enum):
-    """What is protected."""
-
-    zero_out = "zero-out"
-    replace_one = "replace-one"
 
 
 def privacy(
@@ -105,7 +91,7 @@ def privacy(
             dim=dim,
             contributors=contributors,
             epsilon=epsilon,
-            delta=1e-6 if delta is None else delta,
+            delta=USUAL_DELTA if delta is None else delta,
             rounds=rounds,
             noise=noise.value,
             norm_bound=norm_bound,

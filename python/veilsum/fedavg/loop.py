@@ -8,15 +8,16 @@ from numpy.typing import ArrayLike
 from veilsum import arguments
 from veilsum.fedavg.checkpoint import Checkpoint
 from veilsum.fedavg.clients import Client, Selection
-from veilsum.fedavg.founding import DealtKey
+from veilsum.fedavg.company import Company
 from veilsum.fedavg.history import History
 from veilsum.fedavg.parameters import Model, to_model
 from veilsum.fedavg.progress import ProgressBar, Silence
 from veilsum.fedavg.settings import Settings, Trust, Weighting
-from veilsum.fedavg.training import Company, TrainingRun
+from veilsum.fedavg.training import TrainingRun
 from veilsum.one_at_a_time import OneAtATime
 from veilsum.paillier.secret_key import SecretKey
 from veilsum.privacy import Ledger, Noise
+from veilsum.schemes import DealtKey
 from veilsum.vector import Codec
 
 __all__ = ["FedAvg"]

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from veilsum import arguments
 from veilsum.errors import BudgetExhaustedError, InvalidArgumentError, VeilsumError
-from veilsum.fedavg.founding import DealtKey, Founded, found
+from veilsum.fedavg.company import Company
 from veilsum.fedavg.history import Meter
+from veilsum.fedavg.local_federation import LocalFederation, make_federation
 from veilsum.fedavg.parameters import Model
 from veilsum.fedavg.settings import Settings
 from veilsum.fedavg.sums import (
@@ -15,7 +16,6 @@ from veilsum.fedavg.sums import (
     RoundSum,
     clear_round_id,
 )
-from veilsum.paillier.secret_key import SecretKey
 from veilsum.privacy import Ledger, Noise
 from veilsum.secure_sum import Aggregator, RoundDescriptor, hash_model
 from veilsum.vector import Codec
@@ -31,13 +31,11 @@ class Parties:
     Args:
         names: of all clients.
         settings: of the run.
+        company: keys and ledgers of this process.
         dim: number of values of the model.
         num_per_round: number of clients asked in each round.
         spread: the largest weight over the smallest.
-        key: as for ``FedAvg``.
-        ledger_for: as for ``FedAvg``.
         num_sent: contributions that each client had sent before this process went on with the run.
-        num_threads: as for ``FedAvg``.
 
     Attributes:
         codec: fitted to weights and noise.
@@ -48,14 +46,12 @@ class Parties:
         self,
         names: Sequence[str],
         settings: Settings,
+        company: Company,
         *,
         dim: int,
         num_per_round: int,
         spread: float,
-        key: SecretKey | DealtKey | None,
-        ledger_for: Callable[[str], Ledger] | None,
         num_sent: Mapping[str, int],
-        num_threads: int | None,
     ) -> None:
         codec, noise = settings.codec, settings.noise
         if codec is None and (settings.trust != "clear" or noise is not None):
@@ -70,19 +66,18 @@ class Parties:
         self._names = tuple(names)
         self._dim = dim
         self._noise = noise
-        self._num_threads = num_threads
-        self._ledgers = _ledgers(names, noise, codec, ledger_for, num_sent)
+        self._num_threads = company.num_threads
+        self._ledgers = _ledgers(names, noise, codec, company.ledger_for, num_sent)
         self.min_contributors = _fewest(settings, num_per_round, len(names))
-        self._founded: Founded | None = None
+        self._local: LocalFederation | None = None
         if settings.trust != "clear" and codec is not None:
-            self._founded = found(
+            self._local = make_federation(
                 names,
-                trust=settings.trust,
-                key=key,
-                key_bits=settings.key_bits,
+                settings.trust,
+                settings,
                 codec=codec,
-                noise=noise,
                 min_contributors=self.min_contributors,
+                key=company.key,
                 ledgers=self._ledgers,
             )
 
@@ -116,7 +111,7 @@ class Parties:
         round_id = clear_round_id(run_id, round_number)
         if self.codec is None:
             return ClearFloatSum(self._dim, round_id=round_id, meter=meter)
-        if self._founded is None:
+        if self._local is None:
             return ClearIntegerSum(
                 self.codec,
                 noise=self._noise,
@@ -126,22 +121,23 @@ class Parties:
                 meter=meter,
                 num_threads=self._num_threads,
             )
-        founded, model_hash = self._founded, hash_model(model)
+        local, model_hash = self._local, hash_model(model)
         descriptor = RoundDescriptor(
-            federation_hash=founded.federation.hash,
+            federation_hash=local.federation.hash,
             run_id=run_id,
             round_number=round_number,
             model_hash=model_hash,
             invited=invited,
         )
         return EncryptedSum(
-            Aggregator(founded.federation, descriptor, num_threads=self._num_threads),
+            Aggregator(local.federation, descriptor, num_threads=self._num_threads),
             round_id=descriptor.round_id,
             descriptor=descriptor.to_bytes(),
-            contributors={name: founded.contributors[name] for name in invited},
+            contributors={name: local.contributors[name] for name in invited},
             model_hash=model_hash,
-            holders=founded.holders,
-            num_openers=len(invited) if founded.federation.trust == "contributors" else 1,
+            holders=local.holders,
+            # Where contributors have the key, each is sent the total and opens it itself.
+            num_openers=1 if local.federation.holders else len(invited),
             meter=meter,
             num_threads=self._num_threads,
         )

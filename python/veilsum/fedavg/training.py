@@ -2,8 +2,8 @@
 
 import logging
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -13,49 +13,19 @@ from veilsum import arguments
 from veilsum.errors import InvalidArgumentError, RunEndedError, VeilsumError
 from veilsum.fedavg.checkpoint import Checkpoint
 from veilsum.fedavg.clients import Client, Selector
-from veilsum.fedavg.founding import DealtKey
+from veilsum.fedavg.company import Company
 from veilsum.fedavg.history import Meter, RoundRecord
 from veilsum.fedavg.parameters import Model, difference, shifted
 from veilsum.fedavg.parties import Parties
-from veilsum.fedavg.progress import Silence
 from veilsum.fedavg.settings import Settings
 from veilsum.fedavg.spending import Accountant
 from veilsum.fedavg.state import Attempt, RunState
 from veilsum.fedavg.sums import RoundSum
 from veilsum.opened_sum import Sum
-from veilsum.paillier.secret_key import SecretKey
-from veilsum.paillier.threshold import KeyShare, ThresholdKey
-from veilsum.privacy import Ledger
-from veilsum.system import thread_count
 
-__all__ = ["Company", "TrainingRun"]
+__all__ = ["TrainingRun"]
 
 _log = logging.getLogger("veilsum.fedavg")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Company:
-    """What a run works with in this process and never keeps: other arguments of ``FedAvg``."""
-
-    clients: Sequence[Client]
-    key: SecretKey | DealtKey | None
-    ledger_for: Callable[[str], Ledger] | None
-    evaluate: Callable[[Model], float] | None
-    num_threads: int | None
-    progress: Silence
-
-    def __post_init__(self) -> None:
-        """Check what can be checked before keys are made."""
-        thread_count(self.num_threads)
-        if self.key is not None and not isinstance(self.key, SecretKey):
-            key, shares = _pair(self.key)
-            arguments.instance("the first part of key", key, ThresholdKey)
-            for share in shares:
-                arguments.instance("a share in key", share, KeyShare)
-        for name in ("evaluate", "ledger_for"):
-            value = getattr(self, name)
-            if value is not None and not callable(value):
-                raise TypeError(f"{name} must be callable, not {type(value).__name__}")
 
 
 class TrainingRun:
@@ -107,13 +77,11 @@ class TrainingRun:
         self.parties = Parties(
             list(self._clients),
             settings,
+            company,
             dim=len(state.velocity),
             num_per_round=self.selector.num_per_round,
             spread=_spread(self._weights),
-            key=company.key,
-            ledger_for=company.ledger_for,
             num_sent=state.spending.sent(self._assumed).num_sent,
-            num_threads=company.num_threads,
         )
         self._accountant = Accountant(
             settings.noise, self.parties.codec, self.selector.secret_sampling
@@ -350,14 +318,6 @@ class TrainingRun:
             )
         )
         self._assumed = ()
-
-
-def _pair(key: object) -> tuple[object, Sequence[object]]:
-    if isinstance(key, (list, tuple)) and len(key) == 2 and isinstance(key[1], (list, tuple)):
-        return key[0], key[1]
-    raise TypeError(
-        f"key must be a SecretKey, or what deal_shares returned, not {type(key).__name__}"
-    )
 
 
 def _told(error: Exception) -> str:

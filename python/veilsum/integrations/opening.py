@@ -6,7 +6,6 @@ from typing import Protocol
 
 from veilsum import arguments
 from veilsum.errors import NotEnoughSharesError, VeilsumError
-from veilsum.paillier.threshold import ThresholdKey
 from veilsum.secure_sum import Aggregator, Federation, SumResult
 from veilsum.wire import BytesLike
 
@@ -56,7 +55,7 @@ def await_holders(
     patience = _Patience(wait_seconds, stopped, longest=_LONGEST_PAUSE_BEFORE_SECONDS)
     while True:
         missing = _names(federation) - set(holders.present(_names(federation)))
-        if len(_names(federation)) - len(missing) >= _num_needed(federation):
+        if len(_names(federation)) - len(missing) >= federation.bodies.num_answers:
             return
         lack = _lack(federation, missing)
         log(f"{lack}; {patience.words}")
@@ -121,7 +120,7 @@ def open_sum(
             continue
         if not requests:
             return aggregator.finish()
-        if federation.trust != "threshold":
+        if federation.bodies.opens_totals:
             requests = dict(list(requests.items())[:1])  # One has the whole key.
         useful = set[str]()
         for name, answer in holders.ask(requests).items():
@@ -136,19 +135,14 @@ def open_sum(
 
 def _names(federation: Federation) -> set[str]:
     """All who have the key or a share of it."""
-    return {party.name for party in federation.holders or federation.contributors}
-
-
-def _num_needed(federation: Federation) -> int:
-    """How many of them open a sum."""
-    return federation.key.threshold if isinstance(federation.key, ThresholdKey) else 1
+    return {party.name for party in federation.openers}
 
 
 def _lack(federation: Federation, missing: Collection[str]) -> str:
     num_all = len(_names(federation))
     return (
         f"holders of the key are missing: {', '.join(sorted(missing))}; "
-        f"{_num_needed(federation)} of {num_all} needed, {num_all - len(missing)} there"
+        f"{federation.bodies.num_answers} of {num_all} needed, {num_all - len(missing)} there"
     )
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from veilsum import _core, arguments, keyfile
-from veilsum.errors import InvalidArgumentError
+from veilsum import _core, arguments
+from veilsum.errors import InvalidArgumentError, InvalidKeyError
+from veilsum.keyfile import SavedSecret
 from veilsum.paillier.ciphertexts import Ciphertexts
 from veilsum.paillier.plaintexts import PlaintextLike, to_lists, to_plaintexts
 from veilsum.paillier.public_key import PublicKey, RandomiserPool
 from veilsum.system import Progress, thread_count, watcher
+from veilsum.wire import WireKind
 
 __all__ = ["PublicKey", "RandomiserPool", "SecretKey", "generate_key"]
 
@@ -51,7 +52,7 @@ def generate_key(
     )
 
 
-class SecretKey:
+class SecretKey(SavedSecret):
     """The secret half of a Paillier key: decrypts, and encrypts faster than the public half.
 
     It shows nothing of itself, cannot be pickled and is wiped from memory when dropped. Keep it
@@ -59,6 +60,9 @@ class SecretKey:
     """
 
     __slots__ = ("_native", "_public_key")
+    SUFFIX = "key"
+    _KIND = WireKind.KEY_FILE
+    _WHAT = "a secret key"
 
     def __init__(self, native: _core.SecretKey) -> None:
         if not isinstance(native, _core.SecretKey):
@@ -152,48 +156,22 @@ class SecretKey:
             ciphertexts._native, thread_count(num_threads), watcher(progress)
         )
 
-    def save(
-        self, path: str | os.PathLike[str], *, passphrase: str | bytes, overwrite: bool = False
-    ) -> None:
-        """Write the key to a file that only the passphrase opens (scrypt and AES-256-GCM).
-
-        The file appears whole or not at all, readable by its owner only.
-
-        Raises:
-            FileExistsError: there is such a file and ``overwrite`` is not set.
-            InvalidArgumentError: an empty passphrase or one that is no text, or a key of
-                ``hazmat`` that is too small for any reader to accept.
-        """
+    def _to_secret(self) -> bytearray:
         if self._public_key.key_bits < _MIN_KEY_BITS:
             raise InvalidArgumentError(
                 f"a key of {self._public_key.key_bits} bits is for tests and is not saved"
             )
-        secret = self._native.to_secret_bytes()
-        try:
-            data = keyfile.seal(secret, self._public_key.to_bytes(), passphrase)
-        finally:
-            keyfile.wipe(secret)
-        keyfile.write(path, data, overwrite=overwrite)
+        return self._native.to_secret_bytes()
+
+    def _to_public(self) -> bytes:
+        return self._public_key.to_bytes()
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, passphrase: str | bytes) -> SecretKey:
-        """Read a key file.
-
-        Raises:
-            PassphraseError: a wrong passphrase, or a file that was changed.
-            MalformedDataError: not a key file.
-            InvalidKeyError: the file's two halves do not belong together.
-        """
-        secret, public = keyfile.open_sealed(keyfile.read(path), passphrase)
-        try:
-            key = cls(_core.SecretKey.from_secret_bytes(secret))
-        finally:
-            keyfile.wipe(secret)
-        keyfile.require_same_key(public, key.public_key.to_bytes())
+    def _from_parts(cls, secret: bytearray, public: bytes) -> SecretKey:
+        key = cls(_core.SecretKey.from_secret_bytes(secret))
+        if public != key.public_key.to_bytes():
+            raise InvalidKeyError("SK4: the secret primes in the file do not make its public key")
         return key
 
     def __repr__(self) -> str:
         return f"<SecretKey: {self._public_key.key_bits} bits>"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret key cannot be pickled or copied; use save(path, passphrase=...)")

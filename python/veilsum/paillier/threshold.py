@@ -15,13 +15,13 @@ What this computes, and why it holds: docs/threshold.md.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import Any
 
-from veilsum import _core, arguments, keyfile
+from veilsum import _core, arguments
 from veilsum.errors import InvalidArgumentError
+from veilsum.keyfile import SavedSecret
 from veilsum.paillier.ciphertexts import Ciphertexts
 from veilsum.paillier.plaintexts import to_lists
 from veilsum.paillier.public_key import PublicKey
@@ -162,7 +162,7 @@ class ThresholdKey:
         return ThresholdKey.from_bytes, (self.to_bytes(),)
 
 
-class KeyShare:
+class KeyShare(SavedSecret):
     """One holder's share of a secret key.
 
     It shows nothing of itself, cannot be pickled and is wiped from memory when dropped. Keep it
@@ -170,6 +170,9 @@ class KeyShare:
     """
 
     __slots__ = ("_key", "_native")
+    SUFFIX = "share"
+    _KIND = WireKind.SHARE_FILE
+    _WHAT = "a key share"
 
     def __init__(self, native: _core.KeyShare) -> None:
         if not isinstance(native, _core.KeyShare):
@@ -222,50 +225,20 @@ class KeyShare:
         )
         return PartialDecryption(native)
 
-    def save(
-        self, path: str | os.PathLike[str], *, passphrase: str | bytes, overwrite: bool = False
-    ) -> None:
-        """Write the share to a file that only the passphrase opens (scrypt and AES-256-GCM).
-
-        The file appears whole or not at all, readable by its owner only.
-
-        Raises:
-            FileExistsError: there is such a file and ``overwrite`` is not set.
-            InvalidArgumentError: an empty passphrase or one that is no text, or a share of
-                ``hazmat`` that no reader would accept.
-        """
-        public = self._key.to_bytes()
+    def _to_secret(self) -> bytearray:
         if self._key.public_key.key_bits < _MIN_KEY_BITS:
             raise InvalidArgumentError("a share of so small a key is for tests and is not saved")
-        secret = self._native.to_secret_bytes()
-        try:
-            data = keyfile.seal(secret, public, passphrase, WireKind.SHARE_FILE)
-        finally:
-            keyfile.wipe(secret)
-        keyfile.write(path, data, overwrite=overwrite)
+        return self._native.to_secret_bytes()
+
+    def _to_public(self) -> bytes:
+        return self._key.to_bytes()
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, passphrase: str | bytes) -> KeyShare:
-        """Read a share file.
-
-        Raises:
-            PassphraseError: a wrong passphrase, or a file that was changed.
-            MalformedDataError: not a share file.
-            InvalidKeyError: the share does not belong to the key in the file.
-        """
-        data = keyfile.read(path, WireKind.SHARE_FILE)
-        secret, public = keyfile.open_sealed(data, passphrase, WireKind.SHARE_FILE)
-        try:
-            key = _core.ThresholdKey.from_bytes(public)
-            return cls(_core.KeyShare.from_secret_bytes(secret, key))
-        finally:
-            keyfile.wipe(secret)
+    def _from_parts(cls, secret: bytearray, public: bytes) -> KeyShare:
+        return cls(_core.KeyShare.from_secret_bytes(secret, _core.ThresholdKey.from_bytes(public)))
 
     def __repr__(self) -> str:
         return f"<KeyShare: holder {self.holder} of {self._key.num_holders}>"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a key share cannot be pickled or copied; use save(path, passphrase=...)")
 
 
 class PartialDecryption:

@@ -2,18 +2,21 @@
 
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from veilsum import arguments
 from veilsum.codec import SlotCodec
+from veilsum.durable import Database, DurableFile, MemoryDatabase
 from veilsum.errors import (
     BudgetExhaustedError,
     InvalidArgumentError,
     LedgerError,
     PolicyRefusedError,
 )
+from veilsum.privacy import ledger_store
 from veilsum.privacy.gaussian_dp import gaussian_epsilon
-from veilsum.privacy.ledger_store import FileStore, MemoryStore
 from veilsum.privacy.mechanisms import GaussianNoise, LaplaceNoise, Noise
 from veilsum.wire import as_bytes
 
@@ -41,10 +44,10 @@ class Ledger:
     writes.
     """
 
-    def __init__(self, store: "FileStore | MemoryStore") -> None:
+    def __init__(self, database: Database) -> None:
         """Not for callers: use ``create``, ``open`` or ``in_memory``."""
-        arguments.instance("store", store, (FileStore, MemoryStore))
-        self._store = store
+        kinds: tuple[type[Database], ...] = (DurableFile, MemoryDatabase)
+        self._database = arguments.instance("database", database, kinds)
 
     @classmethod
     def create(
@@ -62,7 +65,8 @@ class Ledger:
             InvalidArgumentError: the budget is outside its range.
         """
         epsilon, delta = _budget(epsilon, delta)
-        return cls(FileStore.create(arguments.path("path", path), epsilon=epsilon, delta=delta))
+        path = arguments.path("path", path)
+        return cls(ledger_store.create_file(path, epsilon=epsilon, delta=delta))
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> "Ledger":
@@ -79,25 +83,26 @@ class Ledger:
                 "with Ledger.create; otherwise see docs/operations.md: a budget whose record is "
                 "lost counts as spent"
             )
-        ledger = cls(FileStore.open(path))
+        ledger = cls(ledger_store.open_file(path))
         ledger.spent  # noqa: B018  Reads every table, so a damaged file is refused here.
         return ledger
 
     @classmethod
     def in_memory(cls, *, epsilon: float, delta: float = 0.0) -> "Ledger":
         """A ledger that ends with the process: for simulations."""
-        return cls(MemoryStore(*_budget(epsilon, delta)))
+        epsilon, delta = _budget(epsilon, delta)
+        return cls(ledger_store.in_memory(epsilon=epsilon, delta=delta))
 
     @property
     def budget(self) -> tuple[float, float]:
         """The (epsilon, delta) that may be spent."""
-        with self._store.transaction() as book:
+        with self._book() as book:
             return book.budget()
 
     @property
     def spent(self) -> Spent:
         """What was spent so far."""
-        with self._store.transaction() as book:
+        with self._book() as book:
             _, delta = book.budget()
             costs = book.costs()
         return Spent(_epsilon(math.fsum(costs), delta), delta, len(costs))
@@ -119,7 +124,7 @@ class Ledger:
     def commitment(self, round_id: bytes) -> bytes | None:
         """What was charged in this round, as ``charge`` was told; None if nothing was."""
         round_id = as_bytes(round_id, "round_id")
-        with self._store.transaction() as book:
+        with self._book() as book:
             return book.commitment(round_id)
 
     def check(self, round_id: bytes, *, noise: Noise, codec: SlotCodec) -> None:
@@ -151,6 +156,11 @@ class Ledger:
         """
         self._charge(round_id, noise, codec, commitment=as_bytes(commitment, "commitment"))
 
+    @contextmanager
+    def _book(self) -> Iterator[ledger_store.Book]:
+        with self._database.transaction() as connection:
+            yield ledger_store.Book(connection, self._database.name)
+
     def _charge(
         self, round_id: bytes, noise: Noise, codec: SlotCodec, *, commitment: bytes | None
     ) -> None:
@@ -158,7 +168,7 @@ class Ledger:
         round_id = as_bytes(round_id, "round_id")
         arguments.instance("noise", noise, (GaussianNoise, LaplaceNoise)).check_fits(codec)
         cost = noise.round_cost(codec)
-        with self._store.transaction() as book:
+        with self._book() as book:
             epsilon, delta = book.budget()
             self._check_kind(noise, delta)
             charged = book.commitment(round_id)
@@ -166,15 +176,15 @@ class Ledger:
                 if charged and charged == commitment:
                     return
                 raise PolicyRefusedError(
-                    f"the ledger {self._store.name} has a contribution to this round; a second one "
-                    "is never sent"
+                    f"the ledger {self._database.name} has a contribution to this round; a second "
+                    "one is never sent"
                 )
             costs = book.costs()
             before, after = (_epsilon(math.fsum(c), delta) for c in (costs, [*costs, cost]))
             if after > epsilon:
                 raise BudgetExhaustedError(
                     f"a contribution would bring the privacy spent from epsilon {before:.4g} to "
-                    f"{after:.4g}. The budget of the ledger {self._store.name} is epsilon "
+                    f"{after:.4g}. The budget of the ledger {self._database.name} is epsilon "
                     f"{epsilon:.4g} at delta {delta:g}, of which {_left(epsilon, before):.4g} "
                     f"is left after {len(costs)} contributions. Nothing was charged"
                 )
@@ -184,17 +194,17 @@ class Ledger:
     def _check_kind(self, noise: Noise, delta: float) -> None:
         if isinstance(noise, GaussianNoise) and delta == 0:
             raise InvalidArgumentError(
-                f"the ledger {self._store.name} has a delta of 0, which Gaussian noise cannot "
+                f"the ledger {self._database.name} has a delta of 0, which Gaussian noise cannot "
                 "keep; make a ledger with a delta"
             )
         if isinstance(noise, LaplaceNoise) and delta > 0:
             raise InvalidArgumentError(
-                f"the ledger {self._store.name} adds up Gaussian noise; keep Laplace noise in one "
-                "with delta = 0"
+                f"the ledger {self._database.name} adds up Gaussian noise; keep Laplace noise in "
+                "one with delta = 0"
             )
 
     def __repr__(self) -> str:
-        return f"<Ledger: {self._store.name}>"
+        return f"<Ledger: {self._database.name}>"
 
 
 def _epsilon(cost: float, delta: float) -> float:

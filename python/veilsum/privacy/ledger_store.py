@@ -1,18 +1,14 @@
-"""Where a ledger's charges are kept: a SQLite file, or the memory of a simulation."""
+"""A ledger's budget and charges in SQLite: in a file, or in the memory of a simulation."""
 
 import datetime
 import math
-import os
 import sqlite3
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
 
-from veilsum.durable import DurableFile
+from veilsum.durable import Database, DurableFile, MemoryDatabase, rows_of
 from veilsum.errors import LedgerError
 
-__all__ = ["FileStore", "MemoryStore"]
+__all__ = ["Book", "create_file", "in_memory", "open_file"]
 
 _SCHEMA = """
     CREATE TABLE budget (version INTEGER NOT NULL, epsilon REAL NOT NULL, delta REAL NOT NULL);
@@ -22,89 +18,43 @@ _SCHEMA = """
     );
 """
 _VERSION = 2
+_BUDGET = "SELECT version, epsilon, delta FROM budget"
 _MAX_COST = 1e100  # No contribution costs that, and sums below it stay finite.
 
 
-class MemoryStore:
-    """Charges that end with the process; its own book, under a lock."""
-
-    name = "in memory"
-
-    def __init__(self, epsilon: float, delta: float) -> None:
-        self._budget = (epsilon, delta)
-        self._charges: dict[bytes, tuple[bytes, float]] = {}
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def transaction(self) -> Iterator["MemoryStore"]:
-        """Nobody else comes between."""
-        with self._lock:
-            yield self
-
-    def budget(self) -> tuple[float, float]:
-        """The (epsilon, delta) that may be spent."""
-        return self._budget
-
-    def costs(self) -> list[float]:
-        """What each charge cost."""
-        return [cost for _, cost in self._charges.values()]
-
-    def commitment(self, round_id: bytes) -> bytes | None:
-        """What was charged in a round; None if nothing was."""
-        return self._charges.get(round_id, (None, 0.0))[0]
-
-    def add(self, round_id: bytes, commitment: bytes, cost: float) -> None:
-        """Record a charge."""
-        self._charges[round_id] = (commitment, cost)
+def create_file(path: str, *, epsilon: float, delta: float) -> Database:
+    """A new file with this budget."""
+    return DurableFile.create(path, schema=_SCHEMA, what="ledger", fill=_budget(epsilon, delta))
 
 
-class FileStore:
-    """Charges in a SQLite file."""
-
-    def __init__(self, file: DurableFile) -> None:
-        self._file = file
-        self.name = file.name
-
-    @classmethod
-    def create(cls, path: str | os.PathLike[str], *, epsilon: float, delta: float) -> "FileStore":
-        """A new file with this budget."""
-
-        def fill(connection: sqlite3.Connection) -> None:
-            values = (_VERSION, epsilon, delta)
-            connection.execute("INSERT INTO budget VALUES (?, ?, ?)", values)
-
-        return cls(DurableFile.create(path, schema=_SCHEMA, what="ledger", fill=fill))
-
-    @classmethod
-    def open(cls, path: str) -> "FileStore":
-        """A file that was made before; one of version 1 gets the names of contributions."""
-        store = cls(DurableFile(path, what="ledger"))
-        with store._file.transaction() as connection:
-            if [version for version, *_ in _budget_rows(connection)] == [1]:
-                connection.execute(
-                    "ALTER TABLE charges ADD COLUMN commitment BLOB NOT NULL DEFAULT x''"
-                )
-                connection.execute("UPDATE budget SET version = ?", (_VERSION,))
-            _FileBook(connection, store.name).budget()  # An error leaves the file as it was.
-        return store
-
-    @contextmanager
-    def transaction(self) -> Iterator["_FileBook"]:
-        """All of it or nothing, and on the disk at the end. No other process comes between."""
-        with self._file.transaction() as connection:
-            yield _FileBook(connection, self.name)
+def open_file(path: str) -> Database:
+    """A file that was made before; one of version 1 gets the names of contributions."""
+    file = DurableFile(path, what="ledger")
+    with file.transaction() as connection:
+        if [version for version, *_ in rows_of(connection, _BUDGET)] == [1]:
+            connection.execute(
+                "ALTER TABLE charges ADD COLUMN commitment BLOB NOT NULL DEFAULT x''"
+            )
+            connection.execute("UPDATE budget SET version = ?", (_VERSION,))
+        Book(connection, file.name).budget()  # An error leaves the file as it was.
+    return file
 
 
-class _FileBook:
+def in_memory(*, epsilon: float, delta: float) -> Database:
+    """A database with this budget that ends with the process."""
+    return MemoryDatabase(schema=_SCHEMA, fill=_budget(epsilon, delta))
+
+
+class Book:
     """The tables, inside a transaction."""
 
     def __init__(self, connection: sqlite3.Connection, name: str) -> None:
-        self.connection = connection
+        self._connection = connection
         self._name = name
 
     def budget(self) -> tuple[float, float]:
         """The (epsilon, delta) that may be spent."""
-        rows = _budget_rows(self.connection)
+        rows = rows_of(self._connection, _BUDGET)
         if len(rows) != 1 or rows[0][0] != _VERSION:
             raise LedgerError(f"{self._name} is not a ledger that this veilsum reads")
         epsilon, delta = rows[0][1:]
@@ -114,7 +64,7 @@ class _FileBook:
 
     def costs(self) -> list[float]:
         """What each charge cost."""
-        costs = [cost for (cost,) in self.connection.execute("SELECT cost FROM charges")]
+        costs = [cost for (cost,) in self._connection.execute("SELECT cost FROM charges")]
         if not all(_is_real(cost, _MAX_COST) for cost in costs):
             raise self._damaged("a charge in it has no valid cost")
         return costs
@@ -122,7 +72,7 @@ class _FileBook:
     def commitment(self, round_id: bytes) -> bytes | None:
         """What was charged in a round; None if nothing was."""
         asked = "SELECT commitment FROM charges WHERE round_id = ?"
-        row = self.connection.execute(asked, (round_id,)).fetchone()
+        row = self._connection.execute(asked, (round_id,)).fetchone()
         if row is None:
             return None
         if not isinstance(row[0], bytes):
@@ -134,20 +84,15 @@ class _FileBook:
         now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         columns = "round_id, commitment, cost, charged_at"
         values = (round_id, commitment, cost, now)
-        self.connection.execute(f"INSERT INTO charges ({columns}) VALUES (?, ?, ?, ?)", values)
+        self._connection.execute(f"INSERT INTO charges ({columns}) VALUES (?, ?, ?, ?)", values)
 
     def _damaged(self, why: str) -> LedgerError:
         return LedgerError(f"the ledger {self._name} is damaged: {why}")
 
 
-def _budget_rows(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
-    """The rows of the budget: none in another database, or in an empty file."""
-    try:
-        return connection.execute("SELECT version, epsilon, delta FROM budget").fetchall()
-    except sqlite3.OperationalError as error:
-        if "no such" not in str(error):
-            raise
-        return []
+def _budget(epsilon: float, delta: float) -> Callable[[sqlite3.Connection], object]:
+    values = (_VERSION, epsilon, delta)
+    return lambda connection: connection.execute("INSERT INTO budget VALUES (?, ?, ?)", values)
 
 
 def _is_real(value: object, bound: float) -> bool:

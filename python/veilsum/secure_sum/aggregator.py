@@ -14,17 +14,17 @@ from veilsum.errors import (
     VeilsumError,
 )
 from veilsum.one_at_a_time import OneAtATime
-from veilsum.paillier.ciphertexts import Ciphertexts
+from veilsum.opened_sum import Sum
+from veilsum.schemes import Body
+from veilsum.secure_sum.answers import Answers
+from veilsum.secure_sum.checks import check_in_round, read_chunk
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
-from veilsum.secure_sum.gathering import Gathering
 from veilsum.secure_sum.merkle import leaf_hash, merkle_paths, merkle_root
 from veilsum.secure_sum.opening import ChunkRequest, OpenRequest
-from veilsum.secure_sum.received import check_in_round, read_chunk
 from veilsum.secure_sum.round_store import MemoryStore, RoundStore
 from veilsum.system import thread_count
-from veilsum.vector import Accumulator, EncryptedVector, Sum
 from veilsum.wire import BytesLike, split_frames
 
 __all__ = ["Aggregator", "SumResult"]
@@ -91,11 +91,11 @@ class Aggregator:
         self._descriptor = descriptor
         self._store: RoundStore = MemoryStore() if store is None else store
         self._num_threads = num_threads
-        self._accumulator = Accumulator(federation.codec, key=federation.public_key)
+        self._sum = federation.bodies.running_sum()
         self._headers: dict[str, ContributionHeader] = {}
         self._leaves: dict[str, list[bytes]] = {}
         self._refused: Counter[str] = Counter()
-        self._gathering: Gathering | None = None
+        self._answers: Answers | None = None
         self._one_at_a_time = OneAtATime("the aggregator")
         self._go_on()
 
@@ -156,10 +156,10 @@ class Aggregator:
             max_chunks = arguments.count("max_chunks", max_chunks, at_least=1)
         away = self._holders_named(missing)
         with self._one_at_a_time:
-            gathering = self._close()
+            answers = self._close()
             return {
-                name: self._request(gathering, chunks and chunks[:max_chunks])
-                for name, chunks in gathering.wanted(away).items()
+                name: self._request(answers, chunks and chunks[:max_chunks])
+                for name, chunks in answers.wanted(away).items()
             }
 
     def receive_opening(self, message: BytesLike | Iterable[BytesLike]) -> str:
@@ -184,9 +184,9 @@ class Aggregator:
     @property
     def num_missing_chunks(self) -> int:
         """How many chunks still want answers. All of them before ``open_requests``."""
-        if self._gathering is None:
+        if self._answers is None:
             return self._federation.num_chunks
-        return self._gathering.num_missing
+        return self._answers.num_missing
 
     def finish(self) -> SumResult:
         """The sum, once enough holders have answered.
@@ -198,16 +198,16 @@ class Aggregator:
             MalformedDataError: the opened integers are no sum in this codec.
         """
         with self._one_at_a_time:
-            gathering = self._asked()
+            answers = self._asked()
             return SumResult(
-                sum=gathering.total(),
+                sum=answers.total(),
                 contributors=self.contributors,
                 round_id=self._descriptor.round_id,
-                transcript=gathering.transcript().to_bytes(),
+                transcript=answers.transcript().to_bytes(),
             )
 
     def __repr__(self) -> str:
-        state = "open" if self._gathering is None else "closed"
+        state = "open" if self._answers is None else "closed"
         return (
             f"<Aggregator: round {self._descriptor.round_number} of federation "
             f"{self._federation.hash[:8].hex()}, {state}, {len(self._headers)} contributions, "
@@ -229,11 +229,11 @@ class Aggregator:
         )
 
     def _receive_opening(self, message: BytesLike | Iterable[BytesLike]) -> str:
-        gathering = self._asked()
+        answers = self._asked()
         name, num_repeated = "", 0
         for frame in self._frames_of(message):
-            number = gathering.num_answers
-            name, is_news = gathering.take(frame)
+            number = answers.num_answers
+            name, is_news = answers.take(frame)
             if is_news:
                 self._store.put("opening", f"{number:09d}", [frame])
                 continue
@@ -250,11 +250,11 @@ class Aggregator:
         limit = self._federation.max_frame_bytes
         return split_frames(message, max_frame_bytes=limit, name="message")
 
-    def _asked(self) -> Gathering:
+    def _asked(self) -> Answers:
         """What gathers the answers, once holders were asked."""
-        if self._gathering is None:
+        if self._answers is None:
             raise ProtocolError("nothing was asked of the holders yet: call open_requests first")
-        return self._gathering
+        return self._answers
 
     def _holders_named(self, missing: Collection[str]) -> frozenset[str]:
         if isinstance(missing, (str, bytes)) or not isinstance(missing, Collection):
@@ -273,10 +273,9 @@ class Aggregator:
             raise MalformedDataError("the contribution is empty")
         header = ContributionHeader.from_bytes(first)
         self._check_header(header)
-        leaves, parts = list[bytes](), list[Ciphertexts]()
+        leaves, parts = list[bytes](), list[Body]()
         keep(header.contributor, self._checked_frames(header, frames, leaves, parts))
-        vector = EncryptedVector(Ciphertexts.concatenate(parts), self._federation.codec)
-        self._accumulator.add(vector)
+        self._sum.add(parts)
         self._headers[header.contributor] = header
         self._leaves[header.contributor] = leaves
         return header.contributor
@@ -284,7 +283,7 @@ class Aggregator:
     def _check_header(self, header: ContributionHeader) -> None:
         check_in_round(self._federation, self._descriptor, header)
         name = header.contributor
-        if self._gathering is not None:
+        if self._answers is not None:
             raise ProtocolError(f"the contribution of {name} is late: the round is closed")
         if name in self._headers:
             raise ProtocolError(f"{name} has contributed to this round already")
@@ -295,7 +294,7 @@ class Aggregator:
         header: ContributionHeader,
         frames: Iterator[bytes],
         leaves: list[bytes],
-        parts: list[Ciphertexts],
+        parts: list[Body],
     ) -> Iterator[bytes]:
         """The frames of a contribution, each checked before it is passed on."""
         yield header.to_bytes()
@@ -312,30 +311,30 @@ class Aggregator:
         if merkle_root(leaves) != header.root:
             raise ProtocolError(f"these are not the chunks that {header.contributor} signed")
 
-    def _close(self) -> Gathering:
-        if self._gathering is None:
+    def _close(self) -> Answers:
+        if self._answers is None:
             fewest = self._federation.fewest
             if len(self._headers) < fewest:
                 raise ProtocolError(
                     f"{len(self._headers)} contributions arrived; the federation opens no sum of "
                     f"fewer than {fewest}"
                 )
-            if self._accumulator.num_addends != len(self._headers):
+            if self._sum.num_addends != len(self._headers):
                 raise ProtocolError(
                     "the aggregator was interrupted while it added a contribution; make another "
                     "one with the same store, which goes on with the round"
                 )
             self._store.put("closed", "round", [self._request_header(()).to_bytes()])
             self._gather()
-        assert self._gathering is not None
-        return self._gathering
+        assert self._answers is not None
+        return self._answers
 
     def _gather(self) -> None:
-        self._gathering = Gathering(
+        self._answers = Answers(
             self._federation,
             self._descriptor,
             headers=[self._headers[name] for name in self.contributors],
-            total=self._accumulator.total,
+            total=self._sum.total,
             num_threads=self._num_threads,
         )
 
@@ -343,11 +342,11 @@ class Aggregator:
         headers = tuple(self._headers[name] for name in self.contributors)
         return OpenRequest(descriptor=self._descriptor, headers=headers, chunks=chunks)
 
-    def _request(self, gathering: Gathering, chunks: tuple[int, ...] | None) -> Iterator[bytes]:
+    def _request(self, answers: Answers, chunks: tuple[int, ...] | None) -> Iterator[bytes]:
         """The request for some chunks; for None, with the total."""
         yield self._request_header(chunks or ()).to_bytes()
         if chunks is None:
-            yield gathering.encrypted_total.to_bytes()
+            yield answers.total_message()
             return
         paths = {name: merkle_paths(self._leaves[name]) for name in self.contributors}
         for index in chunks:
@@ -378,9 +377,9 @@ class Aggregator:
             if closed != self._request_header(()).to_bytes():
                 raise ProtocolError("the store has other contributions than when it was closed")
             self._gather()
-            assert self._gathering is not None
+            assert self._answers is not None
             for name in self._store.names("opening"):
-                self._gathering.take(next(self._store.frames("opening", name), b""))
+                self._answers.take(next(self._store.frames("opening", name), b""))
 
 
 def _place(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What a contributor sends: a signed header, then its ciphertexts in chunks.
+"""What a contributor sends: a signed header, then its units in chunks.
 
 The header commits to every chunk by the root of a Merkle tree, so that each chunk can be checked
 alone by whoever opens it.
@@ -93,22 +93,22 @@ class ContributionHeader(Message, kind=WireKind.CONTRIBUTION, version=2):
 
 @dataclass(frozen=True, kw_only=True)
 class Chunk(Message, kind=WireKind.CHUNK, version=1):
-    """Some consecutive ciphertexts of a contribution.
+    """Some consecutive units of a contribution.
 
     Attributes:
         index: which of the chunks, from 0.
-        ciphertexts: a framed message of ciphertexts.
-        proof: a framed proof that the contributor knows what they encrypt; empty where the secret
-            key is in one hand.
+        body: the units, a framed message of the federation's scheme: ciphertexts.
+        proof: a framed proof that the contributor knows what is in them; empty where the scheme has
+            none.
     """
 
     index: Annotated[int, u32("from 0")]
-    ciphertexts: Annotated[bytes, framed(None, "of kind 2, below")]
+    body: Annotated[bytes, framed(None, "of kind 2, below")]
     proof: Annotated[bytes, rest("threshold: a message of kind 13, below; else nothing")] = b""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "index", arguments.count("index", self.index, at_most=MAX_U32))
-        arguments.instance("ciphertexts", self.ciphertexts, bytes)
+        arguments.instance("body", self.body, bytes)
         arguments.instance("proof", self.proof, bytes)
 
 

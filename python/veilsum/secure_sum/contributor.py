@@ -8,10 +8,8 @@ from numpy.typing import ArrayLike
 
 from veilsum import arguments
 from veilsum.codec import ClipReport
-from veilsum.errors import InvalidArgumentError, KeyMismatchError, PolicyRefusedError
+from veilsum.errors import InvalidArgumentError, PolicyRefusedError
 from veilsum.identity import Identity, Role
-from veilsum.paillier.ciphertexts import Ciphertexts
-from veilsum.paillier.plaintexts import Plaintexts
 from veilsum.paillier.secret_key import SecretKey
 from veilsum.privacy import Ledger
 from veilsum.secure_sum.clipping import log_clipping
@@ -22,7 +20,7 @@ from veilsum.secure_sum.fields import check_hash
 from veilsum.secure_sum.merkle import leaf_hash, merkle_root
 from veilsum.secure_sum.outbox import Outbox
 from veilsum.secure_sum.round_ledger import RoundLedger, RunName
-from veilsum.vector import Progress
+from veilsum.system import Progress
 from veilsum.wire import BytesLike, as_bytes
 
 __all__ = ["Contributor"]
@@ -75,19 +73,16 @@ class Contributor:
                 "the federation agreed on noise, so a contributor needs a ledger of what it "
                 "spends: veilsum.privacy.Ledger.create(path, epsilon=..., delta=...)"
             )
-        if secret_key is not None:
-            if federation.trust != "contributors":
-                raise InvalidArgumentError(
-                    "in this federation others hold the key; a contributor must not have it"
-                )
-            if secret_key.public_key != federation.public_key:
-                raise KeyMismatchError("the secret key is not that of the federation")
+        if secret_key is not None and federation.contributors_key(secret_key) is None:
+            raise InvalidArgumentError(
+                "in this federation others hold the key; a contributor must not have it"
+            )
         self._federation = federation
         self._identity = identity
         self._rounds = rounds
         self._ledger = ledger
         self._outbox = outbox
-        self._key = secret_key or federation.public_key
+        self._secret_key = secret_key
         self._last_report: ClipReport | None = None
 
     @property
@@ -210,22 +205,25 @@ class Contributor:
     ) -> Iterator[bytes]:
         """Make a new contribution, keep it, charge and record it, and hand it out."""
         federation = self._federation
-        plaintexts, report = federation.codec.encode(
-            delta,
-            modulus=federation.public_key.n,
-            weight=weight,
-            noise=federation.noise,
-            num_threads=num_threads,
+        slots, report = federation.codec.quantise(
+            delta, weight=weight, noise=federation.noise, num_threads=num_threads
         )
-        log_clipping(self.name, report, federation.codec)
-        ciphertexts, proofs = self._encrypt(announced.round_id, plaintexts, num_threads, progress)
+        try:
+            log_clipping(self.name, report, federation.codec)
+            sealed = federation.bodies.protect(
+                slots,
+                context=proof_context(announced.round_id, self.name),
+                secret_key=self._secret_key,
+                num_threads=num_threads,
+                progress=progress,
+            )
+        finally:
+            slots.fill(0)
 
         # Made again for each use rather than kept: it takes a hundredth of the encryption's time.
         def chunk(index: int) -> bytes:
-            places = federation.chunk_range(index)
-            part = ciphertexts[places.start : places.stop]
-            proof = proofs[index] if proofs else b""
-            return Chunk(index=index, ciphertexts=part.to_bytes(), proof=proof).to_bytes()
+            piece = sealed.piece(index)
+            return Chunk(index=index, body=piece.body, proof=piece.proof).to_bytes()
 
         def frames() -> Iterator[bytes]:
             return itertools.chain([header.to_bytes()], map(chunk, range(federation.num_chunks)))
@@ -285,26 +283,6 @@ class Contributor:
         )
         if self._outbox is not None:
             self._outbox.drop_others(header.commitment)
-
-    def _encrypt(
-        self,
-        round_id: bytes,
-        plaintexts: Plaintexts,
-        num_threads: int | None,
-        progress: Progress | None,
-    ) -> tuple[Ciphertexts, list[bytes]]:
-        """The ciphertexts, and a proof for each chunk where holders ask for one."""
-        federation = self._federation
-        if federation.trust == "threshold":
-            ciphertexts, proof = federation.public_key.encrypt_and_prove(
-                plaintexts,
-                context=proof_context(round_id, self.name),
-                chunk=federation.chunk_size,
-                num_threads=num_threads,
-                progress=progress,
-            )
-            return ciphertexts, [part.to_bytes() for part in proof.parts()]
-        return self._key.encrypt(plaintexts, num_threads=num_threads, progress=progress), []
 
     def _check_policy(self, announced: RoundDescriptor, model_hash: bytes) -> None:
         if announced.federation_hash != self._federation.hash:

@@ -1,40 +1,60 @@
 """The agreement of all parties: everyone has it before the first round, not from the aggregator."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 from veilsum import arguments
-from veilsum.arguments import tuple_of
 from veilsum.codec import codec_field
-from veilsum.errors import InvalidArgumentError, MalformedDataError, PolicyRefusedError
+from veilsum.errors import (
+    InvalidArgumentError,
+    KeyMismatchError,
+    MalformedDataError,
+    PolicyRefusedError,
+)
 from veilsum.identity import Enrolment, Identity, Role, verify
 from veilsum.message import Form, Layout, Message, code, framed, rest, u32, u64
 from veilsum.paillier.public_key import PublicKey
-from veilsum.paillier.threshold import ThresholdKey
-from veilsum.privacy import GaussianNoise, LaplaceNoise, Noise
+from veilsum.paillier.secret_key import SecretKey
+from veilsum.privacy import Noise
 from veilsum.privacy.wire import NOISE_FIELD
+from veilsum.schemes import (
+    SCHEMES,
+    AnyKey,
+    AnySecret,
+    Scheme,
+    check_key,
+    policy_of,
+    public_key_of,
+    read_key,
+)
+from veilsum.secure_sum.agreement import MAX_CHUNK, Agreement, KeyTrust
 from veilsum.secure_sum.fields import HASH_BYTES, check_hash, ed25519, roster
 from veilsum.vector import Codec
 from veilsum.wire import BytesLike, WireKind
 
 __all__ = ["Federation", "KeyTrust"]
 
-KeyTrust = Literal["contributors", "authority", "threshold"]
 _TRUST_CODES: dict[KeyTrust, int] = {"contributors": 0, "authority": 1, "threshold": 2}
 _NO_ROUND = bytes(HASH_BYTES)
-_MAX_CHUNK = 4096
+_SCHEME_SHIFT = 4  # Trust and scheme share a byte.
+_SHARED = tuple(each.name for each in fields(Agreement) if each.name not in ("key_bits", "policy"))
 
+_CODES = {
+    (trust, name): trust_code | scheme.code << _SCHEME_SHIFT
+    for trust, trust_code in _TRUST_CODES.items()
+    for name, scheme in SCHEMES.items()
+}
 FEDERATION = Form(
     WireKind.FEDERATION,
     {
         2 + has_segments: Layout(
-            trust=code("trust", _TRUST_CODES, "that of the key and the holders"),
+            trust_and_scheme=code("trust or scheme", _CODES, "as the key and the holders have it"),
             honest_contributors=u64("at least the noise's", at_least=2),
             colluding_contributors=u64(),
             min_contributors=u64("at least the sum of the two, below"),
-            chunk_size=u32(at_least=1, at_most=_MAX_CHUNK),
+            chunk_size=u32(at_least=1, at_most=MAX_CHUNK),
             codec=codec_field(Codec, has_segments=has_segments),
             noise=NOISE_FIELD,
             contributors=roster("sorted by the bytes of their names"),
@@ -70,6 +90,7 @@ class Federation:
         min_contributors: fewest contributions that are opened together; ``honest_contributors +
             colluding_contributors`` if not given, and never less.
         chunk_size: ciphertexts a chunk, 1 to 4096: what a proof covers and a holder opens at once.
+        scheme: how contributions travel; a name of ``veilsum.schemes.SCHEMES``.
 
     Raises:
         TypeError: an argument has another type; rosters are tuples or lists.
@@ -77,7 +98,7 @@ class Federation:
             contradict each other.
     """
 
-    key: PublicKey | ThresholdKey
+    key: AnyKey
     codec: Codec
     contributors: tuple[Enrolment, ...]
     holders: tuple[Enrolment, ...] = ()
@@ -86,49 +107,77 @@ class Federation:
     colluding_contributors: int = 0
     min_contributors: int | None = None
     chunk_size: int = 512
+    scheme: str = "packed"
 
     def __post_init__(self) -> None:
-        self._check_types()
-        fewest = self.honest_contributors + self.colluding_contributors
-        wanted = fewest if self.min_contributors is None else self.min_contributors
-        object.__setattr__(self, "min_contributors", wanted)
-        self._check_numbers(fewest, wanted)
-        self._check_rosters()
-        self._check_noise()
+        for name in _SHARED:
+            object.__setattr__(self, name, getattr(self.agreement, name))
+
+    @classmethod
+    def of(cls, agreement: Agreement, key: AnyKey) -> "Federation":
+        """The agreement under its key.
+
+        Raises:
+            InvalidArgumentError: the key has another size or policy than agreed.
+        """
+        arguments.instance("agreement", agreement, Agreement)
+        federation = cls(key=key, **{name: getattr(agreement, name) for name in _SHARED})
+        if federation.agreement != agreement:
+            raise InvalidArgumentError("the key has another size or policy than was agreed on")
+        return federation
+
+    @cached_property
+    def agreement(self) -> Agreement:
+        """All of it but the key."""
+        key = check_key("key", self.key)
+        return Agreement(
+            key_bits=public_key_of(key).key_bits,
+            policy=policy_of(key),
+            **{name: getattr(self, name) for name in _SHARED},
+        )
+
+    @cached_property
+    def bodies(self) -> Scheme[Any]:
+        """The scheme, with this key and codec: makes what contributors send, adds it, opens sums.
+
+        Nobody asks which scheme or key it has.
+        """
+        return SCHEMES[self.scheme].make(
+            self.key,
+            self.codec,
+            chunk_size=self.chunk_size,
+            holders=[party.name for party in self.openers],
+        )
 
     @property
     def trust(self) -> KeyTrust:
         """Who can open: any contributor, one authority, or ``threshold`` of the holders."""
-        if isinstance(self.key, ThresholdKey):
-            return "threshold"
-        return "authority" if self.holders else "contributors"
+        return self.agreement.trust
+
+    @property
+    def trust_and_scheme(self) -> tuple[KeyTrust, str]:
+        """Both, as they share a byte of the wire form."""
+        return self.trust, self.scheme
 
     @property
     def public_key(self) -> PublicKey:
         """What everyone encrypts under."""
-        return self.key.public_key if isinstance(self.key, ThresholdKey) else self.key
+        return public_key_of(self.key)
+
+    @property
+    def openers(self) -> tuple[Enrolment, ...]:
+        """Who has the key or a share of it; ``bodies.num_answers`` of them open a sum."""
+        return self.agreement.openers
 
     @property
     def fewest(self) -> int:
         """``min_contributors``, given or not."""
-        assert self.min_contributors is not None  # Set when it was made.
-        return self.min_contributors
-
-    @cached_property
-    def num_ciphertexts(self) -> int:
-        """How many ciphertexts a contribution has."""
-        return self.codec.num_ciphertexts(self.public_key)
+        return self.agreement.fewest
 
     @property
     def num_chunks(self) -> int:
         """How many chunks a contribution has."""
-        return -(-self.num_ciphertexts // self.chunk_size)
-
-    def chunk_range(self, index: int) -> range:
-        """Which ciphertexts of a vector make chunk ``index``."""
-        index = arguments.count("index", index, at_most=self.num_chunks - 1)
-        begin = index * self.chunk_size
-        return range(begin, min(begin + self.chunk_size, self.num_ciphertexts))
+        return len(self.bodies.chunks)
 
     def chunks_within(self, num_bytes: int, *, num_contributors: int) -> int:
         """How many chunks of so many contributors a request of about these bytes holds; 1 or more.
@@ -137,23 +186,33 @@ class Federation:
         """
         most = arguments.count("num_bytes", num_bytes)
         parts = max(1, arguments.count("num_contributors", num_contributors))
-        return max(1, most // (self.chunk_size * self._element_bytes * parts))
+        return max(1, most // (self.chunk_size * self.bodies.unit_bytes * parts))
 
     @property
     def max_frame_bytes(self) -> int:
         """The longest framed message that a round of this federation can have."""
-        element_bytes = self._element_bytes
+        bodies = self.bodies
         # A request names everyone in its descriptor, and again with a signed header.
         names = 1024 * (len(self.contributors) + len(self.holders))
-        chunk = self.chunk_size * element_bytes
-        total = self.num_ciphertexts * element_bytes
-        slots = 8 * (self.codec.dim + 1)
-        whole = 0 if self.trust == "threshold" else max(total, slots)
+        chunk = self.chunk_size * bodies.unit_bytes
+        total = bodies.chunks.num_units * bodies.unit_bytes
+        slots = 8 * self.codec.num_slots
+        whole = max(total, slots) if bodies.opens_totals else 0
         return names + 8 * self.num_chunks + max(chunk, whole) + (1 << 16)
 
-    @property
-    def _element_bytes(self) -> int:
-        return 2 * (-(-self.public_key.key_bits // 8))
+    def contributors_key(self, key: AnySecret | None) -> SecretKey | None:
+        """The key of a party as a contributor may use it: if every contributor has the whole key.
+
+        A contributor who also holds a share uses that for nothing but opening.
+
+        Raises:
+            KeyMismatchError: it is another key.
+        """
+        if self.holders or not isinstance(key, SecretKey):
+            return None
+        if key.public_key != self.public_key:
+            raise KeyMismatchError("the secret key is not that of the federation")
+        return key
 
     def contributor(self, name: str) -> Enrolment | None:
         """The contributor of this name; None if nobody on the roster has it."""
@@ -183,11 +242,10 @@ class Federation:
             InvalidKeyError: the key breaks a rule of docs/validation.md.
         """
         values = FEDERATION.read(data)
-        trust = values.pop("trust")
-        key_class = ThresholdKey if trust == "threshold" else PublicKey
-        values["key"] = key_class.from_bytes(values["key"])
+        trust, scheme = values.pop("trust_and_scheme")
+        values["key"] = read_key(values["key"])
         try:
-            federation = Federation(**values)
+            federation = Federation(**values, scheme=scheme)
         except InvalidArgumentError as error:
             raise MalformedDataError(f"federation: {error}") from error
         if (federation.trust, federation.contributors) != (trust, values["contributors"]):
@@ -248,90 +306,7 @@ class Federation:
 
     @cached_property
     def _holders(self) -> dict[str, Enrolment]:
-        return {party.name: party for party in self.holders or self.contributors}
-
-    def _check_types(self) -> None:
-        """That every field is of its type; sequences become tuples, numpy's integers Python's."""
-        arguments.instance("key", self.key, (PublicKey, ThresholdKey))
-        arguments.instance("codec", self.codec, Codec)
-        arguments.instance("noise", self.noise, (GaussianNoise, LaplaceNoise, type(None)))
-        contributors = tuple_of("contributors", self.contributors, Enrolment)
-        found: dict[str, object] = {
-            "contributors": tuple(sorted(contributors, key=lambda party: party.name)),
-            "holders": tuple_of("holders", self.holders, Enrolment),
-        }
-        for name in ("honest_contributors", "colluding_contributors"):
-            found[name] = arguments.count(name, getattr(self, name))
-        if self.min_contributors is not None:
-            name = "min_contributors"
-            found[name] = arguments.count(name, self.min_contributors, at_least=1)
-        name = "chunk_size"
-        found[name] = arguments.count(name, self.chunk_size, at_least=1, at_most=_MAX_CHUNK)
-        for name, value in found.items():
-            object.__setattr__(self, name, value)
-
-    def _check_numbers(self, fewest: int, wanted: int) -> None:
-        if self.honest_contributors < 2:
-            raise InvalidArgumentError(
-                f"honest_contributors is {self.honest_contributors}; it must be at least 2, since "
-                "a sum hides one contribution among others"
-            )
-        most = min(self.codec.max_addends, len(self.contributors))
-        if fewest > most:
-            raise InvalidArgumentError(
-                f"honest_contributors + colluding_contributors is {fewest}, and a sum has at most "
-                f"{most}: there are {len(self.contributors)} contributors on the roster, and the "
-                f"codec's max_addends is {self.codec.max_addends}"
-            )
-        if not fewest <= wanted <= most:
-            raise InvalidArgumentError(
-                f"min_contributors is {wanted}; it must be at least {fewest} "
-                "(honest_contributors + colluding_contributors), and at most the codec's "
-                f"max_addends, {self.codec.max_addends}, and the {len(self.contributors)} "
-                "contributors on the roster"
-            )
-
-    def _check_noise(self) -> None:
-        noise = self.noise
-        if noise is None:
-            return
-        noise.check_fits(self.codec)
-        if self.honest_contributors < noise.honest_contributors:
-            raise InvalidArgumentError(
-                f"honest_contributors is {self.honest_contributors}, and the noise counts on "
-                f"{noise.honest_contributors}; it must be at least as many"
-            )
-        if self.trust == "contributors" and noise.honest_contributors > 1:
-            raise InvalidArgumentError(
-                "every contributor has the whole key here (the trust is 'contributors'), and "
-                "can open a single contribution, which carries only a share of noise that counts "
-                f"on {noise.honest_contributors} honest contributors. Make the noise with "
-                "honest_contributors=1, take LaplaceNoise, or name holders of the key"
-            )
-
-    def _check_rosters(self) -> None:
-        for parameter in ("contributors", "holders"):
-            roster = getattr(self, parameter)
-            names = {party.name for party in roster}
-            keys = {party.public_key for party in roster}
-            if not len(names) == len(keys) == len(roster):
-                raise InvalidArgumentError(f"{parameter} has a name or a signing key twice")
-        if isinstance(self.key, ThresholdKey):
-            if len(self.holders) != self.key.num_holders:
-                raise InvalidArgumentError(
-                    f"the key is shared among {self.key.num_holders} holders, and "
-                    f"{len(self.holders)} are on the roster"
-                )
-        elif len(self.holders) > 1:
-            raise InvalidArgumentError(
-                "one secret key has one holder; share it with deal_shares for several"
-            )
-        names = {party.name for party in self.contributors}
-        keys = {party.public_key for party in self.contributors}
-        if self.trust == "authority" and (
-            self.holders[0].name in names or self.holders[0].public_key in keys
-        ):
-            raise InvalidArgumentError("an authority has no data: it must not be a contributor")
+        return {party.name: party for party in self.openers}
 
 
 @dataclass(frozen=True)

@@ -6,20 +6,19 @@ from collections.abc import Iterable, Iterator
 from veilsum import arguments
 from veilsum.errors import (
     InvalidArgumentError,
-    KeyMismatchError,
     MalformedDataError,
     PolicyRefusedError,
     ProtocolError,
 )
 from veilsum.identity import Identity, Role
-from veilsum.paillier.ciphertexts import Ciphertexts
 from veilsum.paillier.secret_key import SecretKey
 from veilsum.paillier.threshold import KeyShare
+from veilsum.schemes import Body
+from veilsum.secure_sum.checks import check_set, read_chunk, requested_chunk
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.opening import Opening, OpenRequest, opening_context
-from veilsum.secure_sum.received import check_set, read_chunk, requested_chunk
 from veilsum.secure_sum.round_ledger import RoundLedger, RunName
-from veilsum.vector import EncryptedVector, Progress
+from veilsum.system import Progress
 from veilsum.wire import BytesLike, split_frames
 
 __all__ = ["KeyHolder"]
@@ -64,17 +63,9 @@ class KeyHolder:
                 f"{identity.name} is not among the federation's holders with this signing key"
             )
         rounds.check_role(Role.HOLDER)
-        public = key.key if isinstance(key, KeyShare) else key.public_key
-        if public != federation.key:
-            raise KeyMismatchError("the secret key or share is not of the federation's key")
-        if isinstance(key, KeyShare) and federation.holders[key.holder - 1].name != identity.name:
-            raise InvalidArgumentError(
-                f"the share is that of holder {key.holder}, who is "
-                f"{federation.holders[key.holder - 1].name}, not {identity.name}"
-            )
         self._federation = federation
         self._identity = identity
-        self._key = key
+        self._key = federation.bodies.held_key(key, holder=identity.name)
         self._rounds = rounds
 
     @property
@@ -127,22 +118,24 @@ class KeyHolder:
         asked = OpenRequest.from_bytes(first)
         self._check_set(asked)
         # Recorded before anything is opened: even an opening that fails is not tried with others.
-        if isinstance(self._key, KeyShare):
-            self._check_chunks(asked)
-            self._record(asked)
-            bodies = self._open_chunks(self._key, asked, frames, num_threads, progress)
-        else:
-            total = self._read_total(asked, frames)
+        if self._federation.bodies.opens_totals:
+            message = self._total_message(asked, frames)
+            total = self._federation.bodies.read_total(message, num_addends=len(asked.headers))
             # With its total: nothing else ties that to the set.
-            self._record(asked, hashlib.sha256(total.to_bytes()).digest())
-            bodies = self._open_total(self._key, total, num_threads, progress)
-        for body in bodies:
-            yield Opening.signed(
-                self._identity,
-                round_id=asked.descriptor.round_id,
-                set_hash=asked.set_hash,
-                body=body,
-            ).to_bytes()
+            self._record(asked, hashlib.sha256(message).digest())
+            yield self._answer(asked, total, 0, num_threads, progress)
+            return
+        self._check_chunks(asked)
+        self._record(asked)
+        for done, index in enumerate(asked.chunks):
+            total = self._recompute(asked, index, frames, num_threads)
+            place = self._federation.bodies.chunks.units(index).start
+            answer = self._answer(asked, total, place, num_threads, None)
+            if progress is not None:
+                progress(done + 1, len(asked.chunks))
+            yield answer
+        if next(frames, None) is not None:
+            raise MalformedDataError("more chunks follow than the request announces")
 
     def _check_set(self, asked: OpenRequest) -> None:
         if asked.descriptor.federation_hash != self._federation.hash:
@@ -167,65 +160,44 @@ class KeyHolder:
             descriptor.round_id + asked.set_hash + hash_of_total,
         )
 
-    def _open_chunks(
-        self,
-        share: KeyShare,
-        asked: OpenRequest,
-        frames: Iterator[bytes],
-        num_threads: int | None,
-        progress: Progress | None,
-    ) -> Iterator[bytes]:
-        context = opening_context(asked.descriptor.round_id, asked.set_hash)
-        for done, index in enumerate(asked.chunks):
-            total = self._recompute(asked, index, frames, num_threads)
-            first = self._federation.chunk_range(index).start
-            partial = share.decrypt(total, context=context, first=first, num_threads=num_threads)
-            if progress is not None:
-                progress(done + 1, len(asked.chunks))
-            yield partial.to_bytes()
-        if next(frames, None) is not None:
-            raise MalformedDataError("more chunks follow than the request announces")
-
-    def _recompute(
-        self, asked: OpenRequest, index: int, frames: Iterator[bytes], num_threads: int | None
-    ) -> Ciphertexts:
-        """The sum of everyone's chunk ``index``, of chunks as they were signed."""
-        total: Ciphertexts | None = None
-        for position, header in enumerate(asked.headers):
-            chunk = requested_chunk(
-                next(frames, None), header=header, position=position, index=index
-            )
-            ciphertexts = read_chunk(self._federation, header, index, chunk, num_threads)
-            total = ciphertexts if total is None else total + ciphertexts
-        assert total is not None  # A request has contributions.
-        return total
-
-    def _read_total(self, asked: OpenRequest, frames: Iterator[bytes]) -> EncryptedVector:
+    def _total_message(self, asked: OpenRequest, frames: Iterator[bytes]) -> bytes:
         frame = next(frames, None)
         if frame is None or asked.chunks or next(frames, None) is not None:
             raise MalformedDataError(
                 "a request to a holder of the whole key must have one total, and no chunks"
             )
-        total = EncryptedVector.from_bytes(frame, self._federation.public_key)
-        if total.codec != self._federation.codec:
-            raise ProtocolError("the total has another codec than agreed")
-        if total.num_addends != len(asked.headers):
-            raise ProtocolError(
-                f"the total has {total.num_addends} addends for {len(asked.headers)} names"
+        return frame
+
+    def _recompute(
+        self, asked: OpenRequest, index: int, frames: Iterator[bytes], num_threads: int | None
+    ) -> Body:
+        """The sum of everyone's chunk ``index``, of chunks as they were signed."""
+        total: Body | None = None
+        for position, header in enumerate(asked.headers):
+            chunk = requested_chunk(
+                next(frames, None), header=header, position=position, index=index
             )
+            body = read_chunk(self._federation, header, index, chunk, num_threads)
+            total = body if total is None else total + body
+        assert total is not None  # A request has contributions.
         return total
 
-    def _open_total(
+    def _answer(
         self,
-        secret: SecretKey,
-        total: EncryptedVector,
+        asked: OpenRequest,
+        total: Body,
+        first: int,
         num_threads: int | None,
         progress: Progress | None,
-    ) -> Iterator[bytes]:
-        plaintexts = secret.decrypt_plaintexts(
-            total.ciphertexts, num_threads=num_threads, progress=progress
+    ) -> bytes:
+        round_id = asked.descriptor.round_id
+        body = self._key.open(
+            total,
+            first=first,
+            context=opening_context(round_id, asked.set_hash),
+            num_threads=num_threads,
+            progress=progress,
         )
-        slots = self._federation.codec.unpack_slots(
-            plaintexts, modulus=self._federation.public_key.n, num_threads=num_threads
-        )
-        yield slots.astype("<i8").tobytes()
+        return Opening.signed(
+            self._identity, round_id=round_id, set_hash=asked.set_hash, body=body
+        ).to_bytes()

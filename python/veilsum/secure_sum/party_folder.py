@@ -15,9 +15,8 @@ from veilsum.errors import (
     PolicyRefusedError,
 )
 from veilsum.identity import Enrolment, Identity, Role
-from veilsum.paillier.secret_key import SecretKey
-from veilsum.paillier.threshold import KeyShare
 from veilsum.privacy import Ledger
+from veilsum.schemes import AnySecret, check_secret
 from veilsum.secure_sum.contributor import Contributor
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.fields import HASH_BYTES
@@ -31,8 +30,6 @@ __all__ = ["PartyFolder"]
 _ABOUT = "party.json"
 _FEDERATION = "federation.veil"
 _IDENTITY = "party.identity"
-_SHARE = "party.share"
-_KEY = "party.key"
 _PRIVACY = "privacy.sqlite"
 _OUTBOX = "outbox"
 _ROUNDS = {Role.CONTRIBUTOR: "contributor-rounds.sqlite", Role.HOLDER: "holder-rounds.sqlite"}
@@ -90,7 +87,7 @@ class PartyFolder:
         passphrase: str | bytes,
         expected_hash: bytes | None = None,
         dealer: Enrolment | None = None,
-        key: KeyShare | SecretKey | None = None,
+        key: AnySecret | None = None,
         privacy_ledger: str | os.PathLike[str] | None = None,
     ) -> "PartyFolder":
         """Check what the dealer sent, and set up a party: once for each federation and party.
@@ -119,7 +116,7 @@ class PartyFolder:
         signed = as_bytes(signed_federation, "signed_federation")
         arguments.instance("identity", identity, Identity)
         arguments.instance("passphrase", passphrase, (str, bytes))
-        arguments.instance("key", key, (KeyShare, SecretKey, type(None)))
+        check_secret("key", key)
         if privacy_ledger is not None:
             privacy_ledger = arguments.path("privacy_ledger", privacy_ledger)
         federation = Federation.from_signed(signed, expected_hash=expected_hash, dealer=dealer)
@@ -129,8 +126,7 @@ class PartyFolder:
             (staged / _FEDERATION).write_bytes(signed)
             identity.save(staged / _IDENTITY, passphrase=passphrase)
             if key is not None:
-                name = _SHARE if isinstance(key, KeyShare) else _KEY
-                key.save(staged / name, passphrase=passphrase)
+                key.save(staged / _key_file(federation), passphrase=passphrase)
             for role in roles:
                 RoundLedger.create(staged / _ROUNDS[role], role=role)
             ledger = _PRIVACY if privacy_ledger is None else os.path.abspath(privacy_ledger)
@@ -146,10 +142,10 @@ class PartyFolder:
             (staged / _ABOUT).write_text(json.dumps(about, indent=2) + "\n")
             # The parties are made once for their own checks, before the folder is there.
             party = cls(staged)
-            if Role.CONTRIBUTOR in roles:
-                party._contributor(identity, key if isinstance(key, SecretKey) else None)
             if Role.HOLDER in roles and key is not None:
                 party._key_holder(identity, key)
+            if Role.CONTRIBUTOR in roles:
+                party._contributor(identity, key)
         return cls(path)
 
     def identity(self, *, passphrase: str | bytes) -> Identity:
@@ -165,10 +161,8 @@ class PartyFolder:
             InvalidArgumentError: the federation does not have the party in this part.
         """
         self._check_role(Role.CONTRIBUTOR)
-        secret_key = None
-        if self.federation.trust == "contributors":
-            secret_key = SecretKey.load(self._folder / _KEY, passphrase=passphrase)
-        return self._contributor(self.identity(passphrase=passphrase), secret_key)
+        key = self._key(passphrase) if Role.HOLDER in self.roles else None
+        return self._contributor(self.identity(passphrase=passphrase), key)
 
     def key_holder(self, *, passphrase: str | bytes) -> KeyHolder:
         """The party as a holder of the key or of a share; errors as ``contributor``."""
@@ -206,24 +200,27 @@ class PartyFolder:
                 f"{self.enrolment.name} is no {what} in the federation of {self.path}"
             )
 
-    def _key(self, passphrase: str | bytes) -> KeyShare | SecretKey:
-        if self.federation.trust == "threshold":
-            return KeyShare.load(self._folder / _SHARE, passphrase=passphrase)
-        return SecretKey.load(self._folder / _KEY, passphrase=passphrase)
+    def _key(self, passphrase: str | bytes) -> AnySecret:
+        file = self._folder / _key_file(self.federation)
+        return self.federation.bodies.secret_type.load(file, passphrase=passphrase)
 
-    def _contributor(self, identity: Identity, secret_key: SecretKey | None) -> Contributor:
+    def _contributor(self, identity: Identity, key: AnySecret | None) -> Contributor:
         return Contributor(
             self.federation,
             identity,
             rounds=RoundLedger.open(self._folder / _ROUNDS[Role.CONTRIBUTOR]),
             ledger=self.privacy_ledger,
             outbox=Outbox(self._folder / _OUTBOX),
-            secret_key=secret_key,
+            secret_key=self.federation.contributors_key(key),
         )
 
-    def _key_holder(self, identity: Identity, key: KeyShare | SecretKey) -> KeyHolder:
+    def _key_holder(self, identity: Identity, key: AnySecret) -> KeyHolder:
         rounds = RoundLedger.open(self._folder / _ROUNDS[Role.HOLDER])
         return KeyHolder(self.federation, identity, key=key, rounds=rounds)
+
+
+def _key_file(federation: Federation) -> str:
+    return f"party.{federation.bodies.secret_type.SUFFIX}"
 
 
 @contextmanager
@@ -277,13 +274,15 @@ def _roles(federation: Federation, party: Enrolment) -> tuple[Role, ...]:
 def _check_given(
     federation: Federation,
     roles: tuple[Role, ...],
-    key: KeyShare | SecretKey | None,
+    key: AnySecret | None,
     privacy_ledger: str | os.PathLike[str] | None,
 ) -> None:
     """That a holder has its key and nobody else has one; and that a ledger has a use."""
     if Role.HOLDER in roles and key is None:
-        what = "share" if federation.trust == "threshold" else "key"
-        raise InvalidArgumentError(f"this party holds the key: the dealer's {what} file is missing")
+        suffix = federation.bodies.secret_type.SUFFIX
+        raise InvalidArgumentError(
+            f"this party holds the key: the dealer's {suffix} file is missing"
+        )
     if Role.HOLDER not in roles and key is not None:
         raise InvalidArgumentError(
             "in this federation others hold the key; a contributor must not have it"

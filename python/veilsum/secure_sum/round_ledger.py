@@ -2,13 +2,12 @@
 
 import os
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from veilsum import arguments
-from veilsum.durable import DurableFile
+from veilsum.durable import Database, DurableFile, MemoryDatabase, rows_of
 from veilsum.errors import LedgerError, PolicyRefusedError
 from veilsum.identity import Role
 from veilsum.secure_sum.descriptor import RoundDescriptor
@@ -62,12 +61,11 @@ class RoundLedger:
     older copy; what that means is in docs/protocol.md.
     """
 
-    def __init__(self, store: "_File | _Memory", role: Role | None) -> None:
+    def __init__(self, database: Database, role: Role | None) -> None:
         """Not for callers: use ``create``, ``open`` or ``in_memory``."""
-        arguments.instance("store", store, (_File, _Memory))
-        arguments.instance("role", role, (Role, type(None)))
-        self._store = store
-        self._role = role
+        kinds: tuple[type[Database], ...] = (DurableFile, MemoryDatabase)
+        self._database = arguments.instance("database", database, kinds)
+        self._role = arguments.instance("role", role, (Role, type(None)))
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], *, role: Role) -> "RoundLedger":
@@ -81,7 +79,7 @@ class RoundLedger:
         file = DurableFile.create(
             arguments.path("path", path), schema=_SCHEMA + about, what="round ledger"
         )
-        return cls(_File(file), role)
+        return cls(file, role)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> "RoundLedger":
@@ -99,36 +97,36 @@ class RoundLedger:
                 "what it has answered: retire its share or signing key (docs/operations.md)"
             )
         with file.transaction() as connection:
-            about = _about(connection)
+            about = rows_of(connection, "SELECT * FROM about")
             roles = [role for role in Role if about == [(_VERSION, role.value)]]
             if not roles:
                 raise LedgerError(f"{file.name} is not a round ledger that this veilsum reads")
-            _FileBook(connection, file.name).rows()
-        return cls(_File(file), roles[0])
+            _Book(connection, file.name).rows()
+        return cls(file, roles[0])
 
     @classmethod
     def in_memory(cls) -> "RoundLedger":
         """A ledger that ends with the process, for either role: for simulations."""
-        return cls(_Memory(), None)
+        return cls(MemoryDatabase(schema=_SCHEMA), None)
 
     def check_role(self, role: Role) -> None:
         """LedgerError if this is the record of a party in the other role."""
         arguments.instance("role", role, Role)
         if self._role is not None and self._role is not role:
             raise LedgerError(
-                f"{self._store.name} is the round ledger of a {_words(self._role)}; a "
+                f"{self._database.name} is the round ledger of a {_words(self._role)}; a "
                 f"{_words(role)} has its own, which knows what it has answered"
             )
 
     def answered(self, key_fingerprint: bytes) -> dict[int, bytes]:
         """What was answered under this key, by round."""
         key_fingerprint = as_bytes(key_fingerprint, "key_fingerprint")
-        with self._store.transaction() as book:
+        with self._book() as book:
             return _answers(book.rows(), key_fingerprint)
 
     def federations(self) -> dict[bytes, int]:
         """The last round that was answered, by the hash of its federation."""
-        with self._store.transaction() as book:
+        with self._book() as book:
             numbers = sorted((row.round_number, row.run.federation) for row in book.rows())
         return {federation: number for number, federation in numbers}
 
@@ -162,7 +160,7 @@ class RoundLedger:
             arguments.instance(f"run.{name}", part, bytes)
         round_number = arguments.count("round_number", round_number, at_least=1)
         arguments.instance("answer", answer, bytes)
-        with self._store.transaction() as book:
+        with self._book() as book:
             rows = book.rows()
             for row in rows:
                 _check_run(row.run, run)
@@ -177,19 +175,14 @@ class RoundLedger:
                     "answer"
                 )
 
+    @contextmanager
+    def _book(self) -> Iterator["_Book"]:
+        with self._database.transaction() as connection:
+            yield _Book(connection, self._database.name)
+
     def __repr__(self) -> str:
         role = "either role" if self._role is None else f"a {_words(self._role)}"
-        return f"<RoundLedger: {self._store.name}, of {role}>"
-
-
-def _about(connection: sqlite3.Connection) -> list[tuple[int, int]]:
-    """Version and role; nothing of another database, or of an empty file."""
-    try:
-        return connection.execute("SELECT * FROM about").fetchall()
-    except sqlite3.OperationalError as error:
-        if "no such" not in str(error):
-            raise
-        return []
+        return f"<RoundLedger: {self._database.name}, of {role}>"
 
 
 def _words(role: Role) -> str:
@@ -210,46 +203,7 @@ def _check_run(before: RunName, now: RunName) -> None:
     )
 
 
-# ---- where the rows are ----
-
-
-class _Memory:
-    """Rows that end with the process; their own book, under a lock."""
-
-    name = "in memory"
-
-    def __init__(self) -> None:
-        self._rows: list[_Row] = []
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def transaction(self) -> Iterator["_Memory"]:
-        """Nobody else comes between."""
-        with self._lock:
-            yield self
-
-    def rows(self) -> list[_Row]:
-        return list(self._rows)
-
-    def add(self, row: _Row) -> None:
-        self._rows.append(row)
-
-
-class _File:
-    """Rows in a SQLite file."""
-
-    def __init__(self, file: DurableFile) -> None:
-        self._file = file
-        self.name = file.name
-
-    @contextmanager
-    def transaction(self) -> Iterator["_FileBook"]:
-        """All of it or nothing, and on the disk at the end. No other process comes between."""
-        with self._file.transaction() as connection:
-            yield _FileBook(connection, self.name)
-
-
-class _FileBook:
+class _Book:
     """The table, inside a transaction."""
 
     def __init__(self, connection: sqlite3.Connection, name: str) -> None:

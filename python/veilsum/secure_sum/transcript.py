@@ -8,13 +8,12 @@ from typing import Annotated
 from veilsum import arguments
 from veilsum.errors import InvalidArgumentError, MalformedDataError, ProtocolError
 from veilsum.message import Message, counted, framed, inner, to_end, until_zero
-from veilsum.paillier.threshold import ThresholdKey
+from veilsum.secure_sum.checks import check_answer, check_in_round
 from veilsum.secure_sum.contribution import ContributionHeader, set_hash
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.fields import sha256
 from veilsum.secure_sum.opening import Receipt
-from veilsum.secure_sum.received import check_answer, check_in_round
 from veilsum.wire import BytesLike, WireKind
 
 __all__ = ["Transcript"]
@@ -114,11 +113,11 @@ class Transcript(Message, kind=WireKind.TRANSCRIPT, version=1):
             if (receipt.round_id, receipt.set_hash) != (self.descriptor.round_id, wanted):
                 raise ProtocolError(f"{receipt.holder} opened another set")
             check_answer(federation, receipt)
-        threshold = federation.key.threshold if isinstance(federation.key, ThresholdKey) else 1
-        num_holders = len({receipt.holder for receipt in self.receipts})
-        if num_holders < threshold:
+        num_answered = len({receipt.holder for receipt in self.receipts})
+        num_answers = federation.bodies.num_answers
+        if num_answered < num_answers:
             raise ProtocolError(
-                f"{num_holders} holders answered; it takes {threshold} to open a sum"
+                f"{num_answered} holders answered; it takes {num_answers} to open a sum"
             )
 
 

@@ -11,7 +11,7 @@ def secrets_of(folder):
         passphrase = (folder / name / "passphrase").read_bytes().strip()
         party = PartyFolder(folder / name / "federation")
         holder = party.key_holder(passphrase=passphrase)
-        share = holder._key._native.to_secret_bytes()
+        share = holder._key.share._native.to_secret_bytes()  # type: ignore[attr-defined]
         found[f"passphrase of {name}"] = passphrase
         found[f"share of {name}"] = share[-200:-100]
         found[f"share of {name}, big-endian"] = share[-200:-100][::-1]

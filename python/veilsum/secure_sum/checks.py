@@ -1,8 +1,7 @@
 """What others sent, held against the federation: the checks that every party makes alike."""
 
-from veilsum.errors import PolicyRefusedError, ProofError, ProtocolError
-from veilsum.paillier.ciphertexts import Ciphertexts
-from veilsum.paillier.proofs import PlaintextProof
+from veilsum.errors import PolicyRefusedError, ProtocolError
+from veilsum.schemes import Body, Piece
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader, proof_context
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
@@ -101,39 +100,22 @@ def read_chunk(
     index: int,
     chunk: Chunk,
     num_threads: int | None,
-) -> Ciphertexts:
-    """The ciphertexts of chunk ``index``, checked, with their proof where the key is shared out.
+) -> Body:
+    """What is in chunk ``index``, checked, with its proof if the scheme has proofs.
 
     Raises:
-        ProtocolError: it is another chunk, or does not have as many ciphertexts as it must.
+        ProtocolError: it is another chunk, or does not have the units that it must.
         ProofError: the proof does not hold; the error names the contributor.
-        MalformedDataError, KeyMismatchError, InvalidCiphertextError: as
-            ``Ciphertexts.from_bytes`` and ``PlaintextProof.from_bytes``.
+        MalformedDataError, KeyMismatchError, InvalidCiphertextError: as ``Scheme.read``.
     """
     name = header.contributor
-    ciphertexts = Ciphertexts.from_bytes(chunk.ciphertexts, federation.public_key)
-    places = federation.chunk_range(index)
-    wanted = len(places)
-    if chunk.index != index or ciphertexts.shape != (wanted,):
-        raise ProtocolError(
-            f"{name} sent a chunk {chunk.index} of shape {ciphertexts.shape} where chunk {index} "
-            f"of {wanted} ciphertexts belongs"
-        )
-    if federation.trust != "threshold":
-        if chunk.proof:
-            raise ProtocolError(f"{name} sent a proof; in this federation chunks have no proofs")
-        return ciphertexts
-    proof = PlaintextProof.from_bytes(chunk.proof, federation.public_key)
-    if (proof.first, len(proof), proof.chunk) != (places.start, wanted, federation.chunk_size):
-        raise ProtocolError(
-            f"{name} sent the proof of other ciphertexts than those of chunk {index}"
-        )
-    try:
-        proof.verify(
-            ciphertexts, context=proof_context(header.round_id, name), num_threads=num_threads
-        )
-    except ProofError as error:
-        raise ProofError(
-            f"{name} did not prove that it knows what its chunk {index} encrypts: {error}"
-        ) from error
-    return ciphertexts
+    if chunk.index != index:
+        raise ProtocolError(f"{name} sent a chunk {chunk.index} where chunk {index} belongs")
+    body: Body = federation.bodies.read(
+        Piece(chunk.body, chunk.proof),
+        chunk=index,
+        context=proof_context(header.round_id, name),
+        maker=name,
+        num_threads=num_threads,
+    )
+    return body

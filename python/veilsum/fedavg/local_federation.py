@@ -1,0 +1,80 @@
+"""A federation of which all parties are in this process: keys, identities, rosters, holders."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from veilsum.fedavg.settings import Settings
+from veilsum.paillier.secret_key import SecretKey
+from veilsum.privacy import Ledger
+from veilsum.schemes import DealtKey, dealt_key
+from veilsum.secure_sum import Contributor, Federation, Identity, KeyHolder, RoundLedger
+from veilsum.secure_sum.agreement import KeyTrust, usual_holders
+from veilsum.vector import Codec
+
+__all__ = ["LocalFederation", "make_federation"]
+
+
+@dataclass(frozen=True)
+class LocalFederation:
+    """A federation and everybody in it.
+
+    Attributes:
+        federation: the agreement and its key.
+        contributors: by name.
+        holders: who opens sums, by name.
+    """
+
+    federation: Federation
+    contributors: dict[str, Contributor]
+    holders: dict[str, KeyHolder]
+
+
+def make_federation(
+    names: Sequence[str],
+    trust: KeyTrust,
+    settings: Settings,
+    *,
+    codec: Codec,
+    min_contributors: int,
+    key: SecretKey | DealtKey | None,
+    ledgers: Mapping[str, Ledger],
+) -> LocalFederation:
+    """Make keys as ``trust`` wants them, put everybody on the rosters, and make the federation.
+
+    Raises:
+        InvalidArgumentError: a key that does not fit ``trust``, or what ``Federation`` refuses.
+        InvalidKeyError: a secret key without safe primes is to be shared.
+    """
+    has_holders, policy = usual_holders(trust)
+    federation_key, secrets = dealt_key(key, policy=policy, key_bits=settings.key_bits)
+    contributors = {name: Identity.generate(name) for name in names}
+    holders = [Identity.generate(f"holder {i + 1}") for i in range(len(secrets) * has_holders)]
+    noise = settings.noise
+    federation = Federation(
+        key=federation_key,
+        codec=codec,
+        contributors=tuple(identity.enrol() for identity in contributors.values()),
+        holders=tuple(holder.enrol() for holder in holders),
+        noise=noise,
+        honest_contributors=max(2, noise.honest_contributors if noise is not None else 0),
+        min_contributors=min_contributors,
+    )
+    # Where every contributor has the key, one of them opens: nobody need ask all.
+    openers = holders or list(contributors.values())[:1]
+    return LocalFederation(
+        federation,
+        {
+            name: Contributor(
+                federation,
+                identity,
+                rounds=RoundLedger.in_memory(),
+                ledger=ledgers.get(name),
+                secret_key=federation.contributors_key(secrets[0]),
+            )
+            for name, identity in contributors.items()
+        },
+        {
+            opener.name: KeyHolder(federation, opener, key=secret, rounds=RoundLedger.in_memory())
+            for opener, secret in zip(openers, secrets, strict=True)
+        },
+    )

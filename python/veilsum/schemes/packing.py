@@ -1,0 +1,46 @@
+"""Slots in Paillier plaintexts: many of them side by side, with room for the sum of each."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veilsum import _core, arguments
+from veilsum.codec import SlotCodec
+from veilsum.system import thread_count
+
+__all__ = ["layout", "pack", "unpack"]
+
+_MAX_MODULUS = 2**20_000
+
+
+def layout(codec: SlotCodec, modulus: int) -> _core.SlotLayout:
+    """How the slots of a vector lie in plaintexts below ``modulus``."""
+    modulus = arguments.count("modulus", modulus, at_least=1, at_most=_MAX_MODULUS)
+    data = modulus.to_bytes((modulus.bit_length() + 7) // 8, "little")
+    return _core.SlotLayout(codec.num_slots, codec.max_slot, data)
+
+
+def pack(
+    codec: SlotCodec, slots: NDArray[np.int64], *, modulus: int, num_threads: int | None = None
+) -> _core.Plaintexts:
+    """The plaintexts that carry the slots of a vector, or of a sum."""
+    return _core.pack(slots, layout(codec, modulus), thread_count(num_threads))
+
+
+def unpack(
+    codec: SlotCodec,
+    plaintexts: _core.Plaintexts,
+    *,
+    modulus: int,
+    num_threads: int | None = None,
+) -> NDArray[np.int64]:
+    """The slots that decrypted plaintexts carry.
+
+    Raises:
+        InvalidArgumentError: another number of plaintexts than the codec has.
+        CapacityError: a plaintext is none that the codec's slots make.
+    """
+    if not isinstance(plaintexts, _core.Plaintexts):
+        raise TypeError(f"expected Plaintexts, got {type(plaintexts).__name__}")
+    return _core.unpack(plaintexts, layout(codec, modulus), thread_count(num_threads))

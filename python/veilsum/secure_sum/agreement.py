@@ -1,0 +1,175 @@
+"""What the parties of a federation agree on before there is a key."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal
+
+from veilsum import arguments
+from veilsum.arguments import tuple_of
+from veilsum.errors import InvalidArgumentError
+from veilsum.identity import Enrolment
+from veilsum.privacy import GaussianNoise, LaplaceNoise, Noise
+from veilsum.schemes import SCHEMES, Policy
+from veilsum.vector import Codec
+
+__all__ = ["MAX_CHUNK", "Agreement", "KeyTrust", "usual_holders"]
+
+KeyTrust = Literal["contributors", "authority", "threshold"]
+
+# The default of docs/protocol.md: one holder may be missing, and two may collude.
+_USUAL_POLICY = Policy(num_holders=5, threshold=4, max_colluding=2)
+MAX_CHUNK = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """All of a federation but its key.
+
+    Args beside those of ``Federation``:
+        key_bits: of the key to come.
+        policy: how the key is shared among ``holders``; None for a key that is held whole.
+
+    Raises:
+        TypeError, InvalidArgumentError: as ``Federation``.
+    """
+
+    key_bits: int
+    policy: Policy | None = None
+    codec: Codec
+    contributors: tuple[Enrolment, ...]
+    holders: tuple[Enrolment, ...] = ()
+    noise: Noise | None = None
+    honest_contributors: int = 2
+    colluding_contributors: int = 0
+    min_contributors: int | None = None
+    chunk_size: int = 512
+    scheme: str = "packed"
+
+    def __post_init__(self) -> None:
+        self._check_types()
+        fewest = self.honest_contributors + self.colluding_contributors
+        wanted = fewest if self.min_contributors is None else self.min_contributors
+        object.__setattr__(self, "min_contributors", wanted)
+        self._check_numbers(fewest, wanted)
+        self._check_rosters()
+        self._check_holders()
+        self._check_noise()
+
+    @property
+    def trust(self) -> KeyTrust:
+        """Who can open: any contributor, one authority, or ``threshold`` of the holders."""
+        if self.policy is not None:
+            return "threshold"
+        return "authority" if self.holders else "contributors"
+
+    @property
+    def fewest(self) -> int:
+        """``min_contributors``, given or not."""
+        assert self.min_contributors is not None  # Set when it was made.
+        return self.min_contributors
+
+    @property
+    def openers(self) -> tuple[Enrolment, ...]:
+        """Who has the key or a share of it."""
+        return self.holders or self.contributors
+
+    @property
+    def who_opens(self) -> str:
+        """For people: who can open what."""
+        if self.policy is not None:
+            return f"any {self.policy.threshold} of {self.policy.num_holders} holders, sums only"
+        who = "one holder, who" if self.holders else "every contributor, and each"
+        return f"{who} could open single contributions too"
+
+    def _check_types(self) -> None:
+        """That every field is of its type; sequences become tuples, numpy's integers Python's."""
+        arguments.choice("scheme", self.scheme, SCHEMES)
+        arguments.instance("policy", self.policy, (Policy, type(None)))
+        arguments.instance("codec", self.codec, Codec)
+        arguments.instance("noise", self.noise, (GaussianNoise, LaplaceNoise, type(None)))
+        contributors = tuple_of("contributors", self.contributors, Enrolment)
+        found: dict[str, object] = {
+            "contributors": tuple(sorted(contributors, key=lambda party: party.name)),
+            "holders": tuple_of("holders", self.holders, Enrolment),
+        }
+        for name in ("key_bits", "honest_contributors", "colluding_contributors"):
+            found[name] = arguments.count(name, getattr(self, name))
+        if self.min_contributors is not None:
+            name = "min_contributors"
+            found[name] = arguments.count(name, self.min_contributors, at_least=1)
+        name = "chunk_size"
+        found[name] = arguments.count(name, self.chunk_size, at_least=1, at_most=MAX_CHUNK)
+        for name, value in found.items():
+            object.__setattr__(self, name, value)
+
+    def _check_numbers(self, fewest: int, wanted: int) -> None:
+        if self.honest_contributors < 2:
+            raise InvalidArgumentError(
+                f"honest_contributors is {self.honest_contributors}; it must be at least 2, since "
+                "a sum hides one contribution among others"
+            )
+        most = min(self.codec.max_addends, len(self.contributors))
+        if fewest > most:
+            raise InvalidArgumentError(
+                f"honest_contributors + colluding_contributors is {fewest}, and a sum has at most "
+                f"{most}: there are {len(self.contributors)} contributors on the roster, and the "
+                f"codec's max_addends is {self.codec.max_addends}"
+            )
+        if not fewest <= wanted <= most:
+            raise InvalidArgumentError(
+                f"min_contributors is {wanted}; it must be at least {fewest} "
+                "(honest_contributors + colluding_contributors), and at most the codec's "
+                f"max_addends, {self.codec.max_addends}, and the {len(self.contributors)} "
+                "contributors on the roster"
+            )
+
+    def _check_rosters(self) -> None:
+        for parameter in ("contributors", "holders"):
+            roster = getattr(self, parameter)
+            counts = Counter(party.name for party in roster)
+            doubled = sorted(name for name, count in counts.items() if count > 1)
+            if doubled:
+                names = ", ".join(arguments.text_of(name) for name in doubled)
+                raise InvalidArgumentError(f"{parameter}: somebody is enrolled twice: {names}")
+            if len({party.public_key for party in roster}) < len(roster):
+                raise InvalidArgumentError(f"{parameter}: a signing key is enrolled twice")
+
+    def _check_holders(self) -> None:
+        if self.policy is not None and len(self.holders) != self.policy.num_holders:
+            raise InvalidArgumentError(
+                f"the key is shared among {self.policy.num_holders} holders, and "
+                f"{len(self.holders)} are on the roster"
+            )
+        if self.policy is None and len(self.holders) > 1:
+            raise InvalidArgumentError(
+                "one secret key has one holder; share it with deal_shares for several"
+            )
+        if self.trust != "authority":
+            return
+        names = {party.name for party in self.contributors}
+        keys = {party.public_key for party in self.contributors}
+        if self.holders[0].name in names or self.holders[0].public_key in keys:
+            raise InvalidArgumentError("an authority has no data: it must not be a contributor")
+
+    def _check_noise(self) -> None:
+        noise = self.noise
+        if noise is None:
+            return
+        noise.check_fits(self.codec)
+        if self.honest_contributors < noise.honest_contributors:
+            raise InvalidArgumentError(
+                f"honest_contributors is {self.honest_contributors}, and the noise counts on "
+                f"{noise.honest_contributors}; it must be at least as many"
+            )
+        if self.trust == "contributors" and noise.honest_contributors > 1:
+            raise InvalidArgumentError(
+                "every contributor has the whole key here (the trust is 'contributors'), and "
+                "can open a single contribution, which carries only a share of noise that counts "
+                f"on {noise.honest_contributors} honest contributors. Make the noise with "
+                "honest_contributors=1, take LaplaceNoise, or name holders of the key"
+            )
+
+
+def usual_holders(trust: KeyTrust) -> tuple[bool, Policy | None]:
+    """Whether there are holders beside the contributors, and how they share the key if they do."""
+    return trust != "contributors", _USUAL_POLICY if trust == "threshold" else None
