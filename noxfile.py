@@ -39,7 +39,7 @@
     bytes of client, server and holders; --scale by length of model and number of clients. Ten
     minutes each.
 ./run bench --documents
-    Write the tables of the documents from the JSON files in bench/results.
+    Write the tables of the documents from the JSON in bench/results and the declared messages.
 ./run help
     This text.
 

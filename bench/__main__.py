@@ -128,7 +128,7 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     for mode, (_, what, _) in MODES.items():
         add(f"--{mode}", action="store_true", help=what)
     add("--kernels", action="store_true", help="the C++ benchmarks of each kernel; stands first")
-    add("--documents", action="store_true", help="write the tables of documents from the results")
+    add("--documents", action="store_true", help="write the tables of documents")
     add("--json", type=Path, metavar="FILE", help="where the JSON goes")
     add("--out", type=Path, default=Path("bench-results"), metavar="DIR", help="where files go")
     add("--key-bits", type=int, nargs="+", metavar="BITS", help="sizes of keys")

@@ -1,6 +1,6 @@
-"""Tables in documents, written from the JSON in bench/results.
+"""Tables in documents: of results, from the JSON in bench/results, and of messages.
 
-A document has each between two comments, the first of which says which table of which file:
+A document has each between two comments. Of results, the first says which table of which file:
 
     <!-- table federation-intel-xeon-processor.json phases 3072 -->
     <!-- end of table -->
@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from bench import message_tables
 from bench.machine import ROOT
 from bench.records import Run, read
 from bench.round_tables import (
@@ -39,7 +40,7 @@ _TABLES: dict[str, Callable[[Run, int | None], Table]] = {
 
 
 def filled(text: str, folder: Path = ROOT / "bench" / "results") -> str:
-    """The document with its tables as the JSON files have them."""
+    """The document with its tables as the JSON files, and the declared messages, have them."""
 
     def table(place: re.Match[str]) -> str:
         run = read(folder / place["file"])
@@ -50,7 +51,7 @@ def filled(text: str, folder: Path = ROOT / "bench" / "results") -> str:
             content = _TABLES[place["kind"]](run, key_bits).markdown()
         return f"{place[1]}\n{content}\n{place['end']}"
 
-    return _PLACE.sub(table, text)
+    return message_tables.filled(_PLACE.sub(table, text))
 
 
 def _needed(key_bits: int | None) -> int:

@@ -172,4 +172,4 @@ def test_a_receipt_is_as_long_as_it_says():
     receipt = Receipt(
         round_id=bytes(32), set_hash=bytes(32), holder="x", body_hash=bytes(32), signature=bytes(64)
     )
-    assert len(receipt.to_bytes()) == Receipt.LEAST_BYTES
+    assert len(receipt.unframed()) == Receipt.layout().least

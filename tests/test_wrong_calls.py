@@ -137,7 +137,6 @@ ELSEWHERE = {
         "wire_size",
         "as_bytes",
         "to_native_key",
-        "version_of",
         "wrap_dealt",
         "Progress",
     ),

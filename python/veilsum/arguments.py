@@ -34,6 +34,7 @@ __all__ = [
     "real",
     "refuse_masked",
     "text_of",
+    "tuple_of",
 ]
 
 T = TypeVar("T")
@@ -178,6 +179,17 @@ def instance(name: str, value: object, kind: type[T] | tuple[type[T], ...]) -> T
         )
         raise TypeError(f"{name} must be {_article(wanted)}{wanted}, not {_type_name(value)}")
     return value
+
+
+def tuple_of(name: str, values: Sequence[T], kind: type[T]) -> tuple[T, ...]:
+    """A tuple or a list of this kind, as a tuple. What has no order, or is read once, is refused.
+
+    Raises:
+        TypeError: ``values`` or one of them has another type.
+    """
+    if isinstance(values, (str, bytes)) or not isinstance(values, Sequence):
+        raise TypeError(f"{name} must be a tuple or a list, not {_type_name(values)}")
+    return tuple(instance(f"each of {name}", value, kind) for value in values)
 
 
 def numeric_array(name: str, value: ArrayLike) -> NDArray[Any]:

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veilsum import arguments
-from veilsum.errors import InvalidArgumentError, MalformedDataError
-from veilsum.wire import Reader, Writer
+from veilsum.errors import InvalidArgumentError
 
-__all__ = ["ClipLike", "Segments", "read_clip", "read_segments", "segments_of", "write_segments"]
+__all__ = ["ClipLike", "Segments", "read_clip", "segments_of"]
 
 ClipLike: TypeAlias = float | Sequence[float] | Sequence[tuple[int, float]] | NDArray[np.floating]
 """A clip for all values, one for each, or pairs of a number of values and their clip."""
@@ -20,7 +19,6 @@ Segments: TypeAlias = tuple[tuple[int, float], ...]
 """Numbers of values and their clip, in order; neighbours differ."""
 
 _MAX_DIM = 2**40
-_SEGMENT_BYTES = 16
 
 
 def read_clip(clip: object, dim: int) -> float | Segments:
@@ -56,22 +54,6 @@ def read_clip(clip: object, dim: int) -> float | Segments:
 def segments_of(clip: float | Segments, dim: int) -> Segments:
     """The segments of what ``read_clip`` returned."""
     return ((dim, clip),) if isinstance(clip, float) else clip
-
-
-def write_segments(writer: Writer, segments: Segments) -> None:
-    """Their number, then each."""
-    writer.u32(len(segments))
-    for num_values, clip in segments:
-        writer.u64(num_values)
-        writer.f64(clip)
-
-
-def read_segments(reader: Reader) -> Segments:
-    """What ``write_segments`` wrote; only the length of the list is looked at."""
-    num_segments = reader.u32()
-    if num_segments * _SEGMENT_BYTES > reader.remaining():
-        raise MalformedDataError("codec: it announces more segments than it has")
-    return tuple((reader.u64(), reader.f64()) for _ in range(num_segments))
 
 
 def _read_pairs(pairs: Sequence[Any]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

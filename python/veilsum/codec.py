@@ -2,27 +2,28 @@
 
 import math
 from dataclasses import KW_ONLY, dataclass, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from veilsum import _core, arguments
-from veilsum.clips import (
-    ClipLike,
-    Segments,
-    read_clip,
-    read_segments,
-    segments_of,
-    write_segments,
-)
+from veilsum.clips import ClipLike, Segments, read_clip, segments_of
 from veilsum.errors import CapacityError, InvalidArgumentError, MalformedDataError
+from veilsum.message import Field, Layout, code, counted, f64, u8, u64
 from veilsum.opened_sum import Sum, SumGrid
 from veilsum.system import thread_count
 from veilsum.wire import Reader, Writer
 
-__all__ = ["ClipReport", "GridNoise", "SlotCodec", "weight_bits_for"]
+__all__ = [
+    "CODEC_LAYOUTS",
+    "ClipReport",
+    "GridNoise",
+    "SlotCodec",
+    "codec_field",
+    "weight_bits_for",
+]
 
 C = TypeVar("C", bound="SlotCodec")
 
@@ -101,8 +102,13 @@ class SlotCodec:
     @property
     def clips(self) -> NDArray[np.float64]:
         """The largest magnitude of each value that counts, shape ``(dim,)``."""
-        counts, clips = zip(*self._segments, strict=True)
+        counts, clips = zip(*self.segments, strict=True)
         return np.repeat(np.array(clips, np.float64), counts)
+
+    @cached_property
+    def segments(self) -> Segments:
+        """Numbers of values and their clip, in order; neighbours differ in their clips."""
+        return segments_of(cast("float | Segments", self.clip), self.dim)
 
     @property
     def scale(self) -> float:
@@ -247,56 +253,21 @@ class SlotCodec:
         """Whether it takes the longer form on the wire: several clips, or ``weight_bits``."""
         return not isinstance(self.clip, float) or self.weight_bits > 0
 
-    def write_to(self, writer: Writer) -> None:
-        """Write the parameters as docs/wire-format.md, section 3, has them."""
-        if self.needs_segments:
-            write_segments(writer, self._segments)
-        else:
-            writer.u64(self.dim)
-            writer.f64(cast(float, self.clip))
-        writer.u8(self.value_bits)
-        if self.needs_segments:
-            writer.u8(self.weight_bits)
-        writer.u64(self.max_addends)
-        writer.u64(self.noise_bound)
-        writer.u8(_NORMS[self.norm])
-        writer.f64(self.norm_bound or 0.0)
-        writer.u8(_ROUNDINGS[self.rounding])
-
     @classmethod
     def read_from(cls: type[C], reader: Reader, *, has_segments: bool) -> C:
-        """Read what ``write_to`` wrote, in its longer or its shorter form.
+        """Read what is written by its ``codec_field``, in the longer or the shorter form.
 
         Raises:
             MalformedDataError: no codec has such parameters, or it has the other form.
         """
-        segments = read_segments(reader) if has_segments else ((reader.u64(), reader.f64()),)
-        value_bits = reader.u8()
-        weight_bits = reader.u8() if has_segments else 0
-        max_addends, noise_bound = reader.u64(), reader.u64()
-        norm_code, norm_bound, rounding_code = reader.u8(), reader.f64(), reader.u8()
-        norms = {int(code): name for name, code in _NORMS.items()}
-        roundings = {int(code): name for name, code in _ROUNDINGS.items()}
-        if norm_code not in norms or rounding_code not in roundings:
-            raise MalformedDataError("codec: unknown norm or rounding")
-        norm = norms[norm_code]
-        if norm is None and (norm_bound != 0 or math.copysign(1, norm_bound) < 0):
-            raise MalformedDataError("codec: a norm bound without a norm")
+        values = CODEC_LAYOUTS[has_segments].read(reader)
+        segments = values.pop("segments", None) or ((values.get("dim", 0), values.get("clip")),)
+        dim = sum(num_values for num_values, _ in segments)
         try:
-            codec = cls(
-                sum(num_values for num_values, _ in segments),
-                clip=segments,
-                value_bits=value_bits,
-                max_addends=max_addends,
-                weight_bits=weight_bits,
-                norm=norm,
-                norm_bound=None if norm is None else norm_bound,
-                rounding=roundings[rounding_code],
-                noise_bound=noise_bound,
-            )
+            codec = cls(**values | {"dim": dim, "clip": segments})
         except InvalidArgumentError as error:
             raise MalformedDataError(f"codec: {error}") from error
-        if codec._segments != segments or codec.needs_segments != has_segments:
+        if codec.segments != segments or codec.needs_segments != has_segments:
             raise MalformedDataError("codec: its parameters have a shorter form")
         return codec
 
@@ -310,10 +281,6 @@ class SlotCodec:
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
-
-    @cached_property
-    def _segments(self) -> Segments:
-        return segments_of(cast("float | Segments", self.clip), self.dim)
 
     @cached_property
     def _sum_grid(self) -> SumGrid:
@@ -333,13 +300,51 @@ class SlotCodec:
     @cached_property
     def _quantiser(self) -> _core.Quantiser:
         return _core.Quantiser(
-            self._segments,
+            self.segments,
             self.value_bits,
             self.weight_bits,
             _NORMS[self.norm],
             self.norm_bound or 0.0,
             _ROUNDINGS[self.rounding],
         )
+
+
+def _write_segment(writer: Writer, segment: tuple[int, float]) -> None:
+    num_values, clip = segment
+    writer.u64(num_values)
+    writer.f64(clip)
+
+
+_SEGMENT = Field("u64 and f64", "", 16, _write_segment, lambda reader: (reader.u64(), reader.f64()))
+_FROM_MAX_ADDENDS: dict[str, Field[Any]] = {
+    "max_addends": u64(at_least=1),
+    "noise_bound": u64("such that slots have at most 62 bits"),
+    "norm": code("norm", _NORMS),
+    "norm_bound": f64("positive, finite; +0.0 where norm is 0", or_none=True),
+    "rounding": code("rounding", _ROUNDINGS),
+}
+CODEC_LAYOUTS = {
+    False: Layout(
+        dim=u64(at_least=1, at_most=2**40),
+        clip=f64("positive, finite"),
+        value_bits=u8(at_least=2, at_most=40),
+        **_FROM_MAX_ADDENDS,
+    ),
+    True: Layout(
+        segments=counted(_SEGMENT, "values and their clip, below", at_least=1),
+        value_bits=u8(at_least=2, at_most=40),
+        weight_bits=u8("at least 1 where there is one segment; with value_bits at most 40"),
+        **_FROM_MAX_ADDENDS,
+    ),
+}
+"""The shorter form, of codecs with one clip and no ``weight_bits``, and the longer form."""
+
+
+def codec_field(of: type[C], *, has_segments: bool) -> Field[C]:
+    """A codec of this class among the fields of a message, in one of its forms."""
+    layout = CODEC_LAYOUTS[has_segments]
+    read = partial(of.read_from, has_segments=has_segments)
+    return Field("codec", "", layout.least, layout.write, read)
 
 
 def weight_bits_for(spread: float) -> int:

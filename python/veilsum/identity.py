@@ -11,6 +11,7 @@ Ed25519 and its checks are those of the ``cryptography`` package (RFC 8032).
 import hashlib
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Annotated
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -18,15 +19,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from veilsum import arguments
 from veilsum.errors import InvalidArgumentError, InvalidKeyError, MalformedDataError, SignatureError
 from veilsum.keyfile import SavedSecret
-from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes
+from veilsum.message import Field, Message, fixed
+from veilsum.wire import Reader, WireKind, Writer
 
-__all__ = ["Enrolment", "Identity", "Role", "check_name", "verify"]
+__all__ = ["NAME", "Enrolment", "Identity", "Role", "check_name", "verify"]
 
 _LABEL = b"veilsum/v1/"
 _KEY_BYTES = 32
 _HASH_BYTES = 32
 _MAX_NAME_BYTES = 255
-_VERSION = 1
 
 
 class Role(IntEnum):
@@ -55,6 +56,27 @@ def check_name(name: str, parameter: str = "name") -> str:
             f"{parameter} has {len(encoded)} bytes; the name of a party has 1 to {_MAX_NAME_BYTES}"
         )
     return name
+
+
+def _write_name(writer: Writer, name: str) -> None:
+    encoded = name.encode()
+    writer.u8(len(encoded))
+    writer.bytes(encoded)
+
+
+def _read_name(reader: Reader) -> str:
+    try:
+        return check_name(reader.bytes(reader.u8()).decode())
+    except (UnicodeDecodeError, InvalidArgumentError):
+        raise MalformedDataError("the name of a party is not 1 to 255 bytes of UTF-8") from None
+
+
+def _check_name(parameter: str, name: str) -> str:
+    return check_name(name, parameter)
+
+
+NAME = Field("name", "", 2, _write_name, _read_name, _check_name, str)
+"""A party's name: its length (u8, 1 to 255), then as many bytes of UTF-8."""
 
 
 class Identity(SavedSecret):
@@ -116,7 +138,7 @@ class Identity(SavedSecret):
 
 
 @dataclass(frozen=True, slots=True)
-class Enrolment:
+class Enrolment(Message, kind=WireKind.ENROLMENT, version=1):
     """A party's name and public key, as a dealer puts them on a roster.
 
     Compare ``fingerprint`` with the party over a channel that both trust.
@@ -125,47 +147,13 @@ class Enrolment:
         InvalidArgumentError: the name is bad, or the key does not have 32 bytes.
     """
 
-    name: str
-    public_key: bytes
-
-    def __post_init__(self) -> None:
-        check_name(self.name)
-        arguments.instance("public_key", self.public_key, bytes)
-        if len(self.public_key) != _KEY_BYTES:
-            raise InvalidArgumentError(
-                f"public_key has {len(self.public_key)} bytes; a public signing key has "
-                f"{_KEY_BYTES} bytes"
-            )
+    name: Annotated[str, NAME]
+    public_key: Annotated[bytes, fixed(_KEY_BYTES, "Ed25519", what="a public signing key")]
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the wire form, in hexadecimal: for reading out over the telephone."""
         return hashlib.sha256(self.to_bytes()).hexdigest()
-
-    def to_bytes(self) -> bytes:
-        """The wire form (docs/wire-format.md, section 15)."""
-        encoded = self.name.encode()
-        writer = Writer(WireKind.ENROLMENT, _VERSION)
-        writer.u8(len(encoded))
-        writer.bytes(encoded)
-        writer.bytes(self.public_key)
-        return writer.finish()
-
-    @staticmethod
-    def from_bytes(data: BytesLike) -> "Enrolment":
-        """Read what ``to_bytes`` wrote.
-
-        Raises:
-            MalformedDataError: the bytes are not those of an enrolment.
-        """
-        reader = Reader(as_bytes(data), WireKind.ENROLMENT, _VERSION)
-        try:
-            name = check_name(reader.bytes(reader.u8()).decode())
-        except (UnicodeDecodeError, InvalidArgumentError):
-            raise MalformedDataError("the name of a party is not 1 to 255 bytes of UTF-8") from None
-        public_key = reader.bytes(_KEY_BYTES)
-        reader.finish()
-        return Enrolment(name, public_key)
 
     def __repr__(self) -> str:
         return f"<Enrolment: {self.name}, {self.public_key[:8].hex()}>"

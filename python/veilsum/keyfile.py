@@ -5,10 +5,9 @@ authenticated: none of it can be swapped.
 """
 
 import os
-import struct
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar, NoReturn, TypeVar
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, NoReturn, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -22,14 +21,14 @@ from veilsum.errors import (
     MalformedDataError,
     PassphraseError,
 )
+from veilsum.message import Form, Part, fixed, framed, rest, u8, u32
 from veilsum.passphrases import passphrase_bytes
-from veilsum.wire import Reader, WireKind, Writer
+from veilsum.wire import WireKind
 
-__all__ = ["SavedSecret", "open_sealed", "public_part", "read", "seal", "wipe"]
+__all__ = ["FORMS", "SavedSecret", "open_sealed", "public_part", "read", "seal", "wipe"]
 
 S = TypeVar("S", bound="SavedSecret")
 
-_VERSION = 1
 _LABELS = {
     WireKind.KEY_FILE: b"veilsum/key-file/1",
     WireKind.SHARE_FILE: b"veilsum/share-file/1",
@@ -55,11 +54,6 @@ _LOG2_COST = 17
 _BLOCK_SIZE = 8
 _PARALLELISM = 1
 
-# Accepted from a file: at least 2**14, and at most 1 GiB, so that a file cannot exhaust memory.
-_MIN_LOG2_COST = 14
-_MAX_LOG2_COST = 20
-_MAX_PARALLELISM = 4
-
 
 def seal(
     secret: bytes | bytearray,
@@ -71,36 +65,33 @@ def seal(
 
     No copy of it is left behind: the caller wipes its own.
     """
-    header = _Header(
+    file = _SealedFile(
         log2_cost=_LOG2_COST,
         block_size=_BLOCK_SIZE,
         parallelism=_PARALLELISM,
         salt=os.urandom(_SALT_BYTES),
         nonce=os.urandom(_NONCE_BYTES),
         public=public,
+        sealed=b"",
     )
-    cipher = AESGCM(header.derive_key(passphrase))
-    writer = Writer(kind, _VERSION)
-    writer.bytes(header.to_bytes())
-    writer.bytes(cipher.encrypt(header.nonce, secret, header.associated_data(kind)))
-    return writer.finish()
+    cipher = AESGCM(file.derive_key(passphrase))
+    sealed = cipher.encrypt(file.nonce, secret, file.associated_data(kind))
+    return FORMS[kind].write(replace(file, sealed=sealed))
 
 
 def open_sealed(
     data: bytes, passphrase: str | bytes, kind: WireKind = WireKind.KEY_FILE
 ) -> tuple[bytearray, bytes]:
     """The secret, which the caller wipes, and the public key's wire bytes of a file."""
-    reader = Reader(data, kind, _VERSION)
-    header = _Header.read(reader)
-    sealed = reader.bytes(reader.remaining())
-    key = header.derive_key(passphrase)
+    file = _SealedFile(**FORMS[kind].read(data))
+    key = file.derive_key(passphrase)
     try:
-        secret = _decrypt(key, header.nonce, sealed, header.associated_data(kind))
+        secret = _decrypt(key, file.nonce, file.sealed, file.associated_data(kind))
     except InvalidTag:
         raise PassphraseError(
             "the passphrase does not open this file, or the file was changed"
         ) from None
-    return secret, header.public
+    return secret, file.public
 
 
 def wipe(secret: bytearray) -> None:
@@ -128,7 +119,7 @@ def _decrypt(key: bytes, nonce: bytes, sealed: bytes, associated: bytes) -> byte
 
 def public_part(data: bytes, kind: WireKind = WireKind.KEY_FILE) -> bytes:
     """What a file says without its passphrase: the public key's wire bytes, not authenticated."""
-    return _Header.read(Reader(data, kind, _VERSION)).public
+    return _SealedFile(**FORMS[kind].read(data)).public
 
 
 def _write(path: object, data: bytes, *, overwrite: object) -> None:
@@ -209,40 +200,25 @@ class SavedSecret(ABC):
 
 
 @dataclass(frozen=True)
-class _Header:
-    """Everything before the sealed secret; authenticated as a whole."""
+class _SealedFile(Part):
+    """What is in a file; all that comes before the sealed secret is authenticated."""
 
-    log2_cost: int
-    block_size: int
-    parallelism: int
-    salt: bytes
-    nonce: bytes
-    public: bytes
+    # At most 1 GiB, so that a file cannot exhaust memory.
+    log2_cost: Annotated[int, u8("log2 of scrypt's N; 17 is written", at_least=14, at_most=20)]
+    block_size: Annotated[int, u8("scrypt's r", at_least=_BLOCK_SIZE, at_most=_BLOCK_SIZE)]
+    parallelism: Annotated[int, u8("scrypt's p; 1 is written", at_least=1, at_most=4)]
+    salt: Annotated[bytes, fixed(_SALT_BYTES, "random")]
+    nonce: Annotated[bytes, fixed(_NONCE_BYTES, "random")]
+    public: Annotated[bytes, framed(None, "of kind 1, 10 or 15 in kind 4, 11 or 14", length=u32)]
+    sealed: Annotated[bytes, rest("AES-256-GCM: the secret, and the tag")]
 
-    def to_bytes(self) -> bytes:
-        numbers = struct.pack("<BBB", self.log2_cost, self.block_size, self.parallelism)
-        length = struct.pack("<I", len(self.public))
-        return numbers + self.salt + self.nonce + length + self.public
-
-    @classmethod
-    def read(cls, reader: Reader) -> "_Header":
-        header = cls(
-            log2_cost=reader.u8(),
-            block_size=reader.u8(),
-            parallelism=reader.u8(),
-            salt=reader.bytes(_SALT_BYTES),
-            nonce=reader.bytes(_NONCE_BYTES),
-            public=reader.bytes(reader.u32()),
-        )
-        if (
-            not _MIN_LOG2_COST <= header.log2_cost <= _MAX_LOG2_COST
-            or header.block_size != _BLOCK_SIZE
-            or not 1 <= header.parallelism <= _MAX_PARALLELISM
-        ):
+    def __post_init__(self) -> None:
+        try:
+            super().__post_init__()
+        except InvalidArgumentError as error:
             raise MalformedDataError(
-                "KF1: the file asks for scrypt parameters that are not allowed"
-            )
-        return header
+                f"KF1: the file asks for scrypt parameters that are not allowed: {error}"
+            ) from error
 
     def derive_key(self, passphrase: str | bytes) -> bytes:
         passphrase = passphrase_bytes(passphrase)
@@ -258,4 +234,7 @@ class _Header:
         return kdf.derive(passphrase)
 
     def associated_data(self, kind: WireKind) -> bytes:
-        return _LABELS[kind] + self.to_bytes()
+        return _LABELS[kind] + replace(self, sealed=b"").unframed()
+
+
+FORMS = {kind: Form(kind, {1: _SealedFile.layout()}) for kind in _LABELS}

@@ -17,7 +17,6 @@ __all__ = [
     "Writer",
     "as_bytes",
     "split_frames",
-    "version_of",
     "wire_kind",
     "wire_size",
 ]
@@ -25,7 +24,6 @@ __all__ = [
 BytesLike = bytes | bytearray | memoryview
 
 FRAME_BYTES = 16
-_VERSION_AT = 5
 
 
 def as_bytes(data: BytesLike, name: str = "data") -> bytes:
@@ -44,16 +42,6 @@ def as_bytes(data: BytesLike, name: str = "data") -> bytes:
         return bytes(data)
     except ValueError as error:
         raise InvalidArgumentError(f"{name} cannot be read: {error}") from None
-
-
-def version_of(message: bytes, *, oldest: int, newest: int) -> int:
-    """The version that a message says it has, of those that its reader knows; else the newest.
-
-    For kinds of which several versions are read. Nothing is checked: a ``Reader`` of the version
-    refuses what is no such message.
-    """
-    stated = message[_VERSION_AT] if len(message) > _VERSION_AT else newest
-    return stated if oldest <= stated <= newest else newest
 
 
 def split_frames(

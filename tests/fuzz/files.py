@@ -117,7 +117,7 @@ def party_folder():
     path = scratch() / "party"
     agreed = generate_round.authority()
     signed = agreed.signed_by(parties.identity("dealer"))
-    with mock.patch.object(keyfile, "_LOG2_COST", keyfile._MIN_LOG2_COST):
+    with mock.patch.object(keyfile, "_LOG2_COST", 14):
         secure_sum.PartyFolder.create(
             path,
             signed,

@@ -8,8 +8,11 @@ from typing import Any
 
 from veilsum.cli.findings import Agreed, Contents
 from veilsum.errors import MalformedDataError, PolicyRefusedError, ProtocolError
+from veilsum.message import Part
 from veilsum.paillier.ciphertexts import Ciphertexts
+from veilsum.paillier.layouts import CIPHERTEXTS, PARTIAL_DECRYPTION, PLAINTEXT_PROOF
 from veilsum.paillier.proofs import PlaintextProof
+from veilsum.schemes.vector_message import vector_form
 from veilsum.secure_sum import (
     Chunk,
     ChunkRequest,
@@ -29,7 +32,7 @@ from veilsum.secure_sum.checks import (
 )
 from veilsum.secure_sum.merkle import leaf_hash, merkle_root
 from veilsum.vector import Codec, EncryptedVector
-from veilsum.wire import Reader, WireKind, version_of, wire_kind
+from veilsum.wire import WireKind, wire_kind
 
 __all__ = ["MESSAGES"]
 
@@ -38,7 +41,7 @@ _WANTED = "signatures, rosters and proofs; give --federation and --hash"
 
 def _ciphertexts(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
     data = next(frames)
-    contents.facts |= _ciphertext_facts(data)
+    contents.facts |= CIPHERTEXTS.shown(data)
     if agreed.federation is None:
         contents.unchecked.append("that they are ciphertexts of a key; give --federation")
         return
@@ -48,11 +51,9 @@ def _ciphertexts(frames: Iterator[bytes], agreed: Agreed, contents: Contents) ->
 
 def _encrypted_vector(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
     data = next(frames)
-    version = version_of(data, oldest=1, newest=2)
-    reader = Reader(data, WireKind.ENCRYPTED_VECTOR, version)
-    codec = Codec.read_from(reader, has_segments=version == 2)
-    contents.facts |= {"codec": asdict(codec), "num_addends": reader.u64()}
-    contents.facts |= _ciphertext_facts(reader.bytes(reader.remaining()))
+    values = vector_form(Codec).read(data)
+    contents.facts |= {"codec": asdict(values["codec"]), "num_addends": values["num_addends"]}
+    contents.facts |= CIPHERTEXTS.shown(values["ciphertexts"])
     if agreed.federation is None:
         contents.unchecked.append("that they are ciphertexts of a key; give --federation")
         return
@@ -74,7 +75,7 @@ def _round_descriptor(frames: Iterator[bytes], agreed: Agreed, contents: Content
 
 def _contribution(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
     header = ContributionHeader.from_bytes(next(frames))
-    contents.facts |= _header_facts(header)
+    contents.facts |= _plain_facts(header)
     federation = agreed.federation
     if federation is not None:
         check_header(federation, header)
@@ -99,7 +100,7 @@ def _contribution(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -
 
 def _chunk(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
     chunk = Chunk.from_bytes(next(frames))
-    contents.facts |= {"index": chunk.index, **_ciphertext_facts(chunk.body)}
+    contents.facts |= {**_plain_facts(chunk), **CIPHERTEXTS.shown(chunk.body)}
     contents.facts["proof_bytes"] = len(chunk.proof)
     contents.unchecked.append("a chunk alone; verify the contribution it belongs to")
 
@@ -145,7 +146,7 @@ def _check_requested(
 
 def _chunk_request(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
     given = ChunkRequest.from_bytes(next(frames))
-    contents.facts |= {"contribution": given.contribution, "path_hashes": len(given.path)}
+    contents.facts |= {**_plain_facts(given), "path_hashes": len(given.path)}
     contents.unchecked.append("a part of a request alone; verify the request")
 
 
@@ -169,13 +170,7 @@ def _opening(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> Non
 
 def _plaintext_proof(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
     data = next(frames)
-    reader = Reader(data, WireKind.PLAINTEXT_PROOF, 2)
-    contents.facts |= {
-        "key_fingerprint": reader.bytes(32).hex(),
-        "first_ciphertext": reader.u64(),
-        "ciphertexts": reader.u64(),
-        "ciphertexts_of_a_proof": reader.u32(),
-    }
+    contents.facts |= PLAINTEXT_PROOF.shown(data)
     if agreed.federation is not None:
         PlaintextProof.from_bytes(data, agreed.federation.public_key)
         contents.checked.append("well-formed, for the federation's key")
@@ -184,12 +179,7 @@ def _plaintext_proof(frames: Iterator[bytes], agreed: Agreed, contents: Contents
 
 def _partial_decryption(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
     data = next(frames)
-    reader = Reader(data, WireKind.PARTIAL_DECRYPTION, 2)
-    contents.facts |= {
-        "key_fingerprint": reader.bytes(32).hex(),
-        "holder": reader.u8(),
-        "first_ciphertext": reader.u64(),
-    }
+    contents.facts |= PARTIAL_DECRYPTION.shown(data)
     if agreed.federation is not None and not agreed.federation.bodies.opens_totals:
         contents.facts |= agreed.federation.bodies.answer_facts(data)
         contents.checked.append("well-formed, for the federation's key")
@@ -216,35 +206,12 @@ def _transcript(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> 
     )
 
 
-def _ciphertext_facts(data: bytes) -> dict[str, Any]:
-    reader = Reader(data, WireKind.CIPHERTEXTS, 1)
-    fingerprint, dimensions = reader.bytes(32), reader.u8()
-    if dimensions not in (1, 2):
-        raise MalformedDataError("ciphertexts have one or two dimensions")
-    return {
-        "key_fingerprint": fingerprint.hex(),
-        "shape": [reader.u64() for _ in range(dimensions)],
-    }
+def _plain_facts(part: Part) -> dict[str, Any]:
+    return part.layout().shown(vars(part))
 
 
 def _descriptor_facts(descriptor: RoundDescriptor) -> dict[str, Any]:
-    return {
-        "round_id": descriptor.round_id.hex(),
-        "federation_hash": descriptor.federation_hash.hex(),
-        "run_id": descriptor.run_id.hex(),
-        "round_number": descriptor.round_number,
-        "model_hash": descriptor.model_hash.hex(),
-        "invited": list(descriptor.invited),
-    }
-
-
-def _header_facts(header: ContributionHeader) -> dict[str, Any]:
-    return {
-        "contributor": header.contributor,
-        "round_id": header.round_id.hex(),
-        "num_chunks": header.num_chunks,
-        "root": header.root.hex(),
-    }
+    return {"round_id": descriptor.round_id.hex(), **_plain_facts(descriptor)}
 
 
 def _short_facts(header: ContributionHeader) -> dict[str, Any]:

@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from functools import cache
+from typing import NamedTuple, TypeVar
 
-from veilsum.codec import SlotCodec
+from veilsum.codec import SlotCodec, codec_field
 from veilsum.errors import CapacityError, InvalidArgumentError, MalformedDataError
+from veilsum.message import Form, Layout, rest, u64
 from veilsum.paillier.ciphertexts import Ciphertexts
 from veilsum.paillier.public_key import PublicKey
 from veilsum.schemes import packing
-from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes, version_of
+from veilsum.wire import BytesLike, WireKind
 
-__all__ = ["check_vector", "read_vector", "write_vector"]
+__all__ = ["check_vector", "read_vector", "vector_form", "write_vector"]
 
 C = TypeVar("C", bound=SlotCodec)
 
-_VERSION = 1
-_VERSION_SEGMENTS = 2  # Of codecs that need the longer form.
+
+class _Vector(NamedTuple):
+    codec: SlotCodec
+    num_addends: int
+    ciphertexts: Ciphertexts
+
+
+@cache
+def vector_form(codec_type: type[SlotCodec]) -> Form:
+    """The message with a codec of this class; version 2 is for the codec's longer form."""
+    layouts = {
+        1 + has_segments: Layout(
+            codec=codec_field(codec_type, has_segments=has_segments),
+            num_addends=u64("at most max_addends", at_least=1),
+            ciphertexts=rest("of kind 2", type="message"),
+        )
+        for has_segments in (False, True)
+    }
+    return Form(WireKind.ENCRYPTED_VECTOR, layouts)
 
 
 def check_vector(codec: SlotCodec, ciphertexts: Ciphertexts, num_addends: int) -> int:
@@ -37,13 +56,8 @@ def check_vector(codec: SlotCodec, ciphertexts: Ciphertexts, num_addends: int) -
 
 def write_vector(codec: SlotCodec, ciphertexts: Ciphertexts, *, num_addends: int) -> bytes:
     """The wire bytes (docs/wire-format.md, section 3)."""
-    writer = Writer(
-        WireKind.ENCRYPTED_VECTOR, _VERSION_SEGMENTS if codec.needs_segments else _VERSION
-    )
-    codec.write_to(writer)
-    writer.u64(num_addends)
-    writer.bytes(ciphertexts.to_bytes())
-    return writer.finish()
+    vector = _Vector(codec, num_addends, ciphertexts)
+    return vector_form(SlotCodec).write(vector, version=1 + codec.needs_segments)
 
 
 def read_vector(
@@ -56,13 +70,10 @@ def read_vector(
         KeyMismatchError: it is under a key with another modulus.
         InvalidCiphertextError: a ciphertext breaks a rule of docs/validation.md.
     """
-    message = as_bytes(data)
-    version = version_of(message, oldest=_VERSION, newest=_VERSION_SEGMENTS)
-    reader = Reader(message, WireKind.ENCRYPTED_VECTOR, version)
+    form = vector_form(codec_type)  # type: ignore[arg-type]
+    codec, num_addends, framed = form.read(data).values()
     try:
-        codec = codec_type.read_from(reader, has_segments=version == _VERSION_SEGMENTS)
-        num_addends = reader.u64()
-        ciphertexts = Ciphertexts.from_bytes(reader.bytes(reader.remaining()), public_key)
+        ciphertexts = Ciphertexts.from_bytes(framed, public_key)
         return codec, ciphertexts, check_vector(codec, ciphertexts, num_addends)
     except (InvalidArgumentError, CapacityError) as error:
         raise MalformedDataError(f"encrypted vector: {error}") from error

@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from typing import Literal
 
 from veilsum import arguments
+from veilsum.arguments import tuple_of
 from veilsum.errors import InvalidArgumentError
 from veilsum.identity import Enrolment
 from veilsum.privacy import GaussianNoise, LaplaceNoise, Noise
 from veilsum.schemes import SCHEMES, Policy
-from veilsum.secure_sum.fields import tuple_of
 from veilsum.vector import Codec
 
-__all__ = ["Agreement", "KeyTrust", "usual_holders"]
+__all__ = ["MAX_CHUNK", "Agreement", "KeyTrust", "usual_holders"]
 
 KeyTrust = Literal["contributors", "authority", "threshold"]
 
 # The default of docs/protocol.md: one holder may be missing, and two may collude.
 _USUAL_POLICY = Policy(num_holders=5, threshold=4, max_colluding=2)
-_MAX_CHUNK = 4096
+MAX_CHUNK = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ class Agreement:
             name = "min_contributors"
             found[name] = arguments.count(name, self.min_contributors, at_least=1)
         name = "chunk_size"
-        found[name] = arguments.count(name, self.chunk_size, at_least=1, at_most=_MAX_CHUNK)
+        found[name] = arguments.count(name, self.chunk_size, at_least=1, at_most=MAX_CHUNK)
         for name, value in found.items():
             object.__setattr__(self, name, value)
 

@@ -7,31 +7,28 @@ alone by whoever opens it.
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Annotated
 
 from veilsum import arguments
-from veilsum.errors import InvalidArgumentError, MalformedDataError
-from veilsum.identity import Enrolment, Identity, Role, check_name, verify
+from veilsum.identity import NAME, Enrolment, Identity, Role, check_name, verify
+from veilsum.message import Message, framed, rest, u32
 from veilsum.secure_sum.fields import (
-    HASH_BYTES,
     MAX_U32,
     check_hash,
     check_signature,
-    read_name,
-    write_name,
+    ed25519,
+    sha256,
 )
-from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes
+from veilsum.wire import WireKind
 
 __all__ = ["Chunk", "ContributionHeader", "proof_context", "set_hash"]
 
-_HEADER_VERSION = 2
-_CHUNK_VERSION = 1
-_SIGNATURE_BYTES = 64
 _PROOF_LABEL = b"veilsum/contribution/1"
 _SET_LABEL = b"veilsum/set/1"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ContributionHeader:
+class ContributionHeader(Message, kind=WireKind.CONTRIBUTION, version=2):
     """Who contributes what to which round, signed.
 
     Attributes:
@@ -42,11 +39,11 @@ class ContributionHeader:
         signature: over all of it, by the contributor.
     """
 
-    round_id: bytes
-    contributor: str
-    num_chunks: int
-    root: bytes
-    signature: bytes
+    round_id: Annotated[bytes, sha256("SHA-256 of the round descriptor")]
+    contributor: Annotated[str, NAME]
+    num_chunks: Annotated[int, u32("as many as the codec's ciphertexts need", at_least=1)]
+    root: Annotated[bytes, sha256("of the Merkle tree over the chunks, below")]
+    signature: Annotated[bytes, ed25519("below, of role 1, over num_chunks and root")]
 
     def __post_init__(self) -> None:
         check_hash("round_id", self.round_id)
@@ -93,42 +90,9 @@ class ContributionHeader:
         writer.update(_payload(self.num_chunks, self.root))
         return writer.digest()
 
-    def to_bytes(self) -> bytes:
-        """The wire form (docs/wire-format.md, section 7)."""
-        writer = Writer(WireKind.CONTRIBUTION, _HEADER_VERSION)
-        writer.bytes(self.round_id)
-        write_name(writer, self.contributor)
-        writer.u32(self.num_chunks)
-        writer.bytes(self.root)
-        writer.bytes(self.signature)
-        return writer.finish()
-
-    @staticmethod
-    def from_bytes(data: BytesLike) -> "ContributionHeader":
-        """Read what ``to_bytes`` wrote; the signature is not checked.
-
-        Raises:
-            MalformedDataError: the bytes are not those of a header.
-        """
-        reader = Reader(as_bytes(data), WireKind.CONTRIBUTION, _HEADER_VERSION)
-        round_id, contributor = reader.bytes(HASH_BYTES), read_name(reader)
-        num_chunks, root = reader.u32(), reader.bytes(HASH_BYTES)
-        signature = reader.bytes(_SIGNATURE_BYTES)
-        reader.finish()
-        try:
-            return ContributionHeader(
-                round_id=round_id,
-                contributor=contributor,
-                num_chunks=num_chunks,
-                root=root,
-                signature=signature,
-            )
-        except InvalidArgumentError as error:
-            raise MalformedDataError(f"contribution: {error}") from error
-
 
 @dataclass(frozen=True, kw_only=True)
-class Chunk:
+class Chunk(Message, kind=WireKind.CHUNK, version=1):
     """Some consecutive units of a contribution.
 
     Attributes:
@@ -138,35 +102,14 @@ class Chunk:
             none.
     """
 
-    index: int
-    body: bytes
-    proof: bytes = b""
+    index: Annotated[int, u32("from 0")]
+    body: Annotated[bytes, framed(None, "of kind 2, below")]
+    proof: Annotated[bytes, rest("threshold: a message of kind 13, below; else nothing")] = b""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "index", arguments.count("index", self.index, at_most=MAX_U32))
         arguments.instance("body", self.body, bytes)
         arguments.instance("proof", self.proof, bytes)
-
-    def to_bytes(self) -> bytes:
-        """The wire form (docs/wire-format.md, section 16)."""
-        writer = Writer(WireKind.CHUNK, _CHUNK_VERSION)
-        writer.u32(self.index)
-        writer.u64(len(self.body))
-        writer.bytes(self.body)
-        writer.bytes(self.proof)
-        return writer.finish()
-
-    @staticmethod
-    def from_bytes(data: BytesLike) -> "Chunk":
-        """Read what ``to_bytes`` wrote; body and proof are not looked at.
-
-        Raises:
-            MalformedDataError: the bytes are not those of a chunk.
-        """
-        reader = Reader(as_bytes(data), WireKind.CHUNK, _CHUNK_VERSION)
-        index = reader.u32()
-        body = reader.bytes(reader.u64())
-        return Chunk(index=index, body=body, proof=reader.bytes(reader.remaining()))
 
 
 def set_hash(headers: list[ContributionHeader]) -> bytes:

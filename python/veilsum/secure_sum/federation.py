@@ -3,9 +3,10 @@
 import hashlib
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 from veilsum import arguments
+from veilsum.codec import codec_field
 from veilsum.errors import (
     InvalidArgumentError,
     KeyMismatchError,
@@ -13,9 +14,11 @@ from veilsum.errors import (
     PolicyRefusedError,
 )
 from veilsum.identity import Enrolment, Identity, Role, verify
+from veilsum.message import Form, Layout, Message, code, framed, rest, u32, u64
 from veilsum.paillier.public_key import PublicKey
 from veilsum.paillier.secret_key import SecretKey
-from veilsum.privacy import Noise, read_noise, write_noise
+from veilsum.privacy import Noise
+from veilsum.privacy.wire import NOISE_FIELD
 from veilsum.schemes import (
     SCHEMES,
     AnyKey,
@@ -26,21 +29,42 @@ from veilsum.schemes import (
     public_key_of,
     read_key,
 )
-from veilsum.secure_sum.agreement import Agreement, KeyTrust
-from veilsum.secure_sum.fields import HASH_BYTES, check_hash, read_roster, write_roster
+from veilsum.secure_sum.agreement import MAX_CHUNK, Agreement, KeyTrust
+from veilsum.secure_sum.fields import HASH_BYTES, check_hash, ed25519, roster
 from veilsum.vector import Codec
-from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes, version_of
+from veilsum.wire import BytesLike, WireKind
 
 __all__ = ["Federation", "KeyTrust"]
 
 _TRUST_CODES: dict[KeyTrust, int] = {"contributors": 0, "authority": 1, "threshold": 2}
-_VERSION = 2
-_VERSION_SEGMENTS = 3  # Of codecs that need the longer form.
-_SIGNED_VERSION = 1
-_SIGNATURE_BYTES = 64
 _NO_ROUND = bytes(HASH_BYTES)
 _SCHEME_SHIFT = 4  # Trust and scheme share a byte.
 _SHARED = tuple(each.name for each in fields(Agreement) if each.name not in ("key_bits", "policy"))
+
+_CODES = {
+    (trust, name): trust_code | scheme.code << _SCHEME_SHIFT
+    for trust, trust_code in _TRUST_CODES.items()
+    for name, scheme in SCHEMES.items()
+}
+FEDERATION = Form(
+    WireKind.FEDERATION,
+    {
+        2 + has_segments: Layout(
+            trust_and_scheme=code("trust or scheme", _CODES, "as the key and the holders have it"),
+            honest_contributors=u64("at least the noise's", at_least=2),
+            colluding_contributors=u64(),
+            min_contributors=u64("at least the sum of the two, below"),
+            chunk_size=u32(at_least=1, at_most=MAX_CHUNK),
+            codec=codec_field(Codec, has_segments=has_segments),
+            noise=NOISE_FIELD,
+            contributors=roster("sorted by the bytes of their names"),
+            holders=roster("as the trust has it, below"),
+            key=rest("threshold: of kind 10; else of kind 1", type="message"),
+        )
+        for has_segments in (False, True)
+    },
+)
+"""Version 3 is for codecs that need the longer form."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +155,11 @@ class Federation:
         return self.agreement.trust
 
     @property
+    def trust_and_scheme(self) -> tuple[KeyTrust, str]:
+        """Both, as they share a byte of the wire form."""
+        return self.trust, self.scheme
+
+    @property
     def public_key(self) -> PublicKey:
         """What everyone encrypts under."""
         return public_key_of(self.key)
@@ -202,19 +231,7 @@ class Federation:
 
     def to_bytes(self) -> bytes:
         """The wire form (docs/wire-format.md, section 5)."""
-        version = _VERSION_SEGMENTS if self.codec.needs_segments else _VERSION
-        writer = Writer(WireKind.FEDERATION, version)
-        writer.u8(_TRUST_CODES[self.trust] | SCHEMES[self.scheme].code << _SCHEME_SHIFT)
-        writer.u64(self.honest_contributors)
-        writer.u64(self.colluding_contributors)
-        writer.u64(self.fewest)
-        writer.u32(self.chunk_size)
-        self.codec.write_to(writer)
-        write_noise(writer, self.noise)
-        write_roster(writer, self.contributors)
-        write_roster(writer, self.holders)
-        writer.bytes(self.key.to_bytes())
-        return writer.finish()
+        return FEDERATION.write(self, version=2 + self.codec.needs_segments)
 
     @staticmethod
     def from_bytes(data: BytesLike) -> "Federation":
@@ -224,36 +241,14 @@ class Federation:
             MalformedDataError: the bytes are not those of an agreement, or of one that cannot be.
             InvalidKeyError: the key breaks a rule of docs/validation.md.
         """
-        message = as_bytes(data)
-        version = version_of(message, oldest=_VERSION, newest=_VERSION_SEGMENTS)
-        reader = Reader(message, WireKind.FEDERATION, version)
-        codes = reader.u8()
-        schemes = {known.code: name for name, known in SCHEMES.items()}
-        trust_code, scheme = codes % (1 << _SCHEME_SHIFT), schemes.get(codes >> _SCHEME_SHIFT)
-        if trust_code not in _TRUST_CODES.values() or scheme is None:
-            raise MalformedDataError("federation: unknown trust or scheme")
-        honest, colluding, fewest = reader.u64(), reader.u64(), reader.u64()
-        chunk_size = reader.u32()
-        codec = Codec.read_from(reader, has_segments=version == _VERSION_SEGMENTS)
-        noise = read_noise(reader)
-        contributors, holders = read_roster(reader), read_roster(reader)
-        key = read_key(reader.bytes(reader.remaining()))
+        values = FEDERATION.read(data)
+        trust, scheme = values.pop("trust_and_scheme")
+        values["key"] = read_key(values["key"])
         try:
-            federation = Federation(
-                key=key,
-                codec=codec,
-                contributors=contributors,
-                holders=holders,
-                noise=noise,
-                honest_contributors=honest,
-                colluding_contributors=colluding,
-                min_contributors=fewest,
-                chunk_size=chunk_size,
-                scheme=scheme,
-            )
+            federation = Federation(**values, scheme=scheme)
         except InvalidArgumentError as error:
             raise MalformedDataError(f"federation: {error}") from error
-        if _TRUST_CODES[federation.trust] != trust_code or federation.contributors != contributors:
+        if (federation.trust, federation.contributors) != (trust, values["contributors"]):
             raise MalformedDataError("federation: its trust or the order of its roster is wrong")
         return federation
 
@@ -261,13 +256,8 @@ class Federation:
         """The file that a dealer gives to all parties: the agreement, signed."""
         arguments.instance("dealer", dealer, Identity)
         body = self.to_bytes()
-        writer = Writer(WireKind.SIGNED_FEDERATION, _SIGNED_VERSION)
-        enrolment = dealer.enrol().to_bytes()
-        writer.u64(len(enrolment))
-        writer.bytes(enrolment)
-        writer.bytes(dealer.sign(WireKind.FEDERATION, Role.DEALER, _NO_ROUND, body))
-        writer.bytes(body)
-        return writer.finish()
+        signature = dealer.sign(WireKind.FEDERATION, Role.DEALER, _NO_ROUND, body)
+        return SignedFederation(dealer.enrol(), signature, body).to_bytes()
 
     @staticmethod
     def from_signed(
@@ -319,9 +309,16 @@ class Federation:
         return {party.name: party for party in self.openers}
 
 
+@dataclass(frozen=True)
+class SignedFederation(Message, kind=WireKind.SIGNED_FEDERATION, version=1):
+    """A dealer's file; nothing of it is checked."""
+
+    dealer: Annotated[Enrolment, framed(Enrolment)]
+    signature: Annotated[bytes, ed25519("section 7, of kind 5 and role 3, over the federation")]
+    federation: Annotated[bytes, rest("of kind 5", type="message")]
+
+
 def _split_signed(data: BytesLike) -> tuple[Enrolment, bytes, bytes]:
     """Dealer, signature and agreement of a dealer's file, unchecked."""
-    reader = Reader(as_bytes(data), WireKind.SIGNED_FEDERATION, _SIGNED_VERSION)
-    signer = Enrolment.from_bytes(reader.bytes(reader.u64()))
-    signature = reader.bytes(_SIGNATURE_BYTES)
-    return signer, signature, reader.bytes(reader.remaining())
+    file = SignedFederation.from_bytes(data)
+    return file.dealer, file.signature, file.federation

@@ -3,25 +3,26 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 from veilsum import arguments
 from veilsum.errors import InvalidArgumentError, MalformedDataError, ProtocolError
+from veilsum.message import Message, counted, framed, inner, to_end, until_zero
 from veilsum.secure_sum.checks import check_answer, check_in_round
 from veilsum.secure_sum.contribution import ContributionHeader, set_hash
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
-from veilsum.secure_sum.fields import HASH_BYTES, check_hash, tuple_of
+from veilsum.secure_sum.fields import sha256
 from veilsum.secure_sum.opening import Receipt
-from veilsum.wire import BytesLike, Reader, WireKind, Writer, as_bytes
+from veilsum.wire import BytesLike, WireKind
 
 __all__ = ["Transcript"]
 
-_VERSION = 1
 _LABEL = b"veilsum/transcript/1"
 
 
 @dataclass(frozen=True)
-class Transcript:
+class Transcript(Message, kind=WireKind.TRANSCRIPT, version=1):
     """The signed headers of a round in the order they were acted on, chained by hashes.
 
     Attributes:
@@ -31,18 +32,15 @@ class Transcript:
         chain: one hash after each part; the last one stands for the whole round.
     """
 
-    descriptor: RoundDescriptor
-    headers: tuple[ContributionHeader, ...]
-    receipts: tuple[Receipt, ...]
-    chain: tuple[bytes, ...]
+    descriptor: Annotated[RoundDescriptor, framed(RoundDescriptor)]
+    headers: Annotated[
+        tuple[ContributionHeader, ...], until_zero(ContributionHeader, "sorted by contributor")
+    ]
+    receipts: Annotated[tuple[Receipt, ...], counted(inner(Receipt), "as they came")]
+    chain: Annotated[tuple[bytes, ...], to_end(sha256(), "below")]
 
     def __post_init__(self) -> None:
-        arguments.instance("descriptor", self.descriptor, RoundDescriptor)
-        object.__setattr__(self, "headers", tuple_of("headers", self.headers, ContributionHeader))
-        object.__setattr__(self, "receipts", tuple_of("receipts", self.receipts, Receipt))
-        object.__setattr__(self, "chain", tuple_of("chain", self.chain, bytes))
-        for link in self.chain:
-            check_hash("each of chain", link)
+        super().__post_init__()
         if not self.chain:
             raise InvalidArgumentError("chain is empty; a transcript has a hash for its round")
 
@@ -55,8 +53,8 @@ class Transcript:
     ) -> "Transcript":
         """The transcript of these, with its chain."""
         arguments.instance("descriptor", descriptor, RoundDescriptor)
-        headers = tuple_of("headers", headers, ContributionHeader)
-        receipts = tuple_of("receipts", receipts, Receipt)
+        headers = arguments.tuple_of("headers", headers, ContributionHeader)
+        receipts = arguments.tuple_of("receipts", receipts, Receipt)
         parts = _parts(descriptor, headers, receipts)
         return cls(descriptor, headers, receipts, tuple(_chain(parts)))
 
@@ -83,39 +81,20 @@ class Transcript:
         self._check_contributions(federation)
         self._check_receipts(federation)
 
-    def to_bytes(self) -> bytes:
-        """The wire form (docs/wire-format.md, section 18)."""
-        writer = Writer(WireKind.TRANSCRIPT, _VERSION)
-        for part in (self.descriptor.to_bytes(), *(h.to_bytes() for h in self.headers)):
-            writer.u64(len(part))
-            writer.bytes(part)
-        writer.u64(0)
-        writer.u32(len(self.receipts))
-        for receipt in self.receipts:
-            writer.bytes(receipt.to_bytes())
-        for link in self.chain:
-            writer.bytes(link)
-        return writer.finish()
-
-    @staticmethod
-    def from_bytes(data: BytesLike) -> "Transcript":
+    @classmethod
+    def from_bytes(cls, data: BytesLike) -> "Transcript":
         """Read what ``to_bytes`` wrote; ``verify`` checks it.
 
         Raises:
             MalformedDataError: the bytes are not those of a transcript.
         """
-        reader = Reader(as_bytes(data), WireKind.TRANSCRIPT, _VERSION)
-        descriptor = RoundDescriptor.from_bytes(reader.bytes(reader.u64()))
-        headers = []
-        while size := reader.u64():
-            headers.append(ContributionHeader.from_bytes(reader.bytes(size)))
-        count = reader.u32()
-        if count * Receipt.LEAST_BYTES > reader.remaining():
-            raise MalformedDataError("transcript: it announces more answers than it has")
-        receipts = [Receipt.read_from(reader) for _ in range(count)]
-        links = [reader.bytes(HASH_BYTES) for _ in range(1 + len(headers) + count)]
-        reader.finish()
-        return Transcript(descriptor, tuple(headers), tuple(receipts), tuple(links))
+        transcript = super().from_bytes(data)
+        num_parts = 1 + len(transcript.headers) + len(transcript.receipts)
+        if len(transcript.chain) != num_parts:
+            raise MalformedDataError(
+                f"transcript: it has {len(transcript.chain)} hashes for {num_parts} parts"
+            )
+        return transcript
 
     def _check_contributions(self, federation: Federation) -> None:
         names = [header.contributor for header in self.headers]
@@ -148,7 +127,7 @@ def _parts(
     receipts: Sequence[Receipt],
 ) -> list[bytes]:
     signed = [header.to_bytes() for header in headers]
-    return [descriptor.to_bytes(), *signed, *(receipt.to_bytes() for receipt in receipts)]
+    return [descriptor.to_bytes(), *signed, *(receipt.unframed() for receipt in receipts)]
 
 
 def _chain(parts: Sequence[bytes]) -> list[bytes]:

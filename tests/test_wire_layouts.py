@@ -1,0 +1,233 @@
+"""Declared layouts, held against readers by hand, the core's own bytes, and the document."""
+
+import struct
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import veilsum as vs
+from known_keys import VECTORS, known_key
+from shared_keys import shared_key
+from veilsum import privacy, secure_sum
+from veilsum.codec import CODEC_LAYOUTS
+from veilsum.message import Form, Layout
+from veilsum.paillier.layouts import CIPHERTEXTS, PARTIAL_DECRYPTION, PLAINTEXT_PROOF
+from veilsum.privacy.wire import NOISE, NOISE_KIND
+from veilsum.schemes.vector_message import vector_form
+from veilsum.secure_sum.federation import FEDERATION
+from veilsum.wire import Reader, WireKind
+
+from bench import message_tables
+
+PAGE = (Path(__file__).resolve().parent.parent / "docs" / "wire-format.md").read_text()
+KIND = WireKind.CHUNK  # Of a frame around parts that have none.
+OF_THE_CORE = {WireKind.PUBLIC_KEY, WireKind.THRESHOLD_KEY}  # Objects tell what is in these.
+
+
+class Bytes:
+    """What follows in a message, taken by hand."""
+
+    def __init__(self, data, kind, version):
+        assert struct.unpack("<4sBBHQ", data[:16]) == (b"veil", kind, version, 0, len(data) - 16)
+        self.left = data[16:]
+
+    def take(self, size):
+        taken, self.left = self.left[:size], self.left[size:]
+        assert len(taken) == size
+        return taken
+
+    def number(self, size):
+        return int.from_bytes(self.take(size), "little")
+
+    def name(self):
+        return self.take(self.number(1)).decode()
+
+
+def golden(name):
+    return (VECTORS / "wire" / f"{name}.bin").read_bytes()
+
+
+def descriptor_by_hand(data):
+    found = Bytes(data, 6, 1)
+    federation, run_id, round_number, model = (
+        found.take(32),
+        found.take(16),
+        *[
+            found.number(8),
+            found.take(32),
+        ],
+    )
+    names = tuple(found.name() for _ in range(found.number(4)))
+    assert not found.left
+    return federation, run_id, round_number, model, names
+
+
+def header_by_hand(data):
+    found = Bytes(data, 7, 2)
+    values = found.take(32), found.name(), found.number(4), found.take(32), found.take(64)
+    assert not found.left
+    return values
+
+
+def values_of(message):
+    return tuple(getattr(message, name) for name in message.layout().fields)
+
+
+def test_a_round_descriptor_says_what_is_read_by_hand():
+    data = golden("round_descriptor")
+    assert values_of(secure_sum.RoundDescriptor.from_bytes(data)) == descriptor_by_hand(data)
+
+
+def test_a_contribution_says_what_is_read_by_hand():
+    data = golden("contribution_2")
+    assert values_of(secure_sum.ContributionHeader.from_bytes(data)) == header_by_hand(data)
+
+
+def test_an_open_request_says_what_is_read_by_hand():
+    data = golden("open_request_2_chunks")
+    request, found = secure_sum.OpenRequest.from_bytes(data), Bytes(data, 8, 2)
+    assert values_of(request.descriptor) == descriptor_by_hand(found.take(found.number(8)))
+    headers = [header_by_hand(found.take(found.number(8))) for _ in range(found.number(4))]
+    assert [values_of(header) for header in request.headers] == headers != []
+    assert request.chunks == tuple(found.number(4) for _ in range(found.number(4))) != ()
+    assert not found.left
+
+
+def test_a_transcript_says_what_is_read_by_hand():
+    data = golden("transcript")
+    transcript, found = secure_sum.Transcript.from_bytes(data), Bytes(data, 18, 1)
+    assert values_of(transcript.descriptor) == descriptor_by_hand(found.take(found.number(8)))
+    for header in transcript.headers:
+        assert values_of(header) == header_by_hand(found.take(found.number(8)))
+    assert found.number(8) == 0
+    assert found.number(4) == len(transcript.receipts) > 0
+    for receipt in transcript.receipts:
+        assert values_of(receipt) == (
+            *(found.take(32), found.take(32), found.name(), found.take(32), found.take(64)),
+        )
+    assert b"".join(transcript.chain) == found.left
+
+
+def test_a_federation_says_what_is_read_by_hand():
+    data = golden("federation_2_threshold")
+    agreed, found = secure_sum.Federation.from_bytes(data), Bytes(data, 5, 2)
+    assert found.number(1) == 2
+    assert found.number(8) == agreed.honest_contributors
+    assert found.number(8) == agreed.colluding_contributors
+    assert found.number(8) == agreed.min_contributors
+    assert found.number(4) == agreed.chunk_size
+    codec = agreed.codec
+    assert struct.unpack("<QdBQQBdB", found.take(43)) == (
+        *(codec.dim, codec.clip, codec.value_bits, codec.max_addends, codec.noise_bound),
+        *({None: 0, "l1": 1, "l2": 2}[codec.norm], codec.norm_bound or 0.0),
+        {"nearest": 0, "stochastic": 1}[codec.rounding],
+    )
+    if kind := found.number(1):
+        noise = agreed.noise
+        assert isinstance(noise, (privacy.GaussianNoise, privacy.LaplaceNoise)[kind - 1])
+        assert struct.unpack("<ddQdQBB", found.take(42)) == (
+            *(noise.epsilon, noise.delta, noise.rounds, noise.norm_bound),
+            *(noise.honest_contributors, {"zero-out": 0, "replace-one": 1}[noise.adjacency]),
+            noise.weighted,
+        )
+    for roster in (agreed.contributors, agreed.holders):
+        parties = [(found.name(), found.take(32)) for _ in range(found.number(4))]
+        assert [(party.name, party.public_key) for party in roster] == parties != []
+    assert found.left == agreed.key.to_bytes()
+
+
+def test_the_core_writes_what_is_declared_of_its_messages():
+    key = known_key(2048).public
+    matrix, proof = key.encrypt([[1, 2, 3], [4, 5, 6]]), key.encrypt_and_prove([1] * 5, context=b"")
+    assert CIPHERTEXTS.shown(matrix.to_bytes()) == {
+        "key_fingerprint": key.fingerprint.hex(),
+        "shape": [2, 3],
+    }
+    assert PLAINTEXT_PROOF.shown(proof[1].to_bytes()) == {
+        "key_fingerprint": key.fingerprint.hex(),
+        "first_ciphertext": 0,
+        "ciphertexts": 5,
+        "ciphertexts_of_a_proof": 512,
+    }
+    shared = shared_key()
+    ciphertexts = shared.key.public_key.encrypt([1, 2])
+    partial = shared.shares[1].decrypt(ciphertexts, context=b"", first=7)
+    assert PARTIAL_DECRYPTION.shown(partial.to_bytes()) == {
+        "key_fingerprint": shared.key.fingerprint.hex(),
+        "holder": 2,
+        "first_ciphertext": 7,
+    }
+    for form, data in ((CIPHERTEXTS, matrix.to_bytes()), (PLAINTEXT_PROOF, proof[1].to_bytes())):
+        with pytest.raises(vs.MalformedDataError):
+            form.shown(data[:-1])
+
+
+def read_codec(layout):
+    has_segments = layout is CODEC_LAYOUTS[True]
+    return lambda data: vs.Codec.read_from(Reader(data, KIND, 1), has_segments=has_segments)
+
+
+def declared_alone():
+    """What has its checks in its class: kind, version, layout, an object and its reader."""
+    key = known_key(2048).public
+    agreed = secure_sum.Federation.from_bytes(golden("federation_2"))
+    vector = vs.EncryptedVector.from_bytes(golden("encrypted_vector"), key)
+    longer = vs.Codec(4, clip=1.0, value_bits=16, max_addends=4, weight_bits=1)
+    noise = privacy.LaplaceNoise(epsilon=1.0, rounds=1, norm_bound=1.0)
+    with_kind = Layout(kind=NOISE_KIND, **NOISE.fields)
+    yield WireKind.FEDERATION, 2, FEDERATION.layouts[2], agreed, secure_sum.Federation.from_bytes
+    yield (
+        *(WireKind.ENCRYPTED_VECTOR, 1, vector_form(vs.Codec).layouts[1], vector),
+        lambda data: vs.EncryptedVector.from_bytes(data, key),
+    )
+    for codec, layout in zip((vector.codec, longer), CODEC_LAYOUTS.values(), strict=True):
+        yield KIND, 1, layout, codec, read_codec(layout)
+    values = {name: getattr(noise, name) for name in NOISE.fields} | {"kind": type(noise)}
+    yield (
+        *(KIND, 1, with_kind, SimpleNamespace(**values)),
+        lambda data: privacy.read_noise(Reader(data, KIND, 1)),
+    )
+
+
+def beyond_bounds(field):
+    """The nearest numbers that the document excludes, and that have room in the field."""
+    match field.bounds:
+        case (int() as at_least, at_most):
+            most = 2**63 - 1 if at_most is None else at_most
+            return [n for n in (at_least - 1, most + 1) if 0 <= n < 2 ** int(field.type[1:])]
+    return []
+
+
+def test_a_class_with_its_own_checks_has_the_bounds_that_are_declared():
+    seen = set()
+    for kind, version, layout, source, read in declared_alone():
+        form = Form(kind, {version: layout})
+        read(form.write(source))
+        for name, field in layout.fields.items():
+            for value in beyond_bounds(field):
+                values = {each: getattr(source, each) for each in layout.fields} | {name: value}
+                with pytest.raises(vs.MalformedDataError):
+                    read(form.write(SimpleNamespace(**values)))
+                seen.add(name)
+    assert seen >= {"honest_contributors", "chunk_size", "num_addends", "dim", "rounds"}
+
+
+def test_every_kind_is_declared_once():
+    kinds = [form.kind for form in message_tables.FORMS]
+    assert sorted(kinds) == sorted(set(WireKind) - OF_THE_CORE)
+
+
+def test_the_tables_of_the_page_are_those_of_the_declarations():
+    assert message_tables.filled(PAGE) == PAGE
+    like_a_key_file = {"share file", "identity file"}
+    for name, layout in message_tables.layouts().items():
+        assert (f"<!-- fields of {name} -->" in PAGE) == (name not in like_a_key_file)
+        assert message_tables.markdown(layout) in PAGE
+
+
+def test_a_changed_declaration_changes_its_table():
+    table = message_tables.markdown(secure_sum.Chunk.layout())
+    assert table.startswith("| offset | type | field | must be |\n|---|---|---|---|\n| 0 | u32 |")
+    wrong = PAGE.replace("| 0 | u32 | index | from 0 |", "| 0 | u64 | index | from 1 |")
+    assert wrong != PAGE
+    assert message_tables.filled(wrong) == PAGE
