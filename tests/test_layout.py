@@ -192,6 +192,19 @@ def test_cpp_arrows_point_down():
     assert list(cpp_mistakes(ROOT)) == []
 
 
+def test_the_simd_concept_asks_for_what_engines_take():
+    """A member that a template uses and its concept does not name is a contract in prose again."""
+    bigint = ROOT / "cpp" / "veilsum" / "bigint"
+
+    def members(*names):
+        code = "".join((bigint / f"{name}.hpp").read_text() for name in names)
+        return set(re.findall(r"\bS::(?:template )?(\w+)", code))
+
+    used = members("columns", "digits_simd", "chains_simd", "engine_simd", "engine_simd_modulo_n")
+    assert {"mul_low", "kBlock"} <= used
+    assert used == members("simd")
+
+
 def test_every_cpp_file_is_built():
     assert list(unbuilt_files(ROOT)) == []
 
