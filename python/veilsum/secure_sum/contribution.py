@@ -10,12 +10,11 @@ from functools import cached_property
 from typing import Annotated
 
 from veilsum import arguments
-from veilsum.identity import NAME, Enrolment, Identity, Role, check_name, verify
+from veilsum.identity import NAME, Enrolment, Identity, Role, verify
 from veilsum.message import Message, framed, rest, u32
 from veilsum.secure_sum.fields import (
     MAX_U32,
     check_hash,
-    check_signature,
     ed25519,
     sha256,
 )
@@ -44,14 +43,6 @@ class ContributionHeader(Message, kind=WireKind.CONTRIBUTION, version=2):
     num_chunks: Annotated[int, u32("as many as the codec's ciphertexts need", at_least=1)]
     root: Annotated[bytes, sha256("of the Merkle tree over the chunks, below")]
     signature: Annotated[bytes, ed25519("below, of role 1, over num_chunks and root")]
-
-    def __post_init__(self) -> None:
-        check_hash("round_id", self.round_id)
-        check_hash("root", self.root)
-        check_signature("signature", self.signature)
-        check_name(self.contributor, "contributor")
-        num_chunks = arguments.count("num_chunks", self.num_chunks, at_least=1, at_most=MAX_U32)
-        object.__setattr__(self, "num_chunks", num_chunks)
 
     @classmethod
     def signed(
@@ -105,11 +96,6 @@ class Chunk(Message, kind=WireKind.CHUNK, version=1):
     index: Annotated[int, u32("from 0")]
     body: Annotated[bytes, framed(None, "of kind 2, below")]
     proof: Annotated[bytes, rest("threshold: a message of kind 13, below; else nothing")] = b""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "index", arguments.count("index", self.index, at_most=MAX_U32))
-        arguments.instance("body", self.body, bytes)
-        arguments.instance("proof", self.proof, bytes)
 
 
 def set_hash(headers: list[ContributionHeader]) -> bytes:
