@@ -97,7 +97,7 @@ def test_every_other_length_is_refused():
     [
         (drawing_bytes(number=0), "chunk: number is 0; it must be at least 1"),
         (drawing_bytes(number=2**63), "chunk: number is"),
-        (drawing_bytes(count=4), "a list has 4 items, which cannot be"),
+        (drawing_bytes(count=4), "a list has 4 items; it must have at least 0 and at most 3"),
         (drawing_bytes(first=(0, 0)), "enrolment: x is 0"),
         (drawing_bytes(others=[point_frame(1, 10)]), "enrolment: y is 10"),
         (drawing_bytes(others=[frame(b"")]), "expected enrolment, got chunk"),

@@ -109,18 +109,23 @@ def f64(words: str, *, or_none: bool = False) -> Field[float | None]:
 
 
 def code(what: str, codes: Mapping[Any, int], words: str = "") -> Field[Any]:
-    """One of a few values as a byte; an error says ``what`` they are."""
-    values = {int(code): value for value, code in codes.items()}
+    """One of a few values as a byte; an error says ``what`` they are.
+
+    ``codes`` is asked at each use: what it has may change.
+    """
 
     def write(writer: Writer, value: Any) -> None:
         writer.u8(int(codes[value]))
 
     def read(reader: Reader) -> Any:
-        if (found := reader.u8()) not in values:
-            raise MalformedDataError(f"{found} is no {what} that this version of veilsum reads")
-        return values[found]
+        found = reader.u8()
+        for value, code in codes.items():
+            if int(code) == found:
+                return value
+        raise MalformedDataError(f"{found} is no {what} that this version of veilsum reads")
 
-    return Field("u8", words, 1, write, read, bounds=values)
+    bounds = {int(code): value for value, code in codes.items()}
+    return Field("u8", words, 1, write, read, bounds=bounds)
 
 
 def fixed(size: int, words: str = "", *, what: str = "it") -> Field[bytes]:
@@ -192,7 +197,10 @@ def counted(
     def read(reader: Reader) -> tuple[Any, ...]:
         length = number.read(reader)
         if length < at_least or (at_most is not None and length > at_most):
-            raise MalformedDataError(f"a list has {length} items, which cannot be")
+            most = "" if at_most is None else f" and at most {at_most}"
+            raise MalformedDataError(
+                f"a list has {length} items; it must have at least {at_least}{most}"
+            )
         if length * item.least > reader.remaining():
             raise MalformedDataError("a list is longer than its message")
         return tuple([item.read(reader) for _ in range(length)])

@@ -1,8 +1,10 @@
 """The agreement of all parties: everyone has it before the first round, not from the aggregator."""
 
 import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
+from itertools import product
 from typing import Annotated, Any
 
 from veilsum import arguments
@@ -41,16 +43,28 @@ _NO_ROUND = bytes(HASH_BYTES)
 _SCHEME_SHIFT = 4  # Trust and scheme share a byte.
 _SHARED = tuple(each.name for each in fields(Agreement) if each.name not in ("key_bits", "policy"))
 
-_CODES = {
-    (trust, name): trust_code | scheme.code << _SCHEME_SHIFT
-    for trust, trust_code in _TRUST_CODES.items()
-    for name, scheme in SCHEMES.items()
-}
+
+class _Codes(Mapping[tuple[KeyTrust, str], int]):
+    """Of each trust with each scheme that there is."""
+
+    def __getitem__(self, key: tuple[KeyTrust, str]) -> int:
+        trust, scheme = key
+        return _TRUST_CODES[trust] | SCHEMES[scheme].code << _SCHEME_SHIFT
+
+    def __iter__(self) -> Iterator[tuple[KeyTrust, str]]:
+        return product(_TRUST_CODES, SCHEMES)
+
+    def __len__(self) -> int:
+        return len(_TRUST_CODES) * len(SCHEMES)
+
+
 FEDERATION = Form(
     WireKind.FEDERATION,
     {
         2 + has_segments: Layout(
-            trust_and_scheme=code("trust or scheme", _CODES, "as the key and the holders have it"),
+            trust_and_scheme=code(
+                "trust or scheme", _Codes(), "as the key and the holders have it"
+            ),
             honest_contributors=u64("at least the noise's", at_least=2),
             colluding_contributors=u64(),
             min_contributors=u64("at least the sum of the two, below"),
