@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -375,6 +376,8 @@ class MemoryDatabase:
         self._connection = sqlite3.connect(
             ":memory:", isolation_level=None, check_same_thread=False
         )
+        # Python 3.13 warns of a connection that nobody closes.
+        weakref.finalize(self, self._connection.close)
         self._lock = threading.Lock()
         with self.transaction() as connection:
             _fill(connection, schema, fill)
@@ -423,9 +426,13 @@ def _connect(path: str) -> sqlite3.Connection:
     # mode=rw: a file that vanished is an error, not a new and empty one.
     uri = f"{Path(path).absolute().as_uri()}?mode=rw"
     connection = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None)
-    # EXTRA syncs the folder too when the rollback journal goes: a power cut right after the commit
-    # cannot bring the journal back and undo the record.
-    connection.execute("PRAGMA synchronous = EXTRA")
+    try:
+        # EXTRA syncs the folder too when the rollback journal goes: a power cut right after the
+        # commit cannot bring the journal back and undo the record.
+        connection.execute("PRAGMA synchronous = EXTRA")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
