@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 from numpy.typing import ArrayLike
 
 from veilsum import arguments
-from veilsum._core import CiphertextSum, Plaintexts
+from veilsum._core import Plaintexts
 from veilsum.codec import ClipReport, GridNoise, SlotCodec
 from veilsum.errors import InvalidArgumentError, KeyMismatchError
 from veilsum.opened_sum import Sum
+from veilsum.paillier.ciphertext_sum import CiphertextSum
 from veilsum.paillier.ciphertexts import Ciphertexts
 from veilsum.paillier.encrypted import Encrypted
 from veilsum.paillier.public_key import PublicKey, RandomiserPool
@@ -284,7 +285,7 @@ class Accumulator:
     def __init__(self, codec: Codec, *, key: Key) -> None:
         self._codec = arguments.instance("codec", codec, Codec)
         self._public_key = _public(key)
-        self._sum: CiphertextSum | None = None
+        self._sum = CiphertextSum(self._public_key)
         self._total: EncryptedVector | None = None  # Of _sum as it is, once someone asked.
         self._lock = threading.Lock()
 
@@ -302,26 +303,20 @@ class Accumulator:
         with self._lock:
             self._codec.check_num_addends(self.num_addends + vector.num_addends)
             self._total = None
-            if self._sum is None:
-                self._sum = CiphertextSum(vector.ciphertexts._native, vector.num_addends)
-            else:
-                self._sum.add(vector.ciphertexts._native, vector.num_addends)
+            self._sum.add(vector.ciphertexts, num_addends=vector.num_addends)
 
     @property
     def num_addends(self) -> int:
         """How many contributors' vectors were added so far."""
-        return 0 if self._sum is None else self._sum.num_addends
+        return self._sum.num_addends
 
     @property
     def total(self) -> EncryptedVector:
         """The sum so far; InvalidArgumentError when nothing was added."""
         with self._lock:
-            if self._sum is None:
-                raise InvalidArgumentError("nothing was added yet, so there is no total")
             if self._total is None:
-                ciphertexts = Ciphertexts(self._sum.total(), self._public_key)
                 self._total = EncryptedVector(
-                    ciphertexts, self._codec, num_addends=self.num_addends
+                    self._sum.total(), self._codec, num_addends=self.num_addends
                 )
             return self._total
 

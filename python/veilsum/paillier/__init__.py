@@ -1,7 +1,8 @@
 """Paillier: keys, ciphertexts, proofs of plaintexts, and keys that several hold together.
 
 Users take these from ``veilsum`` itself. Inside, arrows go one way: ``encrypted`` ← ``plaintexts``
-← ``ciphertexts`` ← ``proofs`` ← ``public_key`` ← ``secret_key`` ← ``threshold``.
+← ``ciphertexts`` ← ``proofs`` ← ``public_key`` ← ``secret_key`` ← ``threshold``; beside
+``secret_key``, ``ciphertext_sum``.
 """
 
 from veilsum.paillier import threshold

@@ -23,6 +23,7 @@ from veilsum.errors import (
     ProofError,
     ProtocolError,
 )
+from veilsum.paillier.ciphertext_sum import CiphertextSum
 from veilsum.paillier.ciphertexts import Ciphertexts
 from veilsum.paillier.proofs import PlaintextProof
 from veilsum.paillier.public_key import PublicKey
@@ -71,10 +72,18 @@ class _Packed:
             self.codec, plaintexts, modulus=self.public_key.n, num_threads=num_threads
         )
 
-    def running_sum(self) -> _CiphertextSum:
-        return _CiphertextSum(self.codec, self.public_key)
+    def running_sum(self) -> _PackedSum:
+        return _PackedSum(self.codec, self.public_key)
 
-    def _read_body(self, piece: Piece, chunk: int, maker: str) -> Ciphertexts:
+    def read(
+        self,
+        piece: Piece,
+        *,
+        chunk: int,
+        context: bytes,
+        maker: str,
+        num_threads: int | None = None,
+    ) -> Ciphertexts:
         ciphertexts = Ciphertexts.from_bytes(piece.body, self.public_key)
         wanted = len(self.chunks.units(chunk))
         if ciphertexts.shape != (wanted,):
@@ -82,7 +91,20 @@ class _Packed:
                 f"{maker} sent ciphertexts of shape {ciphertexts.shape} where chunk {chunk} of "
                 f"{wanted} ciphertexts belongs"
             )
+        self._check_proof(piece.proof, ciphertexts, chunk, context, maker, num_threads)
         return ciphertexts
+
+    def _check_proof(
+        self,
+        data: bytes,
+        ciphertexts: Ciphertexts,
+        chunk: int,
+        context: bytes,
+        maker: str,
+        num_threads: int | None,
+    ) -> None:
+        if data:
+            raise ProtocolError(f"{maker} sent a proof; in this federation chunks have no proofs")
 
 
 @dataclass(frozen=True)
@@ -99,30 +121,24 @@ class _SealedCiphertexts:
         )
 
 
-class _CiphertextSum:
-    """Ciphertexts that are added in place."""
+class _PackedSum:
+    """Contributions that are added in place."""
 
     def __init__(self, codec: SlotCodec, public_key: PublicKey) -> None:
         self._codec = codec
-        self._public_key = public_key
-        self._sum: _core.CiphertextSum | None = None
+        self._sum = CiphertextSum(public_key)
 
     @property
     def num_addends(self) -> int:
-        return 0 if self._sum is None else self._sum.num_addends
+        return self._sum.num_addends
 
     @property
     def total(self) -> Ciphertexts:
-        assert self._sum is not None
-        return Ciphertexts(self._sum.total(), self._public_key)
+        return self._sum.total()
 
     def add(self, parts: Sequence[Ciphertexts]) -> None:
         self._codec.check_num_addends(self.num_addends + 1)
-        whole = Ciphertexts.concatenate(parts)._native
-        if self._sum is None:
-            self._sum = _core.CiphertextSum(whole, 1)
-        else:
-            self._sum.add(whole, 1)
+        self._sum.add(Ciphertexts.concatenate(parts), num_addends=1)
 
 
 # ---- a key that is held whole ----
@@ -149,20 +165,6 @@ class _UnderOneKey(_Packed):
             self.pack(slots, num_threads), num_threads=num_threads, progress=progress
         )
         return _SealedCiphertexts(ciphertexts, (), self.chunks)
-
-    def read(
-        self,
-        piece: Piece,
-        *,
-        chunk: int,
-        context: bytes,
-        maker: str,
-        num_threads: int | None = None,
-    ) -> Ciphertexts:
-        ciphertexts = self._read_body(piece, chunk, maker)
-        if piece.proof:
-            raise ProtocolError(f"{maker} sent a proof; in this federation chunks have no proofs")
-        return ciphertexts
 
     def write_total(self, total: Ciphertexts, *, num_addends: int) -> bytes:
         return write_vector(self.codec, total, num_addends=num_addends)
@@ -290,17 +292,16 @@ class _UnderShares(_Packed):
         )
         return _SealedCiphertexts(ciphertexts, proof.parts(), self.chunks)
 
-    def read(
+    def _check_proof(
         self,
-        piece: Piece,
-        *,
+        data: bytes,
+        ciphertexts: Ciphertexts,
         chunk: int,
         context: bytes,
         maker: str,
-        num_threads: int | None = None,
-    ) -> Ciphertexts:
-        ciphertexts = self._read_body(piece, chunk, maker)
-        proof = PlaintextProof.from_bytes(piece.proof, self.public_key)
+        num_threads: int | None,
+    ) -> None:
+        proof = PlaintextProof.from_bytes(data, self.public_key)
         units = self.chunks.units(chunk)
         if (proof.first, len(proof), proof.chunk) != (units.start, len(units), self.chunks.size):
             raise ProtocolError(
@@ -312,7 +313,6 @@ class _UnderShares(_Packed):
             raise ProofError(
                 f"{maker} did not prove that it knows what its chunk {chunk} encrypts: {error}"
             ) from error
-        return ciphertexts
 
     def write_total(self, total: Ciphertexts, *, num_addends: int) -> bytes:
         raise InvalidArgumentError("holders of shares are given no total")
