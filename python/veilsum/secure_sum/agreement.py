@@ -12,7 +12,7 @@ from veilsum.privacy import GaussianNoise, LaplaceNoise, Noise
 from veilsum.schemes import SCHEMES, Policy
 from veilsum.vector import Codec
 
-__all__ = ["MAX_CHUNK", "Agreement", "KeyTrust", "usual_holders"]
+__all__ = ["MAX_CHUNK", "Agreement", "KeyTrust", "Terms", "usual_holders"]
 
 KeyTrust = Literal["contributors", "authority", "threshold"]
 
@@ -22,7 +22,22 @@ MAX_CHUNK = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
-class Agreement:
+class Terms:
+    """What an agreement and a federation have in common; ``Federation`` explains each."""
+
+    codec: Codec
+    contributors: tuple[Enrolment, ...]
+    holders: tuple[Enrolment, ...] = ()
+    noise: Noise | None = None
+    honest_contributors: int = 2
+    colluding_contributors: int = 0
+    min_contributors: int | None = None
+    chunk_size: int = 512
+    scheme: str = "packed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement(Terms):
     """All of a federation but its key.
 
     Args beside those of ``Federation``:
@@ -35,15 +50,6 @@ class Agreement:
 
     key_bits: int
     policy: Policy | None = None
-    codec: Codec
-    contributors: tuple[Enrolment, ...]
-    holders: tuple[Enrolment, ...] = ()
-    noise: Noise | None = None
-    honest_contributors: int = 2
-    colluding_contributors: int = 0
-    min_contributors: int | None = None
-    chunk_size: int = 512
-    scheme: str = "packed"
 
     def __post_init__(self) -> None:
         self._check_types()

@@ -19,7 +19,6 @@ from veilsum.identity import Enrolment, Identity, Role, verify
 from veilsum.message import Form, Layout, Message, code, framed, rest, u32, u64
 from veilsum.paillier.public_key import PublicKey
 from veilsum.paillier.secret_key import SecretKey
-from veilsum.privacy import Noise
 from veilsum.privacy.wire import NOISE_FIELD
 from veilsum.schemes import (
     SCHEMES,
@@ -31,7 +30,7 @@ from veilsum.schemes import (
     public_key_of,
     read_key,
 )
-from veilsum.secure_sum.agreement import MAX_CHUNK, Agreement, KeyTrust
+from veilsum.secure_sum.agreement import MAX_CHUNK, Agreement, KeyTrust, Terms
 from veilsum.secure_sum.fields import HASH_BYTES, check_hash, ed25519, roster
 from veilsum.vector import Codec
 from veilsum.wire import BytesLike, WireKind
@@ -41,7 +40,7 @@ __all__ = ["Federation", "KeyTrust"]
 _TRUST_CODES: dict[KeyTrust, int] = {"contributors": 0, "authority": 1, "threshold": 2}
 _NO_ROUND = bytes(HASH_BYTES)
 _SCHEME_SHIFT = 4  # Trust and scheme share a byte.
-_SHARED = tuple(each.name for each in fields(Agreement) if each.name not in ("key_bits", "policy"))
+_TERMS = tuple(each.name for each in fields(Terms))
 
 
 class _Codes(Mapping[tuple[KeyTrust, str], int]):
@@ -82,7 +81,7 @@ FEDERATION = Form(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Federation:
+class Federation(Terms):
     """What all parties agree on. Give it to each of them over a channel that they trust.
 
     An aggregator that may choose any of this could choose a key that it can open, contributors that
@@ -113,18 +112,9 @@ class Federation:
     """
 
     key: AnyKey
-    codec: Codec
-    contributors: tuple[Enrolment, ...]
-    holders: tuple[Enrolment, ...] = ()
-    noise: Noise | None = None
-    honest_contributors: int = 2
-    colluding_contributors: int = 0
-    min_contributors: int | None = None
-    chunk_size: int = 512
-    scheme: str = "packed"
 
     def __post_init__(self) -> None:
-        for name in _SHARED:
+        for name in _TERMS:
             object.__setattr__(self, name, getattr(self.agreement, name))
 
     @classmethod
@@ -135,7 +125,7 @@ class Federation:
             InvalidArgumentError: the key has another size or policy than agreed.
         """
         arguments.instance("agreement", agreement, Agreement)
-        federation = cls(key=key, **{name: getattr(agreement, name) for name in _SHARED})
+        federation = cls(key=key, **{name: getattr(agreement, name) for name in _TERMS})
         if federation.agreement != agreement:
             raise InvalidArgumentError("the key has another size or policy than was agreed on")
         return federation
@@ -147,7 +137,7 @@ class Federation:
         return Agreement(
             key_bits=public_key_of(key).key_bits,
             policy=policy_of(key),
-            **{name: getattr(self, name) for name in _SHARED},
+            **{name: getattr(self, name) for name in _TERMS},
         )
 
     @cached_property
@@ -290,10 +280,11 @@ class Federation:
         if expected_hash is not None:
             check_hash("expected_hash", expected_hash)
         arguments.instance("dealer", dealer, (Enrolment, type(None)))
-        signer, signature, body = _split_signed(data)
-        if dealer is not None and signer != dealer:
+        file = SignedFederation.from_bytes(data)
+        if dealer is not None and file.dealer != dealer:
             raise PolicyRefusedError("the federation was dealt by somebody else than expected")
-        verify(signer, signature, WireKind.FEDERATION, Role.DEALER, _NO_ROUND, body)
+        body = file.federation
+        verify(file.dealer, file.signature, WireKind.FEDERATION, Role.DEALER, _NO_ROUND, body)
         federation = Federation.from_bytes(body)
         if expected_hash is not None and federation.hash != expected_hash:
             raise PolicyRefusedError(
@@ -305,7 +296,7 @@ class Federation:
     @staticmethod
     def dealer_named_in(data: BytesLike) -> Enrolment:
         """Who a dealer's file says has dealt it. Nothing is checked: anybody can write any name."""
-        return _split_signed(data)[0]
+        return SignedFederation.from_bytes(data).dealer
 
     def __repr__(self) -> str:
         return (
@@ -330,9 +321,3 @@ class SignedFederation(Message, kind=WireKind.SIGNED_FEDERATION, version=1):
     dealer: Annotated[Enrolment, framed(Enrolment)]
     signature: Annotated[bytes, ed25519("section 7, of kind 5 and role 3, over the federation")]
     federation: Annotated[bytes, rest("of kind 5", type="message")]
-
-
-def _split_signed(data: BytesLike) -> tuple[Enrolment, bytes, bytes]:
-    """Dealer, signature and agreement of a dealer's file, unchecked."""
-    file = SignedFederation.from_bytes(data)
-    return file.dealer, file.signature, file.federation
