@@ -36,7 +36,7 @@ _CALLS: list[tuple[Any, str, str]] = [
     (vs.PlaintextProof, "verify", CHECK_PLAINTEXTS),
     (ContributionHeader, "verify", CHECK_SIGNATURES),
     (key_holder, "requested_chunk", CHECK_HASHES),
-    (packed._CiphertextSum, "add", ADD),
+    (packed._PackedSum, "add", ADD),
     (Combination, "add", CHECK_PARTIALS),
     (Combination, "open_plaintexts", COMBINE),
     (vs.SecretKey, "decrypt_plaintexts", DECRYPT),
