@@ -1,5 +1,6 @@
 """The program ``veilsum`` itself: version, help, completion; what fails before any long work."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,8 +8,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import veilsum as vs
 from dealt_parties import deal_options, enrolled_and_dealt, join_options, quick, refused, veilsum
-from veilsum.cli import app
+from typer.testing import CliRunner
+from veilsum.cli import app, speeds
 
 COMMANDS = sorted(command.callback.__name__ for command in app.registered_commands)
 
@@ -139,6 +142,58 @@ def test_a_secret_that_is_not_there_is_missed_before_any_work(place, tmp_path, n
 
 
 @pytest.mark.usefixtures("no_work")
-@pytest.mark.parametrize("command", [("keygen", "k")])
+@pytest.mark.parametrize("command", [("keygen", "k"), ("bench",)])
 def test_a_size_that_no_key_has_is_refused_before_any_work(tmp_path, command):
     assert "--bits is 2049" in refused(*command, "--bits", "2049")
+
+
+# ---- bench ----
+
+
+def bench(*options, **environment):
+    return CliRunner(env=environment).invoke(app, ["bench", "--seconds", "0.01", *options])
+
+
+def test_bench_measures_everything(monkeypatch):
+    monkeypatch.setattr(speeds, "_NUM_SAMPLES", 1000)
+    found = json.loads(bench("--json").stdout)
+    assert found["key_bits"] == 2048
+    assert found["kernel"] == vs.cpu()["kernel"]
+    speed = {row["what"]: row for row in found["speeds"]}
+    assert list(speed) == ["encrypt", "decrypt", "add", "Gaussian noise"]
+    for row in speed.values():
+        assert row["times"] == row["veilsum"] / row["other"]
+    assert speed["add"]["veilsum"] > speed["decrypt"]["veilsum"] > 0
+    assert {row["other_name"] for row in speed.values()} == {"phe", "numpy"}
+
+
+@pytest.mark.parametrize("columns", ["20", "40", "120"])
+def test_bench_without_python_paillier_says_how_to_get_it(monkeypatch, columns):
+    monkeypatch.setattr(speeds, "_NUM_SAMPLES", 1000)
+    monkeypatch.setitem(sys.modules, "phe", None)
+    result = bench(COLUMNS=columns)
+    assert result.exit_code == 0
+    assert max(map(len, result.stdout.splitlines())) <= int(columns)
+    assert "pip install phe gmpy2" in " ".join(result.stdout.split())
+    assert [row["other"] is None for row in json.loads(bench("--json").stdout)["speeds"]] == [
+        *(True, True, True, False),
+    ]
+
+
+def test_a_library_that_computes_wrong_is_not_timed(monkeypatch):
+    monkeypatch.setattr(vs.SecretKey, "decrypt", lambda self, ciphertexts: [0])
+    line = bench().stderr.splitlines()[-1]
+    assert "veilsum decrypts other values than were encrypted" in line
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "61"])
+def test_a_time_that_is_none_is_refused(seconds):
+    assert "--seconds" in refused("bench", "--seconds", seconds)
+
+
+def test_a_speed_is_the_median_after_a_first_call(monkeypatch):
+    now = iter([0.0, 0.0, 1.0, 1.0, 9.0, 9.0, 11.0, 11.0])
+    calls = []
+    monkeypatch.setattr("veilsum.cli.speeds.time.perf_counter", lambda: next(now))
+    assert speeds.per_second(lambda: calls.append(None), 6, 5.0) == 3.0
+    assert len(calls) == 4

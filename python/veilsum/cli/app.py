@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 import veilsum
+from veilsum.cli.bench import bench
 from veilsum.cli.deal import deal
 from veilsum.cli.enrol import enrol
 from veilsum.cli.inspect import inspect
@@ -108,5 +109,5 @@ def doctor(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) ->
             typer.echo(f"{name:14} {value}")
 
 
-for command in (privacy, measure, keygen, enrol, deal, join, inspect, doctor):
+for command in (privacy, measure, keygen, enrol, deal, join, inspect, doctor, bench):
     app.command(short_help=_summary(command))(command)
