@@ -225,7 +225,7 @@ def test_scrypt_parameters_are_refused_before_any_work(key_path, monkeypatch, pa
     data = bytearray(key_path.read_bytes())
     data[16:19] = bytes(parameters)
     key_path.write_bytes(data)
-    monkeypatch.setattr(keyfile, "Scrypt", scrypt)
+    monkeypatch.setattr("cryptography.hazmat.primitives.kdf.scrypt.Scrypt", scrypt)
     with pytest.raises(vs.MalformedDataError, match="scrypt"):
         vs.SecretKey.load(key_path, passphrase=PASSPHRASE)
 

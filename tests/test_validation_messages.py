@@ -58,7 +58,7 @@ def test_scrypt_parameters_are_bounded(key_path, monkeypatch):
     def scrypt(*_, **__):
         raise AssertionError("the passphrase was hashed")
 
-    monkeypatch.setattr(keyfile, "Scrypt", scrypt)
+    monkeypatch.setattr("cryptography.hazmat.primitives.kdf.scrypt.Scrypt", scrypt)
     data = key_path.read_bytes()
     for parameters in ((13, 8, 1), (21, 8, 1), (14, 7, 1), (14, 9, 1), (14, 8, 0), (14, 8, 5)):
         damaged = data[:16] + bytes(parameters) + data[19:]

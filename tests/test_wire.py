@@ -122,7 +122,9 @@ every_message = pytest.mark.parametrize("name", READERS)
 @pytest.fixture(autouse=True)
 def no_scrypt(monkeypatch):
     instant = SimpleNamespace(derive=lambda passphrase: bytes(32))
-    monkeypatch.setattr(keyfile, "Scrypt", lambda *_, **__: instant)
+    monkeypatch.setattr(
+        "cryptography.hazmat.primitives.kdf.scrypt.Scrypt", lambda *_, **__: instant
+    )
 
 
 def golden(name):

@@ -10,6 +10,7 @@ import math
 import numbers
 import operator
 import os
+import sys
 from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
 from typing import Any, TypeVar
@@ -26,6 +27,7 @@ __all__ = [
     "floats",
     "instance",
     "integer",
+    "is_masked_type",
     "items",
     "names",
     "numeric_array",
@@ -43,7 +45,6 @@ _MAX_COUNT = 2**63 - 1
 _LARGEST_EXACT = 2**53  # Every integer up to this is a double.
 _MOST_SHOWN = 60
 _MOST_DIMENSIONS = 64  # Of an array; lists that are nested deeper form none.
-_MASKED = np.ma.MaskedArray  # Looked up once: numpy imports it then, which ends with Python.
 _NO_LISTS = (str, bytes, bytearray, memoryview, range)
 
 
@@ -260,9 +261,19 @@ def text_of(value: object) -> str:
     return shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}..."
 
 
+def is_masked_type(kind: type) -> bool:
+    """Whether arrays of this class have a mask.
+
+    There are none before numpy.ma is imported, which takes longer than all of veilsum's modules,
+    and cannot be done while the interpreter ends.
+    """
+    masked = getattr(sys.modules.get("numpy.ma"), "MaskedArray", None)
+    return masked is not None and issubclass(kind, masked)
+
+
 def _refuse_masked(name: str, value: object, kinds: set[type]) -> None:
-    if any(issubclass(kind, _MASKED) for kind in kinds):
-        where = "is a masked array" if isinstance(value, _MASKED) else "has a masked array in it"
+    if any(map(is_masked_type, kinds)):
+        where = "is a masked array" if is_masked_type(type(value)) else "has a masked array in it"
         raise TypeError(
             f"{name} {where}, and the values under its mask would be used: pass .filled(value) or "
             ".compressed()"

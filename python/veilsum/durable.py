@@ -1,19 +1,21 @@
-"""Files that survive: written whole or not at all, read within bounds, locked; SQLite records."""
+"""Files that survive: written whole or not at all, read within bounds, locked; SQLite records.
+
+What only some files need is imported with the first of them.
+"""
+
+from __future__ import annotations
 
 import errno
 import fcntl
 import os
 import re
-import shutil
-import sqlite3
 import stat
-import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from veilsum.errors import (
     InvalidArgumentError,
@@ -21,6 +23,9 @@ from veilsum.errors import (
     MalformedDataError,
     StoreInUseError,
 )
+
+if TYPE_CHECKING:
+    import sqlite3
 
 __all__ = [
     "Database",
@@ -134,6 +139,9 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises:
         FileExistsError: there is something already.
     """
+    import shutil
+    import tempfile
+
     target = Path(path).absolute()
     if target.exists() or target.is_symlink():
         raise _exists(target)
@@ -216,6 +224,8 @@ def sync(path: Path) -> None:
 
 def _temporary(target: Path) -> tuple[int, str]:
     """A new file beside the one that it will become: its descriptor and path."""
+    import tempfile
+
     try:
         return tempfile.mkstemp(dir=target.parent, prefix=_prefix(target), suffix=".part")
     except FileNotFoundError:
@@ -311,7 +321,7 @@ class DurableFile:
         schema: str,
         what: str,
         fill: Callable[[sqlite3.Connection], object] = lambda connection: None,
-    ) -> "DurableFile":
+    ) -> DurableFile:
         """Make the file with its tables, readable by its owner only; an error leaves nothing.
 
         Args:
@@ -349,6 +359,8 @@ class DurableFile:
         Raises:
             LedgerError: the file is missing, damaged, full or locked.
         """
+        import sqlite3
+
         try:
             # A new connection each time: one must not cross a fork, nor be shared by threads.
             with closing(_connect(self.name)) as connection, _transaction(connection):
@@ -372,6 +384,8 @@ class MemoryDatabase:
         schema: str,
         fill: Callable[[sqlite3.Connection], object] = lambda connection: None,
     ) -> None:
+        import sqlite3
+
         # Any thread may use it, one at a time.
         self._connection = sqlite3.connect(
             ":memory:", isolation_level=None, check_same_thread=False
@@ -394,6 +408,8 @@ Database = DurableFile | MemoryDatabase
 
 def rows_of(connection: sqlite3.Connection, query: str) -> list[tuple[Any, ...]]:
     """What a query finds; nothing where its table or column is missing, as in another database."""
+    import sqlite3
+
     try:
         return connection.execute(query).fetchall()
     except sqlite3.OperationalError as error:
@@ -423,6 +439,8 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _connect(path: str) -> sqlite3.Connection:
+    import sqlite3
+
     # mode=rw: a file that vanished is an error, not a new and empty one.
     uri = f"{Path(path).absolute().as_uri()}?mode=rw"
     connection = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None)
@@ -444,4 +462,6 @@ def _check_sound(connection: sqlite3.Connection) -> None:
     """
     finding = connection.execute("PRAGMA integrity_check(1)").fetchall()[0][0]
     if finding != "ok":
+        import sqlite3
+
         raise sqlite3.DatabaseError(f"it is damaged: {finding}")

@@ -5,22 +5,23 @@ the round, and a hash of the rest, so that none can be lifted into another place
 
     "veilsum/v1/" || kind || role || length of name || name || round_id || payload hash
 
-Ed25519 and its checks are those of the ``cryptography`` package (RFC 8032).
+Ed25519 and its checks are those of the ``cryptography`` package (RFC 8032); it
+is imported with the first key.
 """
 
 import hashlib
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Annotated
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from typing import TYPE_CHECKING, Annotated
 
 from veilsum import arguments
 from veilsum.errors import InvalidArgumentError, InvalidKeyError, MalformedDataError, SignatureError
 from veilsum.keyfile import SavedSecret
 from veilsum.message import Field, Message, fixed
 from veilsum.wire import Reader, WireKind, Writer
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 __all__ = ["NAME", "Enrolment", "Identity", "Role", "check_name", "verify"]
 
@@ -87,14 +88,18 @@ class Identity(SavedSecret):
     _KIND = WireKind.IDENTITY_FILE
     _WHAT = "an identity"
 
-    def __init__(self, name: str, key: Ed25519PrivateKey) -> None:
+    def __init__(self, name: str, key: "Ed25519PrivateKey") -> None:
         """Not for callers: use ``generate`` or ``load``."""
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
         self._name = check_name(name)
         self._key = arguments.instance("key", key, Ed25519PrivateKey)
 
     @classmethod
     def generate(cls, name: str) -> "Identity":
         """A new key, for a party of this name."""
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
         return cls(name, Ed25519PrivateKey.generate())
 
     @property
@@ -123,6 +128,8 @@ class Identity(SavedSecret):
 
     @classmethod
     def _from_parts(cls, secret: bytearray, public: bytes) -> "Identity":
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
         enrolment = Enrolment.from_bytes(public)
         if len(secret) != _KEY_BYTES:
             raise MalformedDataError(
@@ -163,6 +170,9 @@ def verify(
     party: Enrolment, signature: bytes, kind: WireKind, role: Role, round_id: bytes, payload: bytes
 ) -> None:
     """SignatureError unless ``party`` signed ``payload`` in this place."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
     arguments.instance("party", party, Enrolment)
     arguments.instance("signature", signature, bytes)
     statement = _statement(kind, role, party.name, round_id, payload)

@@ -1,18 +1,14 @@
 """Secrets at rest: scrypt and AES-256-GCM over one framed message.
 
 Layout: docs/wire-format.md, sections 4, 11 and 14. The header with the public key in it is
-authenticated: none of it can be swapped.
+authenticated: none of it can be swapped. ``cryptography`` is imported with the first file: most
+who import this module need no more than the classes.
 """
 
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, NoReturn, TypeVar
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from veilsum import arguments
 from veilsum.durable import read_file, write_file
@@ -65,6 +61,8 @@ def seal(
 
     No copy of it is left behind: the caller wipes its own.
     """
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
     file = _SealedFile(
         log2_cost=_LOG2_COST,
         block_size=_BLOCK_SIZE,
@@ -83,6 +81,8 @@ def open_sealed(
     data: bytes, passphrase: str | bytes, kind: WireKind = WireKind.KEY_FILE
 ) -> tuple[bytearray, bytes]:
     """The secret, which the caller wipes, and the public key's wire bytes of a file."""
+    from cryptography.exceptions import InvalidTag
+
     file = _SealedFile(**FORMS[kind].read(data))
     key = file.derive_key(passphrase)
     try:
@@ -101,6 +101,9 @@ def wipe(secret: bytearray) -> None:
 
 def _decrypt(key: bytes, nonce: bytes, sealed: bytes, associated: bytes) -> bytearray:
     """As AESGCM.decrypt, which returns bytes that nobody can wipe."""
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
     if len(sealed) < _TAG_BYTES:
         raise InvalidTag
     body, tag = sealed[:-_TAG_BYTES], sealed[-_TAG_BYTES:]
@@ -221,6 +224,8 @@ class _SealedFile(Part):
             ) from error
 
     def derive_key(self, passphrase: str | bytes) -> bytes:
+        from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
         passphrase = passphrase_bytes(passphrase)
         if not passphrase:
             raise InvalidArgumentError("the passphrase is empty; a file of secrets needs one")

@@ -207,7 +207,7 @@ def writable_array(name: str, array: object, dtype: DTypeLike) -> NDArray[Any]:
     """
     if not isinstance(array, np.ndarray):
         raise TypeError(f"{name} must be a numpy array, not {type(array).__name__}")
-    if isinstance(array, np.ma.MaskedArray):
+    if arguments.is_masked_type(type(array)):
         raise TypeError(
             f"{name} is a masked array, and the values under its mask would change too: pass "
             f"{name}.data, or {name}.filled(value)"

@@ -61,8 +61,8 @@ def taken_as_it_is(key, nonce, sealed, associated):
 def unsealed():
     """Files that anybody can seal: the readers behind the passphrase are reached."""
     with (
-        mock.patch.object(keyfile, "Scrypt", Scrypt),
-        mock.patch.object(keyfile, "AESGCM", Transparent),
+        mock.patch("cryptography.hazmat.primitives.kdf.scrypt.Scrypt", Scrypt),
+        mock.patch("cryptography.hazmat.primitives.ciphers.aead.AESGCM", Transparent),
         mock.patch.object(keyfile, "_decrypt", taken_as_it_is),
         mock.patch.object(keyfile, "read", lambda data, kind=WireKind.KEY_FILE: data),
     ):

@@ -8,11 +8,12 @@ import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 import veilsum
+from veilsum.cli.bench import bench
 from veilsum.cli.deal import deal
 from veilsum.cli.enrol import enrol
 from veilsum.cli.inspect import inspect
@@ -36,10 +37,31 @@ app = typer.Typer(
     name="veilsum",
     help="Fast, safe private sums for federated learning.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode="rich" if shutil.get_terminal_size().columns >= _NARROWEST_TABLE else None,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"veilsum {veilsum.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Show the version and exit.",
+        ),
+    ] = False,
+) -> None:
+    """What belongs to no command."""
 
 
 def _summary(command: Callable[..., None]) -> str:
@@ -87,5 +109,5 @@ def doctor(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) ->
             typer.echo(f"{name:14} {value}")
 
 
-for command in (privacy, measure, keygen, enrol, deal, join, inspect, doctor):
+for command in (privacy, measure, keygen, enrol, deal, join, inspect, doctor, bench):
     app.command(short_help=_summary(command))(command)

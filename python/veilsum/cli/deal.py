@@ -14,7 +14,7 @@ from rich.console import Console
 from veilsum.arguments import printable
 from veilsum.cli.dealing import Dealt, deal_federation
 from veilsum.cli.facts import print_facts
-from veilsum.cli.files import check_absent, read_roster
+from veilsum.cli.files import check_absent, check_readable, check_writable, read_roster
 from veilsum.cli.noise_options import USUAL_DELTA, Kind, Neighbours, make_noise
 from veilsum.cli.passphrases import known_passphrase
 from veilsum.cli.terms import check_key_bits, choose_policy, roster_facts, terms_facts
@@ -218,6 +218,8 @@ def deal(
             min_contributors=min_contributors,
             chunk_size=chunk_size,
         )
+        check_readable(identity)
+        check_writable(out, *filter(None, [passphrase_dir]))
         passphrase = known_passphrase("the dealer's identity", passphrase_file)
         dealer = Identity.load(identity, passphrase=passphrase)
     if not yes:

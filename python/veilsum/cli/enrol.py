@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from veilsum.cli.files import ENROLMENT, IDENTITY, check_absent, file_name
+from veilsum.cli.files import ENROLMENT, IDENTITY, check_absent, check_writable, file_name
 from veilsum.cli.passphrases import new_passphrase
 from veilsum.cli.words import grouped, one_line, telling_of
 from veilsum.durable import made_folder, write_file
@@ -38,6 +38,7 @@ def enrol(
         identity_path = out / f"{file_name(name)}{IDENTITY}"
         enrolment_path = out / f"{name}{ENROLMENT}"
         check_absent(identity_path, enrolment_path)
+        check_writable(out)
         passphrase = new_passphrase("the identity", passphrase_file)
         identity = Identity.generate(name)
         enrolment = identity.enrol()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
-from veilsum.durable import read_file
+from veilsum.durable import made_folder, open_file, read_file
 from veilsum.errors import InvalidArgumentError, MalformedDataError
 from veilsum.identity import Enrolment, check_name
 from veilsum.wire import WireKind, wire_kind
@@ -14,6 +16,8 @@ __all__ = [
     "ENROLMENT",
     "IDENTITY",
     "check_absent",
+    "check_readable",
+    "check_writable",
     "file_name",
     "read_enrolment",
     "read_roster",
@@ -43,6 +47,32 @@ def check_absent(*paths: Path) -> None:
     for path in paths:
         if os.path.lexists(path):
             raise FileExistsError(f"{path} exists; nothing is overwritten")
+
+
+def check_readable(*files: Path) -> None:
+    """OSError or MalformedDataError unless these are files that can be read."""
+    for path in files:
+        open_file(path, what="a file of veilsum").close()
+
+
+class _TriedError(Exception):
+    """A folder can be made and written to; whatever was made goes again."""
+
+
+def check_writable(*folders: Path) -> None:
+    """OSError unless files can be made in these folders, which need not be there yet.
+
+    Before anybody types a passphrase or waits for a key. Nothing is left of the attempt.
+    """
+    for folder in folders:
+        try:
+            with suppress(_TriedError), made_folder(folder):
+                with tempfile.TemporaryFile(dir=folder):
+                    raise _TriedError
+        except OSError as error:
+            raise OSError(
+                error.errno, f"no file can be made in this folder: {error.strerror}", str(folder)
+            ) from None
 
 
 def read_enrolment(path: Path) -> Enrolment:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from veilsum.arguments import printable
-from veilsum.cli.files import check_absent, read_enrolment
+from veilsum.cli.files import check_absent, check_readable, check_writable, read_enrolment
 from veilsum.cli.passphrases import known_passphrase
 from veilsum.cli.words import grouped, one_line, parse_hash, telling_of
 from veilsum.durable import read_file, write_file
@@ -78,6 +78,8 @@ def join(
         signed = read_file(federation, max_bytes=MAX_FEDERATION_BYTES, what="a federation")
         # Before anybody is asked for a passphrase.
         pinned = Federation.from_signed(signed, expected_hash=expected, dealer=known)
+        check_readable(identity, *filter(None, [share]))
+        check_writable(out, identity.resolve().parent)
         passphrase = known_passphrase("the identity", passphrase_file)
         own = Identity.load(identity, passphrase=passphrase)
         key = None if share is None else _load(share, share_passphrase_file)

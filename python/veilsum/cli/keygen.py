@@ -13,19 +13,20 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from veilsum.cli.files import check_absent, file_name
+from veilsum.cli.files import check_absent, check_writable, file_name
 from veilsum.cli.passphrases import new_passphrase
+from veilsum.cli.terms import check_key_bits
 from veilsum.cli.words import grouped, one_line, telling_of
 from veilsum.durable import made_folder
 from veilsum.paillier.secret_key import SecretKey, generate_key
 
-__all__ = ["keygen", "make_key"]
+__all__ = ["clock", "keygen", "make_key"]
 
 
 def make_key(key_bits: int, *, safe_primes: bool) -> SecretKey:
     """A new key, and on a terminal how long it has taken so far."""
     what = "safe primes: usually seconds, a minute at worst" if safe_primes else "primes"
-    with _clock(f"Looking for {what}"):
+    with clock(f"Looking for {what}"):
         return generate_key(key_bits, safe_primes=safe_primes)
 
 
@@ -53,7 +54,9 @@ def keygen(
     with one_line("keygen"):
         secret_path = out / f"{file_name(name)}.key"
         public_path = out / f"{name}.public"
+        check_key_bits(bits)
         check_absent(secret_path, public_path)
+        check_writable(out)
         passphrase = new_passphrase("the secret key", passphrase_file)
         key = make_key(bits, safe_primes=safe_primes)
         with made_folder(out), ExitStack() as undo:
@@ -78,7 +81,8 @@ def keygen(
 
 
 @contextmanager
-def _clock(words: str) -> Iterator[None]:
+def clock(words: str) -> Iterator[None]:
+    """On a terminal, these words and how long it has taken so far."""
     text = TextColumn("{task.description}", table_column=Column(overflow="fold"))
     columns = (SpinnerColumn(), text, TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 
+from veilsum.cli.files import check_writable
 from veilsum.cli.plan import Goal, Plan, plan
 from veilsum.errors import InvalidArgumentError, MissingExtraError
 
-__all__ = ["curves", "plot_plan"]
+__all__ = ["check_plot", "curves", "plot_plan"]
 
 _COLOURS = ("#0072b2", "#56b4e9", "#d55e00")  # Okabe and Ito: for every eye.
 _POINTS_A_SIDE = 20
@@ -35,26 +38,40 @@ def curves(goal: Goal) -> dict[str, list[tuple[float, float]]]:
     return {label: points for label, points in found.items() if points}
 
 
-def plot_plan(chosen: Plan, path: Path) -> None:
-    """Write the plot.
+def check_plot(path: Path) -> None:
+    """Whether a plot can be written there; before the figures are computed, which takes a while.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
-        OSError, InvalidArgumentError: the file cannot be written, or has an ending that matplotlib
-            does not know.
+        OSError, InvalidArgumentError: there is no such folder, nothing can be written into it, or
+            matplotlib does not know the ending.
     """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
     except ImportError:
         raise MissingExtraError(
             "plots need the package matplotlib: pip install 'veilsum[plot]', or leave --plot out"
         ) from None
+    if path.suffix.lstrip(".") not in FigureCanvasAgg.filetypes:
+        raise InvalidArgumentError(f"--plot is {path.name}; its name must end in .png")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
+    if path.is_file():
+        with path.open("ab"):
+            return
+    check_writable(path.parent)
+
+
+def plot_plan(chosen: Plan, path: Path) -> None:
+    """Write the plot, at a path that ``check_plot`` has seen.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
     goal = chosen.goal
     figure = Figure(figsize=(7, 4.4), layout="constrained")
-    canvas = FigureCanvasAgg(figure)
-    if path.suffix.lstrip(".") not in canvas.get_supported_filetypes():
-        raise InvalidArgumentError(f"--plot is {path.name}; its name must end in .png")
     axes = figure.add_subplot()
     for (label, points), colour in zip(curves(goal).items(), _COLOURS, strict=False):
         epsilons, errors = zip(*points, strict=True)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from veilsum.cli.noise_options import USUAL_DELTA, Kind, Neighbours
 from veilsum.cli.plan import Goal, plan, trust_levels
-from veilsum.cli.plot import plot_plan
+from veilsum.cli.plot import check_plot, plot_plan
 from veilsum.cli.report import as_json, print_plan
 from veilsum.cli.words import one_line
 from veilsum.errors import InvalidArgumentError
@@ -105,6 +105,8 @@ def privacy(
             weight_spread=weight_spread,
             mean_weight=mean_weight,
         )
+        if plot is not None:
+            check_plot(plot)
         found, levels = plan(goal), trust_levels(goal)
         if plot is not None:
             plot_plan(found, plot)

@@ -1,12 +1,17 @@
 """A ledger's budget and charges in SQLite: in a file, or in the memory of a simulation."""
 
+from __future__ import annotations
+
 import datetime
 import math
-import sqlite3
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from veilsum.durable import Database, DurableFile, MemoryDatabase, rows_of
 from veilsum.errors import LedgerError
+
+if TYPE_CHECKING:
+    import sqlite3
 
 __all__ = ["Book", "create_file", "in_memory", "open_file"]
 

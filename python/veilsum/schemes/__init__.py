@@ -8,7 +8,6 @@ and a code here (CONTRIBUTING.md, "Where is it?").
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from veilsum.schemes import packed
 from veilsum.schemes.keys import (
     AnyKey,
     AnySecret,
@@ -69,4 +68,10 @@ class Known(NamedTuple):
     """Called with key and codec, ``chunk_size`` and the names of the ``holders``."""
 
 
-SCHEMES = {"packed": Known(0, packed.make)}
+def _make_packed(*arguments: Any, **options: Any) -> Scheme[Any]:
+    from veilsum.schemes import packed  # Not before it is asked for: codecs need none of it.
+
+    return packed.make(*arguments, **options)
+
+
+SCHEMES = {"packed": Known(0, _make_packed)}

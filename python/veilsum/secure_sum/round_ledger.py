@@ -1,10 +1,11 @@
 """Which rounds a party has answered: the record behind "once", durable across restarts."""
 
+from __future__ import annotations
+
 import os
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from veilsum import arguments
 from veilsum.durable import Database, DurableFile, MemoryDatabase, rows_of
@@ -13,6 +14,9 @@ from veilsum.identity import Role
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
 from veilsum.wire import as_bytes
+
+if TYPE_CHECKING:
+    import sqlite3
 
 __all__ = ["RoundLedger", "RunName"]
 
@@ -39,7 +43,7 @@ class RunName(NamedTuple):
     """The id of the run."""
 
     @classmethod
-    def of(cls, federation: Federation, descriptor: RoundDescriptor) -> "RunName":
+    def of(cls, federation: Federation, descriptor: RoundDescriptor) -> RunName:
         """That of a round, as it is announced to a party of this federation."""
         arguments.instance("federation", federation, Federation)
         arguments.instance("descriptor", descriptor, RoundDescriptor)
@@ -68,7 +72,7 @@ class RoundLedger:
         self._role = arguments.instance("role", role, (Role, type(None)))
 
     @classmethod
-    def create(cls, path: str | os.PathLike[str], *, role: Role) -> "RoundLedger":
+    def create(cls, path: str | os.PathLike[str], *, role: Role) -> RoundLedger:
         """Make an empty ledger for a party in one role.
 
         Raises:
@@ -82,7 +86,7 @@ class RoundLedger:
         return cls(file, role)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> "RoundLedger":
+    def open(cls, path: str | os.PathLike[str]) -> RoundLedger:
         """Go on with a ledger that was made before.
 
         Raises:
@@ -105,7 +109,7 @@ class RoundLedger:
         return cls(file, roles[0])
 
     @classmethod
-    def in_memory(cls) -> "RoundLedger":
+    def in_memory(cls) -> RoundLedger:
         """A ledger that ends with the process, for either role: for simulations."""
         return cls(MemoryDatabase(schema=_SCHEMA), None)
 
@@ -176,7 +180,7 @@ class RoundLedger:
                 )
 
     @contextmanager
-    def _book(self) -> Iterator["_Book"]:
+    def _book(self) -> Iterator[_Book]:
         with self._database.transaction() as connection:
             yield _Book(connection, self._database.name)
 
