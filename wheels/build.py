@@ -90,7 +90,10 @@ def build(interpreter: Interpreter, target: Target, *, folder: str = "build") ->
         "CMAKE_AR": tools["AR"],
         "CMAKE_RANLIB": tools["RANLIB"],
         "CMAKE_STRIP": "OFF",  # That of this machine may not know the target; the linker strips.
-        # Else pybind11 asks for it, which gains nothing measured and compiles libc++ once more.
+        # Each kind of program that is linked has Clang compile LLVM's C++ library once more, for
+        # minutes. So there is one kind: CMake tries the compiler without linking, and pybind11
+        # leaves optimisation to the compiler.
+        "CMAKE_TRY_COMPILE_TARGET_TYPE": "STATIC_LIBRARY",
         "CMAKE_INTERPROCEDURAL_OPTIMIZATION": "OFF",
     }
     variables = {
