@@ -40,6 +40,10 @@
     minutes each.
 ./run bench --documents
     Write the tables of the documents from the JSON in bench/results and the declared messages.
+./run wheel [--python MINOR] [--arch x86_64 | aarch64] [--twice]
+    Build wheels into dist/, with GMP in them, for each CPython that is here (--python 12: for 3.12
+    alone), and try each in an environment of its own. --twice builds each again and compares the
+    bytes. docs/installing.md tells what wheels have.
 ./run help
     This text.
 
@@ -224,7 +228,7 @@ def lint(session: nox.Session) -> None:
     checks: dict[str, tuple[str | Path, ...]] = {
         "ruff format": ("ruff", "format", "--check", "."),
         "ruff check": ("ruff", "check", "."),
-        "mypy": ("mypy", "python", "examples", "bench", "noxfile.py"),
+        "mypy": ("mypy", "python", "examples", "bench", "wheels", "noxfile.py"),
         "mypy, tests": (*mypy_tests, "--exclude", "^tests/(flower|nvflare)/", "tests"),
         **{f"mypy, tests/{name}": (*mypy_tests, f"tests/{name}") for name in FRAMEWORKS},
         "import-linter": ("lint-imports", "--no-logo"),
@@ -319,3 +323,9 @@ def demo(session: nox.Session) -> None:
     """MNIST by federated averaging."""
     build_extension(session)
     launch(session, "veilsum", "demo", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def wheel(session: nox.Session) -> None:
+    """Wheels; wheels/__main__.py knows the flags."""
+    launch(session, PYTHON, "-m", "wheels", *session.posargs)

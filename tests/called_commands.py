@@ -71,7 +71,7 @@ def _first_words(text):
 def _simple_commands(text):
     """The words of each command that shell starts; of what is quoted there is a quote."""
     commands, stack = [], []  # The stack: the command around each $( ), and whether it is quoted.
-    words, word, is_quoted, place = [], "", False, 0
+    words, word, is_quoted, place, num_piped = [], "", False, 0, 0
     while found := (_QUOTED if is_quoted else _TOKEN).match(text, place):
         kind, token, place = found.lastgroup, found[0], found.end()
         if kind == "open":
@@ -87,8 +87,12 @@ def _simple_commands(text):
             words += [word] if word else []
             word = ""
             if kind in ("end", "close"):
-                # What a parenthesis closes that none has opened is a pattern of case.
-                commands += [words] if stack or kind == "end" else []
+                if stack or kind == "end":
+                    commands.append(words)
+                else:
+                    # What a parenthesis closes that none has opened are patterns of case.
+                    del commands[len(commands) - num_piped :]
+                num_piped = num_piped + 1 if token == "|" else 0
                 words = []
             if kind == "close" and stack:
                 words, word, is_quoted = stack.pop()

@@ -26,6 +26,8 @@ PROJECT = (ROOT / "pyproject.toml").read_text()
 SYSTEM = {
     "clang": {"clang++"},
     "g++": {"c++", "g++", "nm", "objdump"},
+    "m4": {"m4"},
+    "make": {"make"},
     "openssl": {"openssl"},
     "openssh-client": {"ssh-keygen"},
     "valgrind": {"valgrind"},
@@ -51,7 +53,7 @@ WHY_ALLOWED = {
 
 def called():
     """All programs that are called by name outside of the package, which calls none."""
-    folders = ("bench", "examples", "tests")
+    folders = ("bench", "examples", "tests", "wheels")
     files = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
     files.append(ROOT / "noxfile.py")
     found = in_python({path.with_suffix("").as_posix(): path.read_text() for path in files})
@@ -188,6 +190,9 @@ def test_words_in_shell_that_are_no_commands_are_not_found():
 f() { sort tool; }   # tool
 f tool; echo "tool; tool" 'tool; tool' $((tool + 1)) "${x:-tool}"
 case tool in tool | tool:x) x=tool ;; esac
+case x in
+    tool | tool | tool:x) x=tool ;;
+esac
 for tool in tool; do sort <tool; done
 cat <<'END'
 tool

@@ -1,10 +1,12 @@
-"""Users can build against veilsum: as a CMake package, and as a Python package from its sdist."""
+"""Users can build against veilsum: as a CMake package, by pkg-config, and as a Python package."""
 
+import functools
 import os
 import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,9 +16,14 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def run(*command, cwd):
+def run(*command, cwd, **variables):
     result = subprocess.run(
-        [str(word) for word in command], cwd=cwd, capture_output=True, text=True, check=False
+        [str(word) for word in command],
+        cwd=cwd,
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
@@ -57,6 +64,23 @@ def test_cmake_package_serves_a_cpp_program(prefix, tmp_path):
     run("cmake", "--build", "build", cwd=consumer)
     output = run("build/private_sum", cwd=consumer)
     assert output == "sum 0.750, weight 3, mean 0.250\n"
+
+
+def test_pkg_config_serves_a_cpp_program(prefix, tmp_path):
+    # An installed tree may be moved: paths in the file start at the file.
+    moved = tmp_path / "moved"
+    shutil.copytree(prefix, moved)
+    (file,) = moved.rglob("veilsum.pc")
+    pkgconf = [sys.executable, "-m", "pkgconf", "veilsum"]
+    # That of PyPI does not look where Debian has the file of GMP.
+    system = Path("/usr/lib", sysconfig.get_config_var("MULTIARCH") or "", "pkgconfig")
+    ask = functools.partial(run, *pkgconf, cwd=tmp_path, PKG_CONFIG_PATH=f"{file.parent}:{system}")
+    version = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert ask("--modversion").strip() == version[1]
+    flags = ask("--cflags", "--libs").split()
+    source = ROOT / "examples" / "cpp" / "private_sum.cpp"
+    run("c++", "-std=c++20", source, *flags, "-o", "private_sum", cwd=tmp_path)
+    assert run("./private_sum", cwd=tmp_path) == "sum 0.750, weight 3, mean 0.250\n"
 
 
 @pytest.mark.slow

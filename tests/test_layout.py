@@ -31,7 +31,7 @@ CPP_ARROWS = {
 }
 
 MAX_LINES = 500  # One concept a file is the rule; a length is a symptom.
-CODE_FOLDERS = ("cpp", "src", "python", "tests", "bench", "examples")
+CODE_FOLDERS = ("cpp", "src", "python", "tests", "bench", "examples", "wheels")
 FORBIDDEN_FOLDERS = {"utils", "util", "common", "impl", "helpers", "misc"}
 IS_ARM = platform.machine() in {"aarch64", "arm64"}
 KERNEL_FILE = re.compile(r"_armv8\.cpp$" if IS_ARM else r"_(ifma|avx2|avx512|aesni)\.cpp$")
