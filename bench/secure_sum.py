@@ -9,6 +9,7 @@ import secrets
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -120,10 +121,15 @@ class _Round:
         codec = vs.Codec(
             size.dim, clip=CLIP, value_bits=VALUE_BITS, max_addends=size.num_contributors
         )
+        aggregator = Identity.generate(AGGREGATOR)
         self.federation = Federation(
             key=public,
             codec=codec,
             contributors=tuple(identity.enrol() for identity in identities),
+            aggregator=aggregator.enrol(),
+            run_id=secrets.token_bytes(16),
+            last_day=date.max,
+            colluding_contributors=0,
             holders=tuple(identity.enrol() for identity in holder_identities),
             chunk_size=chunk_size,
         )
@@ -131,7 +137,6 @@ class _Round:
         self._model_hash = hash_model(self._model)
         self._descriptor = RoundDescriptor(
             federation_hash=self.federation.hash,
-            run_id=secrets.token_bytes(16),
             round_number=1,
             model_hash=self._model_hash,
             invited=tuple(identity.name for identity in identities),

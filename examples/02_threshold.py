@@ -6,6 +6,7 @@ Between machines each party is a process of its own, with a folder made by ``vei
     python examples/02_threshold.py
 """
 
+import datetime
 import secrets
 
 import numpy as np
@@ -35,11 +36,16 @@ def main() -> None:
     # Everybody has a signing key; the dealer puts the public halves on the rosters.
     hospitals = [Identity.generate(name) for name in ("ada", "bob", "cyd")]
     banks = [Identity.generate(f"bank {i + 1}") for i in range(5)]
+    ministry = Identity.generate("ministry")  # It adds up what the hospitals send.
     federation = Federation(
         key=key,
         codec=vs.Codec(DIM, clip=1.0, value_bits=16, max_addends=10),
         contributors=tuple(hospital.enrol() for hospital in hospitals),
         holders=tuple(bank.enrol() for bank in banks),
+        aggregator=ministry.enrol(),
+        run_id=secrets.token_bytes(16),
+        last_day=datetime.date.today() + datetime.timedelta(days=30),
+        colluding_contributors=0,
         min_contributors=3,
     )
 
@@ -47,7 +53,6 @@ def main() -> None:
     model = [np.zeros(DIM)]
     descriptor = RoundDescriptor(
         federation_hash=federation.hash,
-        run_id=secrets.token_bytes(16),
         round_number=1,
         model_hash=hash_model(model),
         invited=tuple(hospital.name for hospital in hospitals),

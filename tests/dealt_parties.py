@@ -52,10 +52,10 @@ def refused(*arguments, code=2, **options):
 
 def enrol_all(folder):
     """Everybody's identity, and the enrolments as they arrive at the dealer's."""
-    for name in (*CONTRIBUTORS, *HOLDERS, "dealer"):
+    for name in (*CONTRIBUTORS, *HOLDERS, "dealer", "aggregator"):
         done("enrol", name, "--out", folder / name)
         where = "contributors" if name in CONTRIBUTORS else "holders"
-        if name != "dealer":
+        if name not in ("dealer", "aggregator"):
             (folder / where).mkdir(exist_ok=True)
             (folder / name / f"{name}.enrolment").rename(folder / where / f"{name}.enrolment")
 
@@ -70,7 +70,7 @@ def deal_options(folder, trust="threshold"):
         *("deal", "--identity", folder / "dealer" / "dealer.identity"),
         *("--contributors", folder / "contributors", *holders[trust], "--trust", trust),
         *("--dim", "40", "--clip", "1", "--bits", "2048", "--chunk-size", "2"),
-        *("--colluding", "0"),
+        *("--aggregator", folder / "aggregator" / "aggregator.enrolment", "--colluding", "0"),
     )
 
 

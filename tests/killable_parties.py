@@ -152,7 +152,6 @@ def model_hash(number):
 def announcement(agreed, number):
     return RoundDescriptor(
         federation_hash=agreed.hash,
-        run_id=bytes(16),
         round_number=number,
         model_hash=model_hash(number),
         invited=tuple(party.name for party in agreed.contributors),

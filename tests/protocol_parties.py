@@ -1,6 +1,7 @@
 """Federations of the protocol's tests, and honest rounds with all parties in this process."""
 
 import dataclasses
+import datetime
 import functools
 import hashlib
 
@@ -32,6 +33,8 @@ NOISE = vs.privacy.GaussianNoise(
 )
 NOISY_CODEC = NOISE.fit(dataclasses.replace(CODEC, value_bits=24))
 RUN_ID = bytes(16)
+AGGREGATOR = "aggregator"
+LAST_DAY = datetime.date(2999, 12, 31)
 TRUSTS = ("threshold", "authority", "contributors")
 # Safe primes of 192 bits: holders of such a key take a millisecond a ciphertext.
 TOY_PRIMES = (
@@ -72,6 +75,10 @@ def federation(trust="authority", *, toy=None, **changes):
     settings = {
         "key": key,
         "codec": CODEC,
+        "aggregator": identity(AGGREGATOR).enrol(),
+        "run_id": RUN_ID,
+        "last_day": LAST_DAY,
+        "colluding_contributors": 0,
         "contributors": roster(*NAMES),
         "holders": roster(*holder_names(trust, 5 if toy is None else toy[0])),
         "chunk_size": 1,
@@ -79,10 +86,9 @@ def federation(trust="authority", *, toy=None, **changes):
     return Federation(**(settings | changes))
 
 
-def descriptor(agreed, *, round_number=1, invited=NAMES, model=MODEL, run_id=RUN_ID):
+def descriptor(agreed, *, round_number=1, invited=NAMES, model=MODEL):
     return RoundDescriptor(
         federation_hash=agreed.hash,
-        run_id=run_id,
         round_number=round_number,
         model_hash=hash_model(model),
         invited=invited,

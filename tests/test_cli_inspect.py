@@ -1,5 +1,6 @@
 """``veilsum inspect``: what any file is, whether it verifies, and never a secret."""
 
+import dataclasses
 import json
 import shutil
 
@@ -23,7 +24,6 @@ from veilsum import cli
 from veilsum.secure_sum import (
     Aggregator,
     Enrolment,
-    Federation,
     Identity,
     PartyFolder,
     RoundDescriptor,
@@ -63,7 +63,6 @@ def play_a_round(folder):
     federation = PartyFolder(folder / "ann-folder").federation
     descriptor = RoundDescriptor(
         federation_hash=federation.hash,
-        run_id=bytes(16),
         round_number=7,
         model_hash=MODEL_HASH,
         invited=CONTRIBUTORS,
@@ -369,15 +368,7 @@ def test_a_changed_transcript_does_not_verify(place, pinned, tmp_path):
 
 def test_a_transcript_of_another_federation_does_not_verify(place, tmp_path):
     federation = PartyFolder(place / "ann-folder").federation
-    other = Federation(
-        key=federation.key,
-        codec=federation.codec,
-        contributors=federation.contributors,
-        holders=federation.holders,
-        noise=federation.noise,
-        min_contributors=3,
-        chunk_size=federation.chunk_size,
-    )
+    other = dataclasses.replace(federation, min_contributors=3)
     (tmp_path / "other").write_bytes(other.signed_by(Identity.generate("dealer")))
     options = ("--federation", tmp_path / "other", "--hash", other.hash.hex())
     assert failure(place / "transcript", *options) == "ProtocolError"

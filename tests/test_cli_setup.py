@@ -178,7 +178,9 @@ def test_what_does_not_fit_is_not_joined(place, tmp_path):
     }
     for options, words in (
         ((*usual[:2], *usual[4:]), "pin the federation"),
-        ((*usual, "--dealer", folder / "dealer" / "dealer.enrolment"), "pin the federation"),
+        ((*usual, "--dealer", folder / "ann" / "ann.enrolment"), "ann.enrolment"),
+        ((*usual[:2], "--hash", dealt["hash"]), "--identity"),
+        ((*usual, "--renew", tmp_path), "leave other options out"),
         ((*usual, "--hash", "0" * 64), "another federation"),
         ((*usual, "--hash", "00"), "no hash"),
         ((*usual, "--identity", folder / "dealer" / "dealer.identity"), "on no roster"),

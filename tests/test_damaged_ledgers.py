@@ -12,7 +12,7 @@ from validation_rules import rule
 from veilsum.identity import Role
 from veilsum.secure_sum import RoundLedger, RunName
 
-RUN = RunName(key=b"k" * 32, federation=bytes(32), run=bytes(16))
+RUN = RunName(key=b"k" * 32, federation=bytes(32), serial=1)
 
 
 class Rounds:

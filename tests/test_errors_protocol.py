@@ -31,6 +31,8 @@ MORE_ODD = [
 ]
 FOLDER = tempfile.TemporaryDirectory()
 
+RUN = secure_sum.RunName(b"key", b"federation", 1)
+
 
 def each_parameter(name, function, /, **good):
     """The function with one odd argument, for each of its parameters."""
@@ -131,8 +133,9 @@ def ledger_calls():
     yield from each_parameter("RoundLedger.open", rounds.open, path="")
     answers = rounds.in_memory()
     yield from each_parameter("RoundLedger.check_role", answers.check_role, role=None)
-    yield from each_parameter("RoundLedger.answered", answers.answered, key_fingerprint=b"")
-    run = secure_sum.RunName(b"key", b"federation", b"run")
+    yield from each_parameter("RoundLedger.answered", answers.answered, run=RUN)
+    yield from each_parameter("RoundLedger.pin", answers.pin, run=RUN)
+    run = RUN
     yield from each_parameter(
         "RoundLedger.record", answers.record, run=run, round_number=1, answer=b""
     )
@@ -142,9 +145,7 @@ def ledger_calls():
             f"run.{field}",
             lambda x, f=field: answers.record(run._replace(**{f: x}), 1, b""),
         )
-    agreed = parties.federation()
-    good = {"federation": agreed, "descriptor": parties.descriptor(agreed)}
-    yield from each_parameter("RunName.of", secure_sum.RunName.of, **good)
+    yield from each_parameter("RunName.of", secure_sum.RunName.of, federation=parties.federation())
 
 
 def identity_calls():
@@ -219,7 +220,10 @@ def agreement_calls():
     yield from each_parameter(
         "Federation.dealer_named_in", secure_sum.Federation.dealer_named_in, data=b""
     )
+    day = {"last_day": agreed.last_day, "aggregator": agreed.aggregator}
     for method, options in (
+        (agreed.renewed, day),
+        (agreed.is_renewal_of, {"other": agreed}),
         (agreed.signed_by, {"dealer": dealer}),
         (agreed.contributor, {"name": "ada"}),
         (agreed.holder, {"name": "ada"}),

@@ -1,6 +1,7 @@
 """Agreements and announcements: what they must be, and that parties know whose they have."""
 
 import dataclasses
+import datetime
 
 import numpy as np
 import protocol_parties as parties
@@ -39,11 +40,10 @@ def survives(message):
     return type(message).from_bytes(message.to_bytes()) == message
 
 
-@given(HASHES, st.binary(min_size=16, max_size=16), st.integers(1, 2**63 - 1), SETS_OF_NAMES)
-def test_descriptors_survive_the_wire(hash_, run_id, number, names):
+@given(HASHES, st.integers(1, 2**63 - 1), SETS_OF_NAMES)
+def test_descriptors_survive_the_wire(hash_, number, names):
     original = RoundDescriptor(
         federation_hash=hash_,
-        run_id=run_id,
         round_number=number,
         model_hash=hash_,
         invited=tuple(names),
@@ -66,7 +66,6 @@ def test_messages_survive_the_wire(hash_, names, signature, payload, data):
     )
     descriptor = RoundDescriptor(
         federation_hash=hash_,
-        run_id=bytes(16),
         round_number=1,
         model_hash=hash_,
         invited=tuple(names),
@@ -111,9 +110,14 @@ def test_every_part_of_an_agreement_is_in_its_hash():
         {"colluding_contributors": 1},
         {"min_contributors": 3},
         {"chunk_size": 2},
+        {"aggregator": Enrolment(parties.AGGREGATOR, bytes(32))},
+        {"aggregator": Enrolment("another", parties.identity(parties.AGGREGATOR).public_key)},
+        {"run_id": bytes(range(16))},
+        {"serial": 2},
+        {"last_day": datetime.date(2999, 12, 30)},
     ):
         hashes.add(parties.federation(**changes).hash)
-    assert len(hashes) == 3 + 10
+    assert len(hashes) == 3 + 15
     reordered = parties.federation(contributors=parties.roster(*reversed(NAMES)))
     assert reordered == parties.federation()
 
@@ -238,6 +242,59 @@ def test_fedavg_counts_on_nobody_where_one_client_can_open():
         )
 
 
+@rule("FD10")
+def test_an_aggregator_is_neither_contributor_nor_holder():
+    for name in ("ada", "holder-1"):
+        known = parties.identity(name)
+        for aggregator in (
+            known.enrol(),
+            Enrolment("another", known.public_key),
+            Enrolment(name, parties.identity("another").public_key),
+        ):
+            refused("aggregator has", aggregator=aggregator)
+    ours, other = (parties.identity(name).enrol() for name in (parties.AGGREGATOR, "ada"))
+    data = parties.federation().to_bytes()
+    one, two = (bytes([len(e.name)]) + e.name.encode() + e.public_key for e in (ours, other))
+    body = data[16:].replace(one, two)
+    with pytest.raises(vs.MalformedDataError, match="aggregator has"):
+        Federation.from_bytes(data[:8] + len(body).to_bytes(8, "little") + body)
+
+
+@rule("FD11")
+def test_an_agreement_has_one_run_a_serial_number_and_a_last_day():
+    for size in (0, 15, 17):
+        refused("run_id has", run_id=bytes(size))
+    for serial in (0, -1, 2**63):
+        refused("serial is", serial=serial)
+    refused("1970-01-01 or later", last_day=datetime.date(1969, 12, 31))
+    for wrong in ({"last_day": datetime.datetime(2030, 1, 1)}, {"serial": 1.0}, {"run_id": "x"}):
+        with pytest.raises(TypeError, match=next(iter(wrong))):
+            parties.federation(**wrong)
+    for day in (datetime.date(1970, 1, 1), datetime.date.max):
+        agreed = parties.federation(last_day=day, serial=2**63 - 1)
+        assert Federation.from_bytes(agreed.to_bytes()) == agreed
+    data = parties.federation(last_day=datetime.date.max).to_bytes()
+    day = (datetime.date.max - datetime.date(1970, 1, 1)).days
+    place = data.index(day.to_bytes(4, "little"))
+    later = data[:place] + (day + 1).to_bytes(4, "little") + data[place + 4 :]
+    with pytest.raises(vs.MalformedDataError, match="calendar"):
+        Federation.from_bytes(later)
+
+
+def test_a_renewal_is_the_same_agreement_for_another_run():
+    old = parties.federation("threshold")
+    day = datetime.date(2030, 1, 1)
+    new = old.renewed(last_day=day)
+    assert (new.serial, new.last_day, new.aggregator) == (2, day, old.aggregator)
+    assert new.run_id != old.run_id
+    assert new.is_renewal_of(old)
+    assert old.renewed(last_day=day).run_id != new.run_id
+    other = parties.identity("another").enrol()
+    assert old.renewed(last_day=day, aggregator=other).aggregator == other
+    for change in ({"min_contributors": 3}, {"chunk_size": 2}):
+        assert not dataclasses.replace(new, **change).is_renewal_of(old)
+
+
 # ---- who dealt an agreement ----
 
 
@@ -280,7 +337,6 @@ def test_a_descriptor_is_whole():
     for wrong in (
         {"round_number": 0},
         {"round_number": 2**63},
-        {"run_id": bytes(15)},
         {"invited": ()},
         {"invited": ("ada", "ada")},
         {"invited": ("",)},

@@ -44,19 +44,18 @@ def test_rounds_have_growing_numbers_across_restarts(tmp_path):
     first.keep_transcript(2, b"what was signed")
     first.erase(2)
     second = RunFolder(tmp_path / "run", agreed)
-    assert second.run_id == first.run_id
     assert second.new_round()[0] == 3
     assert first.new_round()[0] == 4
     assert not (tmp_path / "run" / "round-000002").exists()
     assert (tmp_path / "run" / "round-000002.transcript").read_bytes() == b"what was signed"
 
 
-def test_runs_have_names_of_their_own(tmp_path):
+def test_a_runs_folder_is_of_one_federation(tmp_path):
     agreed = federation()
-    runs = [RunFolder(tmp_path / name, agreed) for name in ("a", "b")]
-    assert runs[0].run_id != runs[1].run_id
-    assert all(len(run.run_id) == 16 for run in runs)
-    assert (tmp_path / "a").stat().st_mode & 0o077 == 0
+    RunFolder(tmp_path / "run", agreed)
+    with pytest.raises(ProtocolError, match="another federation's run"):
+        RunFolder(tmp_path / "run", agreed.renewed(last_day=agreed.last_day))
+    assert (tmp_path / "run").stat().st_mode & 0o077 == 0
 
 
 def test_stores_of_a_round_keep_what_was_put(tmp_path):

@@ -17,6 +17,7 @@ from veilsum.secure_sum import (
     Opening,
     OpenRequest,
     RoundLedger,
+    RunName,
 )
 
 BOTH = pytest.mark.parametrize("trust", ["authority", "threshold"])
@@ -126,14 +127,13 @@ def test_one_who_has_the_whole_key_opens_one_total_a_round():
 
 @rule("KH5")
 @BOTH
-@pytest.mark.parametrize("change", ["run", "model", "invited", "federation", "round"])
+@pytest.mark.parametrize("change", ["model", "invited", "federation", "round"])
 def test_a_changed_announcement_opens_no_second_set(change, trust):
     """Two sums that overlap would differ by single contributions."""
     state = Round(parties.federation(trust))
     frames = request_of(state)
     state.holder().open(frames)
     changes = {
-        "run": {"run_id": b"another run 0123"},
         "model": {"model_hash": bytes(32)},
         "invited": {"invited": NAMES[:3]},
         "federation": {"federation_hash": bytes(32)},
@@ -147,7 +147,7 @@ def test_a_changed_announcement_opens_no_second_set(change, trust):
     # Even contributors who sign again for what is announced get no second answer.
     again = Round(state.federation, names=())
     again.descriptor = announced
-    if change in ("run", "model", "invited"):
+    if change in ("model", "invited"):
         again.aggregator = again.new_aggregator()
         for name in NAMES[:3]:
             again.aggregator.receive(again.contribution(name))
@@ -203,7 +203,7 @@ def test_every_contribution_of_a_set_is_signed_by_one_who_was_invited(trust):
     ):
         with pytest.raises(error):
             state.holder().open(with_headers(frames, change))
-    assert state.ledgers[FIRST].answered(agreed.public_key.fingerprint) == {}
+    assert state.ledgers[FIRST].answered(RunName.of(agreed)) == {}
     state.holder().open(frames)
 
 
@@ -230,7 +230,7 @@ def test_a_total_is_of_the_contributors_named_in_the_agreed_codec():
             state.holder().open([frames[0], *rest])
     with pytest.raises(vs.MalformedDataError, match="one total"):
         state.holder().open(rewritten(frames, chunks=(0,)))
-    assert state.ledgers[FIRST].answered(state.federation.public_key.fingerprint) == {}
+    assert state.ledgers[FIRST].answered(RunName.of(state.federation)) == {}
     state.holder().open(frames)
 
 
@@ -276,7 +276,7 @@ def test_only_chunks_that_exist_are_asked_for(chunks):
     frames = request_of(state)
     with pytest.raises(vs.ProtocolError, match="chunk"):
         state.holder().open(rewritten(frames, chunks=chunks))
-    assert state.ledgers[FIRST].answered(state.federation.public_key.fingerprint) == {}
+    assert state.ledgers[FIRST].answered(RunName.of(state.federation)) == {}
 
 
 def test_chunks_are_asked_for_in_order_and_each_once():

@@ -22,7 +22,7 @@ from shared_keys import shared_key
 from veilsum import keyfile
 from veilsum.identity import Role
 from veilsum.schemes import packing
-from veilsum.secure_sum import Chunk, FolderStore, PartyFolder, Transcript
+from veilsum.secure_sum import Chunk, FolderStore, PartyFolder, RunName, Transcript
 
 CODEC = vs.Codec(150, clip=1.0, value_bits=24, max_addends=4)
 MAX_ROUNDS = 2000
@@ -209,9 +209,9 @@ class Verdict:
             self.check_round(number)
 
     def check_holders(self):
-        key = self.agreed.public_key.fingerprint
+        run = RunName.of(self.agreed)
         ledgers = {
-            name: PartyFolder(self.folder / name).rounds(Role.HOLDER).answered(key)
+            name: PartyFolder(self.folder / name).rounds(Role.HOLDER).answered(run)
             for name in HOLDERS
         }
         opened = {}
@@ -232,7 +232,7 @@ class Verdict:
             ids = [announcement(self.agreed, n + 1).round_id for n in range(self.num_rounds + 1)]
             charged = [number for number, name in enumerate(ids, 1) if ledger.has(name)]
             assert ledger.spent.num_contributions == len(charged), f"{name} was charged twice"
-            recorded = party.rounds(Role.CONTRIBUTOR).answered(self.agreed.public_key.fingerprint)
+            recorded = party.rounds(Role.CONTRIBUTOR).answered(RunName.of(self.agreed))
             left = {number for who, number in made if who == name}
             assert left <= set(recorded) <= set(charged), f"{name} sent what it did not record"
 

@@ -142,6 +142,8 @@ def test_golden_encrypted_vector_is_read_and_written(key):
     opened = generate_wire.CODEC.decrypt(vector, key.secret)
     assert opened.values.tolist() == generate_wire.VECTOR_SUM
     assert opened.weight == generate_wire.WEIGHT_SUM
+    total = golden("open_request_2_total")  # Of a request that nothing reads any more.
+    assert vs.EncryptedVector.from_bytes(total, key.public).to_bytes() == total
 
 
 def golden(name):
@@ -157,9 +159,9 @@ def reads_and_writes(kind, name):
 
 def test_golden_federations_and_round_descriptor_are_read_and_written():
     for name, message in [
-        ("federation_2", generate_round.authority()),
-        ("federation_2_threshold", generate_round.threshold()),
-        ("round_descriptor", generate_round.first_descriptor()),
+        ("federation_4", generate_round.authority()),
+        ("federation_4_threshold", generate_round.threshold()),
+        ("round_descriptor_2", generate_round.descriptor(generate_round.authority())),
     ]:
         assert message.to_bytes() == golden(name)
         assert reads_and_writes(type(message), name) == message
@@ -168,7 +170,7 @@ def test_golden_federations_and_round_descriptor_are_read_and_written():
 def test_golden_signed_federation_and_enrolment_are_read_and_written():
     dealer, party = parties.identity("dealer"), parties.identity(generate_round.NAMES[1])
     agreed = generate_round.authority()
-    data = golden("signed_federation")
+    data = golden("signed_federation_2")
     assert secure_sum.Federation.from_signed(data, dealer=dealer.enrol()) == agreed
     assert agreed.signed_by(dealer) == data  # Ed25519 signs the same bytes the same way.
     assert reads_and_writes(secure_sum.Enrolment, "enrolment") == party.enrol()
@@ -186,14 +188,14 @@ def test_golden_messages_of_a_round_still_make_a_sum():
     header.verify(agreed.contributor(generate_round.NAMES[-1]))
     chunk = reads_and_writes(secure_sum.Chunk, "chunk")
     assert (chunk.index, chunk.proof) == (2, b"")
-    request = reads_and_writes(secure_sum.OpenRequest, "open_request_2")
+    request = reads_and_writes(secure_sum.OpenRequest, "open_request_3")
     assert request.descriptor == generate_round.descriptor(agreed)
-    assert request.headers[-1] == header
+    assert [header.contributor for header in request.headers] == list(generate_round.NAMES)
     opened = parties.holder(agreed, "holder-1").open(
-        golden("open_request_2") + golden("open_request_2_total")
+        golden("open_request_3") + golden("open_request_3_total")
     )
-    assert opened == golden("opening_2")
-    opening = reads_and_writes(secure_sum.Opening, "opening_2")
+    assert opened == golden("opening_3")
+    opening = reads_and_writes(secure_sum.Opening, "opening_3")
     slots = np.frombuffer(opening.body, "<i8")
     total = agreed.codec.dequantise(slots, num_addends=2)
     assert total.weight == 2.0
@@ -203,32 +205,43 @@ def test_golden_messages_of_a_round_still_make_a_sum():
 def test_golden_messages_of_threshold_holders_are_read_and_written():
     given = reads_and_writes(secure_sum.ChunkRequest, "chunk_request")
     assert (given.contribution, len(given.path), given.chunk) == (1, 2, golden("chunk"))
-    assert reads_and_writes(secure_sum.OpenRequest, "open_request_2_chunks").chunks == (0, 2)
+    assert reads_and_writes(secure_sum.OpenRequest, "open_request_3_chunks").chunks == (0, 2)
     agreed = generate_round.threshold()
-    opening = reads_and_writes(secure_sum.Opening, "opening_2_partial")
+    opening = reads_and_writes(secure_sum.Opening, "opening_3_partial")
     opening.verify(agreed.holder("holder-2"))
     partial = vs.threshold.PartialDecryption.from_bytes(opening.body, agreed.key)
     assert (partial.holder, partial.first, len(partial)) == (2, 2, 2)
 
 
 def test_golden_transcript_is_verified():
-    transcript = reads_and_writes(secure_sum.Transcript, "transcript")
+    transcript = reads_and_writes(secure_sum.Transcript, "transcript_2")
     transcript.verify(generate_round.sums())
     assert [header.contributor for header in transcript.headers] == list(generate_round.NAMES)
 
 
 @pytest.mark.parametrize(
-    ("name", "read"),
+    ("name", "version", "read"),
     [
-        ("federation", secure_sum.Federation.from_bytes),
-        ("contribution", secure_sum.ContributionHeader.from_bytes),
-        ("open_request", secure_sum.OpenRequest.from_bytes),
-        ("opening", secure_sum.Opening.from_bytes),
+        # Nothing was signed.
+        ("federation", 1, secure_sum.Federation.from_bytes),
+        ("contribution", 1, secure_sum.ContributionHeader.from_bytes),
+        ("open_request", 1, secure_sum.OpenRequest.from_bytes),
+        ("opening", 1, secure_sum.Opening.from_bytes),
+        # Announcements were not.
+        ("federation_2", 2, secure_sum.Federation.from_bytes),
+        ("federation_2_threshold", 2, secure_sum.Federation.from_bytes),
+        ("signed_federation", 1, secure_sum.Federation.dealer_named_in),
+        ("round_descriptor", 1, secure_sum.RoundDescriptor.from_bytes),
+        ("open_request_2", 2, secure_sum.OpenRequest.from_bytes),
+        ("open_request_2_chunks", 2, secure_sum.OpenRequest.from_bytes),
+        ("opening_2", 2, secure_sum.Opening.from_bytes),
+        ("opening_2_partial", 2, secure_sum.Opening.from_bytes),
+        ("transcript", 1, secure_sum.Transcript.from_bytes),
     ],
 )
-def test_messages_of_the_unsigned_protocol_are_refused_by_their_version(name, read):
-    """Version 1 of these kinds was never released, and nothing in it was signed."""
-    with pytest.raises(vs.MalformedDataError, match="version 1"):
+def test_messages_of_older_protocols_are_refused_by_their_version(name, version, read):
+    """None of these versions was ever released."""
+    with pytest.raises(vs.MalformedDataError, match=f"version {version}"):
         read(golden(name))
 
 
@@ -269,23 +282,32 @@ def test_golden_share_file_opens():
 
 
 @pytest.mark.parametrize("folder", ["party", "party_2"])
-def test_golden_folder_of_a_party_goes_on_with_its_records(tmp_path, folder):
+def test_golden_folder_of_an_agreement_without_an_aggregator_is_refused(tmp_path, folder):
+    shutil.copytree(VECTORS / folder, tmp_path / "party")
+    with pytest.raises(vs.MalformedDataError, match="joined anew"):
+        secure_sum.PartyFolder(tmp_path / "party")
+    for name in ("contributor-rounds.sqlite", "holder-rounds.sqlite"):
+        with pytest.raises(vs.LedgerError, match="not a round ledger that this veilsum reads"):
+            secure_sum.RoundLedger.open(tmp_path / "party" / name)
+    # What was spent is never forgotten: a new folder goes on with it.
+    ledger = vs.privacy.Ledger.open(tmp_path / "party" / "privacy.sqlite")
+    assert ledger.spent.num_contributions == 1
+
+
+def test_golden_folder_of_a_party_goes_on_with_its_records(tmp_path):
+    folder = "party_3"
     shutil.copytree(VECTORS / folder, tmp_path / "party")
     party = secure_sum.PartyFolder(tmp_path / "party")
-    key = party.federation.public_key.fingerprint
+    run = secure_sum.RunName.of(party.federation)
     files = (VECTORS / folder).glob
     found = [*files("contribution.veil"), *files("outbox/*.veil")]
     (file,) = found
     kept = file.read_bytes()
     header = secure_sum.ContributionHeader.from_bytes(parties.frames_of(kept)[0])
     assert party.roles == (Role.CONTRIBUTOR, Role.HOLDER)
-    assert party.rounds(Role.CONTRIBUTOR).answered(key) == {1: header.commitment}
-    assert party.rounds(Role.HOLDER).answered(key) == {1: generate_party.ANSWER}
-    if folder == "party":  # Its outbox was one file, which is not read any more.
-        with pytest.raises(vs.PolicyRefusedError, match="already contributed"):
-            generate_party.contribute(party, 1)
-    else:
-        assert generate_party.contribute(party, 1) == kept
+    assert party.rounds(Role.CONTRIBUTOR).answered(run) == {1: header.commitment}
+    assert party.rounds(Role.HOLDER).answered(run) == {1: generate_party.ANSWER}
+    assert generate_party.contribute(party, 1) == kept
     assert party.privacy_ledger.spent.num_contributions == 1
     assert generate_party.contribute(party, 2) != kept
     assert party.privacy_ledger.spent.num_contributions == 2

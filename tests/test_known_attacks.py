@@ -17,7 +17,6 @@ from veilsum.schemes import packing
 from veilsum.secure_sum import (
     Aggregator,
     Federation,
-    Identity,
     Opening,
     OpenRequest,
     RoundLedger,
@@ -135,7 +134,7 @@ def test_who_has_the_whole_key_opens_one_contribution_passed_off_as_the_total():
 def test_a_stranger_that_reaches_the_parties_opens_a_sum():
     public = parties.federation("threshold", chunk_size=2).to_bytes()
     agreed = Federation.from_bytes(public)  # All that it has.
-    announced = parties.descriptor(agreed, run_id=b"a stranger's run")
+    announced = parties.descriptor(agreed)
     messages = [parties.contribute(agreed, announced, n, DELTAS[n]) for n in NAMES[:2]]
     found = opened_by_honest_parties(agreed, announced, messages).sum
     expected = parties.quantised_sum(CODEC, [DELTAS[name] for name in NAMES[:2]])
@@ -156,12 +155,11 @@ def test_rounds_that_nobody_means_to_open_spend_the_budget():
 
 
 @known_attack("KA5")
-@pytest.mark.parametrize("change", [{"round_number": 2**63 - 1}, {"run_id": b"a stranger's run"}])
-def test_one_announcement_ends_a_run(change):
+def test_one_announcement_ends_a_run():
     agreed = threshold_federation()
     rounds = RoundLedger.in_memory()
     ada = parties.contributor(agreed, "ada", rounds=rounds)
-    bogus = parties.descriptor(agreed, **change)
+    bogus = parties.descriptor(agreed, round_number=2**63 - 1)
     ada.contribute(bogus.to_bytes(), np.zeros(DIM), model_hash=bogus.model_hash)
     meant = parties.descriptor(agreed, round_number=2)
     with pytest.raises(vs.PolicyRefusedError):
@@ -244,21 +242,10 @@ def test_two_rounds_of_one_model_bare_who_was_in_one_of_them():
     assert np.allclose(sums[0] - sums[1], exact, atol=1e-12)
 
 
-# ---- agreements ----
-
-
-@known_attack("KA10")
-def test_whatever_a_dealer_has_ever_signed_is_accepted():
-    dealer = Identity.generate("dealer")
-    old = parties.federation("threshold", min_contributors=2).signed_by(dealer)
-    parties.federation("threshold", min_contributors=4).signed_by(dealer)  # What replaced it.
-    assert Federation.from_signed(old, dealer=dealer.enrol()).fewest == 2
-
-
 # ---- the page ----
 
 
 def test_the_page_has_every_known_attack_and_its_test():
     rows = re.findall(r"^\| (KA\d+) \|.*\| `(test_\w+)` \|$", PAGE.read_text(), re.MULTILINE)
     assert dict(rows) == TESTED
-    assert [name for name, _ in rows] == [f"KA{i + 1}" for i in range(len(rows))]
+    assert [name for name, _ in rows] == sorted(TESTED, key=lambda name: int(name[2:]))

@@ -26,13 +26,14 @@ def run_page(folder):
         for command in block[2].splitlines():
             prompt, program, *arguments = shlex.split(command)
             assert (prompt, program) == ("$", "veilsum")
-            if arguments[0] == "deal":
+            deals = arguments[0] == "deal" and "--renew" not in arguments
+            if deals:
                 arguments += ["--bits", "2048"]
                 send_enrolments(folder)
             arguments = [hash_text if word == "HASH" else word for word in arguments]
             result = veilsum(*arguments, input="y\n")
             assert result.exit_code == 0, (line, result.output)
-            if arguments[0] == "deal":
+            if deals:
                 (seen,) = done("inspect", "dealt/federation.veil")
                 hash_text = seen["federation_hash"]
                 assert hash_text in result.stdout.replace(" ", "").replace("\n", "")
@@ -55,10 +56,13 @@ def check(names, hash_text):
     assert seen["verified"] is True
     assert [row["contributor"] for row in seen["contributions"]] == ["hospital-a", "hospital-c"]
     assert len(seen["holders"]) == 4
+    (renewed,) = done("inspect", "renewed/federation.veil")
+    assert renewed["serial"] == 2
     hospital, holder, absent = done(
         "inspect", "hospital-a/run-1", "holder-1/run-1", "holder-2/run-1"
     )
-    assert hospital["last_round_as_contributor"] == 1
+    assert hospital["federation_hash"] == renewed["federation_hash"]
+    assert hospital["last_round_as_contributor"] is None  # Of the new run.
     assert hospital["spent"]["contributions"] == 1
     assert hospital["budget"] == {"epsilon": 8.0, "delta": 1e-6}
     assert holder["last_round_as_holder"] == 1

@@ -8,7 +8,7 @@ import pytest
 import veilsum as vs
 from validation_rules import rule
 from veilsum.privacy import Ledger
-from veilsum.secure_sum import Outbox, RoundLedger
+from veilsum.secure_sum import Outbox, RoundLedger, RunName
 from veilsum.secure_sum.contribution import ContributionHeader
 
 NOISY = parties.federation(codec=parties.NOISY_CODEC, noise=parties.NOISE)
@@ -100,9 +100,7 @@ def test_who_dies_around_its_records_sends_one_contribution(disk, monkeypatch, d
     assert (again == made) == is_charged
     assert disk.kept() == [again]
     assert disk.ledger.spent.num_contributions == 1
-    assert list(disk.rounds.answered(NOISY.public_key.fingerprint).values()) == [
-        header_of(again).commitment
-    ]
+    assert list(disk.rounds.answered(RunName.of(NOISY)).values()) == [header_of(again).commitment]
 
 
 def test_who_dies_before_it_is_kept_starts_again(disk, monkeypatch):
@@ -160,7 +158,7 @@ def test_a_budget_that_is_spent_sends_nothing_that_was_kept(disk):
     for _ in range(2):
         with pytest.raises(vs.BudgetExhaustedError):
             disk.contribute()
-    assert disk.rounds.answered(NOISY.public_key.fingerprint) == {}
+    assert disk.rounds.answered(RunName.of(NOISY)) == {}
     assert np.isclose(disk.ledger.spent.epsilon, 0.0)
     assert disk.kept() == []
 
@@ -220,7 +218,7 @@ def test_before_training_says_what_would_be_refused_and_charges_nothing(disk):
     second_round = parties.descriptor(NOISY, round_number=2)
     assert before(ANNOUNCED) is None
     assert disk.ledger.spent.num_contributions == 0
-    assert disk.rounds.answered(NOISY.public_key.fingerprint) == {}
+    assert disk.rounds.answered(RunName.of(NOISY)) == {}
     first = disk.contribute()
     assert b"".join(before(ANNOUNCED)) == first
     disk.contribute(second_round)

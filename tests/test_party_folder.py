@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import numpy as np
+import protocol_parties as parties
 import pytest
 import veilsum as vs
 from shared_keys import shared_key
@@ -36,16 +37,21 @@ def people():
     return {name: Identity.generate(name) for name in names}
 
 
-def agree(people, trust="threshold", noise=None):
+def agree(people, trust="threshold", noise=None, **changes):
     contributors = tuple(people[name].enrol() for name in ("ann", "bob", "cyd"))
     holders = tuple(people[f"holder-{i}"].enrol() for i in range(1, 6))
     codec = vs.Codec(DIM, clip=1.0, value_bits=16, max_addends=3)
     return Federation(
         key=shared_key().key if trust == "threshold" else shared_key().public,
         codec=noise.fit(codec) if noise else codec,
+        aggregator=parties.identity(parties.AGGREGATOR).enrol(),
+        run_id=bytes(16),
+        last_day=parties.LAST_DAY,
+        colluding_contributors=0,
         contributors=contributors,
         holders={"threshold": holders, "authority": holders[:1], "contributors": ()}[trust],
         noise=noise,
+        **changes,
     )
 
 
@@ -62,7 +68,6 @@ def join(path, federation, identity, **options):
 def announce(federation, number=1):
     return RoundDescriptor(
         federation_hash=federation.hash,
-        run_id=bytes(16),
         round_number=number,
         model_hash=MODEL_HASH,
         invited=("ann", "bob", "cyd"),
@@ -223,7 +228,7 @@ def test_another_federation_in_the_folder_is_refused(tmp_path, people):
 @rule("PF7")
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", "[" * 5000, json.dumps({"veilsum": "party", "version": 2}), "\xff"],
+    ["", "[]", "{}", "[" * 5000, json.dumps({"veilsum": "party", "version": 1}), "\xff"],
 )
 def test_a_folder_that_is_none_is_refused(tmp_path, people, text):
     with pytest.raises(vs.MalformedDataError, match="no party's folder"):

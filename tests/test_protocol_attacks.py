@@ -4,6 +4,8 @@ Each is first seen to succeed where the defence is switched off: against holders
 they are given, as ``KeyShare.decrypt`` alone does. Then it meets the protocol.
 """
 
+import dataclasses
+
 import numpy as np
 import protocol_parties as parties
 import pytest
@@ -166,12 +168,12 @@ def test_a_round_is_opened_once_whatever_is_changed(agreed, change):
             state.holder(name).open(request)
 
 
-def test_another_run_needs_another_key(agreed):
+def test_another_run_needs_another_key_or_a_higher_serial_number(agreed):
     rounds = RoundLedger.in_memory()
     contribution(agreed, parties.descriptor(agreed), VICTIM, rounds=rounds)
-    other = parties.descriptor(agreed, run_id=b"r" * 16, round_number=2)
-    with pytest.raises(vs.PolicyRefusedError, match="another run"):
-        contribution(agreed, other, VICTIM, rounds=rounds)
+    other = dataclasses.replace(agreed, run_id=b"r" * 16)
+    with pytest.raises(vs.PolicyRefusedError, match="another federation with the serial number 1"):
+        contribution(other, parties.descriptor(other, round_number=2), VICTIM, rounds=rounds)
 
 
 def test_a_contributor_whose_ledger_was_rolled_back_gains_the_aggregator_nothing(agreed):

@@ -16,8 +16,8 @@ from validation_rules import rule
 from veilsum.identity import Role
 from veilsum.secure_sum import RoundLedger, RunName
 
-RUN = RunName(key=b"k" * 32, federation=bytes(32), run=bytes(16))
-OTHER_KEY = RunName(key=b"o" * 32, federation=b"f" * 32, run=b"r" * 16)
+RUN = RunName(key=b"k" * 32, federation=bytes(32), serial=2)
+OTHER_KEY = RunName(key=b"o" * 32, federation=b"f" * 32, serial=7)
 
 
 @pytest.fixture(params=["file", "memory"])
@@ -39,24 +39,36 @@ def test_a_round_has_one_answer(ledger):
     for other in (b"two", b"", b"one\0"):
         with pytest.raises(vs.PolicyRefusedError, match="differently"):
             record(ledger, 1, other)
-    assert ledger.answered(RUN.key) == {1: b"one", 2**63 - 1: b"one"}
+    assert ledger.answered(RUN) == {1: b"one", 2**63 - 1: b"one"}
 
 
 @rule("RL2")
-def test_a_key_has_one_federation_and_one_run(ledger):
+def test_a_key_has_one_federation_at_a_time_and_never_an_older_one(ledger):
     record(ledger, 1, b"one")
+    older = RUN._replace(federation=b"f" * 32, serial=1)
     for other, match in (
-        (RUN._replace(run=b"r" * 16), "another run"),
-        (RUN._replace(federation=b"f" * 32), "another federation"),
+        (RUN._replace(federation=b"f" * 32), "another federation with the serial number 2"),
+        (older, "has pinned 2 under this key: it is an older"),
     ):
         for number, answer in ((1, b"one"), (2, b"two")):
             with pytest.raises(vs.PolicyRefusedError, match=match):
                 record(ledger, number, answer, run=other)
+        with pytest.raises(vs.PolicyRefusedError, match=match):
+            ledger.pin(other)
     record(ledger, 1, b"other", run=OTHER_KEY)
-    assert ledger.answered(RUN.key) == {1: b"one"}
-    assert ledger.answered(OTHER_KEY.key) == {1: b"other"}
-    assert ledger.answered(b"nobody" * 5) == {}
+    assert ledger.answered(RUN) == {1: b"one"}
+    assert ledger.answered(OTHER_KEY) == {1: b"other"}
+    assert ledger.answered(older) == {}
     assert ledger.federations() == {RUN.federation: 1, OTHER_KEY.federation: 1}
+    newer = RUN._replace(federation=b"n" * 32, serial=3)
+    ledger.pin(newer)
+    ledger.pin(newer)
+    with pytest.raises(vs.PolicyRefusedError, match="has pinned 3"):
+        record(ledger, 2, b"two")
+    assert ledger.answered(newer) == {}
+    record(ledger, 1, b"new", run=newer)
+    assert (ledger.answered(RUN), ledger.answered(newer)) == ({1: b"one"}, {1: b"new"})
+    assert ledger.federations()[newer.federation] == 1
 
 
 @rule("RL5")
@@ -88,14 +100,14 @@ def test_a_check_may_refuse_and_sees_what_was_answered(ledger):
         record(ledger, 2, b"two", check=refuse)
     record(ledger, 1, b"one", check=refuse)  # Not asked for what is no news.
     assert seen == [{1: b"one"}]
-    assert ledger.answered(RUN.key) == {1: b"one"}
+    assert ledger.answered(RUN) == {1: b"one"}
 
 
 def test_a_ledger_goes_on_after_a_restart(tmp_path):
     path = tmp_path / "rounds"
     record(RoundLedger.create(path, role=Role.HOLDER), 1, b"one")
     again = RoundLedger.open(path)
-    assert again.answered(RUN.key) == {1: b"one"}
+    assert again.answered(RUN) == {1: b"one"}
     record(again, 1, b"one")
     with pytest.raises(vs.PolicyRefusedError):
         record(again, 1, b"two")
@@ -107,7 +119,7 @@ def test_a_ledger_is_never_made_twice(tmp_path):
     record(RoundLedger.create(tmp_path / "rounds", role=Role.HOLDER), 1, b"one")
     with pytest.raises(FileExistsError):
         RoundLedger.create(tmp_path / "rounds", role=Role.HOLDER)
-    assert RoundLedger.open(tmp_path / "rounds").answered(RUN.key) == {1: b"one"}
+    assert RoundLedger.open(tmp_path / "rounds").answered(RUN) == {1: b"one"}
 
 
 def truncated(path):
@@ -169,7 +181,15 @@ def test_a_missing_or_damaged_ledger_answers_nothing(tmp_path, damage):
 
 
 @pytest.mark.parametrize(
-    "column", ["run = 'text'", "run = NULL", "round = 'text'", "answer = 7", "answer = 'text'"]
+    "column",
+    [
+        "key = 'text'",
+        "serial = NULL",
+        "round = 'text'",
+        "answer = 7",
+        "answer = 'text'",
+        "serial = 9",
+    ],
 )
 def test_a_record_of_another_type_is_damage(tmp_path, column):
     path = tmp_path / "rounds"
@@ -183,7 +203,7 @@ def test_a_record_of_another_type_is_damage(tmp_path, column):
         connection.execute(f"UPDATE rounds SET {column}")
     connection.close()
     with pytest.raises(vs.LedgerError, match="damaged"):
-        ledger.answered(RUN.key)
+        ledger.answered(RUN)
     with pytest.raises(vs.LedgerError, match="damaged"):
         record(ledger, 2, b"two")
     if column.startswith("round"):
@@ -191,15 +211,15 @@ def test_a_record_of_another_type_is_damage(tmp_path, column):
             ledger.federations()
 
 
-def test_a_key_with_two_runs_is_damage(tmp_path):
+def test_an_answer_of_a_run_that_was_not_pinned_is_damage(tmp_path):
     path = tmp_path / "rounds"
     ledger = RoundLedger.create(path, role=Role.HOLDER)
     record(ledger, 1, b"one")
     record(ledger, 2, b"two")
     with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE rounds SET run = zeroblob(3) WHERE round = 2")
+        connection.execute("DELETE FROM runs")
     connection.close()
-    with pytest.raises(vs.LedgerError, match="two runs"):
+    with pytest.raises(vs.LedgerError, match="a run that it does not know"):
         record(ledger, 3, b"three")
 
 
@@ -224,7 +244,7 @@ def test_what_cannot_be_written_is_not_recorded(tmp_path, monkeypatch):
     monkeypatch.setattr(vs.durable, "_connect", limited)
     with pytest.raises(vs.LedgerError, match="full"):
         record(ledger, 1, bytes(100_000))
-    assert ledger.answered(RUN.key) == {}
+    assert ledger.answered(RUN) == {}
     record(ledger, 1, b"small")
 
 
@@ -251,7 +271,7 @@ def test_of_threads_that_race_one_wins(tmp_path, kind):
     for thread in threads:
         thread.join()
     assert len(won) == 1
-    assert (memory or RoundLedger.open(path)).answered(RUN.key) == {1: won[0]}
+    assert (memory or RoundLedger.open(path)).answered(RUN) == {1: won[0]}
 
 
 def race_for_rounds(path, mine, start, queue):
@@ -282,14 +302,14 @@ def test_of_processes_that_race_one_wins_each_round(tmp_path):
     for process in processes:
         process.join()
     assert sorted(number for won in results.values() for number in won) == list(range(1, 21))
-    answers = RoundLedger.open(path).answered(RUN.key)
+    answers = RoundLedger.open(path).answered(RUN)
     assert answers == {number: mine for mine, won in results.items() for number in won}
 
 
 KILLED = """
 import os, signal, sys
 from veilsum.secure_sum import RoundLedger, RunName
-run = RunName(b"k" * 32, bytes(32), bytes(16))
+run = RunName(b"k" * 32, bytes(32), 2)
 ledger = RoundLedger.open(sys.argv[1])
 number = 1
 while True:
@@ -308,6 +328,6 @@ def test_what_was_recorded_outlives_the_process(tmp_path):
     seen = max([seen, *map(int, process.stdout.read().split())])
     process.stdout.close()
     process.wait()
-    answers = RoundLedger.open(path).answered(RUN.key)
+    answers = RoundLedger.open(path).answered(RUN)
     # Whatever was said to be recorded is; one more may be, whose process died before it said so.
     assert list(answers) in (list(range(1, seen + 1)), list(range(1, seen + 2)))

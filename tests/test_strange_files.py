@@ -17,7 +17,7 @@ from veilsum.privacy import Ledger
 from veilsum.secure_sum import FolderStore, Outbox, PartyFolder, RoundLedger, RunName
 
 DEALER = parties.identity("dealer")
-RUN = RunName(b"key", b"federation", b"run")
+RUN = RunName(b"key", b"federation", 1)
 OPTIONS = {"noise": NOISE, "codec": NOISY_CODEC}
 
 
@@ -132,7 +132,7 @@ def test_ledgers_that_cannot_be_written_record_nothing(tiny_disk):
     remount(tiny_disk, "rw")
     (tiny_disk / "fill").unlink()
     assert ledger.spent.num_contributions == 0
-    assert rounds.answered(RUN.key) == {}
+    assert rounds.answered(RUN) == {}
     ledger.charge(b"1", **OPTIONS)
     rounds.record(RUN, 1, b"answer")
 

@@ -58,7 +58,7 @@ def read_chunk_request(data):
 
 def open_total(data):
     """As a holder with one key is asked: with the total behind the request."""
-    total = golden("open_request_2_total")
+    total = golden("open_request_3_total")
     parties.holder(agreed(), "holder-1").open(data + total)
 
 
@@ -95,27 +95,27 @@ READERS = {
     "ciphertexts_matrix": lambda data: vs.Ciphertexts.from_bytes(data, known_key(2048).public),
     "encrypted_vector": lambda data: vs.EncryptedVector.from_bytes(data, known_key(2048).public),
     "key_file": read_key_file,
-    "federation_2": secure_sum.Federation.from_bytes,
-    "federation_2_threshold": secure_sum.Federation.from_bytes,
-    "signed_federation": read_signed_federation,
+    "federation_4": secure_sum.Federation.from_bytes,
+    "federation_4_threshold": secure_sum.Federation.from_bytes,
+    "signed_federation_2": read_signed_federation,
     "enrolment": secure_sum.Enrolment.from_bytes,
     "identity_file": lambda data: keyfile.open_sealed(data, "no", WireKind.IDENTITY_FILE),
-    "round_descriptor": secure_sum.RoundDescriptor.from_bytes,
+    "round_descriptor_2": secure_sum.RoundDescriptor.from_bytes,
     "contribution_2": secure_sum.ContributionHeader.from_bytes,
     "chunk": read_chunk_message,
-    "open_request_2": open_total,
-    "open_request_2_chunks": secure_sum.OpenRequest.from_bytes,
+    "open_request_3": open_total,
+    "open_request_3_chunks": secure_sum.OpenRequest.from_bytes,
     "chunk_request": read_chunk_request,
-    "opening_2": read_opening,
-    "opening_2_partial": read_partial_opening,
-    "transcript": verify_transcript,
+    "opening_3": read_opening,
+    "opening_3_partial": read_partial_opening,
+    "transcript_2": verify_transcript,
     "threshold_key": vs.threshold.ThresholdKey.from_bytes,
     "share_file": lambda data: keyfile.open_sealed(data, "no", WireKind.SHARE_FILE),
     "partial_decryption": read_partial,
     "plaintext_proof": lambda data: vs.PlaintextProof.from_bytes(data, known_key(2048).public),
 }
 SEALED = ("key_file", "share_file", "identity_file")
-SIGNED = ("open_request_2", "opening_2", "opening_2_partial", "transcript")
+SIGNED = ("open_request_3", "opening_3", "opening_3_partial", "transcript_2")
 every_message = pytest.mark.parametrize("name", READERS)
 
 

@@ -1,5 +1,6 @@
 """Declared layouts, held against readers by hand, the core's own bytes, and the document."""
 
+import datetime
 import struct
 from pathlib import Path
 from types import SimpleNamespace
@@ -48,18 +49,11 @@ def golden(name):
 
 
 def descriptor_by_hand(data):
-    found = Bytes(data, 6, 1)
-    federation, run_id, round_number, model = (
-        found.take(32),
-        found.take(16),
-        *[
-            found.number(8),
-            found.take(32),
-        ],
-    )
+    found = Bytes(data, 6, 2)
+    federation, round_number, model = found.take(32), found.number(8), found.take(32)
     names = tuple(found.name() for _ in range(found.number(4)))
     assert not found.left
-    return federation, run_id, round_number, model, names
+    return federation, round_number, model, names
 
 
 def header_by_hand(data):
@@ -74,7 +68,7 @@ def values_of(message):
 
 
 def test_a_round_descriptor_says_what_is_read_by_hand():
-    data = golden("round_descriptor")
+    data = golden("round_descriptor_2")
     assert values_of(secure_sum.RoundDescriptor.from_bytes(data)) == descriptor_by_hand(data)
 
 
@@ -84,8 +78,8 @@ def test_a_contribution_says_what_is_read_by_hand():
 
 
 def test_an_open_request_says_what_is_read_by_hand():
-    data = golden("open_request_2_chunks")
-    request, found = secure_sum.OpenRequest.from_bytes(data), Bytes(data, 8, 2)
+    data = golden("open_request_3_chunks")
+    request, found = secure_sum.OpenRequest.from_bytes(data), Bytes(data, 8, 3)
     assert values_of(request.descriptor) == descriptor_by_hand(found.take(found.number(8)))
     headers = [header_by_hand(found.take(found.number(8))) for _ in range(found.number(4))]
     assert [values_of(header) for header in request.headers] == headers != []
@@ -94,8 +88,8 @@ def test_an_open_request_says_what_is_read_by_hand():
 
 
 def test_a_transcript_says_what_is_read_by_hand():
-    data = golden("transcript")
-    transcript, found = secure_sum.Transcript.from_bytes(data), Bytes(data, 18, 1)
+    data = golden("transcript_2")
+    transcript, found = secure_sum.Transcript.from_bytes(data), Bytes(data, 18, 2)
     assert values_of(transcript.descriptor) == descriptor_by_hand(found.take(found.number(8)))
     for header in transcript.headers:
         assert values_of(header) == header_by_hand(found.take(found.number(8)))
@@ -109,13 +103,17 @@ def test_a_transcript_says_what_is_read_by_hand():
 
 
 def test_a_federation_says_what_is_read_by_hand():
-    data = golden("federation_2_threshold")
-    agreed, found = secure_sum.Federation.from_bytes(data), Bytes(data, 5, 2)
+    data = golden("federation_4_threshold")
+    agreed, found = secure_sum.Federation.from_bytes(data), Bytes(data, 5, 4)
     assert found.number(1) == 2
     assert found.number(8) == agreed.honest_contributors
     assert found.number(8) == agreed.colluding_contributors
     assert found.number(8) == agreed.min_contributors
     assert found.number(4) == agreed.chunk_size
+    assert found.number(8) == agreed.serial
+    assert datetime.date(1970, 1, 1) + datetime.timedelta(found.number(4)) == agreed.last_day
+    assert found.take(16) == agreed.run_id
+    assert (found.name(), found.take(32)) == (agreed.aggregator.name, agreed.aggregator.public_key)
     codec = agreed.codec
     assert struct.unpack("<QdBQQBdB", found.take(43)) == (
         *(codec.dim, codec.clip, codec.value_bits, codec.max_addends, codec.noise_bound),
@@ -170,12 +168,12 @@ def read_codec(layout):
 def declared_alone():
     """What has its checks in its class: kind, version, layout, an object and its reader."""
     key = known_key(2048).public
-    agreed = secure_sum.Federation.from_bytes(golden("federation_2"))
+    agreed = secure_sum.Federation.from_bytes(golden("federation_4"))
     vector = vs.EncryptedVector.from_bytes(golden("encrypted_vector"), key)
     longer = vs.Codec(4, clip=1.0, value_bits=16, max_addends=4, weight_bits=1)
     noise = privacy.LaplaceNoise(epsilon=1.0, rounds=1, norm_bound=1.0)
     with_kind = Layout(kind=NOISE_KIND, **NOISE.fields)
-    yield WireKind.FEDERATION, 2, FEDERATION.layouts[2], agreed, secure_sum.Federation.from_bytes
+    yield WireKind.FEDERATION, 4, FEDERATION.layouts[4], agreed, secure_sum.Federation.from_bytes
     yield (
         *(WireKind.ENCRYPTED_VECTOR, 1, vector_form(vs.Codec).layouts[1], vector),
         lambda data: vs.EncryptedVector.from_bytes(data, key),

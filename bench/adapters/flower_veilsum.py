@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import tempfile
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +49,15 @@ class Threshold(Clients):
         clients = [Identity.generate(f"client {i + 1}") for i in range(num_clients)]
         holders = [Identity.generate(f"holder {i + 1}") for i in range(len(held))]
         codec = vs.Codec(dim, clip=CLIP, value_bits=VALUE_BITS, max_addends=num_clients)
+        aggregator = Identity.generate("aggregator")
         federation = Federation(
             key=key,
             codec=codec,
             contributors=tuple(identity.enrol() for identity in clients),
+            aggregator=aggregator.enrol(),
+            run_id=secrets.token_bytes(16),
+            last_day=date.max,
+            colluding_contributors=0,
             holders=tuple(identity.enrol() for identity in holders),
         )
         signed = federation.signed_by(Identity.generate("dealer"))

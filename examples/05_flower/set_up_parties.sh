@@ -9,7 +9,7 @@ mkdir "$folder"
 cd "$folder"
 parties='party-1 party-2 party-3 party-4'
 
-for party in $parties dealer; do
+for party in $parties server dealer; do
     mkdir "$party"
     head -c 24 /dev/urandom | base64 >"$party/passphrase"
     veilsum enrol "$party" --out "$party" --passphrase-file "$party/passphrase"
@@ -19,6 +19,7 @@ done
 mkdir enrolments
 for party in $parties; do cp "$party/$party.enrolment" enrolments; done
 veilsum deal --identity dealer/dealer.identity --passphrase-file dealer/passphrase \
+    --aggregator server/server.enrolment \
     --contributors enrolments --holders enrolments --threshold 3 --max-colluding 1 \
     --colluding 1 --min-contributors 3 --dim 650 --clip 1 --weight-spread 6 --yes \
     --out dealt --passphrase-dir passphrases "$@"
@@ -30,7 +31,6 @@ for party in $parties; do
         --out "$party/federation"
 done
 
-# The server has the federation, and nothing secret. The dealer forgets.
-mkdir server
+# The server has the federation and its own signing key. The dealer forgets.
 mv dealt/federation.veil server
 rm -r dealer dealt passphrases enrolments

@@ -8,6 +8,7 @@ own machine, and a dealer `veilsum deal` (docs/operations.md); the folders are t
 
 import secrets
 import sys
+from datetime import date, timedelta
 from pathlib import Path
 
 import veilsum as vs
@@ -25,12 +26,23 @@ def deal(folder: Path, secret_key: vs.SecretKey, codec: vs.Codec = CODEC) -> Non
     identities = [Identity.generate(site) for site in SITES]
     roster = tuple(identity.enrol() for identity in identities)
     key, shares = deal_shares(secret_key, num_holders=4, threshold=3, max_colluding_holders=1)
-    federation = Federation(key=key, codec=codec, contributors=roster, holders=roster)
+    server = Identity.generate("server")  # Its file is the aggregator's, who announces rounds.
+    federation = Federation(
+        key=key,
+        codec=codec,
+        contributors=roster,
+        holders=roster,
+        aggregator=server.enrol(),
+        run_id=secrets.token_bytes(16),
+        last_day=date.today() + timedelta(days=30),
+        colluding_contributors=0,
+    )
     signed = federation.signed_by(Identity.generate("dealer"))
     (folder / "federation.veil").write_bytes(signed)
     (folder / "federation.hash").write_text(federation.hash.hex() + "\n")
     passphrase = secrets.token_hex(16)
     (folder / "passphrase").write_text(passphrase + "\n")
+    server.save(folder / "server.identity", passphrase=passphrase)
     for identity, share in zip(identities, shares, strict=True):
         PartyFolder.create(
             folder / "parties" / identity.name,

@@ -12,6 +12,7 @@ import operator
 import os
 import sys
 from collections.abc import Collection, Iterable, Sequence
+from datetime import date, datetime
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -23,6 +24,7 @@ from veilsum.errors import InvalidArgumentError
 __all__ = [
     "choice",
     "count",
+    "day",
     "flag",
     "floats",
     "instance",
@@ -42,6 +44,7 @@ __all__ = [
 T = TypeVar("T")
 
 _MAX_COUNT = 2**63 - 1
+_FIRST_DAY = date(1970, 1, 1)
 _LARGEST_EXACT = 2**53  # Every integer up to this is a double.
 _MOST_SHOWN = 60
 _MOST_DIMENSIONS = 64  # Of an array; lists that are nested deeper form none.
@@ -112,6 +115,15 @@ def count(name: str, value: object, *, at_least: int = 0, at_most: int = _MAX_CO
             f"{name} is {text_of(found)}; it must be at least {at_least}{upper}"
         )
     return found
+
+
+def day(name: str, value: object) -> date:
+    """A day of the calendar, from 1970 on. A moment, which has an hour too, is none."""
+    if not isinstance(value, date) or isinstance(value, datetime):
+        raise TypeError(f"{name} must be a datetime.date, not {_type_name(value)}")
+    if value < _FIRST_DAY:
+        raise InvalidArgumentError(f"{name} is {value}; it must be {_FIRST_DAY} or later")
+    return date(value.year, value.month, value.day)
 
 
 def items(name: str, value: Iterable[T]) -> list[T]:

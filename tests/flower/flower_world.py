@@ -2,7 +2,9 @@
 
 import atexit
 import copy
+import datetime
 import functools
+import secrets
 import shutil
 import tempfile
 import uuid
@@ -36,6 +38,7 @@ INITIAL: dict[str, Any] = {
     "bias": np.array([0.25, -0.125]),
 }
 DIM = 8
+AGGREGATOR = Identity.generate("aggregator")
 
 
 def federation_of(
@@ -71,6 +74,10 @@ def _dealt(trust, names, dim, noise, weight_spread):
         codec=codec if noise is None else noise.fit(codec),
         contributors=contributors,
         holders=holders,
+        aggregator=AGGREGATOR.enrol(),
+        run_id=secrets.token_bytes(16),
+        last_day=datetime.date.max,
+        colluding_contributors=0,
         noise=noise,
         chunk_size=1,
     )

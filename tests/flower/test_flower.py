@@ -41,7 +41,7 @@ from veilsum.identity import Role
 from veilsum.integrations import opening
 from veilsum.integrations.flower import SecureStrategy, nodes
 from veilsum.privacy import GaussianNoise
-from veilsum.secure_sum import PartyFolder
+from veilsum.secure_sum import PartyFolder, RunName
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_too_few_contributors_leave_the_model_and_the_run_goes_on(tmp_path, grid
 
 def rounds_of(folder, role):
     party = PartyFolder(folder)
-    return list(party.rounds(role).answered(party.federation.public_key.fingerprint))
+    return list(party.rounds(role).answered(RunName.of(party.federation)))
 
 
 def test_too_few_holders_stop_the_run_until_they_are_back(tmp_path, grid):

@@ -41,7 +41,6 @@ def federation(tmp_path):
 def train_message(federation, model=INITIAL, *, number=1, node=100, announced=None):
     descriptor = RoundDescriptor(
         federation_hash=federation.hash,
-        run_id=bytes(16),
         round_number=number,
         model_hash=model_hash(INITIAL if announced is None else announced),
         invited=NAMES,

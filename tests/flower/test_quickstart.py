@@ -12,7 +12,7 @@ import veilsum as vs
 from flower_world import NUM_NODES, PASSPHRASE, codec_of, federation_of
 from unified_diff import apply_diff
 from veilsum.identity import Role
-from veilsum.secure_sum import PartyFolder
+from veilsum.secure_sum import PartyFolder, RunName
 
 HERE = Path(__file__).parent
 BIN = Path(sys.prefix) / "bin"
@@ -117,5 +117,5 @@ def test_the_changed_app_gives_the_model_of_the_loop_in_a_simulation(tmp_path):
             assert np.array_equal(array, expected)
     for place in range(NUM_NODES):
         party = PartyFolder(tmp_path / f"party-{place}")
-        answered = party.rounds(Role.CONTRIBUTOR).answered(party.federation.public_key.fingerprint)
+        answered = party.rounds(Role.CONTRIBUTOR).answered(RunName.of(party.federation))
         assert list(answered) == list(range(1, NUM_ROUNDS + 1))

@@ -27,7 +27,7 @@ from veilsum.wire import WireKind
 
 WIRE = VECTORS / "wire"
 PASSPHRASE = "fuzz"
-RUN = RunName(key=bytes(32), federation=bytes(32), run=bytes(16))
+RUN = RunName(key=bytes(32), federation=bytes(32), serial=1)
 
 # ---- sealed files, as somebody who knows the passphrase can make them ----
 
@@ -161,7 +161,7 @@ def read_round_ledger(data):
     path = fresh_database(data)
     ledger = secure_sum.RoundLedger.open(path)
     ledger.federations()
-    ledger.answered(RUN.key)
+    ledger.answered(RUN)
     ledger.record(RUN, 4, b"another", check=lambda rounds: max(rounds, default=0))
 
 

@@ -105,7 +105,7 @@ def read_frames(data):
 
 
 def frames_seeds():
-    names = ("open_request_2", "open_request_2_total", "chunk")
+    names = ("open_request_3", "open_request_3_total", "chunk")
     return [b"".join((WIRE / f"{name}.bin").read_bytes() for name in names)]
 
 
@@ -126,7 +126,7 @@ TARGETS = {
     "encrypted_vector": Target(
         written_by(lambda data: vs.EncryptedVector.from_bytes(data, known_key(2048).public)),
         BAD_CIPHERTEXT,
-        ("encrypted_vector", "open_request_2_total"),
+        ("encrypted_vector", "open_request_3_total"),
     ),
     "plaintext_proof": Target(
         written_by(lambda data: vs.PlaintextProof.from_bytes(data, known_key(2048).public)),
@@ -142,11 +142,11 @@ TARGETS = {
     "federation": Target(
         written_by(secure_sum.Federation.from_bytes),
         BAD_KEY,
-        ("federation_2", "federation_2_threshold"),
+        ("federation_4", "federation_4_threshold"),
     ),
-    "signed_federation": Target(read_signed_federation, BAD_SIGNATURE, ("signed_federation",)),
+    "signed_federation": Target(read_signed_federation, BAD_SIGNATURE, ("signed_federation_2",)),
     "round_descriptor": Target(
-        written_by(secure_sum.RoundDescriptor.from_bytes), MALFORMED, ("round_descriptor",)
+        written_by(secure_sum.RoundDescriptor.from_bytes), MALFORMED, ("round_descriptor_2",)
     ),
     "contribution": Target(
         written_by(secure_sum.ContributionHeader.from_bytes), MALFORMED, ("contribution_2",)
@@ -155,13 +155,15 @@ TARGETS = {
     "open_request": Target(
         written_by(secure_sum.OpenRequest.from_bytes),
         MALFORMED,
-        ("open_request_2", "open_request_2_chunks"),
+        ("open_request_3", "open_request_3_chunks"),
     ),
     "chunk_request": Target(read_chunk_request, MALFORMED, ("chunk_request",)),
     "opening": Target(
-        written_by(secure_sum.Opening.from_bytes), MALFORMED, ("opening_2", "opening_2_partial")
+        written_by(secure_sum.Opening.from_bytes), MALFORMED, ("opening_3", "opening_3_partial")
     ),
-    "transcript": Target(written_by(secure_sum.Transcript.from_bytes), MALFORMED, ("transcript",)),
+    "transcript": Target(
+        written_by(secure_sum.Transcript.from_bytes), MALFORMED, ("transcript_2",)
+    ),
     "frames": Target(read_frames, MALFORMED, make_seeds=frames_seeds),
     "key_file": Target(
         files.loaded_by(vs.SecretKey.load), BAD_SEAL, make_seeds=files.key_file_seeds

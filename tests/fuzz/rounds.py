@@ -8,7 +8,7 @@ import numpy as np
 import protocol_parties as parties
 import veilsum as vs
 from fuzz.mutate import mutated, mutated_frames
-from veilsum.secure_sum import RoundDescriptor, RoundLedger, hash_model
+from veilsum.secure_sum import RoundDescriptor, RoundLedger, RunName, hash_model
 
 NAMES = parties.NAMES[:3]
 BAD_MESSAGE = (
@@ -105,8 +105,8 @@ class Fire:
             else:
                 announced = RoundDescriptor.from_bytes(changed)
                 assert announced.federation_hash == self.federation.hash
-                key = self.federation.public_key.fingerprint
-                assert set(rounds.answered(key)) == {announced.round_number}
+                run = RunName.of(self.federation)
+                assert set(rounds.answered(run)) == {announced.round_number}
 
     def fire_at_aggregator(self, aggregator, message, count):
         before = aggregator.contributors

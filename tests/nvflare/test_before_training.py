@@ -1,5 +1,6 @@
 """No site trains for what cannot be sent or opened, and a job that cannot go on says so."""
 
+import datetime
 import json
 
 import numpy as np
@@ -39,10 +40,15 @@ def noisy(tmp_path, secret_key):
     folder = tmp_path / "noisy"
     folder.mkdir()
     identities = [Identity.generate(site) for site in SITES]
+    server = Identity.generate("server")
     federation = Federation(
         key=secret_key.secret.public_key,
         codec=NOISE.fit(CODEC),
         contributors=tuple(identity.enrol() for identity in identities),
+        aggregator=server.enrol(),
+        run_id=bytes(16),
+        last_day=datetime.date.max,
+        colluding_contributors=0,
         noise=NOISE,
     )
     signed = federation.signed_by(Identity.generate("dealer"))

@@ -9,6 +9,7 @@ from protocol_parties import NAMES, Round, assert_sums, federation, quantised_su
 from veilsum.integrations.nvflare.messages import OPEN_TOPIC, OPENING, REFUSAL, REQUEST
 from veilsum.integrations.nvflare.opening import Answers, SiteHolders
 from veilsum.integrations.opening import open_sum
+from veilsum.secure_sum import RunName
 
 TRUSTS = {"threshold": federation("threshold", toy=(4, 3)), "authority": federation("authority")}
 TRUSTS["contributors"] = federation("contributors")
@@ -92,4 +93,4 @@ def test_question_whether_a_holder_is_there_opens_nothing():
     state = Round(TRUSTS["threshold"])
     reply = Sites(state).answers["holder-1"](OPEN_TOPIC, Shareable(), None)
     assert set(reply) == {"__headers__"}
-    assert state.ledgers["holder-1"].answered(state.federation.public_key.fingerprint) == {}
+    assert state.ledgers["holder-1"].answered(RunName.of(state.federation)) == {}

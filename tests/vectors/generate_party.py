@@ -1,7 +1,7 @@
-"""Writes the golden folder of a party, party_2/: later versions must go on with it, ledgers too.
+"""Writes the golden folder of a party, party_3/: later versions must go on with it, ledgers too.
 
 Run it only for a new version of the folder, under a new name: those that are there stay for ever.
-party/ is of the time when an outbox was one file.
+party/ and party_2/ are of agreements without an aggregator, which nothing reads any more.
 Run: PYTHONPATH=tests python tests/vectors/generate_party.py
 """
 
@@ -25,6 +25,10 @@ def federation():
     """Of one who has both roles, in which it has all the files that there are."""
     return Federation(
         key=shared_key().key,
+        aggregator=parties.identity(parties.AGGREGATOR).enrol(),
+        run_id=parties.RUN_ID,
+        last_day=parties.LAST_DAY,
+        colluding_contributors=0,
         codec=parties.NOISE.fit(CODEC),
         contributors=parties.roster(NAME, "bob"),
         holders=parties.roster(NAME, *parties.holder_names("threshold")[1:]),
@@ -45,15 +49,16 @@ def main():
     keyfile._LOG2_COST = 14  # The least cost allowed: tests open the files often.
     agreed = federation()
     party = PartyFolder.create(
-        Path(__file__).with_name("party_2"),
+        Path(__file__).with_name("party_3"),
         agreed.signed_by(parties.identity("dealer")),
         identity=parties.identity(NAME),
         passphrase=PASSPHRASE,
         expected_hash=agreed.hash,
+        dealer=parties.identity("dealer").enrol(),
         key=shared_key().shares[0],
     )
     contribute(party, 1)
-    run = RunName.of(agreed, parties.descriptor(agreed, invited=(NAME, "bob")))
+    run = RunName.of(agreed)
     party.rounds(Role.HOLDER).record(run, 1, ANSWER)
 
 

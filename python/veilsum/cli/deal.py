@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import date, datetime, timedelta, timezone
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
 
 from veilsum.arguments import printable
-from veilsum.cli.dealing import Dealt, deal_federation
+from veilsum.cli.dealing import Dealt, deal_federation, new_run_id, renew_federation
 from veilsum.cli.facts import print_facts
-from veilsum.cli.files import check_absent, check_readable, check_writable, read_roster
+from veilsum.cli.files import (
+    check_absent,
+    check_readable,
+    check_writable,
+    read_enrolment,
+    read_federation_file,
+    read_roster,
+)
 from veilsum.cli.noise_options import USUAL_DELTA, Kind, Neighbours, make_noise
 from veilsum.cli.passphrases import known_passphrase
 from veilsum.cli.terms import check_key_bits, choose_policy, roster_facts, terms_facts
@@ -23,11 +31,19 @@ from veilsum.errors import InvalidArgumentError
 from veilsum.identity import Enrolment, Identity
 from veilsum.privacy import Noise
 from veilsum.schemes import Policy
+from veilsum.secure_sum import Federation
 from veilsum.secure_sum.agreement import Agreement
 from veilsum.vector import Codec
 
 __all__ = ["deal"]
 
+T = TypeVar("T")
+
+_USUAL_DAYS = 365
+_OF_A_RENEWAL = {
+    *("identity", "out", "renew", "aggregator", "last_day"),
+    *("passphrase_file", "yes", "json_output"),
+}
 
 _OPTIONS = {
     "chunk_size": "--chunk-size",
@@ -41,6 +57,7 @@ _OPTIONS = {
     "min_contributors": "--min-contributors",
     "norm_bound": "--norm-bound",
     "rounds": "--rounds",
+    "serial": "--serial",
     "spread": "--weight-spread",
     "value_bits": "--value-bits",
 }
@@ -62,25 +79,51 @@ class Rounding(str, Enum):
 
 
 def deal(
+    context: typer.Context,
     identity: Annotated[
         Path, typer.Option(help="The dealer's identity file, made by `veilsum enrol`.")
     ],
+    out: Annotated[Path, typer.Option(help="The folder to make; nothing may be there yet.")],
+    aggregator: Annotated[
+        Path | None,
+        typer.Option(help="The enrolment file of the aggregator, who announces the rounds."),
+    ] = None,
     contributors: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Option(
             help="Enrolment files of the contributors, or a folder of them; may be repeated."
         ),
-    ],
-    out: Annotated[Path, typer.Option(help="The folder to make; nothing may be there yet.")],
-    dim: Annotated[int, typer.Option(help="Number of values of the model.")],
+    ] = None,
+    dim: Annotated[int | None, typer.Option(help="Number of values of the model.")] = None,
     colluding: Annotated[
-        int,
+        int | None,
         typer.Option(
             help="How many contributors may work with the aggregator: those of the roster that it "
             "could have brought in, bought or broken into. A sum then has that many more. Take 0 "
             "only if you know all of them."
         ),
-    ],
+    ] = None,
+    serial: Annotated[
+        int,
+        typer.Option(
+            help="Counts what this dealer deals to these parties; a party refuses a lower one than "
+            "it has pinned."
+        ),
+    ] = 1,
+    last_day: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="After it parties answer nothing. If left out: a year from today.",
+        ),
+    ] = None,
+    renew: Annotated[
+        Path | None,
+        typer.Option(
+            help="The federation.veil to renew: the same key and terms for another run, with the "
+            "next serial number. Parties that pinned this dealer accept it unasked."
+        ),
+    ] = None,
     holders: Annotated[
         list[Path] | None,
         typer.Option(help="Enrolment files of the key holders; one with --trust authority."),
@@ -170,8 +213,15 @@ def deal(
     Do it on a machine without a network. What is to be kept secret leaves it in encrypted files
     only, and nothing stays behind.
     """
+    ends = _last_day(last_day)
+    if renew is not None:
+        _renew(context, renew, identity, out, aggregator, ends, passphrase_file, yes, json_output)
+        return
     with one_line("deal", _OPTIONS):
         check_absent(out, *filter(None, [passphrase_dir]))
+        contributors = _required("--contributors", contributors)
+        dim, colluding = _required("--dim", dim), _required("--colluding", colluding)
+        aggregator = _required("--aggregator", aggregator)
         if passphrase_dir is not None and out.absolute() in passphrase_dir.absolute().parents:
             raise InvalidArgumentError(
                 "--passphrase-dir is inside --out; passphrases go another way than the files, so "
@@ -199,6 +249,10 @@ def deal(
         )
         key_holders = read_roster(holders or [])
         terms = Agreement(
+            aggregator=read_enrolment(aggregator),
+            run_id=new_run_id(),
+            serial=serial,
+            last_day=ends,
             contributors=enrolled,
             holders=key_holders,
             policy=_policy(trust, key_holders, threshold, max_colluding),
@@ -231,6 +285,78 @@ def deal(
             typer.echo(json.dumps(_as_json(terms, dealt), indent=2))
         else:
             _report(dealt, out, passphrase_dir)
+
+
+def _renew(
+    context: typer.Context,
+    old: Path,
+    identity: Path,
+    out: Path,
+    aggregator: Path | None,
+    last_day: date,
+    passphrase_file: Path | None,
+    yes: bool,
+    json_output: bool,
+) -> None:
+    """The same key and terms once more, for another run."""
+    with one_line("deal"):
+        given = {
+            name
+            for name in context.params
+            if (source := context.get_parameter_source(name)) and source.name == "COMMANDLINE"
+        }
+        if others := sorted(given - _OF_A_RENEWAL):
+            option = f"--{others[0].replace('_', '-')}"
+            raise InvalidArgumentError(
+                f"{option} does not go with --renew, which changes nothing but run, serial number, "
+                "last day and aggregator; deal a new federation for other terms"
+            )
+        if json_output and not yes:
+            raise InvalidArgumentError("--json asks no questions: give --yes with it")
+        check_absent(out)
+        signed = read_federation_file(old)
+        known = None if aggregator is None else read_enrolment(aggregator)
+        check_readable(identity)
+        check_writable(out)
+        passphrase = known_passphrase("the dealer's identity", passphrase_file)
+        dealer = Identity.load(identity, passphrase=passphrase)
+        before = Federation.from_signed(signed, dealer=dealer.enrol())
+        renewed = before.renewed(last_day=last_day, aggregator=known)
+    if not yes:
+        console = Console(highlight=False)
+        console.print("[bold]This will be renewed[/]\n")
+        print_facts(console, {**terms_facts(renewed.agreement), **roster_facts(renewed.agreement)})
+        typer.confirm("Are these the terms, and is the aggregator the one you know?", abort=True)
+    with one_line("deal"):
+        file = renew_federation(renewed, dealer, out=out)
+    with telling_of(out):
+        if json_output:
+            found = {
+                "federation": file,
+                "hash": renewed.hash.hex(),
+                **terms_facts(renewed.agreement),
+                **roster_facts(renewed.agreement),
+            }
+            typer.echo(json.dumps(found, indent=2))
+            return
+        typer.echo(f"federation hash  {grouped(renewed.hash.hex())}")
+        typer.echo(f"for everybody    {out / file}")
+        typer.echo(
+            "\nSend the file to all parties. Those that pinned the dealer take it over by "
+            "`veilsum join --renew`."
+        )
+
+
+def _last_day(given: datetime | None) -> date:
+    if given is not None:
+        return given.date()
+    return datetime.now(timezone.utc).date() + timedelta(_USUAL_DAYS)
+
+
+def _required(option: str, value: T | None) -> T:
+    if value is None:
+        raise InvalidArgumentError(f"{option} is missing; only with --renew it is not needed")
+    return value
 
 
 def _policy(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from veilsum.schemes import AnyKey, AnySecret, deal
 from veilsum.secure_sum import Federation
 from veilsum.secure_sum.agreement import Agreement
 
-__all__ = ["Dealt", "deal_federation"]
+__all__ = ["Dealt", "deal_federation", "new_run_id", "renew_federation"]
 
 _FEDERATION = "federation.veil"
 
@@ -68,6 +69,22 @@ def deal_federation(
                 undo.callback(shutil.rmtree, passphrase_dir)
         undo.pop_all()
     return Dealt(federation, _FEDERATION, files, passphrases)
+
+
+def new_run_id() -> bytes:
+    """The name of a run that nobody has had yet."""
+    return secrets.token_bytes(16)
+
+
+def renew_federation(renewed: Federation, dealer: Identity, *, out: Path) -> str:
+    """Write the signed renewal; the file's name in the folder. All or nothing.
+
+    Raises:
+        FileExistsError: there is something at ``out``.
+    """
+    with new_folder(out) as folder:
+        write_file(folder / _FEDERATION, [renewed.signed_by(dealer)], private=False)
+    return _FEDERATION
 
 
 def _make_secrets(terms: Agreement) -> tuple[AnyKey, dict[str, AnySecret]]:

@@ -20,6 +20,7 @@ __all__ = [
     "check_writable",
     "file_name",
     "read_enrolment",
+    "read_federation_file",
     "read_roster",
 ]
 
@@ -27,6 +28,7 @@ ENROLMENT = ".enrolment"
 IDENTITY = ".identity"
 _MAX_NAME_BYTES = 100
 _MAX_ENROLMENT_BYTES = 1 << 12
+_MAX_FEDERATION_BYTES = 1 << 28
 
 
 def file_name(name: str) -> str:
@@ -86,6 +88,11 @@ def read_enrolment(path: Path) -> Enrolment:
         return Enrolment.from_bytes(data)
     except MalformedDataError as error:
         raise MalformedDataError(f"{path}: {error}") from error
+
+
+def read_federation_file(path: Path) -> bytes:
+    """The bytes of a dealer's file; nothing of it is checked."""
+    return read_file(path, max_bytes=_MAX_FEDERATION_BYTES, what="a federation")
 
 
 def read_roster(paths: list[Path]) -> tuple[Enrolment, ...]:

@@ -14,10 +14,9 @@ from rich.markup import escape
 from veilsum.arguments import printable
 from veilsum.cli.contents import look_at
 from veilsum.cli.facts import print_facts
+from veilsum.cli.files import read_federation_file
 from veilsum.cli.findings import Agreed, Contents
-from veilsum.cli.join import MAX_FEDERATION_BYTES
 from veilsum.cli.words import one_line, parse_hash
-from veilsum.durable import read_file
 from veilsum.errors import InvalidArgumentError, VeilsumError
 from veilsum.secure_sum import Federation
 
@@ -61,7 +60,7 @@ def inspect(
                 raise InvalidArgumentError(f"there is nothing at {path}")
         data = None
         if federation is not None:
-            data = read_file(federation, max_bytes=MAX_FEDERATION_BYTES, what="a federation")
+            data = read_federation_file(federation)
         if data is None:
             agreed = Agreed(pin=pin)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 from collections.abc import Iterator
@@ -12,7 +13,13 @@ from typing import Annotated, Any
 import typer
 
 from veilsum.arguments import printable
-from veilsum.cli.files import check_absent, check_readable, check_writable, read_enrolment
+from veilsum.cli.files import (
+    check_absent,
+    check_readable,
+    check_writable,
+    read_enrolment,
+    read_federation_file,
+)
 from veilsum.cli.passphrases import known_passphrase
 from veilsum.cli.words import grouped, one_line, parse_hash, telling_of
 from veilsum.durable import read_file, write_file
@@ -23,27 +30,37 @@ from veilsum.privacy import Ledger
 from veilsum.secure_sum import Federation, KeyShare, PartyFolder
 from veilsum.wire import WireKind, wire_kind
 
-__all__ = ["MAX_FEDERATION_BYTES", "join"]
+__all__ = ["join"]
 
-MAX_FEDERATION_BYTES = 1 << 28
 _MAX_SECRET_BYTES = 1 << 19
+_MAX_MARK_BYTES = 1 << 12
 
 
 def join(
     federation: Annotated[Path, typer.Argument(help="The dealer's file for all parties.")],
     identity: Annotated[
-        Path, typer.Option(help="The party's identity file, made by `veilsum enrol`.")
-    ],
+        Path | None, typer.Option(help="The party's identity file, made by `veilsum enrol`.")
+    ] = None,
     out: Annotated[
-        Path, typer.Option(help="The party's folder to make; nothing may be there yet.")
-    ],
+        Path | None, typer.Option(help="The party's folder to make; nothing may be there yet.")
+    ] = None,
     hash_text: Annotated[
         str | None,
         typer.Option("--hash", help="The hash of the federation, as the dealer told it."),
     ] = None,
     dealer: Annotated[
         Path | None,
-        typer.Option(help="Instead of --hash: the enrolment of a dealer who is known already."),
+        typer.Option(
+            help="The enrolment of a dealer who is known already, instead of --hash or with it: "
+            "the party then accepts its renewals."
+        ),
+    ] = None,
+    renew: Annotated[
+        Path | None,
+        typer.Option(
+            help="Instead of all others: the folder of a party that has pinned the dealer, to go "
+            "on with a renewal. It needs no passphrase."
+        ),
     ] = None,
     share: Annotated[
         Path | None, typer.Option(help="The dealer's .share or .key file for this party.")
@@ -66,16 +83,25 @@ def join(
 
     Once for each key: a second folder would not know what the first has answered.
     """
+    if renew is not None:
+        others = (identity, out, hash_text, dealer, share, privacy_ledger)
+        _renew(federation, renew, alone=not any(others), json_output=json_output)
+        return
     with one_line("join"):
-        check_absent(out)
-        if (hash_text is None) == (dealer is None):
+        if identity is None or out is None:
             raise InvalidArgumentError(
-                "pin the federation by one of two: --hash, as the dealer told it, or --dealer, the "
-                "enrolment of a dealer who is known already"
+                "give --identity, the party's identity file, and --out, the folder to make; or "
+                "--renew with the folder of a party that has joined"
+            )
+        check_absent(out)
+        if hash_text is None and dealer is None:
+            raise InvalidArgumentError(
+                "pin the federation: by --hash, as the dealer told it, by --dealer, the enrolment "
+                "of a dealer who is known already, or by both"
             )
         expected = None if hash_text is None else parse_hash(hash_text)
         known = None if dealer is None else read_enrolment(dealer)
-        signed = read_file(federation, max_bytes=MAX_FEDERATION_BYTES, what="a federation")
+        signed = read_federation_file(federation)
         # Before anybody is asked for a passphrase.
         pinned = Federation.from_signed(signed, expected_hash=expected, dealer=known)
         check_readable(identity, *filter(None, [share]))
@@ -83,13 +109,14 @@ def join(
         passphrase = known_passphrase("the identity", passphrase_file)
         own = Identity.load(identity, passphrase=passphrase)
         key = None if share is None else _load(share, share_passphrase_file)
-        with _once(identity, pinned):
+        with _once(identity, pinned, Federation.dealer_named_in(signed)):
             party = PartyFolder.create(
                 out,
                 signed,
                 identity=own,
                 passphrase=passphrase,
                 expected_hash=pinned.hash,
+                dealer=known,
                 key=key,
                 privacy_ledger=privacy_ledger,
             )
@@ -101,17 +128,37 @@ def join(
             _report(party, ledger, Federation.dealer_named_in(signed), has_share=share is not None)
 
 
+def _renew(federation: Path, folder: Path, *, alone: bool, json_output: bool) -> None:
+    """Go on with a renewal in the folder that there is."""
+    with one_line("join"):
+        if not alone:
+            raise InvalidArgumentError("--renew takes the folder alone: leave other options out")
+        party = PartyFolder(folder).renew(read_federation_file(federation))
+        ledger = party.privacy_ledger
+    with telling_of(party.path):
+        if json_output:
+            typer.echo(json.dumps(_as_json(party, ledger), indent=2))
+            return
+        agreed = party.federation
+        typer.echo(f"party        {printable(party.enrolment.name)}")
+        typer.echo(f"federation   {grouped(agreed.hash.hex())}")
+        typer.echo(f"serial       {agreed.serial}, last day {agreed.last_day}")
+        typer.echo(f"folder       {party.path}")
+
+
 @contextmanager
-def _once(identity: Path, federation: Federation) -> Iterator[None]:
+def _once(identity: Path, federation: Federation, dealer: Enrolment) -> Iterator[None]:
     """A mark beside the identity: a second folder would not know what the first has answered.
 
     It is for the key, not the federation: two agreements on one key would open two sums of a round.
+    The marks also know the highest serial number of each dealer: an older agreement is refused.
     """
     key = federation.public_key.fingerprint[:8].hex()
     file = Path(os.path.realpath(identity))  # By whatever links it was reached.
     mark = file.with_name(f"{file.name}.joined-{key}")
+    newest = max(_serials(file, dealer), default=0)
     try:
-        write_file(mark, [])
+        write_file(mark, [f"{dealer.fingerprint} {federation.serial}\n".encode()])
     except FileExistsError:
         raise PolicyRefusedError(
             f"the mark {mark} says that this identity has joined a federation with this key "
@@ -120,10 +167,29 @@ def _once(identity: Path, federation: Federation) -> Iterator[None]:
             "no folder"
         ) from None
     try:
+        if federation.serial < newest:
+            raise PolicyRefusedError(
+                f"the federation has the serial number {federation.serial}, and this identity has "
+                f"joined one of the same dealer with {newest}: it is an older agreement. Ask the "
+                "dealer for the newest, or for one with a higher number (veilsum deal --serial)"
+            )
         yield
     except BaseException:
         mark.unlink(missing_ok=True)
         raise
+
+
+def _serials(identity: Path, dealer: Enrolment) -> list[int]:
+    """The serial numbers of what this identity has joined of a dealer."""
+    found = []
+    for mark in identity.parent.glob(f"{glob.escape(identity.name)}.joined-*"):
+        try:
+            words = read_file(mark, max_bytes=_MAX_MARK_BYTES, what="a mark").decode().split()
+        except (OSError, ValueError):
+            continue  # Not written by this command.
+        if len(words) == 2 and words[0] == dealer.fingerprint and words[1].isdecimal():
+            found.append(int(words[1]))
+    return found
 
 
 def _load(path: Path, passphrase_file: Path | None) -> KeyShare | SecretKey:

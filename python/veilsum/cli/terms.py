@@ -65,6 +65,9 @@ def terms_facts(terms: Agreement) -> dict[str, Any]:
         facts["num_holders"] = policy.num_holders
         facts["max_colluding_holders"] = policy.max_colluding
     facts |= {
+        "serial": terms.serial,
+        "run_id": terms.run_id.hex(),
+        "last_day": terms.last_day.isoformat(),
         "key_bits": terms.key_bits,
         "dim": codec.dim,
         "clip": codec.clip,
@@ -101,8 +104,13 @@ def roster_facts(terms: Agreement) -> Facts:
     def rows(roster: tuple[Enrolment, ...]) -> list[dict[str, str]]:
         return [{"name": party.name, "fingerprint": party.fingerprint} for party in roster]
 
+    aggregator = rows((terms.aggregator,))
     holders = "authority" if terms.holders and terms.policy is None else "holders"
-    return {"contributors": rows(terms.contributors), holders: rows(terms.holders)}
+    return {
+        "aggregator": aggregator,
+        "contributors": rows(terms.contributors),
+        holders: rows(terms.holders),
+    }
 
 
 def _noise_facts(noise: Noise | None) -> dict[str, Any] | None:

@@ -1,7 +1,9 @@
 """A federation of which all parties are in this process: keys, identities, rosters, holders."""
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from veilsum.fedavg.settings import Settings
 from veilsum.paillier.secret_key import SecretKey
@@ -20,11 +22,13 @@ class LocalFederation:
 
     Attributes:
         federation: the agreement and its key.
+        aggregator: who announces its rounds.
         contributors: by name.
         holders: who opens sums, by name.
     """
 
     federation: Federation
+    aggregator: Identity
     contributors: dict[str, Contributor]
     holders: dict[str, KeyHolder]
 
@@ -46,16 +50,21 @@ def make_federation(
         InvalidKeyError: a secret key without safe primes is to be shared.
     """
     has_holders, policy = usual_holders(trust)
-    federation_key, secrets = dealt_key(key, policy=policy, key_bits=settings.key_bits)
+    federation_key, keys = dealt_key(key, policy=policy, key_bits=settings.key_bits)
     contributors = {name: Identity.generate(name) for name in names}
-    holders = [Identity.generate(f"holder {i + 1}") for i in range(len(secrets) * has_holders)]
+    aggregator = Identity.generate("aggregator")
+    holders = [Identity.generate(f"holder {i + 1}") for i in range(len(keys) * has_holders)]
     noise = settings.noise
     federation = Federation(
         key=federation_key,
         codec=codec,
+        aggregator=aggregator.enrol(),
+        run_id=secrets.token_bytes(16),
+        last_day=date.max,  # It ends with this process.
         contributors=tuple(identity.enrol() for identity in contributors.values()),
         holders=tuple(holder.enrol() for holder in holders),
         noise=noise,
+        colluding_contributors=0,
         honest_contributors=max(2, noise.honest_contributors if noise is not None else 0),
         min_contributors=min_contributors,
     )
@@ -63,18 +72,19 @@ def make_federation(
     openers = holders or list(contributors.values())[:1]
     return LocalFederation(
         federation,
+        aggregator,
         {
             name: Contributor(
                 federation,
                 identity,
                 rounds=RoundLedger.in_memory(),
                 ledger=ledgers.get(name),
-                secret_key=federation.contributors_key(secrets[0]),
+                secret_key=federation.contributors_key(keys[0]),
             )
             for name, identity in contributors.items()
         },
         {
             opener.name: KeyHolder(federation, opener, key=secret, rounds=RoundLedger.in_memory())
-            for opener, secret in zip(openers, secrets, strict=True)
+            for opener, secret in zip(openers, keys, strict=True)
         },
     )

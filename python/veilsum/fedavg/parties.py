@@ -124,7 +124,6 @@ class Parties:
         local, model_hash = self._local, hash_model(model)
         descriptor = RoundDescriptor(
             federation_hash=local.federation.hash,
-            run_id=run_id,
             round_number=round_number,
             model_hash=model_hash,
             invited=invited,

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import secrets
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -17,8 +16,7 @@ __all__ = ["RunFolder"]
 
 _ABOUT = "run.json"
 _TRANSCRIPT = ".transcript"
-_VERSION = 1
-_RUN_ID_BYTES = 16
+_VERSION = 2
 _MAX_ABOUT_BYTES = 1 << 16
 
 
@@ -45,12 +43,10 @@ class RunFolder:
                 "veilsum": "run",
                 "version": _VERSION,
                 "federation": federation.hash.hex(),
-                "run": secrets.token_bytes(_RUN_ID_BYTES).hex(),
             }
             with new_folder(self.path) as staged:
                 (staged / _ABOUT).write_text(json.dumps(about, indent=2) + "\n")
-        federation_hash, self.run_id = _read_about(self.path / _ABOUT)
-        if federation_hash != federation.hash:
+        if _read_about(self.path / _ABOUT) != federation.hash:
             raise ProtocolError(
                 f"{self.path} is of another federation's run; a new federation takes a new folder"
             )
@@ -105,17 +101,15 @@ class RunFolder:
         return [int(match[1]) for match in found if match]
 
 
-def _read_about(path: Path) -> tuple[bytes, bytes]:
-    """The federation's hash, and the run's name."""
+def _read_about(path: Path) -> bytes:
+    """The federation's hash."""
     try:
         about = json.loads(read_file(path, max_bytes=_MAX_ABOUT_BYTES, what="a run's description"))
         if (about["veilsum"], about["version"]) != ("run", _VERSION):
             raise ValueError
-        federation_hash, run_id = bytes.fromhex(about["federation"]), bytes.fromhex(about["run"])
-        if len(run_id) != _RUN_ID_BYTES:
-            raise ValueError
+        federation_hash = bytes.fromhex(about["federation"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise MalformedDataError(
             f"{path.parent} is no aggregator's folder: {path.name} is missing or damaged"
         ) from None
-    return federation_hash, run_id
+    return federation_hash

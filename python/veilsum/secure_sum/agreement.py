@@ -2,23 +2,26 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 from veilsum import arguments
 from veilsum.arguments import tuple_of
 from veilsum.errors import InvalidArgumentError
 from veilsum.identity import Enrolment
+from veilsum.message import fixed
 from veilsum.privacy import GaussianNoise, LaplaceNoise, Noise
 from veilsum.schemes import SCHEMES, Policy
 from veilsum.vector import Codec
 
-__all__ = ["MAX_CHUNK", "Agreement", "KeyTrust", "Terms", "usual_holders"]
+__all__ = ["MAX_CHUNK", "RUN_ID", "Agreement", "KeyTrust", "Terms", "usual_holders"]
 
 KeyTrust = Literal["contributors", "authority", "threshold"]
 
 # The default of docs/protocol.md: one holder may be missing, and two may collude.
 _USUAL_POLICY = Policy(num_holders=5, threshold=4, max_colluding=2)
 MAX_CHUNK = 4096
+RUN_ID = fixed(16, "random", what="secrets.token_bytes(16)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,11 +29,15 @@ class Terms:
     """What an agreement and a federation have in common; ``Federation`` explains each."""
 
     codec: Codec
+    aggregator: Enrolment
+    run_id: bytes
+    last_day: date
+    serial: int = 1
     contributors: tuple[Enrolment, ...]
     holders: tuple[Enrolment, ...] = ()
     noise: Noise | None = None
     honest_contributors: int = 2
-    colluding_contributors: int = 0
+    colluding_contributors: int
     min_contributors: int | None = None
     chunk_size: int = 512
     scheme: str = "packed"
@@ -59,6 +66,7 @@ class Agreement(Terms):
         self._check_numbers(fewest, wanted)
         self._check_rosters()
         self._check_holders()
+        self._check_aggregator()
         self._check_noise()
 
     @property
@@ -92,11 +100,15 @@ class Agreement(Terms):
         arguments.choice("scheme", self.scheme, SCHEMES)
         arguments.instance("policy", self.policy, (Policy, type(None)))
         arguments.instance("codec", self.codec, Codec)
+        arguments.instance("aggregator", self.aggregator, Enrolment)
+        RUN_ID.check("run_id", self.run_id)
         arguments.instance("noise", self.noise, (GaussianNoise, LaplaceNoise, type(None)))
         contributors = tuple_of("contributors", self.contributors, Enrolment)
         found: dict[str, object] = {
             "contributors": tuple(sorted(contributors, key=lambda party: party.name)),
             "holders": tuple_of("holders", self.holders, Enrolment),
+            "last_day": arguments.day("last_day", self.last_day),
+            "serial": arguments.count("serial", self.serial, at_least=1),
         }
         for name in ("key_bits", "honest_contributors", "colluding_contributors"):
             found[name] = arguments.count(name, getattr(self, name))
@@ -156,6 +168,21 @@ class Agreement(Terms):
         keys = {party.public_key for party in self.contributors}
         if self.holders[0].name in names or self.holders[0].public_key in keys:
             raise InvalidArgumentError("an authority has no data: it must not be a contributor")
+
+    def _check_aggregator(self) -> None:
+        """Whoever adds up what others send neither sends nor opens, under whatever name."""
+        for parameter in ("contributors", "holders"):
+            for party in getattr(self, parameter):
+                if self.aggregator.name == party.name:
+                    what = f"the name {arguments.text_of(party.name)}"
+                elif self.aggregator.public_key == party.public_key:
+                    what = f"the signing key of {arguments.text_of(party.name)}"
+                else:
+                    continue
+                raise InvalidArgumentError(
+                    f"aggregator has {what}, who is among the {parameter}; the aggregator signs "
+                    "with an identity of its own and holds no key"
+                )
 
     def _check_noise(self) -> None:
         noise = self.noise

@@ -45,6 +45,7 @@ class Contributor:
             the agreement gives no secret key to contributors and here is one.
         KeyMismatchError: the secret key is not the federation's.
         LedgerError: ``rounds`` is the ledger of a holder.
+        PolicyRefusedError: ``rounds`` has pinned a newer federation of this key.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Contributor:
                 f"{identity.name} is not on the federation's roster with this signing key"
             )
         rounds.check_role(Role.CONTRIBUTOR)
+        self._run = RunName.of(federation)
         if federation.noise is not None and ledger is None:
             raise InvalidArgumentError(
                 "the federation agreed on noise, so a contributor needs a ledger of what it "
@@ -77,6 +79,7 @@ class Contributor:
             raise InvalidArgumentError(
                 "in this federation others hold the key; a contributor must not have it"
             )
+        rounds.pin(self._run)
         self._federation = federation
         self._identity = identity
         self._rounds = rounds
@@ -256,7 +259,7 @@ class Contributor:
         """The contribution to this round that the ledgers name, if it was kept."""
         if self._outbox is None:
             return None
-        answers = self._rounds.answered(self._federation.public_key.fingerprint)
+        answers = self._rounds.answered(self._run)
         commitment = answers.get(announced.round_number)
         if commitment is None and self._ledger is not None:
             # Charged, and not recorded: this contributor died in between.
@@ -276,7 +279,7 @@ class Contributor:
                 commitment=header.commitment,
             )
         self._rounds.record(
-            RunName.of(federation, announced),
+            self._run,
             announced.round_number,
             header.commitment,
             check=lambda answers: _check_grows(announced.round_number, answers),
@@ -291,6 +294,7 @@ class Contributor:
                 f"{announced.federation_hash.hex()}, not {self._federation.hash.hex()}; "
                 "compare Federation.hash with the aggregator"
             )
+        self._federation.check_day()
         if self.name not in announced.invited:
             raise PolicyRefusedError(f"{self.name} is not invited to this round")
         if announced.model_hash != model_hash:
@@ -301,7 +305,7 @@ class Contributor:
 
     def _check_unanswered(self, announced: RoundDescriptor) -> None:
         """Again when it is recorded; here, before an hour of training or encryption."""
-        answers = self._rounds.answered(self._federation.public_key.fingerprint)
+        answers = self._rounds.answered(self._run)
         _check_grows(announced.round_number, answers, again=True)
 
 

@@ -1,8 +1,10 @@
 """The agreement of all parties: everyone has it before the first round, not from the aggregator."""
 
 import hashlib
+import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from datetime import date, datetime, timezone
 from functools import cached_property
 from itertools import product
 from typing import Annotated, Any
@@ -16,7 +18,7 @@ from veilsum.errors import (
     PolicyRefusedError,
 )
 from veilsum.identity import Enrolment, Identity, Role, verify
-from veilsum.message import Form, Layout, Message, code, framed, rest, u32, u64
+from veilsum.message import Form, Layout, Message, code, framed, inner, rest, u32, u64
 from veilsum.paillier.public_key import PublicKey
 from veilsum.paillier.secret_key import SecretKey
 from veilsum.privacy.wire import NOISE_FIELD
@@ -30,8 +32,8 @@ from veilsum.schemes import (
     public_key_of,
     read_key,
 )
-from veilsum.secure_sum.agreement import MAX_CHUNK, Agreement, KeyTrust, Terms
-from veilsum.secure_sum.fields import HASH_BYTES, check_hash, ed25519, roster
+from veilsum.secure_sum.agreement import MAX_CHUNK, RUN_ID, Agreement, KeyTrust, Terms
+from veilsum.secure_sum.fields import DAY, HASH_BYTES, check_hash, ed25519, roster
 from veilsum.vector import Codec
 from veilsum.wire import BytesLike, WireKind
 
@@ -60,7 +62,7 @@ class _Codes(Mapping[tuple[KeyTrust, str], int]):
 FEDERATION = Form(
     WireKind.FEDERATION,
     {
-        2 + has_segments: Layout(
+        4 + has_segments: Layout(
             trust_and_scheme=code(
                 "trust or scheme", _Codes(), "as the key and the holders have it"
             ),
@@ -68,6 +70,10 @@ FEDERATION = Form(
             colluding_contributors=u64(),
             min_contributors=u64("at least the sum of the two, below"),
             chunk_size=u32(at_least=1, at_most=MAX_CHUNK),
+            serial=u64(at_least=1),
+            last_day=DAY,
+            run_id=RUN_ID,
+            aggregator=inner(Enrolment),
             codec=codec_field(Codec, has_segments=has_segments),
             noise=NOISE_FIELD,
             contributors=roster("sorted by the bytes of their names"),
@@ -77,7 +83,7 @@ FEDERATION = Form(
         for has_segments in (False, True)
     },
 )
-"""Version 3 is for codecs that need the longer form."""
+"""Version 5 is for codecs that need the longer form."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +97,12 @@ class Federation(Terms):
         key: everyone encrypts under it: a ``ThresholdKey``, shared among ``holders``, or the
             ``PublicKey`` of one secret key.
         codec: everyone encodes with it; fitted to ``noise`` if there is noise.
+        aggregator: who announces rounds; nothing else is answered. Neither a contributor nor a
+            holder, by name or key.
+        run_id: 16 random bytes that name the run: a federation has one.
+        last_day: after it parties answer nothing, each by the clock of its own machine (UTC).
+        serial: from 1; counts what the dealer signs for these parties. Whoever has pinned one
+            refuses a lower one.
         contributors: who may contribute, by name and signing key; kept sorted.
         holders: who holds the key. For a threshold key, all of them in the order of their shares;
             for one secret key, the one authority that has it, or nobody: then every contributor has
@@ -99,7 +111,8 @@ class Federation(Terms):
             key, Gaussian noise must count on one honest contributor alone.
         honest_contributors: how many contributors of every opened sum the promise counts on, at
             least 2 and at least the noise's: what one of them sent hides among theirs.
-        colluding_contributors: how many others may work with the aggregator.
+        colluding_contributors: how many others may work with the aggregator. Nobody but the dealer
+            can know, so there is no default.
         min_contributors: fewest contributions that are opened together; ``honest_contributors +
             colluding_contributors`` if not given, and never less.
         chunk_size: ciphertexts a chunk, 1 to 4096: what a proof covers and a holder opens at once.
@@ -235,7 +248,7 @@ class Federation(Terms):
 
     def to_bytes(self) -> bytes:
         """The wire form (docs/wire-format.md, section 5)."""
-        return FEDERATION.write(self, version=2 + self.codec.needs_segments)
+        return FEDERATION.write(self, version=4 + self.codec.needs_segments)
 
     @staticmethod
     def from_bytes(data: BytesLike) -> "Federation":
@@ -263,15 +276,56 @@ class Federation(Terms):
         signature = dealer.sign(WireKind.FEDERATION, Role.DEALER, _NO_ROUND, body)
         return SignedFederation(dealer.enrol(), signature, body).to_bytes()
 
+    def renewed(self, *, last_day: date, aggregator: Enrolment | None = None) -> "Federation":
+        """The same agreement for another run, with the next serial number.
+
+        Args:
+            last_day: of the new run.
+            aggregator: of the new run, where it is another one.
+        """
+        return replace(
+            self,
+            serial=self.serial + 1,
+            run_id=secrets.token_bytes(len(self.run_id)),
+            last_day=last_day,
+            aggregator=self.aggregator if aggregator is None else aggregator,
+        )
+
+    def is_renewal_of(self, other: "Federation") -> bool:
+        """Whether all but serial number, run, last day and aggregator are those of ``other``."""
+        arguments.instance("other", other, Federation)
+        own = {"serial", "run_id", "last_day", "aggregator"}
+        return replace(self, **{name: getattr(other, name) for name in own}) == other
+
+    def check_day(self) -> None:
+        """PolicyRefusedError after ``last_day``, by the clock of this machine (UTC)."""
+        today = datetime.now(timezone.utc).date()
+        if today > self.last_day:
+            raise PolicyRefusedError(
+                f"the federation's last day was {self.last_day}, and it is {today} by the clock of "
+                "this machine. Ask the dealer to renew it: veilsum deal --renew"
+            )
+
     @staticmethod
     def from_signed(
-        data: BytesLike, *, expected_hash: bytes | None = None, dealer: Enrolment | None = None
+        data: BytesLike,
+        *,
+        expected_hash: bytes | None = None,
+        dealer: Enrolment | None = None,
+        pinned_serial: int = 0,
     ) -> "Federation":
         """Read the dealer's file and pin it: by its hash, or by who dealt it, known out of band.
 
+        Args:
+            data: the file.
+            expected_hash: of the federation, as its dealer told it.
+            dealer: who dealt it.
+            pinned_serial: the serial number of what was pinned before; a lower one is refused.
+
         Raises:
-            TypeError: neither is given: a file alone proves nothing.
-            PolicyRefusedError: the federation or its dealer is another one than expected.
+            TypeError: neither hash nor dealer is given: a file alone proves nothing.
+            PolicyRefusedError: the federation or its dealer is another one than expected, or the
+                federation is older than the one that was pinned.
             SignatureError: it is not signed by the dealer whose name is on it.
             MalformedDataError, InvalidKeyError: as ``from_bytes``.
         """
@@ -280,6 +334,7 @@ class Federation(Terms):
         if expected_hash is not None:
             check_hash("expected_hash", expected_hash)
         arguments.instance("dealer", dealer, (Enrolment, type(None)))
+        arguments.count("pinned_serial", pinned_serial)
         file = SignedFederation.from_bytes(data)
         if dealer is not None and file.dealer != dealer:
             raise PolicyRefusedError("the federation was dealt by somebody else than expected")
@@ -290,6 +345,12 @@ class Federation(Terms):
             raise PolicyRefusedError(
                 "this is another federation than the one agreed on: its hash is "
                 f"{federation.hash.hex()}"
+            )
+        if federation.serial < pinned_serial:
+            raise PolicyRefusedError(
+                f"the federation has the serial number {federation.serial}, and one with "
+                f"{pinned_serial} was pinned before: this is an older agreement. Ask the dealer "
+                "for the newest"
             )
         return federation
 
@@ -315,7 +376,7 @@ class Federation(Terms):
 
 
 @dataclass(frozen=True)
-class SignedFederation(Message, kind=WireKind.SIGNED_FEDERATION, version=1):
+class SignedFederation(Message, kind=WireKind.SIGNED_FEDERATION, version=2):
     """A dealer's file; nothing of it is checked."""
 
     dealer: Annotated[Enrolment, framed(Enrolment)]

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import date, timedelta
 from itertools import pairwise
 
+from veilsum import arguments
 from veilsum.errors import InvalidArgumentError, MalformedDataError
 from veilsum.identity import NAME, Enrolment, check_name
-from veilsum.message import Field, counted, fixed, inner
-from veilsum.wire import Reader
+from veilsum.message import Field, counted, fixed, inner, u32
+from veilsum.wire import Reader, Writer
 
 __all__ = [
+    "DAY",
     "HASH_BYTES",
     "MAX_U32",
     "NAMES",
@@ -25,6 +28,7 @@ HASH_BYTES = 32
 MAX_U32 = (1 << 32) - 1
 _MAX_NAMES = 1 << 20
 _SIGNATURE_BYTES = 64
+_FIRST_DAY = date(1970, 1, 1)
 
 
 def sha256(words: str = "") -> Field[bytes]:
@@ -67,6 +71,22 @@ def _read_names(reader: Reader) -> tuple[str, ...]:
 _NAMES = counted(NAME, "sorted by their bytes, each once", at_least=1, at_most=_MAX_NAMES)
 NAMES = replace(_NAMES, read=_read_names, check=sorted_names, show=list)
 """Names of parties, in any order in a constructor."""
+
+
+def _write_day(writer: Writer, day: date) -> None:
+    writer.u32((day - _FIRST_DAY).days)
+
+
+def _read_day(reader: Reader) -> date:
+    number = reader.u32()
+    if number > (date.max - _FIRST_DAY).days:
+        raise MalformedDataError("the calendar does not reach to a day")
+    return _FIRST_DAY + timedelta(number)
+
+
+_DAYS = u32("days after 1970-01-01, up to 9999-12-31")
+DAY = Field(_DAYS.type, _DAYS.words, _DAYS.least, _write_day, _read_day, arguments.day, str)
+"""A day of the calendar."""
 
 check_hash = sha256().check
 """TypeError unless it is bytes, InvalidArgumentError unless as many as of a SHA-256."""

@@ -44,6 +44,7 @@ class KeyHolder:
             its share.
         KeyMismatchError: the key is not the federation's.
         LedgerError: ``rounds`` is the ledger of a contributor.
+        PolicyRefusedError: ``rounds`` has pinned a newer federation of this key.
     """
 
     def __init__(
@@ -63,9 +64,11 @@ class KeyHolder:
                 f"{identity.name} is not among the federation's holders with this signing key"
             )
         rounds.check_role(Role.HOLDER)
+        self._run = RunName.of(federation)
         self._federation = federation
         self._identity = identity
         self._key = federation.bodies.held_key(key, holder=identity.name)
+        rounds.pin(self._run)
         self._rounds = rounds
 
     @property
@@ -142,6 +145,7 @@ class KeyHolder:
             raise PolicyRefusedError(
                 "the round belongs to another federation than the one agreed on"
             )
+        self._federation.check_day()
         check_set(self._federation, asked)
 
     def _check_chunks(self, asked: OpenRequest) -> None:
@@ -155,7 +159,7 @@ class KeyHolder:
     def _record(self, asked: OpenRequest, hash_of_total: bytes = b"") -> None:
         descriptor = asked.descriptor
         self._rounds.record(
-            RunName.of(self._federation, descriptor),
+            self._run,
             descriptor.round_number,
             descriptor.round_id + asked.set_hash + hash_of_total,
         )

@@ -20,7 +20,7 @@ _MAX_PATH = 32
 
 
 @dataclass(frozen=True, kw_only=True)
-class OpenRequest(Message, kind=WireKind.OPEN_REQUEST, version=2):
+class OpenRequest(Message, kind=WireKind.OPEN_REQUEST, version=3):
     """What a holder is asked to open: the sum of these contributions, or some chunks of it.
 
     It carries the whole descriptor and the signed headers, so that the holder knows run, round and
@@ -74,7 +74,7 @@ class ChunkRequest(Message, kind=WireKind.CHUNK_REQUEST, version=1):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opening(Message, kind=WireKind.OPENING, version=2):
+class Opening(Message, kind=WireKind.OPENING, version=3):
     """A holder's signed answer: a partial decryption of one chunk, or all slots of the sum.
 
     Attributes:

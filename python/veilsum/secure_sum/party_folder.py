@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from veilsum import arguments, keyfile
-from veilsum.durable import new_folder, read_file
+from veilsum.durable import lock_file, new_folder, read_file, write_file
 from veilsum.errors import (
     InvalidArgumentError,
     LedgerError,
@@ -22,18 +24,20 @@ from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.fields import HASH_BYTES
 from veilsum.secure_sum.key_holder import KeyHolder
 from veilsum.secure_sum.outbox import Outbox
-from veilsum.secure_sum.round_ledger import RoundLedger
+from veilsum.secure_sum.round_ledger import RoundLedger, RunName
 from veilsum.wire import BytesLike, WireKind, as_bytes
 
 __all__ = ["PartyFolder"]
 
 _ABOUT = "party.json"
 _FEDERATION = "federation.veil"
+_FEDERATIONS = re.compile(r"federation(-[0-9]{1,19})?\.veil")  # With a number, a renewal's.
+_RENEWAL = "renewal.lock"
 _IDENTITY = "party.identity"
 _PRIVACY = "privacy.sqlite"
 _OUTBOX = "outbox"
 _ROUNDS = {Role.CONTRIBUTOR: "contributor-rounds.sqlite", Role.HOLDER: "holder-rounds.sqlite"}
-_VERSION = 1
+_VERSION = 2
 _MAX_ABOUT_BYTES = 1 << 16
 _MAX_FEDERATION_BYTES = 1 << 28
 
@@ -54,6 +58,8 @@ class PartyFolder:
     Attributes:
         path: as given.
         federation: the agreement.
+        dealer: who dealt it, if the party has pinned the dealer: whose renewals it accepts. Else
+            None.
         enrolment: the party's name and public key.
         roles: in which parts the federation knows the party.
 
@@ -65,11 +71,14 @@ class PartyFolder:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(arguments.path("path", path))
         self._folder = Path(os.path.abspath(path))  # Of the working directory as it is now.
-        pin, self._privacy_ledger = _read_about(self._folder / _ABOUT)
-        file = self._folder / _FEDERATION
+        self._about = about = _read_about(self._folder / _ABOUT)
+        self.dealer = about.dealer
+        file = self._folder / about.file
         with _named(file):
             signed = read_file(file, max_bytes=_MAX_FEDERATION_BYTES, what="a federation")
-            self.federation = Federation.from_signed(signed, expected_hash=pin)
+            self.federation = Federation.from_signed(
+                signed, expected_hash=about.federation, dealer=about.dealer
+            )
         file = self._folder / _IDENTITY
         with _named(file):
             sealed = keyfile.read(file, WireKind.IDENTITY_FILE)
@@ -98,7 +107,8 @@ class PartyFolder:
             identity: the party's, which is saved again under ``passphrase``.
             passphrase: opens the folder's secrets.
             expected_hash: pins the federation, as for ``Federation.from_signed``.
-            dealer: pins it by its dealer instead.
+            dealer: pins it by its dealer, instead or as well. The party then accepts renewals by
+                this dealer (``renew``).
             key: what this party holds of the key: a share, the whole key, or nothing.
             privacy_ledger: the ledger to go on with, of a contributor whose data contributed
                 before. None for a new one with the federation's budget.
@@ -128,18 +138,14 @@ class PartyFolder:
             if key is not None:
                 key.save(staged / _key_file(federation), passphrase=passphrase)
             for role in roles:
-                RoundLedger.create(staged / _ROUNDS[role], role=role)
+                ledger_of_role = RoundLedger.create(staged / _ROUNDS[role], role=role)
+                ledger_of_role.pin(RunName.of(federation))
             ledger = _PRIVACY if privacy_ledger is None else os.path.abspath(privacy_ledger)
             noise = federation.noise
             if Role.CONTRIBUTOR in roles and noise is not None and privacy_ledger is None:
                 Ledger.create(staged / _PRIVACY, epsilon=noise.epsilon, delta=noise.delta)
-            about = {
-                "veilsum": "party",
-                "version": _VERSION,
-                "federation": federation.hash.hex(),
-                "privacy_ledger": ledger,
-            }
-            (staged / _ABOUT).write_text(json.dumps(about, indent=2) + "\n")
+            about = _About(_FEDERATION, federation.hash, dealer, ledger)
+            (staged / _ABOUT).write_bytes(about.to_json())
             # The parties are made once for their own checks, before the folder is there.
             party = cls(staged)
             if Role.HOLDER in roles and key is not None:
@@ -147,6 +153,65 @@ class PartyFolder:
             if Role.CONTRIBUTOR in roles:
                 party._contributor(identity, key)
         return cls(path)
+
+    def renew(self, signed_federation: BytesLike) -> "PartyFolder":
+        """Go on with a renewal: the same agreement with a higher serial number, for another run.
+
+        Nobody need be asked: the party has pinned the dealer. It keeps its key and its ledgers, of
+        what it has answered and of the privacy that it has spent. The same renewal again changes
+        nothing.
+
+        Args:
+            signed_federation: what the dealer's ``veilsum deal --renew`` made.
+
+        Returns:
+            The party as it is now; this object stays as it was.
+
+        Raises:
+            PolicyRefusedError: the party was joined by the hash alone; the file is by another
+                dealer, is older than what was pinned, or changes more than serial number, run, last
+                day and aggregator.
+            SignatureError, MalformedDataError, InvalidKeyError: as ``Federation.from_signed``.
+            LedgerError: a ledger is missing or damaged.
+            StoreInUseError: the folder is renewed by another process.
+        """
+        signed = as_bytes(signed_federation, "signed_federation")
+        busy = f"{self._folder} is being renewed by another process; try again when it is done"
+        lock = lock_file(self._folder / _RENEWAL, busy=busy)
+        try:
+            PartyFolder(self._folder)._renew(signed)
+        finally:
+            os.close(lock)
+        return PartyFolder(self.path)
+
+    def _renew(self, signed: bytes) -> None:
+        if self.dealer is None:
+            raise PolicyRefusedError(
+                f"the party of {self.path} has pinned one federation by its hash, and no dealer "
+                "whose renewals it could accept; join with the dealer's enrolment as well "
+                "(veilsum join --hash ... --dealer ...)"
+            )
+        before = self.federation
+        new = Federation.from_signed(signed, dealer=self.dealer, pinned_serial=before.serial)
+        if new == before:
+            return
+        if not new.is_renewal_of(before) or new.serial == before.serial:
+            raise PolicyRefusedError(
+                "this is no renewal of the federation that was joined: it changes more than serial "
+                "number, run, last day and aggregator. Join it with a new folder"
+            )
+        ledgers = [RoundLedger.open(self._folder / _ROUNDS[role]) for role in self.roles]
+        name = f"federation-{new.serial}.veil"
+        write_file(self._folder / name, [signed], overwrite=True)
+        about = self._about._replace(file=name, federation=new.hash)
+        # From here on the party goes by the new one: one rename, so never half.
+        write_file(self._folder / _ABOUT, [about.to_json()], overwrite=True)
+        for ledger in ledgers:
+            ledger.pin(RunName.of(new))
+        for path in self._folder.iterdir():
+            if _FEDERATIONS.fullmatch(path.name) and path.name != name:
+                with suppress(OSError):
+                    path.unlink()
 
     def identity(self, *, passphrase: str | bytes) -> Identity:
         """The party's name and signing key; errors as ``Identity.load``."""
@@ -188,7 +253,7 @@ class PartyFolder:
         """
         if self.federation.noise is None or Role.CONTRIBUTOR not in self.roles:
             return None
-        return Ledger.open(self._folder / self._privacy_ledger)
+        return Ledger.open(self._folder / self._about.privacy_ledger)
 
     def __repr__(self) -> str:
         return f"<PartyFolder: {self.path}, federation {self.federation.hash[:8].hex()}>"
@@ -234,24 +299,55 @@ def _named(file: Path) -> Iterator[None]:
         raise MalformedDataError(f"{file}: {error}") from error
 
 
-def _read_about(path: Path) -> tuple[bytes, str]:
-    """The federation's hash, and where the privacy ledger is."""
+class _About(NamedTuple):
+    """What ``party.json`` says: which federation is pinned, by whom, and whose budget it is."""
+
+    file: str
+    federation: bytes
+    dealer: Enrolment | None
+    privacy_ledger: str
+
+    def to_json(self) -> bytes:
+        about = {
+            "veilsum": "party",
+            "version": _VERSION,
+            "federation": self.federation.hex(),
+            "federation_file": self.file,
+            "dealer": None if self.dealer is None else self.dealer.to_bytes().hex(),
+            "privacy_ledger": self.privacy_ledger,
+        }
+        return (json.dumps(about, indent=2) + "\n").encode()
+
+
+def _read_about(path: Path) -> _About:
     try:
         about = json.loads(
             read_file(path, max_bytes=_MAX_ABOUT_BYTES, what="the description of a party's folder")
         )
         if (about["veilsum"], about["version"]) != ("party", _VERSION):
             raise ValueError
-        pin, ledger = bytes.fromhex(about["federation"]), about["privacy_ledger"]
-        if len(pin) != HASH_BYTES or not isinstance(ledger, str) or "\0" in ledger:
+        dealer = about["dealer"]
+        found = _About(
+            file=about["federation_file"],
+            federation=bytes.fromhex(about["federation"]),
+            dealer=None if dealer is None else Enrolment.from_bytes(bytes.fromhex(dealer)),
+            privacy_ledger=about["privacy_ledger"],
+        )
+        ledger = found.privacy_ledger
+        if len(found.federation) != HASH_BYTES or not _FEDERATIONS.fullmatch(found.file):
+            raise ValueError
+        if not isinstance(ledger, str) or "\0" in ledger:
             raise ValueError
     except (FileNotFoundError, NotADirectoryError):
         raise MalformedDataError(
             f"{path.parent} is no party's folder: there is no {path.name} in it"
         ) from None
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise MalformedDataError(f"{path} does not describe a party's folder") from None
-    return pin, ledger
+        raise MalformedDataError(
+            f"{path} does not describe a party's folder of this version; a folder of an older one "
+            "is joined anew, with a new federation"
+        ) from None
+    return found
 
 
 def _roles(federation: Federation, party: Enrolment) -> tuple[Role, ...]:

@@ -11,9 +11,7 @@ from veilsum import arguments
 from veilsum.durable import Database, DurableFile, MemoryDatabase, rows_of
 from veilsum.errors import LedgerError, PolicyRefusedError
 from veilsum.identity import Role
-from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
-from veilsum.wire import as_bytes
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,36 +20,40 @@ __all__ = ["RoundLedger", "RunName"]
 
 _SCHEMA = """
     CREATE TABLE about (version INTEGER NOT NULL, role INTEGER NOT NULL);
+    CREATE TABLE runs (
+        key BLOB NOT NULL, federation BLOB NOT NULL, serial INTEGER NOT NULL,
+        PRIMARY KEY (key, serial)
+    );
     CREATE TABLE rounds (
-        key BLOB NOT NULL, federation BLOB NOT NULL, run BLOB NOT NULL, round INTEGER NOT NULL,
-        answer BLOB NOT NULL, PRIMARY KEY (key, round)
+        key BLOB NOT NULL, serial INTEGER NOT NULL, round INTEGER NOT NULL, answer BLOB NOT NULL,
+        PRIMARY KEY (key, serial, round)
     );
 """
-_VERSION = 2
+_VERSION = 3
 
 _Answers = dict[int, bytes]
 
 
 class RunName(NamedTuple):
-    """Within what rounds are counted. A key has one federation, and that has one run."""
+    """Within what rounds are counted: a federation has one run."""
 
     key: bytes
     """The fingerprint of the public key."""
     federation: bytes
     """The hash of the federation."""
-    run: bytes
-    """The id of the run."""
+    serial: int
+    """The serial number of the federation: of one key, the highest that was seen counts."""
 
     @classmethod
-    def of(cls, federation: Federation, descriptor: RoundDescriptor) -> RunName:
-        """That of a round, as it is announced to a party of this federation."""
+    def of(cls, federation: Federation) -> RunName:
+        """That of a federation."""
         arguments.instance("federation", federation, Federation)
-        arguments.instance("descriptor", descriptor, RoundDescriptor)
-        return cls(federation.public_key.fingerprint, federation.hash, descriptor.run_id)
+        return cls(federation.public_key.fingerprint, federation.hash, federation.serial)
 
 
 class _Row(NamedTuple):
-    run: RunName
+    key: bytes
+    serial: int
     round_number: int
     answer: bytes
 
@@ -105,7 +107,7 @@ class RoundLedger:
             roles = [role for role in Role if about == [(_VERSION, role.value)]]
             if not roles:
                 raise LedgerError(f"{file.name} is not a round ledger that this veilsum reads")
-            _Book(connection, file.name).rows()
+            _Book(connection, file.name)
         return cls(file, roles[0])
 
     @classmethod
@@ -122,17 +124,29 @@ class RoundLedger:
                 f"{_words(role)} has its own, which knows what it has answered"
             )
 
-    def answered(self, key_fingerprint: bytes) -> dict[int, bytes]:
-        """What was answered under this key, by round."""
-        key_fingerprint = as_bytes(key_fingerprint, "key_fingerprint")
+    def pin(self, run: RunName) -> None:
+        """Record, durably, that this party goes by a federation: an older one is refused from now.
+
+        Raises:
+            PolicyRefusedError: a newer federation of this key was pinned, or another one with the
+                same serial number.
+            LedgerError: the file cannot be read or written.
+        """
+        _check_run_name(run)
         with self._book() as book:
-            return _answers(book.rows(), key_fingerprint)
+            book.pin(run)
+
+    def answered(self, run: RunName) -> dict[int, bytes]:
+        """What was answered in this run, by round."""
+        _check_run_name(run)
+        with self._book() as book:
+            return book.answers(run)
 
     def federations(self) -> dict[bytes, int]:
         """The last round that was answered, by the hash of its federation."""
         with self._book() as book:
-            numbers = sorted((row.round_number, row.run.federation) for row in book.rows())
-        return {federation: number for number, federation in numbers}
+            last = ((run, max(book.answers(run), default=0)) for run in book.runs())
+            return {run.federation: number for run, number in last if number > 0}
 
     def record(
         self,
@@ -147,32 +161,26 @@ class RoundLedger:
         The same answer again changes nothing.
 
         Args:
-            run: of which the round is.
+            run: of which the round is; pinned, as by ``pin``.
             round_number: at least 1.
             answer: what stands for the answer, such as its hash.
-            check: may refuse by an error, given what was answered before under this key; no other
+            check: may refuse by an error, given what was answered before in this run; no other
                 record comes between.
 
         Raises:
-            PolicyRefusedError: another answer was given to the round, or rounds of another
-                federation or run were answered under this key: a new run takes a new key.
+            PolicyRefusedError: another answer was given to the round, or as ``pin``.
             LedgerError: the file cannot be read or written.
         """
-        for name, part in zip(
-            RunName._fields, arguments.instance("run", run, RunName), strict=True
-        ):
-            arguments.instance(f"run.{name}", part, bytes)
+        _check_run_name(run)
         round_number = arguments.count("round_number", round_number, at_least=1)
         arguments.instance("answer", answer, bytes)
         with self._book() as book:
-            rows = book.rows()
-            for row in rows:
-                _check_run(row.run, run)
-            answers = _answers(rows, run.key)
+            book.pin(run)
+            answers = book.answers(run)
             given = answers.get(round_number)
             if given is None:
                 check(answers)
-                book.add(_Row(run, round_number, answer))
+                book.add(_Row(run.key, run.serial, round_number, answer))
             elif given != answer:
                 raise PolicyRefusedError(
                     f"round {round_number} was answered before, and differently: a round has one "
@@ -193,46 +201,73 @@ def _words(role: Role) -> str:
     return "key holder" if role is Role.HOLDER else role.name.lower()
 
 
-def _answers(rows: list[_Row], key: bytes) -> _Answers:
-    return {row.round_number: row.answer for row in rows if row.run.key == key}
-
-
-def _check_run(before: RunName, now: RunName) -> None:
-    if before.key != now.key or before == now:
-        return
-    what = "run" if before.federation == now.federation else "federation"
-    raise PolicyRefusedError(
-        f"this party has answered rounds of another {what} under this key; a new run takes a new "
-        "federation and a new key"
-    )
+def _check_run_name(run: RunName) -> None:
+    arguments.instance("run", run, RunName)
+    arguments.instance("run.key", run.key, bytes)
+    arguments.instance("run.federation", run.federation, bytes)
+    arguments.count("run.serial", run.serial, at_least=1)
 
 
 class _Book:
-    """The table, inside a transaction."""
+    """The tables, inside a transaction."""
 
     def __init__(self, connection: sqlite3.Connection, name: str) -> None:
         self._connection = connection
         self._name = name
+        runs = connection.execute("SELECT key, federation, serial FROM runs ORDER BY serial")
+        self._runs = [RunName(*run) for run in runs]
+        rows = connection.execute("SELECT key, serial, round, answer FROM rounds")
+        self._rows = [_Row(*row) for row in rows]
+        if mistake := _mistake(self._runs, self._rows):
+            raise LedgerError(f"the round ledger {name} is damaged: {mistake}")
 
-    def rows(self) -> list[_Row]:
-        rows = self._connection.execute("SELECT key, federation, run, round, answer FROM rounds")
-        found = [_Row(RunName(*run), number, answer) for *run, number, answer in rows]
-        if mistake := _mistake(found):
-            raise LedgerError(f"the round ledger {self._name} is damaged: {mistake}")
-        return found
+    def runs(self) -> list[RunName]:
+        """All that were pinned, by their serial numbers."""
+        return list(self._runs)
+
+    def answers(self, run: RunName) -> _Answers:
+        """What was answered in a run."""
+        if run not in self._runs:
+            return {}
+        own = (run.key, run.serial)
+        return {row.round_number: row.answer for row in self._rows if row[:2] == own}
+
+    def pin(self, run: RunName) -> None:
+        """Go by this run from now on; PolicyRefusedError for an older one, or another."""
+        before = max((one for one in self._runs if one.key == run.key), key=_serial, default=None)
+        if before == run:
+            return
+        if before is not None and before.serial > run.serial:
+            raise PolicyRefusedError(
+                f"the federation has the serial number {run.serial}, and this party has pinned "
+                f"{before.serial} under this key: it is an older agreement. Take the newest"
+            )
+        if before is not None and before.serial == run.serial:
+            raise PolicyRefusedError(
+                f"this party has pinned another federation with the serial number {run.serial} "
+                "under this key; a new run takes a higher one (veilsum deal --renew) or a new key"
+            )
+        self._runs.append(run)
+        self._connection.execute("INSERT INTO runs VALUES (?, ?, ?)", run)
 
     def add(self, row: _Row) -> None:
-        values = (*row.run, row.round_number, row.answer)
-        self._connection.execute("INSERT INTO rounds VALUES (?, ?, ?, ?, ?)", values)
+        """Another answer."""
+        self._connection.execute("INSERT INTO rounds VALUES (?, ?, ?, ?)", row)
 
 
-def _mistake(rows: list[_Row]) -> str | None:
+def _serial(run: RunName) -> int:
+    return run.serial
+
+
+def _mistake(runs: list[RunName], rows: list[_Row]) -> str | None:
     """What shows that rows are not those that were written: SQLite keeps anything in any column."""
-    runs = dict[bytes, RunName]()
-    for run, number, answer in rows:
-        is_whole = all(isinstance(value, bytes) for value in (*run, answer))
-        if not is_whole or not isinstance(number, int):
+    kinds = [(run, (bytes, bytes, int)) for run in runs]
+    for found, wanted in [*kinds, *((row, (bytes, int, int, bytes)) for row in rows)]:
+        if any(type(value) is not kind for value, kind in zip(found, wanted, strict=True)):
             return "a record in it is not what was written"
-        if runs.setdefault(run.key, run) != run:
-            return "it has two runs of one key"
+    names = [(run.key, run.serial) for run in runs]
+    if len(set(names)) < len(names):
+        return "it has two runs of one key with one serial number"
+    if any(row[:2] not in names for row in rows):
+        return "it has an answer of a run that it does not know"
     return None

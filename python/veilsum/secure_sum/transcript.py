@@ -22,7 +22,7 @@ _LABEL = b"veilsum/transcript/1"
 
 
 @dataclass(frozen=True)
-class Transcript(Message, kind=WireKind.TRANSCRIPT, version=1):
+class Transcript(Message, kind=WireKind.TRANSCRIPT, version=2):
     """The signed headers of a round in the order they were acted on, chained by hashes.
 
     Attributes:

@@ -11,7 +11,7 @@ from in_process import model_of_the_loop
 from parties import NAMES, captured_app, nodes, run_config, set_up_parties
 from secrets_on_disk import found_in, secrets_of
 from veilsum.identity import Role
-from veilsum.secure_sum import PartyFolder
+from veilsum.secure_sum import PartyFolder, RunName
 from veilsum.wire import WireKind, split_frames, wire_kind
 
 NUM_ROUNDS = 3
@@ -74,7 +74,7 @@ def test_each_party_has_answered_each_round_once_in_each_role(evidence):
     for name in NAMES:
         party = PartyFolder(evidence.folder / name / "federation")
         for role in (Role.CONTRIBUTOR, Role.HOLDER):
-            assert set(party.rounds(role).answered(party.federation.public_key.fingerprint)) == {
+            assert set(party.rounds(role).answered(RunName.of(party.federation))) == {
                 1,
                 2,
                 3,

@@ -10,7 +10,7 @@ from deployment import RUN_SECONDS, Deployment
 from in_process import model_of_the_loop
 from parties import EXAMPLE, NAMES, nodes, run_config, set_up_parties
 from veilsum.identity import Role
-from veilsum.secure_sum import PartyFolder
+from veilsum.secure_sum import PartyFolder, RunName
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +32,7 @@ def same(found, wanted):
 def answers(folder, name, role):
     """What a party has answered, by round."""
     party = PartyFolder(folder / name / "federation")
-    return party.rounds(role).answered(party.federation.public_key.fingerprint)
+    return party.rounds(role).answered(RunName.of(party.federation))
 
 
 def contributions(folder, name):

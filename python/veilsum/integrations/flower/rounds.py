@@ -109,7 +109,6 @@ class Round:
         known = _announced(store)
         self.descriptor = known or RoundDescriptor(
             federation_hash=federation.hash,
-            run_id=state.run_id,
             round_number=self.number,
             model_hash=model_hash(model),
             invited=tuple(invited),

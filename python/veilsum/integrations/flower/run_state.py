@@ -22,7 +22,6 @@ class RunState:
 
     def __init__(self, path: str | os.PathLike[str], federation: Federation) -> None:
         self._run = RunFolder(path, federation)
-        self.run_id = self._run.run_id
         self._checkpoint = self._run.path / _CHECKPOINT
 
     def checkpoint(self) -> Checkpoint | None:

@@ -256,7 +256,6 @@ class SecureAggregator(ModelAggregator):
             number, store = run.folder.new_round()
             descriptor = RoundDescriptor(
                 federation_hash=run.federation.hash,
-                run_id=run.folder.run_id,
                 round_number=number,
                 model_hash=layout.hash,
                 invited=tuple(party.name for party in run.federation.contributors),
