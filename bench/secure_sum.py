@@ -135,7 +135,8 @@ class _Round:
         )
         self._model = [np.zeros(size.dim, np.float32)]
         self._model_hash = hash_model(self._model)
-        self._descriptor = RoundDescriptor(
+        self._descriptor = RoundDescriptor.signed(
+            aggregator,
             federation_hash=self.federation.hash,
             round_number=1,
             model_hash=self._model_hash,
@@ -157,7 +158,11 @@ class _Round:
             for identity, key in zip(holder_identities, held, strict=True)
         }
         self._aggregator = Aggregator(
-            self.federation, self._descriptor, store=FolderStore(folder / "store"), num_threads=1
+            self.federation,
+            aggregator,
+            self._descriptor,
+            store=FolderStore(folder / "store"),
+            num_threads=1,
         )
         self._expected = np.zeros(size.dim)
         self._accounts: dict[str, list[Account]] = {

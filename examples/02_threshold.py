@@ -49,15 +49,16 @@ def main() -> None:
         min_contributors=3,
     )
 
-    # The aggregator announces a round: which model, and who is invited.
+    # The aggregator announces a round: which model, and who is invited. It signs that.
     model = [np.zeros(DIM)]
-    descriptor = RoundDescriptor(
+    descriptor = RoundDescriptor.signed(
+        ministry,
         federation_hash=federation.hash,
         round_number=1,
         model_hash=hash_model(model),
         invited=tuple(hospital.name for hospital in hospitals),
     )
-    aggregator = Aggregator(federation, descriptor)
+    aggregator = Aggregator(federation, ministry, descriptor)
 
     # Each hospital checks the announcement, encrypts, proves that it knows what it encrypted, and
     # signs. It sends one message and may leave.

@@ -137,6 +137,20 @@ py::list plaintexts_to_list(const Plaintexts& plaintexts) {
     return values;
 }
 
+py::bytes plaintexts_to_bytes(const Plaintexts& plaintexts, std::size_t value_bytes) {
+    std::string bytes;
+    bytes.reserve(plaintexts.size() * value_bytes);
+    for (std::size_t i = 0; i < plaintexts.size(); ++i) {
+        check_signals_at(i);
+        const std::span<const std::byte> value = std::as_bytes(plaintexts[i]);
+        const std::size_t taken = std::min(value_bytes, value.size());
+        const bool is_negative = (plaintexts[i].back() >> 63) != 0;
+        bytes.append(reinterpret_cast<const char*>(value.data()), taken);
+        bytes.append(value_bytes - taken, is_negative ? '\xff' : '\0');
+    }
+    return {bytes.data(), bytes.size()};
+}
+
 [[noreturn]] void refuse_large_plaintext(std::size_t i) {
     throw veilsum::Error(veilsum::Errc::invalid_argument,
                          "plaintext " + std::to_string(i) +
@@ -206,5 +220,7 @@ void register_integers(py::module_& core) {
     core.def("plaintexts_from_uint64", &plaintexts_from_array<std::uint64_t>,
              py::arg("values").noconvert());
     core.def("plaintexts_to_list", &plaintexts_to_list, py::arg("plaintexts"));
+    core.def("plaintexts_to_bytes", &plaintexts_to_bytes, py::arg("plaintexts"),
+             py::arg("value_bytes"));
     core.def("plaintexts_to_int64", &plaintexts_to_int64, py::arg("plaintexts"));
 }

@@ -56,6 +56,7 @@ void register_wire(py::module_& core) {
         .value("CHUNK_REQUEST", WireKind::chunk_request)
         .value("TRANSCRIPT", WireKind::transcript)
         .value("SIGNED_FEDERATION", WireKind::signed_federation)
+        .value("ROUND_LINK", WireKind::round_link)
         .finalize();
 
     core.def(

@@ -19,7 +19,6 @@ import protocol_parties as parties
 import veilsum as vs
 from veilsum import durable
 from veilsum.secure_sum import (
-    Aggregator,
     FolderStore,
     OpenRequest,
     PartyFolder,
@@ -150,7 +149,8 @@ def model_hash(number):
 
 
 def announcement(agreed, number):
-    return RoundDescriptor(
+    return RoundDescriptor.signed(
+        parties.identity(parties.AGGREGATOR),
         federation_hash=agreed.hash,
         round_number=number,
         model_hash=model_hash(number),
@@ -221,7 +221,7 @@ def aggregator(process):
         announced = announcement(agreed, number)
         process.post.put(f"rounds/{number}", announced.to_bytes())
         store = FolderStore(process.disk / f"round-{number}")
-        one_round(process, number, Aggregator(agreed, announced, store=store))
+        one_round(process, number, parties.aggregator(agreed, announced, store=store))
         store.close()
         number += 1
         if process.post.has("enough"):

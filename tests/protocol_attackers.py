@@ -8,7 +8,6 @@ import pytest
 import veilsum as vs
 from protocol_parties import DIM, NAMES, Round, frames_of
 from veilsum.secure_sum import (
-    Aggregator,
     Chunk,
     ChunkRequest,
     ContributionHeader,
@@ -99,7 +98,7 @@ def forged_request(announced, messages, chunks):
 
 def refused_everywhere(agreed, announced, message, error, match):
     """The aggregator refuses it, and where the aggregator is in league every holder does."""
-    aggregator = Aggregator(agreed, announced)
+    aggregator = parties.aggregator(agreed, announced)
     with pytest.raises(error, match=match):
         aggregator.receive(message)
     assert aggregator.contributors == ()

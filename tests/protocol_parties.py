@@ -21,6 +21,7 @@ from veilsum.secure_sum import (
     RoundLedger,
     hash_model,
 )
+from veilsum.secure_sum.link import START
 from veilsum.wire import split_frames
 
 DIM = 200
@@ -86,13 +87,26 @@ def federation(trust="authority", *, toy=None, **changes):
     return Federation(**(settings | changes))
 
 
-def descriptor(agreed, *, round_number=1, invited=NAMES, model=MODEL):
-    return RoundDescriptor(
+def descriptor(agreed, *, round_number=1, invited=NAMES, model=MODEL, after=START):
+    return RoundDescriptor.signed(
+        identity(AGGREGATOR),
         federation_hash=agreed.hash,
         round_number=round_number,
         model_hash=hash_model(model),
         invited=invited,
+        after=after,
     )
+
+
+def announced_anew(announced, **changes):
+    """A changed announcement, which the aggregator signs."""
+    fields = ("federation_hash", "round_number", "model_hash", "invited", "after")
+    values = {name: getattr(announced, name) for name in fields}
+    return RoundDescriptor.signed(identity(AGGREGATOR), **(values | changes))
+
+
+def aggregator(agreed, announced, **options):
+    return Aggregator(agreed, identity(AGGREGATOR), announced, **options)
 
 
 def contributor(agreed, name, **options):
@@ -139,7 +153,7 @@ class Round:
             self.aggregator.receive(message)
 
     def new_aggregator(self):
-        return Aggregator(self.federation, self.descriptor, store=self.store)
+        return aggregator(self.federation, self.descriptor, store=self.store)
 
     def restart(self):
         """The aggregator dies, and another goes on with its store."""

@@ -61,14 +61,16 @@ def pinned(place):
 
 def play_a_round(folder):
     federation = PartyFolder(folder / "ann-folder").federation
-    descriptor = RoundDescriptor(
+    identity = Identity.load(folder / "aggregator" / "aggregator.identity", passphrase=PASSPHRASE)
+    descriptor = RoundDescriptor.signed(
+        identity,
         federation_hash=federation.hash,
         round_number=7,
         model_hash=MODEL_HASH,
         invited=CONTRIBUTORS,
     )
     (folder / "descriptor").write_bytes(descriptor.to_bytes())
-    aggregator = Aggregator(federation, descriptor)
+    aggregator = Aggregator(federation, identity, descriptor)
     for name in CONTRIBUTORS:
         party = PartyFolder(folder / f"{name}-folder").contributor(passphrase=PASSPHRASE)
         message = party.contribute(descriptor.to_bytes(), np.zeros(DIM), model_hash=MODEL_HASH)

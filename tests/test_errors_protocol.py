@@ -200,10 +200,11 @@ def message_calls():
     yield from each_parameter("Opening.signed", kinds.Opening.signed, **good)
     for signed in (transcript.headers[0], answer, answer.receipt()):
         yield f"{type(signed).__name__}.verify", "party", signed.verify
-    parts = {"descriptor": transcript.descriptor, "headers": [], "receipts": []}
+    parts = {"descriptor": transcript.descriptor, "headers": [], "receipts": [], "link": None}
     yield from each_parameter("Transcript.of", kinds.Transcript.of, **parts)
     yield from each_parameter("Transcript.verify", transcript.verify, federation=state.federation)
-    yield from each_parameter("hash_model", kinds.hash_model, arrays=[])
+    good = {"arrays": [], "purpose": "train", "serial": 0}
+    yield from each_parameter("hash_model", kinds.hash_model, **good)
     yield "hash_model array", "arrays[0]", lambda x: kinds.hash_model([x])
 
 
@@ -238,7 +239,7 @@ def party_calls():
     good = {"federation": agreed, "identity": parties.identity("ada")}
     good |= {"rounds": secure_sum.RoundLedger.in_memory(), "ledger": None, "secret_key": None}
     yield from each_parameter("Contributor", secure_sum.Contributor, **good, outbox=None)
-    message = {"descriptor": announced.to_bytes(), "model_hash": announced.model_hash}
+    message = {"announcement": announced.to_bytes(), "model_hash": announced.model_hash}
     delta = np.zeros(agreed.codec.dim)
     for method in ("contribute", "contribute_in_frames"):
         for name, parameter, function in each_parameter(
@@ -259,7 +260,8 @@ def party_calls():
     holder = parties.holder(agreed, "holder-1")
     yield from each_parameter("KeyHolder.open", holder.open, request=b"", num_threads=1)
     state = parties.Round(agreed)
-    good = {"federation": agreed, "descriptor": announced, "store": None, "num_threads": 1}
+    good = {"federation": agreed, "identity": parties.identity(parties.AGGREGATOR)}
+    good |= {"descriptor": announced, "store": None, "num_threads": 1}
     yield from each_parameter("Aggregator", secure_sum.Aggregator, **good)
     aggregator = state.aggregator
     yield from each_parameter("Aggregator.receive", aggregator.receive, message=b"")

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from known_keys import known_key
-from protocol_parties import federation
+from protocol_parties import descriptor, federation
 from veilsum.errors import (
     InvalidArgumentError,
     MalformedDataError,
@@ -21,6 +21,9 @@ from veilsum.integrations.budgets import Budgets
 from veilsum.integrations.federation_file import parse_hash, read_federation
 from veilsum.integrations.run_folder import RunFolder
 from veilsum.integrations.site_party import site_passphrase, site_path
+from veilsum.secure_sum import Transcript
+
+TRANSCRIPT = Transcript.of(descriptor(federation()), (), ())
 
 
 @pytest.mark.parametrize("framework", ["flower", "nvflare", "torch"])
@@ -41,13 +44,13 @@ def test_rounds_have_growing_numbers_across_restarts(tmp_path):
     agreed = federation()
     first = RunFolder(tmp_path / "run", agreed)
     assert [first.new_round()[0] for _ in range(2)] == [1, 2]
-    first.keep_transcript(2, b"what was signed")
+    first.keep_transcript(2, TRANSCRIPT)
     first.erase(2)
     second = RunFolder(tmp_path / "run", agreed)
     assert second.new_round()[0] == 3
     assert first.new_round()[0] == 4
     assert not (tmp_path / "run" / "round-000002").exists()
-    assert (tmp_path / "run" / "round-000002.transcript").read_bytes() == b"what was signed"
+    assert (tmp_path / "run" / "round-000002.transcript").read_bytes() == TRANSCRIPT.to_bytes()
 
 
 def test_a_runs_folder_is_of_one_federation(tmp_path):
@@ -114,7 +117,7 @@ def test_ciphertexts_of_an_aggregator_that_died_are_erased_and_numbers_stay_take
     died = RunFolder(tmp_path / "run", agreed)
     for _ in range(3):
         round_with_ciphertexts(died)[1].close()  # As the end of its process does.
-    died.keep_transcript(2, b"what was signed")  # It died before it erased the round.
+    died.keep_transcript(2, TRANSCRIPT)  # It died before it erased the round.
     (died.path / "round-000003" / ".contribution-78.veil.ab_12xyz.part").write_bytes(b"half of it")
     run = RunFolder(tmp_path / "run", agreed)
     run.erase_ended()
@@ -129,7 +132,7 @@ def test_files_of_others_stay_where_rounds_are_erased(tmp_path):
     (folder / "notes").mkdir()
     (folder / "notes" / "thesis.txt").write_text("all of it")
     (folder / "thesis.txt").write_text("all of it")
-    run.keep_transcript(number, b"what was signed")
+    run.keep_transcript(number, TRANSCRIPT)
     run.erase(number)
     store.close()
     assert files_of(run) == [
@@ -163,7 +166,7 @@ def test_round_that_was_begun_is_found_again_by_its_number(tmp_path):
         run.new_round()
     for number in (999_999, 1_000_000):  # By number: the second name sorts before the first.
         (tmp_path / "run" / f"round-{number}").mkdir()
-    run.keep_transcript(2, b"what was signed")
+    run.keep_transcript(2, TRANSCRIPT)
     run.erase(2)
     begun = {after: run.begun_after(after) for after in (0, 1, 3, 999_999)}
     assert {after: number for after, (number, _) in begun.items()} == {

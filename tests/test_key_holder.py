@@ -140,7 +140,7 @@ def test_a_changed_announcement_opens_no_second_set(change, trust):
         "round": {"round_number": 2},
     }
     head = OpenRequest.from_bytes(frames[0])
-    announced = dataclasses.replace(head.descriptor, **changes[change])
+    announced = parties.announced_anew(head.descriptor, **changes[change])
     # What was signed for one round is not signed for another.
     with pytest.raises(vs.PolicyRefusedError if change == "federation" else vs.ProtocolError):
         state.holder().open(rewritten(frames, descriptor=announced))

@@ -161,7 +161,7 @@ def test_golden_federations_and_round_descriptor_are_read_and_written():
     for name, message in [
         ("federation_4", generate_round.authority()),
         ("federation_4_threshold", generate_round.threshold()),
-        ("round_descriptor_2", generate_round.descriptor(generate_round.authority())),
+        ("round_descriptor_2", generate_round.later_descriptor()),
     ]:
         assert message.to_bytes() == golden(name)
         assert reads_and_writes(type(message), name) == message
@@ -216,6 +216,7 @@ def test_golden_messages_of_threshold_holders_are_read_and_written():
 def test_golden_transcript_is_verified():
     transcript = reads_and_writes(secure_sum.Transcript, "transcript_2")
     transcript.verify(generate_round.sums())
+    assert reads_and_writes(secure_sum.RoundLink, "round_link") == transcript.link
     assert [header.contributor for header in transcript.headers] == list(generate_round.NAMES)
 
 

@@ -1,6 +1,5 @@
 """A party's folder: made once, whole, from what was pinned; opened by each process anew."""
 
-import dataclasses
 import json
 
 import numpy as np
@@ -12,7 +11,6 @@ from validation_rules import rule
 from veilsum import durable, keyfile
 from veilsum.identity import Role
 from veilsum.secure_sum import (
-    Aggregator,
     Federation,
     Identity,
     PartyFolder,
@@ -66,7 +64,8 @@ def join(path, federation, identity, **options):
 
 
 def announce(federation, number=1):
-    return RoundDescriptor(
+    return RoundDescriptor.signed(
+        parties.identity(parties.AGGREGATOR),
         federation_hash=federation.hash,
         round_number=number,
         model_hash=MODEL_HASH,
@@ -86,7 +85,7 @@ def test_a_round_of_parties_opened_anew_for_each_message(tmp_path, people, trust
         join(tmp_path / name, federation, people[name], key=key)
 
     descriptor = announce(federation)
-    aggregator = Aggregator(federation, descriptor)
+    aggregator = parties.aggregator(federation, descriptor)
     for name in ("ann", "bob", "cyd"):
         party = PartyFolder(tmp_path / name).contributor(passphrase=PASSPHRASE)
         message = party.contribute(descriptor.to_bytes(), np.zeros(DIM), model_hash=MODEL_HASH)
@@ -97,7 +96,7 @@ def test_a_round_of_parties_opened_anew_for_each_message(tmp_path, people, trust
         assert again.contribute(descriptor.to_bytes(), other, model_hash=MODEL_HASH) == message
         with pytest.raises(vs.PolicyRefusedError):
             again.contribute(
-                dataclasses.replace(descriptor, invited=(name,)).to_bytes(),
+                parties.announced_anew(descriptor, invited=(name,)).to_bytes(),
                 other,
                 model_hash=MODEL_HASH,
             )

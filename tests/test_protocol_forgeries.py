@@ -25,7 +25,7 @@ from protocol_attackers import (
 )
 from protocol_parties import CODEC, MODEL, NAMES, NOISE, NOISY_CODEC, frames_of
 from shared_keys import shared_key
-from veilsum.secure_sum import Aggregator, Chunk, ChunkRequest, ContributionHeader, hash_model
+from veilsum.secure_sum import Chunk, ChunkRequest, ContributionHeader, hash_model
 
 OTHER_MODEL = [MODEL[0] + 1]
 WEAK_NOISE = dataclasses.replace(NOISE, epsilon=400.0)
@@ -51,7 +51,7 @@ def test_different_models_give_no_common_sum(agreed):
     # ... and told of the other, it contributes to what is another round.
     message = contribution(agreed, other, "bob")
     with pytest.raises(vs.ProtocolError, match="another round"):
-        Aggregator(agreed, descriptor).receive(message)
+        parties.aggregator(agreed, descriptor).receive(message)
 
 
 @pytest.mark.parametrize("change", ["noise", "key", "sybil", "fewest", "codec"])
@@ -88,7 +88,7 @@ def test_an_invented_contributor_is_on_no_roster(agreed):
     forged = forged_contribution(agreed, descriptor, "sybil", zero, parts_of(proof))
     messages = [contribution(agreed, descriptor, name) for name in (VICTIM, "bob")]
     with pytest.raises(vs.ProtocolError, match="sybil"):
-        Aggregator(agreed, descriptor)
+        parties.aggregator(agreed, descriptor)
     with pytest.raises(vs.ProtocolError, match="sybil was not invited"):
         parties.holder(agreed, HOLDERS[0]).open(
             forged_request(descriptor, [*messages, forged], (0,))
@@ -112,7 +112,7 @@ def test_a_contribution_is_believed_by_its_signature_only(agreed, change):
     frames[0] = changed(frames[0], ContributionHeader, **changes[change])
     message = b"".join(frames)
     with pytest.raises(vs.SignatureError, match="not signed by"):
-        Aggregator(agreed, state.descriptor).receive(message)
+        parties.aggregator(agreed, state.descriptor).receive(message)
     honest = [state.messages[name] for name in ("bob", "dan")]
     with pytest.raises(vs.SignatureError, match="not signed by"):
         state.holder(HOLDERS[0]).open(forged_request(state.descriptor, [*honest, message], (0,)))

@@ -1,6 +1,5 @@
 """An aggregator that dies at any step goes on, and shards: who opens what, whoever is missing."""
 
-import dataclasses
 import itertools
 
 import protocol_parties as parties
@@ -9,7 +8,7 @@ import veilsum as vs
 from protocol_parties import NAMES, TRUSTS, Round
 from validation_rules import rule
 from veilsum.schemes.shards import plan_shards
-from veilsum.secure_sum import Aggregator, FolderStore, MemoryStore
+from veilsum.secure_sum import FolderStore, MemoryStore
 
 SMALL = vs.Codec(40, clip=1.0, value_bits=40, max_addends=4)
 TOY = {"codec": SMALL, "chunk_size": 1}
@@ -30,7 +29,7 @@ class RestartedRound(Round):
         if self.store is not None:
             self.store.close()
         self.store = FolderStore(self.folder)
-        return Aggregator(self.federation, self.descriptor, store=self.store)
+        return parties.aggregator(self.federation, self.descriptor, store=self.store)
 
     def after_restart(self):
         self.restart()
@@ -137,7 +136,7 @@ def test_a_store_is_of_one_round(tmp_path):
         parties.descriptor(state.federation, invited=NAMES[:2]),
     ):
         with pytest.raises(vs.ProtocolError, match="another round"):
-            Aggregator(state.federation, other, store=FolderStore(tmp_path / "round"))
+            parties.aggregator(state.federation, other, store=FolderStore(tmp_path / "round"))
     state.restart()
 
 
@@ -328,8 +327,8 @@ def test_memory_stores_serve_as_long_as_they_live():
     state.restart()
     assert state.aggregator.contributors == NAMES[:3]
     with pytest.raises(vs.ProtocolError, match="another round"):
-        Aggregator(
+        parties.aggregator(
             state.federation,
-            dataclasses.replace(state.descriptor, round_number=2),
+            parties.announced_anew(state.descriptor, round_number=2),
             store=store,
         )

@@ -13,7 +13,7 @@ from protocol_parties import CODEC, DIM, NAMES, NOISE, NOISY_CODEC, TRUSTS, Roun
 from shared_keys import shared_key
 from validation_rules import rule
 from veilsum.privacy import Ledger
-from veilsum.secure_sum import Aggregator, Chunk, ContributionHeader
+from veilsum.secure_sum import Chunk, ContributionHeader
 
 # ---- the sum ----
 
@@ -277,7 +277,7 @@ def test_an_aggregator_announces_rounds_of_its_federation():
         parties.descriptor(agreed, invited=(*NAMES, "eve")),
     ):
         with pytest.raises(vs.ProtocolError):
-            Aggregator(agreed, other)
+            parties.aggregator(agreed, other)
 
 
 @pytest.mark.parametrize("trust", TRUSTS)

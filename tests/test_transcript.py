@@ -117,7 +117,7 @@ def test_contributors_are_invited_and_enough_and_in_order(threshold):
             opened_by_all(transcript, headers=headers).verify(state.federation)
         with pytest.raises(vs.ProtocolError):
             rechained(transcript, headers=headers).verify(state.federation)
-    uninvited = dataclasses.replace(state.descriptor, invited=NAMES[1:])
+    uninvited = parties.announced_anew(state.descriptor, invited=NAMES[1:])
     headers = tuple(
         signed_again(state, header, round_id=uninvited.round_id) for header in transcript.headers
     )

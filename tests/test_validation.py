@@ -40,6 +40,7 @@ OTHER_MODULES = (
     "test_cli_setup",
     "test_restarts",
     "test_transcript",
+    "test_chain",
     "test_renewals",
 )
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "validation.md"

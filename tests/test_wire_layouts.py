@@ -50,10 +50,20 @@ def golden(name):
 
 def descriptor_by_hand(data):
     found = Bytes(data, 6, 2)
-    federation, round_number, model = found.take(32), found.number(8), found.take(32)
+    federation, number, previous = found.take(32), found.number(8), found.number(8)
+    link, model = found.take(32), found.take(32)
     names = tuple(found.name() for _ in range(found.number(4)))
+    signature = found.take(64)
     assert not found.left
-    return federation, round_number, model, names
+    return federation, number, previous, link, model, names, signature
+
+
+def link_by_hand(data):
+    found = Bytes(data, 20, 1)
+    number, *hashes = found.number(8), *(found.take(32) for _ in range(4))
+    signature = found.take(64)
+    assert not found.left
+    return number, *hashes, signature
 
 
 def header_by_hand(data):
@@ -99,6 +109,7 @@ def test_a_transcript_says_what_is_read_by_hand():
         assert values_of(receipt) == (
             *(found.take(32), found.take(32), found.name(), found.take(32), found.take(64)),
         )
+    assert values_of(transcript.link) == link_by_hand(found.take(found.number(8)))
     assert b"".join(transcript.chain) == found.left
 
 

@@ -56,6 +56,7 @@ def written(tmp_path_factory):
         WireKind.CHUNK: chunk,
         WireKind.CHUNK_REQUEST: chunk_request,
         WireKind.TRANSCRIPT: state.aggregator.finish().transcript,
+        WireKind.ROUND_LINK: state.aggregator.transcript().link.to_bytes(),
         WireKind.SIGNED_FEDERATION: agreed.signed_by(dealer),
     }
 

@@ -84,6 +84,7 @@ class Threshold(Clients):
                 all_of(num_clients),
                 federation=folder / "federation.veil",
                 store=folder / "run",
+                identity=aggregator,
                 num_threads=1,
             )
             mean = one_round(grid, strategy, dim)

@@ -37,6 +37,7 @@ class Role(IntEnum):
     CONTRIBUTOR = 1
     HOLDER = 2
     DEALER = 3
+    AGGREGATOR = 4
 
 
 def check_name(name: str, parameter: str = "name") -> str:

@@ -32,6 +32,7 @@ __all__ = [
     "f64",
     "fixed",
     "framed",
+    "framed_or_none",
     "inner",
     "rest",
     "to_end",
@@ -177,6 +178,24 @@ def inner(of: "type[Part]") -> Field[Any]:
     """A part without a frame."""
     layout, check = of.layout(), partial(arguments.instance, kind=of)
     return Field(of.__name__.lower(), "", layout.least, layout.write, of.read_from, check)
+
+
+def framed_or_none(of: "type[Message]", words: str = "") -> Field[Any]:
+    """A whole message with its length before it; None is a length of 0."""
+    whole = framed(of)
+
+    def write(writer: Writer, value: Any) -> None:
+        if value is None:
+            writer.u64(0)
+        else:
+            whole.write(writer, value)
+
+    def read(reader: Reader) -> Any:
+        size = reader.u64()
+        return None if size == 0 else of.from_bytes(reader.bytes(size))
+
+    check = partial(arguments.instance, kind=(of, type(None)))
+    return Field(whole.type, words, 8, write, read, check, bounds=of)
 
 
 def counted(

@@ -220,7 +220,11 @@ def initial_record(model=INITIAL):
 def strategy(folder, inner=None, **settings):
     """FedAvg, encrypted, with the federation and the run of this folder."""
     inner = inner or FedAvg(min_train_nodes=3, min_available_nodes=3)
-    settings = {"federation": folder / "federation.veil", "store": folder / "run"} | settings
+    settings = {
+        "federation": folder / "federation.veil",
+        "store": folder / "run",
+        "identity": AGGREGATOR,
+    } | settings
     return SecureStrategy(inner, **({"wait_seconds": 0} | settings))
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from flower_world import (
+    AGGREGATOR,
     INITIAL,
     NAMES,
     Died,
@@ -315,7 +316,10 @@ def test_a_store_belongs_to_one_federation_and_one_model(tmp_path, grid):
     federation_of(tmp_path / "other", "contributors")
     with pytest.raises(ProtocolError, match="another federation"):
         SecureStrategy(
-            FedAvg(), federation=tmp_path / "other/federation.veil", store=tmp_path / "run"
+            FedAvg(),
+            federation=tmp_path / "other/federation.veil",
+            store=tmp_path / "run",
+            identity=AGGREGATOR,
         )
 
 

@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 from flower_world import (
+    AGGREGATOR,
     DIM,
     INITIAL,
     NAMES,
@@ -39,7 +40,8 @@ def federation(tmp_path):
 
 
 def train_message(federation, model=INITIAL, *, number=1, node=100, announced=None):
-    descriptor = RoundDescriptor(
+    descriptor = RoundDescriptor.signed(
+        AGGREGATOR,
         federation_hash=federation.hash,
         round_number=number,
         model_hash=model_hash(INITIAL if announced is None else announced),
@@ -49,7 +51,7 @@ def train_message(federation, model=INITIAL, *, number=1, node=100, announced=No
         {
             "arrays": initial_record(model),
             "config": ConfigRecord({"lr": 0.1}),
-            "veilsum": ConfigRecord({"descriptor": descriptor.to_bytes()}),
+            "veilsum": ConfigRecord({"announcement": descriptor.to_bytes()}),
         }
     )
     return Message(content, dst_node_id=node, message_type="train")

@@ -15,7 +15,7 @@ from flower_world import (
 from veilsum.errors import InvalidArgumentError
 from veilsum.integrations.flower import SecureMod
 from veilsum.integrations.flower.run_state import RunState
-from veilsum.secure_sum import PartyFolder, Transcript
+from veilsum.secure_sum import Identity, PartyFolder, Transcript
 
 
 def files_of(folder):
@@ -102,6 +102,9 @@ def test_arguments_of_a_node_are_checked_by_name(settings, error):
         ({"evaluate": 1}, TypeError),
         ({"federation": 7}, TypeError),
         ({"store": 7}, TypeError),
+        ({"identity": 7}, TypeError),
+        ({"identity": Identity.generate("another")}, InvalidArgumentError),
+        ({"identity": "nowhere", "passphrase_file": 7}, TypeError),
         ({"federation_hash": "no hash"}, InvalidArgumentError),
         ({"federation_hash": bytes(32)}, TypeError),
     ],

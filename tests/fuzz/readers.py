@@ -109,6 +109,11 @@ def frames_seeds():
     return [b"".join((WIRE / f"{name}.bin").read_bytes() for name in names)]
 
 
+def announcement_seeds():
+    names = ("round_descriptor_2", "round_link", "round_link")
+    return [b"".join((WIRE / f"{name}.bin").read_bytes() for name in names)]
+
+
 # ---- all of them ----
 
 TARGETS = {
@@ -145,6 +150,10 @@ TARGETS = {
         ("federation_4", "federation_4_threshold"),
     ),
     "signed_federation": Target(read_signed_federation, BAD_SIGNATURE, ("signed_federation_2",)),
+    "round_link": Target(written_by(secure_sum.RoundLink.from_bytes), MALFORMED, ("round_link",)),
+    "announcement": Target(
+        written_by(secure_sum.Announcement.from_bytes), MALFORMED, make_seeds=announcement_seeds
+    ),
     "round_descriptor": Target(
         written_by(secure_sum.RoundDescriptor.from_bytes), MALFORMED, ("round_descriptor_2",)
     ),

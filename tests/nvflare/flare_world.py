@@ -153,6 +153,8 @@ class ServerProcess:
             str(folder / "federation.veil"),
             (folder / "federation.hash").read_text().strip(),
             str(folder / "rounds"),
+            str(folder / "server.identity"),
+            str(folder / "passphrase"),
             **options,
         )
         self.log = []

@@ -55,6 +55,7 @@ def noisy(tmp_path, secret_key):
     (folder / "federation.veil").write_bytes(signed)
     (folder / "federation.hash").write_text(federation.hash.hex())
     (folder / "passphrase").write_text("words\n")
+    server.save(folder / "server.identity", passphrase="words")
     for identity in identities:
         PartyFolder.create(
             folder / "parties" / identity.name,
@@ -305,6 +306,8 @@ def test_arguments_of_a_filter_are_checked_by_name(options, error):
         ({"federation": 3}, TypeError),
         ({"federation_hash": "3f2a"}, InvalidArgumentError),
         ({"store": ""}, InvalidArgumentError),
+        ({"identity": 3}, TypeError),
+        ({"passphrase_file": 3}, TypeError),
         ({"leave_out": "w"}, TypeError),
         ({"max_abandoned": 0}, InvalidArgumentError),
         ({"answer_seconds": 0}, InvalidArgumentError),
@@ -316,7 +319,8 @@ def test_arguments_of_a_filter_are_checked_by_name(options, error):
     ],
 )
 def test_arguments_of_an_aggregator_are_checked_by_name(options, error):
-    given = {"federation": "f.veil", "federation_hash": "00" * 32, "store": "rounds"} | options
+    given = {"federation": "f.veil", "federation_hash": "00" * 32, "store": "rounds"}
+    given |= {"identity": "server.identity"} | options
     with pytest.raises(error, match=next(iter(options))):
         SecureAggregator(**given)
 

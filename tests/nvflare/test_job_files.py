@@ -23,7 +23,12 @@ HASH = "3f2a" * 8 + "90b1c7d5" * 4
 
 
 def aggregator():
-    return SecureAggregator("/srv/veilsum/federation.veil", HASH, store="/srv/veilsum/rounds")
+    return SecureAggregator(
+        "/srv/veilsum/federation.veil",
+        HASH,
+        store="/srv/veilsum/rounds",
+        identity="/srv/veilsum/server.identity",
+    )
 
 
 def recipe():

@@ -12,6 +12,7 @@ import numpy as np
 import protocol_parties as parties
 import veilsum as vs
 from veilsum.secure_sum import (
+    ChainEnd,
     Opening,
     OpenRequest,
 )
@@ -62,6 +63,11 @@ def descriptor(agreed):
     return parties.descriptor(agreed, **ROUND)
 
 
+def later_descriptor():
+    """Of a round with others before it."""
+    return parties.descriptor(authority(), **ROUND, after=ChainEnd(5, bytes(range(32))))
+
+
 def partial_opening():
     """What holder 2 answers for chunk 1 of contributions that nobody has."""
     agreed, announced = threshold(), descriptor(threshold())
@@ -90,6 +96,7 @@ def authority_round():
         "open_request_3_total": request[1],
         "opening_3": opening,
         "transcript_2": state.aggregator.finish().transcript,
+        "round_link": state.aggregator.transcript().link.to_bytes(),
     }
 
 
@@ -100,7 +107,7 @@ def main():
         "federation_4": authority().to_bytes(),
         "federation_4_threshold": threshold().to_bytes(),
         "signed_federation_2": authority().signed_by(dealer),
-        "round_descriptor_2": descriptor(authority()).to_bytes(),
+        "round_descriptor_2": later_descriptor().to_bytes(),
         "opening_3_partial": partial_opening().to_bytes(),
         **authority_round(),
     }

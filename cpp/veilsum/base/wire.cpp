@@ -52,6 +52,7 @@ std::string_view wire_kind_name(WireKind kind) noexcept {
         case WireKind::chunk_request: return "chunk request";
         case WireKind::transcript: return "transcript";
         case WireKind::signed_federation: return "signed federation";
+        case WireKind::round_link: return "round link";
     }
     return "unknown";
 }

@@ -62,6 +62,7 @@ enum class WireKind : std::uint8_t {
     chunk_request = 17,
     transcript = 18,
     signed_federation = 19,
+    round_link = 20,
 };
 
 inline constexpr std::size_t kFrameBytes = 16;

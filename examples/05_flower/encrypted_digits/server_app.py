@@ -21,6 +21,8 @@ def main(grid: Grid, context: Context) -> None:
         FedAvg(fraction_evaluate=0.0, min_available_nodes=3, min_train_nodes=3),
         federation=str(config["federation"]),
         store=str(config["store"]),
+        identity=str(config["identity"]),
+        passphrase_file=str(config["passphrase-file"]),
     )
     result = strategy.start(
         grid,

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from veilsum.cli.findings import Agreed, Contents
-from veilsum.errors import MalformedDataError, PolicyRefusedError, ProtocolError
+from veilsum.errors import MalformedDataError, ProtocolError
 from veilsum.message import Part
 from veilsum.paillier.ciphertexts import Ciphertexts
 from veilsum.paillier.layouts import CIPHERTEXTS, PARTIAL_DECRYPTION, PLAINTEXT_PROOF
@@ -21,8 +21,10 @@ from veilsum.secure_sum import (
     Opening,
     OpenRequest,
     RoundDescriptor,
+    RoundLink,
     Transcript,
 )
+from veilsum.secure_sum.announcement import check_announced
 from veilsum.secure_sum.checks import (
     check_answer,
     check_header,
@@ -66,11 +68,25 @@ def _encrypted_vector(frames: Iterator[bytes], agreed: Agreed, contents: Content
 def _round_descriptor(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
     descriptor = RoundDescriptor.from_bytes(next(frames))
     contents.facts |= _descriptor_facts(descriptor)
+    links = tuple(map(RoundLink.from_bytes, frames))
+    if links:
+        contents.facts["links"] = [_plain_facts(link) for link in links]
     if agreed.federation is None:
-        contents.unchecked.append("federation and roster; give --federation and --hash")
+        contents.unchecked.append(_WANTED)
         return
     _check_descriptor(descriptor, agreed.federation)
-    contents.checked.append("a round of the federation, all invited are on its roster")
+    contents.checked.append(
+        f"signed by {agreed.federation.aggregator.name}, the aggregator; all invited are on the "
+        "roster"
+    )
+    if links and links[0].round_number <= descriptor.previous_number:
+        contents.unchecked.append("links; a contributor checks them, who knows where they begin")
+
+
+def _round_link(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
+    link = RoundLink.from_bytes(next(frames))
+    contents.facts |= {**_plain_facts(link), "is_void": link.is_void}
+    contents.unchecked.append("a link alone; verify the transcript of its round")
 
 
 def _contribution(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
@@ -219,8 +235,7 @@ def _short_facts(header: ContributionHeader) -> dict[str, Any]:
 
 
 def _check_descriptor(descriptor: RoundDescriptor, federation: Federation) -> None:
-    if descriptor.federation_hash != federation.hash:
-        raise PolicyRefusedError("the round belongs to another federation")
+    check_announced(descriptor, federation)
     for name in descriptor.invited:
         if federation.contributor(name) is None:
             raise ProtocolError(f"{name} is invited, but not on the federation's roster")
@@ -238,4 +253,5 @@ MESSAGES: dict[WireKind, Callable[[Iterator[bytes], Agreed, Contents], None]] = 
     WireKind.PLAINTEXT_PROOF: _plaintext_proof,
     WireKind.PARTIAL_DECRYPTION: _partial_decryption,
     WireKind.TRANSCRIPT: _transcript,
+    WireKind.ROUND_LINK: _round_link,
 }

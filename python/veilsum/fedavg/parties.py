@@ -17,7 +17,13 @@ from veilsum.fedavg.sums import (
     clear_round_id,
 )
 from veilsum.privacy import Ledger, Noise
-from veilsum.secure_sum import Aggregator, RoundDescriptor, hash_model
+from veilsum.secure_sum import (
+    Aggregator,
+    Announcement,
+    RoundDescriptor,
+    RunChain,
+    hash_model,
+)
 from veilsum.vector import Codec
 
 __all__ = ["Parties"]
@@ -69,6 +75,8 @@ class Parties:
         self._num_threads = company.num_threads
         self._ledgers = _ledgers(names, noise, codec, company.ledger_for, num_sent)
         self.min_contributors = _fewest(settings, num_per_round, len(names))
+        self._chain = RunChain()
+        self._num_announced = 0
         self._local: LocalFederation | None = None
         if settings.trust != "clear" and codec is not None:
             self._local = make_federation(
@@ -122,20 +130,30 @@ class Parties:
                 num_threads=self._num_threads,
             )
         local, model_hash = self._local, hash_model(model)
-        descriptor = RoundDescriptor(
+        self._num_announced += 1  # By this federation, which a resumed run makes anew.
+        descriptor = RoundDescriptor.signed(
+            local.aggregator,
             federation_hash=local.federation.hash,
-            round_number=round_number,
+            round_number=self._num_announced,
             model_hash=model_hash,
             invited=invited,
+            after=self._chain.end,
         )
+        contributors = {name: local.contributors[name] for name in invited}
         return EncryptedSum(
-            Aggregator(local.federation, descriptor, num_threads=self._num_threads),
+            Aggregator(
+                local.federation, local.aggregator, descriptor, num_threads=self._num_threads
+            ),
+            announcements={
+                name: Announcement.of(descriptor, self._chain, seen=party.seen.number).to_bytes()
+                for name, party in contributors.items()
+            },
             round_id=descriptor.round_id,
-            descriptor=descriptor.to_bytes(),
-            contributors={name: local.contributors[name] for name in invited},
+            contributors=contributors,
             model_hash=model_hash,
             holders=local.holders,
             # Where contributors have the key, each is sent the total and opens it itself.
+            chain=self._chain,
             num_openers=1 if local.federation.holders else len(invited),
             meter=meter,
             num_threads=self._num_threads,

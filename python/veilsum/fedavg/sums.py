@@ -16,7 +16,7 @@ from veilsum.errors import ProtocolError
 from veilsum.fedavg.history import Meter
 from veilsum.opened_sum import Sum
 from veilsum.privacy import Ledger, Noise
-from veilsum.secure_sum import Aggregator, Contributor, KeyHolder
+from veilsum.secure_sum import Aggregator, Contributor, KeyHolder, RunChain
 from veilsum.secure_sum.clipping import log_clipping
 
 __all__ = ["ClearFloatSum", "ClearIntegerSum", "EncryptedSum", "RoundSum"]
@@ -146,31 +146,38 @@ class EncryptedSum:
         self,
         aggregator: Aggregator,
         *,
+        announcements: dict[str, bytes],
         round_id: bytes,
-        descriptor: bytes,
         contributors: dict[str, Contributor],
         model_hash: bytes,
         holders: dict[str, KeyHolder],
         num_openers: int,
+        chain: RunChain,
         meter: Meter,
         num_threads: int | None,
     ) -> None:
-        """``num_openers``: how many parties get the request for a total; each opens it itself."""
+        """``num_openers``: how many parties get the request for a total; each opens it itself.
+
+        ``announcements`` has what each contributor is sent; ``chain`` gets the link of the round.
+        """
         self._aggregator = aggregator
         self.round_id = round_id
         self._clipped: dict[str, float] = {}
-        self._descriptor = descriptor
+        self._announcements = announcements
+        self._chain = chain
         self._contributors = contributors
         self._model_hash = model_hash
         self._holders = holders
         self._num_openers = num_openers
         self._meter = meter
         self._num_threads = num_threads
-        meter.traffic("broadcast", len(descriptor) * len(contributors))
+        meter.traffic("broadcast", sum(map(len, announcements.values())))
 
     def check(self, name: str) -> None:
         """Ask the client's contributor."""
-        self._contributors[name].before_training(self._descriptor, model_hash=self._model_hash)
+        self._contributors[name].before_training(
+            self._announcements[name], model_hash=self._model_hash
+        )
 
     def clipped(self, name: str) -> float | None:
         """Of this client."""
@@ -180,7 +187,7 @@ class EncryptedSum:
         """Let the client make its contribution and the aggregator receive it."""
         with self._meter.phase("encrypt"):
             message = self._contributors[name].contribute(
-                self._descriptor,
+                self._announcements[name],
                 delta,
                 model_hash=self._model_hash,
                 weight=weight,
@@ -203,6 +210,10 @@ class EncryptedSum:
                 opening = self._holders[name].open(frames, num_threads=self._num_threads)
                 self._aggregator.receive_opening(opening)
                 self._meter.traffic("opening", self._num_openers * sum(num_bytes) + len(opening))
+            # Of a void round too, whose sum is refused below: it was opened.
+            link = self._aggregator.transcript().link
+            if link is not None:
+                self._chain.add(link)
             return self._aggregator.finish().sum
 
     @staticmethod

@@ -4,12 +4,13 @@ import json
 import os
 import re
 from contextlib import closing, suppress
+from functools import cached_property
 from pathlib import Path
 
 from veilsum import arguments
 from veilsum.durable import new_folder, read_file, sync, write_file
 from veilsum.errors import MalformedDataError, ProtocolError, StoreInUseError
-from veilsum.secure_sum import Federation, FolderStore
+from veilsum.secure_sum import Federation, FolderStore, RunChain, Transcript
 from veilsum.secure_sum.round_store import erase_messages
 
 __all__ = ["RunFolder"]
@@ -18,6 +19,7 @@ _ABOUT = "run.json"
 _TRANSCRIPT = ".transcript"
 _VERSION = 2
 _MAX_ABOUT_BYTES = 1 << 16
+_MAX_TRANSCRIPT_BYTES = 1 << 32
 
 
 class RunFolder:
@@ -64,10 +66,26 @@ class RunFolder:
         later = min((found for found in self._numbers() if found > number), default=None)
         return None if later is None else (later, FolderStore(self._round(later)))
 
-    def keep_transcript(self, number: int, transcript: bytes) -> None:
+    def keep_transcript(self, number: int, transcript: Transcript) -> None:
         """Have the transcript of a round that was opened on the disk; ``erase`` ends the round."""
         path = self._round(number).with_suffix(_TRANSCRIPT)
-        write_file(path, [transcript], overwrite=True)
+        write_file(path, [transcript.to_bytes()], overwrite=True)
+        if transcript.link is not None:
+            self.chain.add(transcript.link)
+
+    @cached_property
+    def chain(self) -> RunChain:
+        """The links of the rounds that were opened, as their transcripts have them.
+
+        Raises:
+            MalformedDataError: a transcript was changed.
+        """
+        links = []
+        for number in sorted(self._numbers(_TRANSCRIPT)):
+            path = self._round(number).with_suffix(_TRANSCRIPT)
+            data = read_file(path, max_bytes=_MAX_TRANSCRIPT_BYTES, what="a transcript")
+            links.append(Transcript.from_bytes(data).link)
+        return RunChain(link for link in links if link is not None)
 
     def erase(self, number: int) -> None:
         """End a round, opened or not: its ciphertexts go, and its number stays taken.

@@ -248,6 +248,9 @@ class _Opened:
         self._slots = slots
         return True
 
+    def opened(self) -> bytes:
+        return self.slots().astype("<i8").tobytes()
+
     def slots(self) -> NDArray[np.int64]:
         if self._slots is None:
             raise NotEnoughSharesError("nobody has opened the total yet")
@@ -369,6 +372,7 @@ class _Combined:
         self._combination = combination
         self._num_threads = num_threads
         self._answered: list[set[str]] = [set() for _ in range(len(scheme.chunks))]
+        self._plaintexts: _core.Plaintexts | None = None
 
     @property
     def num_missing(self) -> int:
@@ -402,6 +406,16 @@ class _Combined:
         self._answered[index].add(holder)
         return True
 
+    def opened(self) -> bytes:
+        """Each plaintext, signed and little-endian, in as many bytes as the modulus has."""
+        size = self._scheme.unit_bytes // 2
+        return _core.plaintexts_to_bytes(self._combined(), size)
+
     def slots(self) -> NDArray[np.int64]:
-        plaintexts = self._combination.open_plaintexts(num_threads=self._num_threads)
-        return self._scheme.unpack(plaintexts, self._num_threads)
+        return self._scheme.unpack(self._combined(), self._num_threads)
+
+    def _combined(self) -> _core.Plaintexts:
+        """What takes a power for each ciphertext is computed once."""
+        if self._plaintexts is None:
+            self._plaintexts = self._combination.open_plaintexts(num_threads=self._num_threads)
+        return self._plaintexts

@@ -130,11 +130,19 @@ class Opener(Protocol):
             InvalidCiphertextError: it is no answer to what was asked.
         """
 
+    def opened(self) -> bytes:
+        """What was opened, before it is read as slots: the same whoever has answered.
+
+        Raises:
+            NotEnoughSharesError: answers are missing.
+        """
+
     def slots(self) -> NDArray[np.int64]:
         """The summed slots, shape ``(codec.num_slots,)``; whether a sum has such is not looked at.
 
         Raises:
             NotEnoughSharesError: answers are missing.
+            CapacityError: what was opened are no slots.
         """
 
 

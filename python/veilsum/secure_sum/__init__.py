@@ -11,11 +11,13 @@ data, or by every contributor. Message flow, promises and limits: docs/protocol.
 from veilsum.identity import Enrolment, Identity
 from veilsum.paillier.threshold import KeyShare, ThresholdKey, deal_shares
 from veilsum.secure_sum.aggregator import Aggregator, SumResult
+from veilsum.secure_sum.announcement import Announcement
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader
 from veilsum.secure_sum.contributor import Contributor
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.key_holder import KeyHolder
+from veilsum.secure_sum.link import ChainEnd, RoundLink, RunChain
 from veilsum.secure_sum.model_hash import hash_model
 from veilsum.secure_sum.opening import ChunkRequest, Opening, OpenRequest
 from veilsum.secure_sum.outbox import Outbox
@@ -26,6 +28,8 @@ from veilsum.secure_sum.transcript import Transcript
 
 __all__ = [
     "Aggregator",
+    "Announcement",
+    "ChainEnd",
     "Chunk",
     "ChunkRequest",
     "ContributionHeader",
@@ -43,6 +47,8 @@ __all__ = [
     "PartyFolder",
     "RoundDescriptor",
     "RoundLedger",
+    "RoundLink",
+    "RunChain",
     "RunName",
     "SumResult",
     "ThresholdKey",

@@ -13,17 +13,21 @@ from veilsum.errors import (
     ProtocolError,
     VeilsumError,
 )
+from veilsum.identity import Identity
 from veilsum.one_at_a_time import OneAtATime
 from veilsum.opened_sum import Sum
 from veilsum.schemes import Body
+from veilsum.secure_sum.announcement import check_announced
 from veilsum.secure_sum.answers import Answers
 from veilsum.secure_sum.checks import check_in_round, read_chunk
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
+from veilsum.secure_sum.link import RoundLink
 from veilsum.secure_sum.merkle import leaf_hash, merkle_paths, merkle_root
 from veilsum.secure_sum.opening import ChunkRequest, OpenRequest
 from veilsum.secure_sum.round_store import MemoryStore, RoundStore
+from veilsum.secure_sum.transcript import Transcript
 from veilsum.system import thread_count
 from veilsum.wire import BytesLike, split_frames
 
@@ -39,12 +43,16 @@ class SumResult:
         contributors: whose contributions are in it, sorted.
         round_id: of the round.
         transcript: what was signed by whom, to be checked by others (``Transcript``).
+        link: what stands for the round in the chain of the run.
+        salt: for those who may know the sum: with it the link's commitment can be checked.
     """
 
     sum: Sum
     contributors: tuple[str, ...]
     round_id: bytes
     transcript: bytes
+    link: RoundLink
+    salt: bytes
 
 
 class Aggregator:
@@ -61,33 +69,45 @@ class Aggregator:
 
     Args:
         federation: the agreement.
-        descriptor: the round.
+        identity: of the federation's aggregator, who signs the link of the round.
+        descriptor: the round, signed by it (``RoundDescriptor.signed``).
         store: where messages are kept, or None to keep them in memory.
         num_threads: for checking, adding and combining.
 
     Raises:
+        InvalidArgumentError: the identity is not that of the federation's aggregator.
         ProtocolError: the descriptor is of another federation, invites somebody who is not on its
             roster, or is another than the store's.
+        SignatureError: it is not signed by the aggregator.
+        PolicyRefusedError: its number is far above that of the last round that was opened.
     """
 
     def __init__(
         self,
         federation: Federation,
+        identity: Identity,
         descriptor: RoundDescriptor,
         *,
         store: RoundStore | None = None,
         num_threads: int | None = None,
     ) -> None:
         arguments.instance("federation", federation, Federation)
+        arguments.instance("identity", identity, Identity)
         arguments.instance("descriptor", descriptor, RoundDescriptor)
         arguments.instance("store", store, (RoundStore, type(None)))
         thread_count(num_threads)
+        if identity.enrol() != federation.aggregator:
+            raise InvalidArgumentError(
+                f"{identity.name} is not the federation's aggregator with this signing key"
+            )
         if descriptor.federation_hash != federation.hash:
             raise ProtocolError("the descriptor is of another federation than this aggregator's")
+        check_announced(descriptor, federation)
         for name in descriptor.invited:
             if federation.contributor(name) is None:
                 raise ProtocolError(f"{name} is invited, but not on the federation's roster")
         self._federation = federation
+        self._identity = identity
         self._descriptor = descriptor
         self._store: RoundStore = MemoryStore() if store is None else store
         self._num_threads = num_threads
@@ -199,12 +219,30 @@ class Aggregator:
         """
         with self._one_at_a_time:
             answers = self._asked()
+            total, link = answers.total(), answers.link(self._identity)
+            assert link is not None  # It was opened.
             return SumResult(
-                sum=answers.total(),
+                sum=total,
                 contributors=self.contributors,
                 round_id=self._descriptor.round_id,
-                transcript=answers.transcript().to_bytes(),
+                transcript=answers.transcript(self._identity).to_bytes(),
+                link=link,
+                salt=answers.salt(self._identity),
             )
+
+    def transcript(self) -> Transcript:
+        """What was signed by whom so far, of a void round too, whose sum ``finish`` refuses.
+
+        Its ``link`` is there as soon as the round is opened: keep it, for the next announcement.
+
+        Raises:
+            ConcurrentUseError: another call is not done yet.
+        """
+        with self._one_at_a_time:
+            if self._answers is not None:
+                return self._answers.transcript(self._identity)
+            headers = [self._headers[name] for name in self.contributors]
+            return Transcript.of(self._descriptor, headers, ())
 
     def __repr__(self) -> str:
         state = "open" if self._answers is None else "closed"

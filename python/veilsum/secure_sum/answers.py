@@ -2,13 +2,24 @@
 
 from collections.abc import Sequence
 
-from veilsum.errors import MalformedDataError, ProtocolError
+import numpy as np
+from numpy.typing import NDArray
+
+from veilsum.errors import CapacityError, MalformedDataError, ProtocolError
+from veilsum.identity import Identity
 from veilsum.opened_sum import Sum
 from veilsum.schemes import Body
 from veilsum.secure_sum.checks import check_answer
 from veilsum.secure_sum.contribution import ContributionHeader, set_hash
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
+from veilsum.secure_sum.link import (
+    NO_LINK,
+    RoundLink,
+    certificate_of,
+    commitment_to,
+    salt_of,
+)
 from veilsum.secure_sum.opening import Opening, Receipt, opening_context
 from veilsum.secure_sum.transcript import Transcript
 
@@ -33,6 +44,7 @@ class Answers:
         self._headers = tuple(headers)
         self._set_hash = set_hash(list(headers))
         self._receipts: list[Receipt] = []
+        self._link: RoundLink | None = None
         self._opener = federation.bodies.opener(
             total,
             context=opening_context(descriptor.round_id, self._set_hash),
@@ -70,11 +82,45 @@ class Answers:
 
     def total(self) -> Sum:
         """The sum; NotEnoughSharesError while answers are missing."""
-        codec, slots = self._federation.codec, self._opener.slots()
-        if not codec.holds(slots):
-            raise MalformedDataError("the opening has slots that no sum in this codec has")
-        return codec.dequantise(slots, num_addends=len(self._headers))
+        slots = self._slots()
+        return self._federation.codec.dequantise(slots, num_addends=len(self._headers))
 
-    def transcript(self) -> Transcript:
+    def link(self, identity: Identity) -> RoundLink | None:
+        """What stands for the round once it is opened, signed by the aggregator; None before.
+
+        It is the same whenever it is made, and whoever of the holders has answered.
+        """
+        if self._opener.num_missing > 0:
+            return None
+        if self._link is None:
+            descriptor = self._descriptor
+            salt = self.salt(identity)
+            try:
+                commitment = commitment_to(self._slots(), salt)
+            except (CapacityError, MalformedDataError):
+                commitment = NO_LINK  # A void round: it was opened, to no sum.
+            self._link = RoundLink.signed(
+                identity,
+                federation_hash=self._federation.hash,
+                after=descriptor.after,
+                round_number=descriptor.round_number,
+                round_id=descriptor.round_id,
+                set_hash=self._set_hash,
+                certificate=certificate_of(self._opener.opened(), salt),
+                commitment=commitment,
+            )
+        return self._link
+
+    def salt(self, identity: Identity) -> bytes:
+        """What goes with the slots to whoever may know them, to check the link's commitment."""
+        return salt_of(identity, self._descriptor.round_id, self._set_hash)
+
+    def transcript(self, identity: Identity) -> Transcript:
         """What was signed by whom."""
-        return Transcript.of(self._descriptor, self._headers, self._receipts)
+        return Transcript.of(self._descriptor, self._headers, self._receipts, self.link(identity))
+
+    def _slots(self) -> NDArray[np.int64]:
+        slots = self._opener.slots()
+        if not self._federation.codec.holds(slots):
+            raise MalformedDataError("the opening has slots that no sum in this codec has")
+        return slots

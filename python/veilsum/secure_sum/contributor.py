@@ -12,16 +12,18 @@ from veilsum.errors import InvalidArgumentError, PolicyRefusedError
 from veilsum.identity import Identity, Role
 from veilsum.paillier.secret_key import SecretKey
 from veilsum.privacy import Ledger
+from veilsum.secure_sum.announcement import Announcement
 from veilsum.secure_sum.clipping import log_clipping
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader, proof_context
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.fields import check_hash
+from veilsum.secure_sum.link import ChainEnd
 from veilsum.secure_sum.merkle import leaf_hash, merkle_root
 from veilsum.secure_sum.outbox import Outbox
 from veilsum.secure_sum.round_ledger import RoundLedger, RunName
 from veilsum.system import Progress
-from veilsum.wire import BytesLike, as_bytes
+from veilsum.wire import BytesLike
 
 __all__ = ["Contributor"]
 
@@ -94,6 +96,14 @@ class Contributor:
         return self._identity.name
 
     @property
+    def seen(self) -> ChainEnd:
+        """How far the run had come in the last announcement that was answered.
+
+        Links of later rounds are what the next announcement must bring along.
+        """
+        return self._rounds.chain_end(self._run)
+
+    @property
     def last_report(self) -> ClipReport | None:
         """What clipping did to the contribution that this object made last; for its owner only."""
         return self._last_report
@@ -103,7 +113,7 @@ class Contributor:
 
     def contribute(
         self,
-        descriptor: BytesLike,
+        announcement: BytesLike,
         delta: ArrayLike,
         *,
         model_hash: bytes,
@@ -117,24 +127,28 @@ class Contributor:
         way, is handed out again as it was, whatever ``delta`` is now.
 
         Args:
-            descriptor: the aggregator's announcement of the round.
+            announcement: the aggregator's: a signed descriptor, and the signed links of rounds that
+                were opened since this contributor's last, or earlier.
             delta: shape ``(dim,)``, the change of the model; see ``Codec.encrypt``.
-            model_hash: ``hash_model`` of the model that this contributor received and trained.
+            model_hash: ``hash_model`` of the model that this contributor received and trained, and
+                of what it did so for.
             weight: what the change counts in the mean, in [0, 1].
             num_threads: as for ``Codec.encrypt``.
             progress: as for ``Codec.encrypt``.
 
         Raises:
-            MalformedDataError: ``descriptor`` is not a descriptor.
+            MalformedDataError: ``announcement`` is none.
+            SignatureError: it is not signed by the federation's aggregator.
             PolicyRefusedError: it asks for what the agreement forbids: another federation, another
-                model, another run, a round that is over, a second contribution to a round.
+                model, a round that is over, far away or off the chain of those that were seen, a
+                second contribution to a round.
             StoreInUseError: another process or thread works with the outbox.
             BudgetExhaustedError, LedgerError: the contribution cannot be recorded; nothing was
                 handed out.
             TypeError, InvalidArgumentError: as ``Codec.encrypt``.
         """
         frames = self.contribute_in_frames(
-            descriptor,
+            announcement,
             delta,
             model_hash=model_hash,
             weight=weight,
@@ -144,7 +158,7 @@ class Contributor:
         return b"".join(frames)
 
     def before_training(
-        self, descriptor: BytesLike, *, model_hash: bytes
+        self, announcement: BytesLike, *, model_hash: bytes
     ) -> Iterator[bytes] | None:
         """Refuse now what ``contribute`` would refuse later, whatever the change is.
 
@@ -153,12 +167,10 @@ class Contributor:
             they can be sent, and there is nothing to train. Else None: train, then ``contribute``.
 
         Raises:
-            MalformedDataError, PolicyRefusedError, BudgetExhaustedError, LedgerError: as
-                ``contribute``. Nothing is charged or recorded.
+            MalformedDataError, SignatureError, PolicyRefusedError, BudgetExhaustedError,
+            LedgerError: as ``contribute``. Nothing is charged or recorded.
         """
-        announced = RoundDescriptor.from_bytes(as_bytes(descriptor, "descriptor"))
-        check_hash("model_hash", model_hash)
-        self._check_policy(announced, model_hash)
+        announced = self._read(announcement, model_hash)
         with self._locked():
             made_before = self._made_before(announced)
             if made_before is not None:
@@ -174,7 +186,7 @@ class Contributor:
 
     def contribute_in_frames(
         self,
-        descriptor: BytesLike,
+        announcement: BytesLike,
         delta: ArrayLike,
         *,
         model_hash: bytes,
@@ -186,9 +198,7 @@ class Contributor:
 
         All checks and charges are done when this returns; all that is left to do is to send.
         """
-        announced = RoundDescriptor.from_bytes(as_bytes(descriptor, "descriptor"))
-        check_hash("model_hash", model_hash)
-        self._check_policy(announced, model_hash)
+        announced = self._read(announcement, model_hash)
         with self._locked():
             made_before = self._made_before(announced)
             if made_before is not None:
@@ -282,26 +292,27 @@ class Contributor:
             self._run,
             announced.round_number,
             header.commitment,
+            after=announced.after,
             check=lambda answers: _check_grows(announced.round_number, answers),
         )
         if self._outbox is not None:
             self._outbox.drop_others(header.commitment)
 
-    def _check_policy(self, announced: RoundDescriptor, model_hash: bytes) -> None:
-        if announced.federation_hash != self._federation.hash:
-            raise PolicyRefusedError(
-                "the round belongs to another federation than the one agreed on: "
-                f"{announced.federation_hash.hex()}, not {self._federation.hash.hex()}; "
-                "compare Federation.hash with the aggregator"
-            )
+    def _read(self, announcement: BytesLike, model_hash: bytes) -> RoundDescriptor:
+        """The announcement of a round that goes on from what was seen, and asks what was agreed."""
+        given = Announcement.from_bytes(announcement)
+        announced = given.descriptor
+        check_hash("model_hash", model_hash)
+        given.verify(self._federation, seen=self._rounds.chain_end(self._run))
         self._federation.check_day()
         if self.name not in announced.invited:
             raise PolicyRefusedError(f"{self.name} is not invited to this round")
         if announced.model_hash != model_hash:
             raise PolicyRefusedError(
-                "the round announces another model than the one received; "
-                "contributors must not be given different models"
+                "the round announces another model than the one received, or the same for another "
+                "purpose; contributors must not be given different models"
             )
+        return announced
 
     def _check_unanswered(self, announced: RoundDescriptor) -> None:
         """Again when it is recorded; here, before an hour of training or encryption."""

@@ -1,38 +1,103 @@
-"""The announcement of a round."""
+"""The announcement of a round, signed by the aggregator."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated
 
+from veilsum import arguments
+from veilsum.errors import InvalidArgumentError
+from veilsum.identity import Enrolment, Identity, Role, verify
 from veilsum.message import Message, u64
-from veilsum.secure_sum.fields import NAMES, sha256
+from veilsum.secure_sum.fields import NAMES, ed25519, sha256
+from veilsum.secure_sum.link import NO_LINK, START, ChainEnd
 from veilsum.wire import WireKind
 
 __all__ = ["RoundDescriptor"]
 
+_LABEL = b"veilsum/round/2"
+
 
 @dataclass(frozen=True, kw_only=True)
 class RoundDescriptor(Message, kind=WireKind.ROUND_DESCRIPTOR, version=2):
-    """What the aggregator announces: which round, of which model, and who is invited.
+    """What the aggregator announces: which round, of which model, who is invited, what was before.
+
+    ``RoundDescriptor.signed`` makes one.
 
     Args:
         federation_hash: ``Federation.hash``, which names the run too.
         round_number: from 1, growing within a run.
-        model_hash: ``hash_model`` of the model that is sent along.
+        previous_number: of the last round that was opened; 0 before the first.
+        last_link: ``RoundLink.hash_after`` of that round; 32 zero bytes before the first.
+        model_hash: ``hash_model`` of the model that is sent along, and of what it is sent for.
         invited: names of contributors, in any order; kept sorted.
+        signature: over all of it, by the aggregator.
 
     Raises:
-        InvalidArgumentError: a hash has another length, the round number is below 1, or a name is
-            bad or repeated.
+        InvalidArgumentError: a hash has another length, the number is below 1 or not above the
+            previous one, there is a previous round without a link or a link without a round, or a
+            name is bad or repeated.
     """
 
     federation_hash: Annotated[bytes, sha256("SHA-256 of the federation's message")]
     round_number: Annotated[int, u64(at_least=1)]
-    model_hash: Annotated[bytes, sha256("SHA-256 of the model, below")]
+    previous_number: Annotated[int, u64("0 for none; below round_number")]
+    last_link: Annotated[bytes, sha256("section 20; zero where previous_number is")]
+    model_hash: Annotated[bytes, sha256("SHA-256 of the model and its purpose, below")]
     invited: Annotated[tuple[str, ...], NAMES]
+    signature: Annotated[bytes, ed25519("section 7, of role 4, for this round, over nothing")]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.previous_number >= self.round_number:
+            raise InvalidArgumentError(
+                f"round_number is {self.round_number}; it must be above previous_number, "
+                f"{self.previous_number}"
+            )
+        if (self.previous_number == 0) != (self.last_link == NO_LINK):
+            raise InvalidArgumentError(
+                "last_link must be 32 zero bytes before the first round, and only then"
+            )
+
+    @classmethod
+    def signed(
+        cls,
+        identity: Identity,
+        *,
+        federation_hash: bytes,
+        round_number: int,
+        model_hash: bytes,
+        invited: Iterable[str],
+        after: ChainEnd = START,
+    ) -> "RoundDescriptor":
+        """An announcement with the aggregator's signature; ``after`` what the run has so far."""
+        arguments.instance("identity", identity, Identity)
+        arguments.instance("after", after, ChainEnd)
+        unsigned = cls(
+            federation_hash=federation_hash,
+            round_number=round_number,
+            previous_number=after.number,
+            last_link=after.link,
+            model_hash=model_hash,
+            invited=invited,  # type: ignore[arg-type]  # The field makes a tuple of them.
+            signature=bytes(64),
+        )
+        name = unsigned.round_id
+        signature = identity.sign(WireKind.ROUND_DESCRIPTOR, Role.AGGREGATOR, name, b"")
+        return replace(unsigned, signature=signature)
+
+    def verify(self, aggregator: Enrolment) -> None:
+        """SignatureError unless it is signed by this aggregator."""
+        kind, role = WireKind.ROUND_DESCRIPTOR, Role.AGGREGATOR
+        verify(aggregator, self.signature, kind, role, self.round_id, b"")
+
+    @property
+    def after(self) -> ChainEnd:
+        """What the run had before."""
+        return ChainEnd(self.previous_number, self.last_link)
 
     @cached_property
     def round_id(self) -> bytes:
-        """SHA-256 of the wire form: the name of the round in all other messages."""
-        return hashlib.sha256(self.to_bytes()).digest()
+        """SHA-256 of all but the signature: the name of the round in all other messages."""
+        return hashlib.sha256(_LABEL + self.unframed()[: -len(self.signature)]).digest()

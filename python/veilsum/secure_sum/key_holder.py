@@ -7,13 +7,13 @@ from veilsum import arguments
 from veilsum.errors import (
     InvalidArgumentError,
     MalformedDataError,
-    PolicyRefusedError,
     ProtocolError,
 )
 from veilsum.identity import Identity, Role
 from veilsum.paillier.secret_key import SecretKey
 from veilsum.paillier.threshold import KeyShare
 from veilsum.schemes import Body
+from veilsum.secure_sum.announcement import check_announced
 from veilsum.secure_sum.checks import check_set, read_chunk, requested_chunk
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.opening import Opening, OpenRequest, opening_context
@@ -91,10 +91,11 @@ class KeyHolder:
         Raises:
             MalformedDataError: ``request`` is not a request.
             PolicyRefusedError: it is for another federation, for fewer contributors than agreed,
-                for a second run, or for another set or total of a round that was opened before.
+                for a round far away, or for another set or total of a round that was opened before.
             ProtocolError: it has contributors who were not invited or are not on the roster, chunks
                 that are missing or not those of the signed header, or a total that does not fit.
-            SignatureError: a contribution is not signed by its contributor.
+            SignatureError: the round is not signed by the federation's aggregator, or a
+                contribution not by its contributor.
             ProofError: a contributor did not prove that it knows what its chunk encrypts.
             KeyMismatchError, InvalidCiphertextError: as ``Ciphertexts.from_bytes``.
             LedgerError: that the round is opened cannot be recorded. Nothing was opened.
@@ -141,10 +142,7 @@ class KeyHolder:
             raise MalformedDataError("more chunks follow than the request announces")
 
     def _check_set(self, asked: OpenRequest) -> None:
-        if asked.descriptor.federation_hash != self._federation.hash:
-            raise PolicyRefusedError(
-                "the round belongs to another federation than the one agreed on"
-            )
+        check_announced(asked.descriptor, self._federation)
         self._federation.check_day()
         check_set(self._federation, asked)
 

@@ -12,6 +12,8 @@ from veilsum.durable import Database, DurableFile, MemoryDatabase, rows_of
 from veilsum.errors import LedgerError, PolicyRefusedError
 from veilsum.identity import Role
 from veilsum.secure_sum.federation import Federation
+from veilsum.secure_sum.fields import HASH_BYTES
+from veilsum.secure_sum.link import START, ChainEnd
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,7 +24,7 @@ _SCHEMA = """
     CREATE TABLE about (version INTEGER NOT NULL, role INTEGER NOT NULL);
     CREATE TABLE runs (
         key BLOB NOT NULL, federation BLOB NOT NULL, serial INTEGER NOT NULL,
-        PRIMARY KEY (key, serial)
+        last_opened INTEGER NOT NULL, last_link BLOB NOT NULL, PRIMARY KEY (key, serial)
     );
     CREATE TABLE rounds (
         key BLOB NOT NULL, serial INTEGER NOT NULL, round INTEGER NOT NULL, answer BLOB NOT NULL,
@@ -142,6 +144,12 @@ class RoundLedger:
         with self._book() as book:
             return book.answers(run)
 
+    def chain_end(self, run: RunName) -> ChainEnd:
+        """How far this run had come in the last announcement that was answered."""
+        _check_run_name(run)
+        with self._book() as book:
+            return book.chain_end(run)
+
     def federations(self) -> dict[bytes, int]:
         """The last round that was answered, by the hash of its federation."""
         with self._book() as book:
@@ -154,6 +162,7 @@ class RoundLedger:
         round_number: int,
         answer: bytes,
         *,
+        after: ChainEnd = START,
         check: Callable[[_Answers], None] = lambda answers: None,
     ) -> None:
         """Record, durably, that ``answer`` is this party's to the round; an error records nothing.
@@ -164,6 +173,7 @@ class RoundLedger:
             run: of which the round is; pinned, as by ``pin``.
             round_number: at least 1.
             answer: what stands for the answer, such as its hash.
+            after: how far the run had come before this round; kept for ``chain_end``.
             check: may refuse by an error, given what was answered before in this run; no other
                 record comes between.
 
@@ -174,6 +184,7 @@ class RoundLedger:
         _check_run_name(run)
         round_number = arguments.count("round_number", round_number, at_least=1)
         arguments.instance("answer", answer, bytes)
+        arguments.instance("after", after, ChainEnd)
         with self._book() as book:
             book.pin(run)
             answers = book.answers(run)
@@ -181,6 +192,7 @@ class RoundLedger:
             if given is None:
                 check(answers)
                 book.add(_Row(run.key, run.serial, round_number, answer))
+                book.go_on(run, after)
             elif given != answer:
                 raise PolicyRefusedError(
                     f"round {round_number} was answered before, and differently: a round has one "
@@ -214,11 +226,12 @@ class _Book:
     def __init__(self, connection: sqlite3.Connection, name: str) -> None:
         self._connection = connection
         self._name = name
-        runs = connection.execute("SELECT key, federation, serial FROM runs ORDER BY serial")
-        self._runs = [RunName(*run) for run in runs]
+        runs = connection.execute("SELECT * FROM runs ORDER BY serial").fetchall()
+        self._runs = [RunName(*run) for *run, _, _ in runs]
+        self._ends = [ChainEnd(*end) for _, _, _, *end in runs]
         rows = connection.execute("SELECT key, serial, round, answer FROM rounds")
         self._rows = [_Row(*row) for row in rows]
-        if mistake := _mistake(self._runs, self._rows):
+        if mistake := _mistake(self._runs, self._ends, self._rows):
             raise LedgerError(f"the round ledger {name} is damaged: {mistake}")
 
     def runs(self) -> list[RunName]:
@@ -231,6 +244,19 @@ class _Book:
             return {}
         own = (run.key, run.serial)
         return {row.round_number: row.answer for row in self._rows if row[:2] == own}
+
+    def chain_end(self, run: RunName) -> ChainEnd:
+        """How far a run had come."""
+        return self._ends[self._runs.index(run)] if run in self._runs else START
+
+    def go_on(self, run: RunName, after: ChainEnd) -> None:
+        """The run had come so far: never back."""
+        if after.number > self.chain_end(run).number:
+            self._ends[self._runs.index(run)] = after
+            self._connection.execute(
+                "UPDATE runs SET last_opened = ?, last_link = ? WHERE key = ? AND serial = ?",
+                (*after, run.key, run.serial),
+            )
 
     def pin(self, run: RunName) -> None:
         """Go by this run from now on; PolicyRefusedError for an older one, or another."""
@@ -248,7 +274,8 @@ class _Book:
                 "under this key; a new run takes a higher one (veilsum deal --renew) or a new key"
             )
         self._runs.append(run)
-        self._connection.execute("INSERT INTO runs VALUES (?, ?, ?)", run)
+        self._ends.append(START)
+        self._connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?)", (*run, *START))
 
     def add(self, row: _Row) -> None:
         """Another answer."""
@@ -259,12 +286,18 @@ def _serial(run: RunName) -> int:
     return run.serial
 
 
-def _mistake(runs: list[RunName], rows: list[_Row]) -> str | None:
+def _mistake(runs: list[RunName], ends: list[ChainEnd], rows: list[_Row]) -> str | None:
     """What shows that rows are not those that were written: SQLite keeps anything in any column."""
-    kinds = [(run, (bytes, bytes, int)) for run in runs]
-    for found, wanted in [*kinds, *((row, (bytes, int, int, bytes)) for row in rows)]:
+    kinds: list[tuple[tuple[object, ...], tuple[type, ...]]] = [
+        *((run, (bytes, bytes, int)) for run in runs),
+        *((end, (int, bytes)) for end in ends),
+        *((row, (bytes, int, int, bytes)) for row in rows),
+    ]
+    for found, wanted in kinds:
         if any(type(value) is not kind for value, kind in zip(found, wanted, strict=True)):
             return "a record in it is not what was written"
+    if any(len(end.link) != HASH_BYTES or end.number < 0 for end in ends):
+        return "a link in it is no hash"
     names = [(run.key, run.serial) for run in runs]
     if len(set(names)) < len(names):
         return "it has two runs of one key with one serial number"

@@ -7,12 +7,13 @@ from typing import Annotated
 
 from veilsum import arguments
 from veilsum.errors import InvalidArgumentError, MalformedDataError, ProtocolError
-from veilsum.message import Message, counted, framed, inner, to_end, until_zero
+from veilsum.message import Message, counted, framed, framed_or_none, inner, to_end, until_zero
 from veilsum.secure_sum.checks import check_answer, check_in_round
 from veilsum.secure_sum.contribution import ContributionHeader, set_hash
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.fields import sha256
+from veilsum.secure_sum.link import RoundLink
 from veilsum.secure_sum.opening import Receipt
 from veilsum.wire import BytesLike, WireKind
 
@@ -29,6 +30,7 @@ class Transcript(Message, kind=WireKind.TRANSCRIPT, version=2):
         descriptor: the round.
         headers: of the contributions in the sum, sorted by contributor.
         receipts: of the holders' answers, as they came.
+        link: what stands for the round in the chain of the run; None of one that was not opened.
         chain: one hash after each part; the last one stands for the whole round.
     """
 
@@ -37,6 +39,7 @@ class Transcript(Message, kind=WireKind.TRANSCRIPT, version=2):
         tuple[ContributionHeader, ...], until_zero(ContributionHeader, "sorted by contributor")
     ]
     receipts: Annotated[tuple[Receipt, ...], counted(inner(Receipt), "as they came")]
+    link: Annotated[RoundLink | None, framed_or_none(RoundLink, "a length of 0 for none")]
     chain: Annotated[tuple[bytes, ...], to_end(sha256(), "below")]
 
     def __post_init__(self) -> None:
@@ -50,13 +53,14 @@ class Transcript(Message, kind=WireKind.TRANSCRIPT, version=2):
         descriptor: RoundDescriptor,
         headers: Sequence[ContributionHeader],
         receipts: Sequence[Receipt],
+        link: RoundLink | None = None,
     ) -> "Transcript":
         """The transcript of these, with its chain."""
         arguments.instance("descriptor", descriptor, RoundDescriptor)
         headers = arguments.tuple_of("headers", headers, ContributionHeader)
         receipts = arguments.tuple_of("receipts", receipts, Receipt)
         parts = _parts(descriptor, headers, receipts)
-        return cls(descriptor, headers, receipts, tuple(_chain(parts)))
+        return cls(descriptor, headers, receipts, link, tuple(_chain(parts)))
 
     @property
     def head(self) -> bytes:
@@ -78,6 +82,8 @@ class Transcript(Message, kind=WireKind.TRANSCRIPT, version=2):
             raise ProtocolError("the transcript's chain of hashes is broken")
         if self.descriptor.federation_hash != federation.hash:
             raise ProtocolError("the transcript is of another federation")
+        self.descriptor.verify(federation.aggregator)
+        self._check_link(federation)
         self._check_contributions(federation)
         self._check_receipts(federation)
 
@@ -95,6 +101,18 @@ class Transcript(Message, kind=WireKind.TRANSCRIPT, version=2):
                 f"transcript: it has {len(transcript.chain)} hashes for {num_parts} parts"
             )
         return transcript
+
+    def _check_link(self, federation: Federation) -> None:
+        link = self.link
+        if link is None:
+            return
+        named = (link.round_number, link.round_id, link.set_hash)
+        number, name = self.descriptor.round_number, self.descriptor.round_id
+        if named != (number, name, set_hash(list(self.headers))):
+            raise ProtocolError("the transcript has the link of another round or set")
+        link.verify(
+            federation.aggregator, federation_hash=federation.hash, after=self.descriptor.after
+        )
 
     def _check_contributions(self, federation: Federation) -> None:
         names = [header.contributor for header in self.headers]

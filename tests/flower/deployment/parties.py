@@ -61,5 +61,10 @@ def nodes(folder):
 def run_config(folder, **values):
     """What the operator tells the ServerApp: public files, and where it keeps the rounds."""
     server = folder / "server"
-    places = {"federation": str(server / "federation.veil"), "store": str(server / "rounds")}
+    places = {
+        "federation": str(server / "federation.veil"),
+        "store": str(server / "rounds"),
+        "identity": str(server / "server.identity"),
+        "passphrase-file": str(server / "passphrase"),
+    }
     return {**places, **{key.replace("_", "-"): value for key, value in values.items()}}

@@ -98,7 +98,7 @@ def test_a_server_app_killed_while_a_round_is_opened_goes_on_with_its_store(tmp_
         config = {**run_config(folder, num_rounds=2), "store": str(folder / "server" / "new")}
         other = deployment.submit(EXAMPLE, config)
         deployment.finish(other)
-        assert "has already contributed to round 2" in deployment.log(other)
+        assert "off the chain" in deployment.log(other)
         assert "is abandoned, the model stays" in deployment.log(other)
         expect_answered_once(folder, {1, 2}, opened={1, 2})
         assert deployment.status(first) == "finished:failed"

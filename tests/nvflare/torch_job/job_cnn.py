@@ -22,6 +22,8 @@ recipe = FedAvgRecipe(
         federation=str(folder / "federation.veil"),
         federation_hash=(folder / "federation.hash").read_text().strip(),
         store=str(folder / "rounds"),
+        identity=str(folder / "server.identity"),
+        passphrase_file=str(folder / "passphrase"),
     ),
     aggregator_data_kind=DataKind.WEIGHT_DIFF,
 )

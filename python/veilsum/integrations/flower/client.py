@@ -31,7 +31,7 @@ from veilsum.integrations.flower.records import (
 )
 from veilsum.integrations.model_vector import ModelVector
 from veilsum.integrations.weights import WeightsByCount
-from veilsum.secure_sum import PartyFolder, RoundDescriptor
+from veilsum.secure_sum import Announcement, PartyFolder
 
 __all__ = ["SecureClientApp", "SecureMod"]
 
@@ -123,21 +123,21 @@ class SecureMod:
         raise PolicyRefusedError(f"{kind} is refused: its reply would leave the node unencrypted")
 
     def _train(self, message: Message, context: Context, call_next: AppCall) -> Message:
-        descriptor = take_announcement(message.content)
+        announcement = take_announcement(message.content)
         received = named_arrays(message.content)
         layout, party = ModelVector(received), self._party_of(context)
         folder = PartyFolder(party.folder)
-        self._check_agreed(folder, layout, descriptor)
+        self._check_agreed(folder, layout, announcement)
         contributor = folder.contributor(passphrase=party.passphrase)
         hash_received = model_hash(received)
         try:
-            frames = contributor.before_training(descriptor, model_hash=hash_received)
+            frames = contributor.before_training(announcement, model_hash=hash_received)
             if frames is None:
                 reply = _run(call_next, message, context)
                 self._tell_of_metrics(reply)
                 trained = layout.flatten(named_arrays(reply))
                 frames = contributor.contribute_in_frames(
-                    descriptor,
+                    announcement,
                     trained - layout.flatten(received),
                     model_hash=hash_received,
                     weight=self._weight(reply),
@@ -177,10 +177,11 @@ class SecureMod:
         frames = holder.open_in_frames(unpack(message.content), num_threads=self._num_threads)
         return Message(pack(frames), reply_to=message)
 
-    def _check_agreed(self, folder: PartyFolder, layout: ModelVector, descriptor: bytes) -> None:
+    def _check_agreed(self, folder: PartyFolder, layout: ModelVector, announcement: bytes) -> None:
         """Before anything is trained: what would be refused after it."""
         federation = folder.federation
-        _check_federation(folder, RoundDescriptor.from_bytes(descriptor).federation_hash)
+        announced = Announcement.from_bytes(announcement).descriptor
+        _check_federation(folder, announced.federation_hash)
         if layout.dim != federation.codec.dim:
             raise InvalidArgumentError(
                 f"the model has {layout.dim} values to sum, and the federation was dealt for "

@@ -39,7 +39,7 @@ ENROL = "veilsum_enrol"
 OPEN = "veilsum_open"
 """The query that asks a holder to open a sum."""
 
-_DESCRIPTOR = "descriptor"
+_ANNOUNCEMENT = "announcement"
 _FEDERATION = "federation"
 _SPENT = "spent"
 _STYPE = "veilsum/frames/1"
@@ -81,9 +81,9 @@ def unpack(content: RecordDict) -> Iterator[bytes]:
         yield array.data
 
 
-def announcement(descriptor: bytes) -> ConfigRecord:
+def announcement(message: bytes) -> ConfigRecord:
     """The record that announces a round beside the model."""
-    return ConfigRecord({_DESCRIPTOR: descriptor})
+    return ConfigRecord({_ANNOUNCEMENT: message})
 
 
 def take_announcement(content: RecordDict) -> bytes:
@@ -93,12 +93,12 @@ def take_announcement(content: RecordDict) -> bytes:
         ProtocolError: there is none.
     """
     record = content.pop(RECORD, None)
-    descriptor = record.get(_DESCRIPTOR) if isinstance(record, ConfigRecord) else None
-    if not isinstance(descriptor, bytes):
+    message = record.get(_ANNOUNCEMENT) if isinstance(record, ConfigRecord) else None
+    if not isinstance(message, bytes):
         raise ProtocolError(
             "the server announces no encrypted round: its strategy is no SecureStrategy"
         )
-    return descriptor
+    return message
 
 
 def naming_federation(federation_hash: bytes) -> RecordDict:

@@ -14,7 +14,14 @@ from veilsum.fedavg.history import Meter
 from veilsum.integrations.flower.opening import metered
 from veilsum.integrations.flower.records import error_of, is_spent, model_hash, sender, unpack
 from veilsum.integrations.flower.run_state import RunState
-from veilsum.secure_sum import Aggregator, Federation, FolderStore, RoundDescriptor
+from veilsum.secure_sum import (
+    Aggregator,
+    Announcement,
+    Federation,
+    FolderStore,
+    Identity,
+    RoundDescriptor,
+)
 
 __all__ = ["Round", "SumRecord", "check_progress"]
 
@@ -73,6 +80,7 @@ class Round:
 
     Args:
         federation: the agreement.
+        identity: of its aggregator.
         state: the run's folder.
         after: the last round that is over.
         model: what is sent to the nodes.
@@ -82,7 +90,8 @@ class Round:
     Attributes:
         number: the federation's number of the round.
         model: as given.
-        descriptor: the announcement.
+        descriptor: what the aggregator announces.
+        announcement: what each node is sent: that, and the links of all rounds that were opened.
         waiting: the names of those who are still to be asked.
         aggregator: what has come so far.
         meter: seconds and bytes.
@@ -95,6 +104,7 @@ class Round:
     def __init__(
         self,
         federation: Federation,
+        identity: Identity,
         state: RunState,
         *,
         after: int,
@@ -107,12 +117,16 @@ class Round:
         self.model = model
         self.meter = Meter()
         known = _announced(store)
-        self.descriptor = known or RoundDescriptor(
+        self.descriptor = known or RoundDescriptor.signed(
+            identity,
             federation_hash=federation.hash,
             round_number=self.number,
             model_hash=model_hash(model),
-            invited=tuple(invited),
+            invited=invited,
+            after=state.chain.end,
         )
+        # Which of them a node has seen nobody here knows; some 200 bytes a round.
+        self.announcement = Announcement.of(self.descriptor, state.chain).to_bytes()
         if known is not None:
             _log.info("round %d goes on where it was", self.number)
             if known.model_hash != model_hash(model):
@@ -120,7 +134,7 @@ class Round:
                     f"round {self.number} was begun with another model than the store has"
                 )
         self.aggregator = Aggregator(
-            federation, self.descriptor, store=store, num_threads=num_threads
+            federation, identity, self.descriptor, store=store, num_threads=num_threads
         )
         # Of a round that is closed the opening is all that is left.
         is_closed = bool(store.names("closed"))

@@ -4,7 +4,7 @@ import os
 
 from veilsum.integrations.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from veilsum.integrations.run_folder import RunFolder
-from veilsum.secure_sum import Federation, FolderStore
+from veilsum.secure_sum import Federation, FolderStore, RunChain, Transcript
 
 __all__ = ["RunState"]
 
@@ -37,7 +37,12 @@ class RunState:
         self._run.erase_ended(up_to=after)
         return self._run.begun_after(after) or self._run.new_round()
 
-    def keep_transcript(self, number: int, transcript: bytes) -> None:
+    @property
+    def chain(self) -> RunChain:
+        """The links of the rounds that were opened; MalformedDataError if one was changed."""
+        return self._run.chain
+
+    def keep_transcript(self, number: int, transcript: Transcript) -> None:
         """The round was opened: first of its end."""
         self._run.keep_transcript(number, transcript)
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from veilsum import arguments
 from veilsum.errors import InvalidArgumentError, NotEnoughSharesError, ProtocolError, VeilsumError
 from veilsum.fedavg.history import Meter
+from veilsum.integrations.aggregator_identity import aggregator_identity
 from veilsum.integrations.budgets import Budgets
 from veilsum.integrations.checkpoint import Checkpoint
 from veilsum.integrations.federation_file import parse_hash, read_federation, shown
@@ -36,7 +37,7 @@ from veilsum.integrations.flower.rounds import Round, SumRecord, check_progress
 from veilsum.integrations.flower.run_state import RunState
 from veilsum.integrations.model_vector import ModelVector
 from veilsum.integrations.opening import await_holders, open_sum
-from veilsum.secure_sum import Federation, Transcript
+from veilsum.secure_sum import Federation, Identity, Transcript
 
 __all__ = ["SecureStrategy"]
 
@@ -70,6 +71,10 @@ class SecureStrategy(Strategy):
         federation: the dealer's file, ``federation.veil``, on the server's disk; or the agreement.
         store: a folder on the server's disk for the run. It must stay: no round of a federation may
             have the number of another.
+        identity: of the federation's aggregator: the server's identity file, made by ``veilsum
+            enrol``, or the ``Identity``. It signs the announcements; nodes answer no other.
+        passphrase_file: where the passphrase of that file is; None for the file that
+            ``VEILSUM_PASSPHRASE_FILE`` names.
         federation_hash: pins the file, in hexadecimal, as ``veilsum deal`` printed it. Parties pin
             their own; here it finds a wrong file early.
         evaluate: let nodes evaluate the model, and see the metrics that their apps name
@@ -86,7 +91,8 @@ class SecureStrategy(Strategy):
     Raises:
         TypeError: an argument of another type.
         InvalidArgumentError: a strategy that needs single updates, or is none of FedAvg's kind; a
-            number out of range.
+            number out of range; an identity that is not the aggregator's.
+        PassphraseError: the passphrase is missing, or another one.
         ProtocolError: the store is of another federation.
         PolicyRefusedError, SignatureError, MalformedDataError: as ``Federation.from_signed``.
     """
@@ -97,6 +103,8 @@ class SecureStrategy(Strategy):
         *,
         federation: Federation | str | os.PathLike[str],
         store: str | os.PathLike[str],
+        identity: Identity | str | os.PathLike[str],
+        passphrase_file: str | os.PathLike[str] | None = None,
         federation_hash: str | None = None,
         evaluate: bool = False,
         max_message_bytes: int = 64 << 20,
@@ -113,6 +121,7 @@ class SecureStrategy(Strategy):
         self.history: list[SumRecord] = []
         self._strategy = strategy
         self._federation = federation
+        self._identity = aggregator_identity(identity, passphrase_file, federation)
         self._evaluate = arguments.flag("evaluate", evaluate)
         self._max_message_bytes = arguments.count(
             "max_message_bytes", max_message_bytes, at_least=1
@@ -246,6 +255,7 @@ class SecureStrategy(Strategy):
         online = self._nodes.contributors()
         self._round = current = Round(
             self._federation,
+            self._identity,
             self._state,
             after=done.round_number,
             model=named_arrays(RecordDict({"arrays": arrays})),
@@ -256,7 +266,7 @@ class SecureStrategy(Strategy):
         for node in sorted(online[name] for name in current.waiting & set(online)):
             message = chosen.get(node, messages[0])
             content = RecordDict(dict(message.content))
-            content[RECORD] = announcement(current.descriptor.to_bytes())
+            content[RECORD] = announcement(current.announcement)
             kind = message.metadata.message_type
             self._asked[node] = Message(content, dst_node_id=node, message_type=kind)
         return list(self._asked.values())
@@ -308,12 +318,17 @@ class SecureStrategy(Strategy):
             ) from error
         except VeilsumError as error:
             abandoned = str(error)
+            # A void round was opened: those that follow name it.
+            transcript = aggregator.transcript()
+            if transcript.link is not None:
+                self._state.keep_transcript(current.number, transcript)
             _log.warning("round %d is abandoned, the model stays: %s", current.number, error)
             self._end(current.number, current.model)
         else:
             contributors = opened.contributors
-            transcript_hash = Transcript.from_bytes(opened.transcript).head.hex()
-            self._state.keep_transcript(current.number, opened.transcript)
+            transcript = Transcript.from_bytes(opened.transcript)
+            transcript_hash = transcript.head.hex()
+            self._state.keep_transcript(current.number, transcript)
             self._end(current.number, model)
         finally:
             current.close()

@@ -23,6 +23,7 @@ from veilsum.errors import (
     RunEndedError,
     VeilsumError,
 )
+from veilsum.integrations.aggregator_identity import aggregator_identity
 from veilsum.integrations.budgets import Budgets
 from veilsum.integrations.federation_file import parse_hash, read_federation
 from veilsum.integrations.model_vector import ModelVector
@@ -30,7 +31,15 @@ from veilsum.integrations.nvflare.messages import CONTRIBUTION, ROUND, SPENT
 from veilsum.integrations.nvflare.opening import SiteHolders, aux_questions
 from veilsum.integrations.opening import await_holders, open_sum
 from veilsum.integrations.run_folder import RunFolder
-from veilsum.secure_sum import Aggregator, Federation, FolderStore, RoundDescriptor
+from veilsum.secure_sum import (
+    Aggregator,
+    Announcement,
+    Federation,
+    FolderStore,
+    Identity,
+    RoundDescriptor,
+    Transcript,
+)
 
 __all__ = ["SecureAggregator"]
 
@@ -50,6 +59,7 @@ class _Run:
     """What stays the same in a job."""
 
     federation: Federation
+    identity: Identity
     folder: RunFolder
     budgets: Budgets
 
@@ -69,8 +79,12 @@ class SecureAggregator(ModelAggregator):
     Args:
         federation: the dealer's file, ``federation.veil``, on the server's disk.
         federation_hash: its hash in hexadecimal, as ``veilsum deal`` printed it.
+        identity: the server's identity file, made by ``veilsum enrol``: the federation's
+            aggregator, who signs the announcements; sites answer no other.
         store: a folder on the server's disk for the run: it must stay from job to job, for no
             round of a federation may have the number of another.
+        passphrase_file: where the passphrase of the identity is; None for the file that
+            ``VEILSUM_PASSPHRASE_FILE`` names. ``{site}`` stands for ``server``.
         leave_out: entries of the model that are not summed, as for ``ModelVector``; the same at the
             server and at every site.
         max_abandoned: after so many rounds in a row that were not opened, the job ends.
@@ -91,6 +105,8 @@ class SecureAggregator(ModelAggregator):
         federation: str,
         federation_hash: str,
         store: str,
+        identity: str,
+        passphrase_file: str | None = None,
         leave_out: Sequence[str] = (),
         max_abandoned: int = 3,
         answer_seconds: float = 300.0,
@@ -106,6 +122,10 @@ class SecureAggregator(ModelAggregator):
         self.federation = arguments.path("federation", federation)
         self.federation_hash = f"sha256:{parse_hash(federation_hash).hex()}"
         self.store = arguments.path("store", store)
+        self.identity = arguments.path("identity", identity)
+        self.passphrase_file = (
+            None if passphrase_file is None else arguments.path("passphrase_file", passphrase_file)
+        )
         self.leave_out = arguments.names("leave_out", leave_out)
         self.max_abandoned = arguments.count("max_abandoned", max_abandoned, at_least=1)
         self.answer_seconds = arguments.real("answer_seconds", answer_seconds, above=0)
@@ -197,12 +217,17 @@ class SecureAggregator(ModelAggregator):
                 )
                 params = announced.layout.shifted(opened.sum.mean())
             except VeilsumError as error:
+                # A void round was opened: those that follow name it.
+                transcript = announced.aggregator.transcript()
+                if transcript.link is not None:
+                    run.folder.keep_transcript(announced.number, transcript)
                 self.reset_stats()
                 self._abandon(error)
                 params = announced.layout.model
             else:
                 self._num_abandoned = 0
-                run.folder.keep_transcript(announced.number, opened.transcript)
+                transcript = Transcript.from_bytes(opened.transcript)
+                run.folder.keep_transcript(announced.number, transcript)
                 self.reset_stats()
                 self.info(
                     f"round {announced.number} is open: {len(opened.contributors)} contributions"
@@ -222,7 +247,8 @@ class SecureAggregator(ModelAggregator):
         federation = read_federation(self.federation, expected_hash=expected)
         folder = RunFolder(self.store, federation)
         folder.erase_ended()  # Of jobs that died. No job goes on with a round of another one.
-        self._run = _Run(federation, folder, Budgets(federation))
+        identity = aggregator_identity(self.identity, self.passphrase_file, federation)
+        self._run = _Run(federation, identity, folder, Budgets(federation))
 
     def _await_holders(self, fl_ctx: FLContext) -> None:
         """Before a round: wait for as many holders as open a sum."""
@@ -254,17 +280,21 @@ class SecureAggregator(ModelAggregator):
                     f"for {run.federation.codec.dim}: deal with --dim {layout.dim}"
                 )
             number, store = run.folder.new_round()
-            descriptor = RoundDescriptor(
+            descriptor = RoundDescriptor.signed(
+                run.identity,
                 federation_hash=run.federation.hash,
                 round_number=number,
                 model_hash=layout.hash,
                 invited=tuple(party.name for party in run.federation.contributors),
+                after=run.folder.chain.end,
             )
             aggregator = Aggregator(
-                run.federation, descriptor, store=store, num_threads=self.num_threads
+                run.federation, run.identity, descriptor, store=store, num_threads=self.num_threads
             )
             self._round = _Round(number, store, aggregator, layout)
-            task.set_header(ROUND, descriptor.to_bytes())
+            # Which links a site has seen nobody here knows; some 200 bytes a round.
+            announcement = Announcement.of(descriptor, run.folder.chain)
+            task.set_header(ROUND, announcement.to_bytes())
 
     def _layout(self, dxo: DXO) -> ModelVector:
         for name, value in dxo.data.items():

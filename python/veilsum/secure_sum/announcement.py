@@ -1,0 +1,88 @@
+"""What a contributor is sent for a round: the descriptor, and the links that it may have missed."""
+
+from typing import NamedTuple
+
+from veilsum import arguments
+from veilsum.errors import PolicyRefusedError
+from veilsum.secure_sum.descriptor import RoundDescriptor
+from veilsum.secure_sum.federation import Federation
+from veilsum.secure_sum.link import ChainEnd, RoundLink, RunChain, check_step, follow
+from veilsum.wire import BytesLike, as_bytes, split_frames
+
+__all__ = ["Announcement", "check_announced"]
+
+
+class Announcement(NamedTuple):
+    """A framed descriptor, then framed links, by the number of their rounds."""
+
+    descriptor: RoundDescriptor
+    links: tuple[RoundLink, ...] = ()
+
+    @classmethod
+    def of(cls, descriptor: RoundDescriptor, chain: RunChain, *, seen: int = 0) -> "Announcement":
+        """A round's announcement for who has seen a run up to this round, or to its beginning."""
+        arguments.instance("descriptor", descriptor, RoundDescriptor)
+        arguments.instance("chain", chain, RunChain)
+        last = descriptor.previous_number
+        later = chain.after(arguments.count("seen", seen))
+        return cls(descriptor, tuple(link for link in later if link.round_number <= last))
+
+    @classmethod
+    def from_bytes(cls, data: BytesLike, name: str = "announcement") -> "Announcement":
+        """Read what ``to_bytes`` wrote; nothing is checked.
+
+        Raises:
+            MalformedDataError: the bytes are not those of an announcement.
+        """
+        data = as_bytes(data, name)
+        frames = split_frames(data, max_frame_bytes=len(data), name=name)
+        descriptor = RoundDescriptor.from_bytes(next(frames, b""))
+        return cls(descriptor, tuple(map(RoundLink.from_bytes, frames)))
+
+    def to_bytes(self) -> bytes:
+        """What contributors are sent."""
+        parts = (self.descriptor, *self.links)
+        return b"".join(part.to_bytes() for part in parts)
+
+    def verify(self, federation: Federation, *, seen: ChainEnd) -> None:
+        """Check who announces, and that the round goes on from what was ``seen``.
+
+        Raises:
+            SignatureError: it is not signed by the federation's aggregator. Nothing else of it was
+                looked at.
+            PolicyRefusedError: it is of another federation, its number is far away, or it does not
+                follow what was seen.
+        """
+        arguments.instance("federation", federation, Federation)
+        arguments.instance("seen", seen, ChainEnd)
+        check_announced(self.descriptor, federation)
+        announced = self.descriptor.after
+        end = follow(
+            self.links,
+            aggregator=federation.aggregator,
+            federation_hash=federation.hash,
+            start=seen,
+        )
+        if end != announced:
+            raise PolicyRefusedError(
+                f"round {self.descriptor.round_number} follows round {announced.number}, and with "
+                f"the links that came with it the run is at round {end.number}: it is off the "
+                f"chain, or links are missing. The aggregator must send those after {seen.number}"
+            )
+
+
+def check_announced(descriptor: RoundDescriptor, federation: Federation) -> None:
+    """That a round is one that the federation's aggregator announces.
+
+    Raises:
+        SignatureError: it is not signed by the aggregator. Nothing else of it was looked at.
+        PolicyRefusedError: it is of another federation, or its number is far away.
+    """
+    descriptor.verify(federation.aggregator)
+    if descriptor.federation_hash != federation.hash:
+        raise PolicyRefusedError(
+            "the round belongs to another federation than the one agreed on: "
+            f"{descriptor.federation_hash.hex()}, not {federation.hash.hex()}; compare "
+            "Federation.hash with the aggregator"
+        )
+    check_step(descriptor.round_number, after=descriptor.previous_number)
