@@ -339,6 +339,7 @@ def test_a_transcript_verifies_off_line(place, pinned):
     assert [row["contributor"] for row in seen["contributions"]] == list(CONTRIBUTORS)
     assert sum(row["answers"] for row in seen["holders"]) == 3 * 4
     assert seen["round_number"] == 7
+    assert (seen["outcome"], seen["units_not_opened"]) == ("complete", [])
     unpinned = look(place / "transcript", *pinned[:2])
     assert "--hash" in unpinned["unchecked"][0]
     assert unpinned["verified"] is None
@@ -350,11 +351,13 @@ def test_a_changed_transcript_does_not_verify(place, pinned, tmp_path):
     told = Transcript.from_bytes(data)
     head = bytearray(data)
     head[-1] ^= 1
-    fewer = Transcript.of(told.descriptor, told.headers[:1], told.receipts)
-    another = Transcript.of(told.descriptor, told.headers[:2], told.receipts)
-    unopened = Transcript.of(told.descriptor, told.headers, told.receipts[:1])
+    fewer = dataclasses.replace(told, headers=told.headers[:1])
+    another = dataclasses.replace(told, headers=told.headers[:2])
+    unopened = dataclasses.replace(told, receipts=told.receipts[:1])
+    hidden = dataclasses.replace(told, link=None)
     for wrong, error in (
-        (bytes(head), "ProtocolError"),
+        (bytes(head), "SignatureError"),
+        (hidden.to_bytes(), "ProtocolError"),
         (fewer.to_bytes(), "ProtocolError"),
         (another.to_bytes(), "ProtocolError"),
         (unopened.to_bytes(), "ProtocolError"),
@@ -366,6 +369,38 @@ def test_a_changed_transcript_does_not_verify(place, pinned, tmp_path):
         wrong[position] ^= 4
         (tmp_path / "file").write_bytes(wrong)
         assert failure(tmp_path / "file", *pinned).endswith("Error")
+
+
+def test_transcripts_of_a_run_are_held_against_each_other(place, pinned, tmp_path):
+    first = Transcript.from_bytes((place / "transcript").read_bytes())
+    identity = Identity.load(place / "aggregator" / "aggregator.identity", passphrase=PASSPHRASE)
+
+    def abandoned(number, after):
+        descriptor = RoundDescriptor.signed(
+            identity,
+            federation_hash=first.descriptor.federation_hash,
+            round_number=number,
+            model_hash=MODEL_HASH,
+            invited=CONTRIBUTORS,
+            after=after,
+        )
+        path = tmp_path / f"{number}.transcript"
+        path.write_bytes(Transcript.of(descriptor, (), ()).to_bytes())
+        return path
+
+    good = abandoned(8, first.end)
+    told, after = done("inspect", place / "transcript", good, *pinned)
+    assert (told["outcome"], after["outcome"]) == ("complete", "abandoned")
+    assert after["units_not_opened"] == list(range(after["units"]))
+    assert told["verified"] is after["verified"] is True
+    assert "it goes on from round 7, whose transcript is here" in after["checked"]
+    alone = look(good, *pinned)
+    assert alone["missing_transcript"] == 7
+    assert alone["verified"] is None
+    fork = abandoned(9, first.end._replace(link=b"x" * 32))
+    result = veilsum("inspect", place / "transcript", fork, *pinned, "--json")
+    assert result.exit_code == 1
+    assert "chain of the run is broken" in json.loads(result.stdout)[1]["error"]["message"]
 
 
 def test_a_transcript_of_another_federation_does_not_verify(place, tmp_path):

@@ -196,7 +196,7 @@ def message_calls():
     ada, root = parties.identity("ada"), bytes(32)
     good = {"identity": ada, "round_id": root, "num_chunks": 1, "root": root}
     yield from each_parameter("ContributionHeader.signed", kinds.ContributionHeader.signed, **good)
-    good = {"identity": ada, "round_id": root, "set_hash": root, "body": b""}
+    good = {"identity": ada, "round_id": root, "set_hash": root, "index": 0, "body": b""}
     yield from each_parameter("Opening.signed", kinds.Opening.signed, **good)
     for signed in (transcript.headers[0], answer, answer.receipt()):
         yield f"{type(signed).__name__}.verify", "party", signed.verify

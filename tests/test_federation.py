@@ -83,7 +83,12 @@ def test_messages_survive_the_wire(hash_, names, signature, payload, data):
     assert survives(ChunkRequest(contribution=index, path=path, chunk=payload))
     assert survives(
         Opening(
-            round_id=hash_, set_hash=hash_, holder=min(names), body=payload, signature=signature
+            round_id=hash_,
+            set_hash=hash_,
+            holder=min(names),
+            index=index,
+            body=payload,
+            signature=signature,
         )
     )
     assert survives(Enrolment(min(names), hash_))

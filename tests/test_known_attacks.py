@@ -15,10 +15,11 @@ from protocol_attackers import ciphertexts_of, forged_contribution
 from protocol_parties import CODEC, DIM, NAMES, NOISE, NOISY_CODEC, frames_of
 from veilsum.schemes import packing
 from veilsum.secure_sum import (
+    Announcement,
     Opening,
     OpenRequest,
     RoundLedger,
-    Transcript,
+    RunChain,
 )
 from veilsum.secure_sum.contribution import proof_context
 
@@ -144,30 +145,29 @@ def test_rounds_that_nobody_means_to_open_spend_the_budget():
 # ---- what a transcript says ----
 
 
-@known_attack("KA6")
-def test_a_transcript_of_one_opened_chunk_verifies():
-    state = parties.Round(threshold_federation())
-    assert state.federation.num_chunks > 2
-    head, *parts = frames_of(state.requests()["holder-1"])
-    first = OpenRequest.from_bytes(head)
-    one_chunk = dataclasses.replace(first, chunks=first.chunks[:1])
-    request = [one_chunk.to_bytes(), *parts[: len(first.headers)]]
-    answers = [state.holder(f"holder-{i}").open(request) for i in (1, 2, 3, 4)]
-    receipts = [Opening.from_bytes(answer).receipt() for answer in answers]
-    Transcript.of(first.descriptor, first.headers, receipts).verify(state.federation)
-
-
 @known_attack("KA7")
-def test_no_transcript_tells_the_sum_or_ties_the_next_model_to_it():
+def test_no_transcript_ties_the_next_model_to_the_sum():
     state = parties.Round(threshold_federation())
     result = state.finish()
-    told = dataclasses.replace(result.sum, values=np.zeros(DIM))
-    wrong = dataclasses.replace(result, sum=told)
-    assert wrong.transcript == result.transcript
-    Transcript.from_bytes(wrong.transcript).verify(state.federation)
+    chain = RunChain([result.link])
     unrelated = [np.full(3, 1e6, np.float32)]
-    announced = parties.descriptor(state.federation, round_number=2, model=unrelated)
-    assert parties.contribute(state.federation, announced, "ada")
+    announced = parties.descriptor(
+        state.federation, round_number=2, model=unrelated, after=chain.end
+    )
+    message = Announcement.of(announced, chain).to_bytes()
+    ada = parties.contributor(state.federation, "ada")
+    assert ada.contribute(message, np.zeros(DIM), model_hash=announced.model_hash)
+
+
+def test_another_sum_than_was_opened_is_told_from_the_links_commitment():
+    """What was left of KA7: the link commits to the slots."""
+    state = parties.Round(threshold_federation())
+    result = state.finish()
+    opened = 3 * CODEC.quantise(np.full(DIM, 0.5))[0]
+    assert result.link.commits_to(opened, result.salt)
+    told = opened.copy()
+    told[0] += 1
+    assert not result.link.commits_to(told, result.salt)
 
 
 # ---- spoiling and subtracting ----

@@ -28,7 +28,8 @@ def test_nothing_is_opened_before_it_is_asked_for():
 
 def opening_by(name, answer, **changes):
     """The answer with changes, signed by this holder."""
-    fields = {"round_id": answer.round_id, "set_hash": answer.set_hash, "body": answer.body}
+    names = ("round_id", "set_hash", "index", "body")
+    fields = {name: getattr(answer, name) for name in names}
     return Opening.signed(parties.identity(name), **(fields | changes))
 
 
@@ -47,6 +48,8 @@ def test_only_a_signed_answer_to_the_request_is_read(trust):
         (dataclasses.replace(answer, body=answer.body[:-1] + b"U"), vs.SignatureError),
         (opening_by("holder-1", answer, body=answer.body[:-8]), vs.MalformedDataError),
         (opening_by("holder-1", answer, body=b""), vs.MalformedDataError),
+        (opening_by("holder-1", answer, index=answer.index + 1), vs.ProtocolError),
+        (dataclasses.replace(answer, index=answer.index + 1), vs.SignatureError),
     ]
     if trust == "authority":
         slots = np.frombuffer(answer.body, "<i8")

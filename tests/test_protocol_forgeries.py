@@ -142,6 +142,7 @@ def test_an_answer_is_believed_by_its_signature_and_proof_only(agreed, change):
         parties.identity(first),
         round_id=opening.round_id,
         set_hash=opening.set_hash,
+        index=opening.index,
         body=bytes(body),
     )
     with pytest.raises((vs.ProofError, vs.InvalidCiphertextError)):

@@ -290,6 +290,7 @@ def test_a_cheating_holder_is_named_and_made_up_for():
         parties.identity("holder-3"),
         round_id=opening.round_id,
         set_hash=opening.set_hash,
+        index=opening.index,
         body=lie.to_bytes(),
     )
     with pytest.raises(vs.ProofError, match="holder-3"):

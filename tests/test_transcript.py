@@ -1,13 +1,14 @@
 """What a transcript shows to others, and that every change of it shows."""
 
 import dataclasses
+from unittest import mock
 
 import protocol_parties as parties
 import pytest
 import veilsum as vs
 from protocol_parties import NAMES, TRUSTS, Round
 from validation_rules import rule
-from veilsum.secure_sum import ContributionHeader, Opening, Transcript
+from veilsum.secure_sum import ChainEnd, ContributionHeader, Opening, RoundLink, Transcript
 from veilsum.secure_sum.contribution import set_hash
 from veilsum.secure_sum.opening import Receipt
 
@@ -25,10 +26,22 @@ def threshold():
     return state, Transcript.from_bytes(state.finish().transcript)
 
 
-def rechained(transcript, **changes):
-    """Changed by somebody who makes the chain again, as anybody can."""
+def relinked(transcript, **changes):
+    """Changed by an aggregator that signs the link again, unless that is changed as well."""
     changed = dataclasses.replace(transcript, **changes)
-    return Transcript.of(changed.descriptor, changed.headers, changed.receipts)
+    if changed.link is None or "link" in changes:
+        return changed
+    link = RoundLink.signed(
+        parties.identity(parties.AGGREGATOR),
+        federation_hash=changed.descriptor.federation_hash,
+        after=changed.descriptor.after,
+        round_number=changed.descriptor.round_number,
+        round_id=changed.descriptor.round_id,
+        set_hash=set_hash(list(changed.headers)),
+        certificate=changed.link.certificate,
+        commitment=changed.link.commitment,
+    )
+    return dataclasses.replace(changed, link=link)
 
 
 def test_a_round_leaves_a_transcript_that_others_can_check(done):
@@ -36,17 +49,18 @@ def test_a_round_leaves_a_transcript_that_others_can_check(done):
     transcript.verify(state.federation)
     assert transcript.descriptor == state.descriptor
     assert tuple(header.contributor for header in transcript.headers) == NAMES[:3]
-    assert len(transcript.chain) == 4 + len(transcript.receipts)
-    assert transcript.head == transcript.chain[-1]
+    assert transcript.outcome == "complete"
+    assert transcript.missing(state.federation) == ()
+    assert transcript.end == ChainEnd(1, transcript.link.hash_after(bytes(32)))
     assert Transcript.from_bytes(transcript.to_bytes()) == transcript
 
 
-def test_equal_views_have_equal_heads(threshold):
+def test_equal_rounds_have_equal_links(threshold):
     state, transcript = threshold
-    assert rechained(transcript) == transcript
+    assert relinked(transcript) == transcript
     other = Transcript.from_bytes(Round(state.federation).finish().transcript)
-    assert other.head != transcript.head  # Other randomisers, other contributions.
-    assert rechained(transcript, receipts=transcript.receipts[::-1]).head != transcript.head
+    assert other.end != transcript.end  # Other randomisers, other contributions.
+    assert relinked(transcript, receipts=transcript.receipts[::-1]).end == transcript.end
 
 
 @rule("TR1")
@@ -59,14 +73,6 @@ def test_every_byte_of_a_transcript_counts(done):
         damaged[position] ^= 1 << position % 8
         with pytest.raises((vs.MalformedDataError, vs.ProtocolError, vs.SignatureError)):
             Transcript.from_bytes(bytes(damaged)).verify(state.federation)
-
-
-def test_a_link_left_out_or_swapped_breaks_the_chain(threshold):
-    state, transcript = threshold
-    chain = transcript.chain
-    for wrong in (chain[:-1], (*chain, chain[-1]), chain[::-1], (chain[1], chain[0], *chain[2:])):
-        with pytest.raises(vs.ProtocolError, match="chain"):
-            dataclasses.replace(transcript, chain=wrong).verify(state.federation)
 
 
 @rule("TR2")
@@ -86,17 +92,18 @@ def signed_again(state, header, name=None, **changes):
 
 def opened_by_all(transcript, **changes):
     """Changed with everybody's consent: the holders sign that they opened just this."""
-    changed = rechained(transcript, **changes)
+    changed = relinked(transcript, **changes)
     receipts = [
         Opening.signed(
             parties.identity(receipt.holder),
             round_id=changed.descriptor.round_id,
             set_hash=set_hash(list(changed.headers)),
+            index=receipt.index,
             body=b"partial decryption",
         ).receipt()
         for receipt in transcript.receipts
     ]
-    return rechained(changed, receipts=tuple(receipts))
+    return relinked(changed, receipts=tuple(receipts))
 
 
 @rule("TR3")
@@ -116,7 +123,7 @@ def test_contributors_are_invited_and_enough_and_in_order(threshold):
         with pytest.raises(vs.ProtocolError, match=message):
             opened_by_all(transcript, headers=headers).verify(state.federation)
         with pytest.raises(vs.ProtocolError):
-            rechained(transcript, headers=headers).verify(state.federation)
+            relinked(transcript, headers=headers).verify(state.federation)
     uninvited = parties.announced_anew(state.descriptor, invited=NAMES[1:])
     headers = tuple(
         signed_again(state, header, round_id=uninvited.round_id) for header in transcript.headers
@@ -130,7 +137,7 @@ def test_contributors_are_invited_and_enough_and_in_order(threshold):
         (*transcript.headers, signed_again(state, first, "dan")),
     ):
         with pytest.raises(vs.ProtocolError, match="opened another set"):
-            rechained(transcript, headers=headers).verify(state.federation)
+            relinked(transcript, headers=headers).verify(state.federation)
 
 
 @rule("TR4")
@@ -145,7 +152,54 @@ def test_receipts_are_of_this_set_by_enough_holders(done):
         (dataclasses.replace(receipts[0], round_id=bytes(32)), *receipts[1:]),
     ):
         with pytest.raises(vs.ProtocolError):
-            rechained(transcript, receipts=tuple(wrong)).verify(agreed)
+            relinked(transcript, receipts=tuple(wrong)).verify(agreed)
+
+
+@rule("TR7")
+def test_every_unit_was_opened_by_enough_holders(threshold):
+    """A transcript of one opened chunk, or of all but one, is none of an opened round."""
+    state, transcript = threshold
+    agreed, receipts = state.federation, transcript.receipts
+    assert agreed.num_units == agreed.num_chunks > 2
+    for wrong, missing in (
+        ([r for r in receipts if r.index == 0], tuple(range(1, agreed.num_units))),
+        ([r for r in receipts if r.index != 1], (1,)),
+        (receipts[1:], (receipts[0].index,)),
+        # One holder's answer twice counts once.
+        ([*receipts[1:], receipts[1]], (receipts[0].index,)),
+    ):
+        told = relinked(transcript, receipts=tuple(wrong))
+        assert told.missing(agreed) == missing
+        with mock.patch.object(Transcript, "_check_receipts"), without_units():
+            told.verify(agreed)
+        with pytest.raises(vs.ProtocolError, match=r"units there are fewer|twice"):
+            told.verify(agreed)
+        if len(wrong) < len(receipts):
+            # What is told of it truly: the round was abandoned.
+            dataclasses.replace(told, link=None).verify(agreed)
+    beyond = dataclasses.replace(receipts[0], index=agreed.num_units)
+    with pytest.raises((vs.ProtocolError, vs.SignatureError)):
+        relinked(transcript, receipts=(beyond, *receipts)).verify(agreed)
+
+
+def without_units():
+    """The defence is off: as if every unit was opened."""
+    return mock.patch.object(Transcript, "missing", return_value=())
+
+
+@rule("TR8")
+def test_a_round_that_was_opened_is_not_told_as_abandoned(done):
+    state, transcript = done
+    hidden = dataclasses.replace(transcript, link=None)
+    assert hidden.outcome == "abandoned"
+    with mock.patch.object(Transcript, "missing", return_value=(0,)):
+        hidden.verify(state.federation)
+    with pytest.raises(vs.ProtocolError, match="must not be hidden"):
+        hidden.verify(state.federation)
+    nothing = Transcript.of(state.descriptor, transcript.headers[:1], ())
+    nothing.verify(state.federation)
+    assert nothing.outcome == "abandoned"
+    assert nothing.missing(state.federation) == tuple(range(state.federation.num_units))
 
 
 def by_three(receipts):
@@ -165,11 +219,16 @@ def test_every_part_is_signed(done):
         {"receipts": (dataclasses.replace(receipt, body_hash=bytes(32)), *transcript.receipts[1:])},
     ):
         with pytest.raises(vs.SignatureError):
-            rechained(transcript, **changes).verify(state.federation)
+            relinked(transcript, **changes).verify(state.federation)
 
 
 def test_a_receipt_is_as_long_as_it_says():
     receipt = Receipt(
-        round_id=bytes(32), set_hash=bytes(32), holder="x", body_hash=bytes(32), signature=bytes(64)
+        round_id=bytes(32),
+        set_hash=bytes(32),
+        holder="x",
+        index=0,
+        body_hash=bytes(32),
+        signature=bytes(64),
     )
     assert len(receipt.unframed()) == Receipt.layout().least

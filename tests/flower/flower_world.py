@@ -84,6 +84,7 @@ def _dealt(trust, names, dim, noise, weight_spread):
     signed = federation.signed_by(Identity.generate("dealer"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keyfile, "_LOG2_COST", 14)
+        AGGREGATOR.save(folder / "server.identity", passphrase=PASSPHRASE)
         for identity, key in zip(identities, keys, strict=True):
             PartyFolder.create(
                 folder / identity.name,

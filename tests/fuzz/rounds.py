@@ -8,7 +8,7 @@ import numpy as np
 import protocol_parties as parties
 import veilsum as vs
 from fuzz.mutate import mutated, mutated_frames
-from veilsum.secure_sum import RoundDescriptor, RoundLedger, RunName, hash_model
+from veilsum.secure_sum import Announcement, RoundLedger, RunName, hash_model
 
 NAMES = parties.NAMES[:3]
 BAD_MESSAGE = (
@@ -23,7 +23,7 @@ REFUSALS = {
     "receive": (*BAD_MESSAGE, vs.CapacityError),
     "open": (*BAD_MESSAGE, vs.PolicyRefusedError, vs.CapacityError),
     "receive_opening": BAD_MESSAGE,
-    "contribute": (vs.MalformedDataError, vs.PolicyRefusedError),
+    "contribute": (vs.MalformedDataError, vs.PolicyRefusedError, vs.SignatureError),
 }
 # Chunks of two and one ciphertexts of a toy key; with one key, of 2048 bits.
 TOY_CODEC = vs.Codec(20, clip=1.0, value_bits=40, max_addends=4)
@@ -103,7 +103,7 @@ class Fire:
             if sent is None:
                 assert rounds.federations() == {}, "a refused announcement was recorded"
             else:
-                announced = RoundDescriptor.from_bytes(changed)
+                announced = Announcement.from_bytes(changed).descriptor
                 assert announced.federation_hash == self.federation.hash
                 run = RunName.of(self.federation)
                 assert set(rounds.answered(run)) == {announced.round_number}

@@ -79,6 +79,7 @@ def partial_opening():
         parties.identity("holder-2"),
         round_id=announced.round_id,
         set_hash=set_hash,
+        index=1,
         body=partial.to_bytes(),
     )
 

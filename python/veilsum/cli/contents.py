@@ -134,6 +134,7 @@ def _enrolment(data: bytes, agreed: Agreed, contents: Contents) -> None:
         roles = {
             "contributor": agreed.federation.contributor(party.name),
             "holder": agreed.federation.holder(party.name),
+            "aggregator": agreed.federation.aggregator,
         }
         found = [role for role, known in roles.items() if known == party]
         _require(bool(found), f"{party.name} is not on the federation's rosters with this key")

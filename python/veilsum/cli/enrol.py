@@ -32,7 +32,7 @@ def enrol(
 ) -> None:
     """Make an identity: a secret signing key under a passphrase, and an enrolment for the dealer.
 
-    Contributors, key holders and the dealer all begin with this.
+    Contributors, key holders, the aggregator and the dealer all begin with this.
     """
     with one_line("enrol"):
         identity_path = out / f"{file_name(name)}{IDENTITY}"

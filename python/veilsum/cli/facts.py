@@ -18,7 +18,7 @@ from veilsum.cli.words import grouped, size
 __all__ = ["Facts", "print_facts"]
 
 Facts = Mapping[str, Any]
-_HASHES = ("fingerprint", "hash", "sha256", "round_id", "run_id", "root", "head")
+_HASHES = ("fingerprint", "hash", "sha256", "round_id", "run_id", "root", "link")
 _MOST_ROWS = 100
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from veilsum.secure_sum import Federation
+from veilsum.secure_sum import Federation, Transcript
 
 __all__ = ["Agreed", "Contents"]
 
@@ -26,8 +26,10 @@ class Contents:
         facts: what it says. Never a secret.
         checked: what was found to be true.
         unchecked: what could be checked if more were given.
+        transcript: of a round, if the file is one.
     """
 
     facts: dict[str, Any] = field(default_factory=dict)
     checked: list[str] = field(default_factory=list)
     unchecked: list[str] = field(default_factory=list)
+    transcript: Transcript | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +16,7 @@ from veilsum.cli.contents import look_at
 from veilsum.cli.facts import print_facts
 from veilsum.cli.files import read_federation_file
 from veilsum.cli.findings import Agreed, Contents
+from veilsum.cli.runs import Run
 from veilsum.cli.words import one_line, parse_hash
 from veilsum.errors import InvalidArgumentError, VeilsumError
 from veilsum.secure_sum import Federation
@@ -66,6 +67,8 @@ def inspect(
         else:
             agreed = Agreed(federation=_read_federation(data, pin), pin=pin)
         seen = [_look(path, agreed) for path in files]
+        run = Run(one.contents for one in seen)
+        seen = [_linked(one, run) for one in seen]
     if json_output:
         typer.echo(json.dumps([_as_json(one) for one in seen], indent=2))
     else:
@@ -98,6 +101,18 @@ def _look(path: Path, agreed: Agreed) -> _Seen:
     except VeilsumError as error:
         return _Seen(path, contents, error)
     return _Seen(path, contents, None)
+
+
+def _linked(seen: _Seen, run: Run) -> _Seen:
+    """With what the other files say of a transcript."""
+    told = seen.contents.transcript
+    if told is None or seen.error is not None:
+        return seen
+    try:
+        run.look_at(told, seen.contents)
+    except VeilsumError as error:
+        return replace(seen, error=error)
+    return seen
 
 
 def _print(console: Console, seen: _Seen) -> None:

@@ -205,7 +205,10 @@ def _partial_decryption(frames: Iterator[bytes], agreed: Agreed, contents: Conte
 def _transcript(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
     transcript = Transcript.from_bytes(next(frames))
     contents.facts |= _descriptor_facts(transcript.descriptor)
-    contents.facts["head"] = transcript.head.hex()
+    contents.transcript = transcript
+    contents.facts["outcome"] = transcript.outcome
+    end = transcript.end
+    contents.facts["link"] = None if end is None else end.link.hex()
     contents.facts["contributions"] = [_short_facts(header) for header in transcript.headers]
     names = sorted({receipt.holder for receipt in transcript.receipts})
     contents.facts["holders"] = [
@@ -213,12 +216,15 @@ def _transcript(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> 
         for name in names
     ]
     if agreed.federation is None:
-        contents.unchecked.append("chain, signatures and rosters; give --federation and --hash")
+        contents.unchecked.append(_WANTED)
         return
+    units, missing = agreed.federation.num_units, transcript.missing(agreed.federation)
+    contents.facts["units"] = units
+    contents.facts["units_not_opened"] = list(missing)
     transcript.verify(agreed.federation)
     contents.checked.append(
-        f"the chain; {len(transcript.headers)} contributors and {len(names)} holders of the "
-        "federation signed this round, and all of the same set"
+        f"{len(transcript.headers)} contributors and {len(names)} holders of the federation signed "
+        f"this round, and all of the same set; {units - len(missing)} of {units} units were opened"
     )
 
 

@@ -234,7 +234,9 @@ class _Opened:
             raise NotEnoughSharesError("everybody who holds the key is missing")
         return dict.fromkeys(names)
 
-    def take(self, holder: str, answer: bytes) -> bool:
+    def take(self, holder: str, answer: bytes, *, chunk: int) -> bool:
+        if chunk != 0:
+            raise ProtocolError(f"{holder} answers for chunk {chunk}, and was asked for the total")
         if len(answer) != 8 * self._codec.num_slots:
             raise MalformedDataError("the opening has another number of slots than the codec")
         slots = np.frombuffer(answer, "<i8").astype(np.int64)
@@ -388,7 +390,7 @@ class _Combined:
             )
         )
 
-    def take(self, holder: str, answer: bytes) -> bool:
+    def take(self, holder: str, answer: bytes, *, chunk: int) -> bool:
         chunks = self._scheme.chunks
         partial = PartialDecryption.from_bytes(answer, self._scheme.key)
         index = partial.first // chunks.size
@@ -397,6 +399,8 @@ class _Combined:
         units = range(partial.first, partial.first + len(partial))
         if index >= len(chunks) or units != chunks.units(index):
             raise ProtocolError(f"{holder} sent no chunk of this federation")
+        if index != chunk:
+            raise ProtocolError(f"{holder} sent chunk {index} under the number {chunk}")
         if holder in self._answered[index]:
             return False
         try:

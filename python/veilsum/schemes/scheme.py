@@ -122,8 +122,8 @@ class Opener(Protocol):
             NotEnoughSharesError: without those it cannot be opened.
         """
 
-    def take(self, holder: str, answer: bytes) -> bool:
-        """Check an answer and keep it; False if it is known already.
+    def take(self, holder: str, answer: bytes, *, chunk: int) -> bool:
+        """Check an answer to one chunk, 0 for the total, and keep it; False if it is known already.
 
         Raises:
             MalformedDataError, ProtocolError, ProofError, KeyMismatchError,

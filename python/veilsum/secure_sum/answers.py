@@ -75,7 +75,7 @@ class Answers:
         if (answer.round_id, answer.set_hash) != (self._descriptor.round_id, self._set_hash):
             raise ProtocolError(f"{answer.holder} answers another request")
         check_answer(self._federation, answer)
-        is_news = self._opener.take(answer.holder, answer.body)
+        is_news = self._opener.take(answer.holder, answer.body, chunk=answer.index)
         if is_news:
             self._receipts.append(answer.receipt())
         return answer.holder, is_news

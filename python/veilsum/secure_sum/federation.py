@@ -196,6 +196,11 @@ class Federation(Terms):
         """How many chunks a contribution has."""
         return len(self.bodies.chunks)
 
+    @property
+    def num_units(self) -> int:
+        """In how many parts a sum is opened: chunk by chunk, or as one total."""
+        return 1 if self.bodies.opens_totals else self.num_chunks
+
     def chunks_within(self, num_bytes: int, *, num_contributors: int) -> int:
         """How many chunks of so many contributors a request of about these bytes holds; 1 or more.
 

@@ -127,14 +127,14 @@ class KeyHolder:
             total = self._federation.bodies.read_total(message, num_addends=len(asked.headers))
             # With its total: nothing else ties that to the set.
             self._record(asked, hashlib.sha256(message).digest())
-            yield self._answer(asked, total, 0, num_threads, progress)
+            yield self._answer(asked, total, 0, 0, num_threads, progress)
             return
         self._check_chunks(asked)
         self._record(asked)
         for done, index in enumerate(asked.chunks):
             total = self._recompute(asked, index, frames, num_threads)
             place = self._federation.bodies.chunks.units(index).start
-            answer = self._answer(asked, total, place, num_threads, None)
+            answer = self._answer(asked, total, index, place, num_threads, None)
             if progress is not None:
                 progress(done + 1, len(asked.chunks))
             yield answer
@@ -188,6 +188,7 @@ class KeyHolder:
         self,
         asked: OpenRequest,
         total: Body,
+        index: int,
         first: int,
         num_threads: int | None,
         progress: Progress | None,
@@ -201,5 +202,5 @@ class KeyHolder:
             progress=progress,
         )
         return Opening.signed(
-            self._identity, round_id=round_id, set_hash=asked.set_hash, body=body
+            self._identity, round_id=round_id, set_hash=asked.set_hash, index=index, body=body
         ).to_bytes()

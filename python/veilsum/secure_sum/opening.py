@@ -11,7 +11,7 @@ from veilsum.identity import NAME, Enrolment, Identity, Role, verify
 from veilsum.message import Message, Part, counted, framed, rest, u8, u32
 from veilsum.secure_sum.contribution import ContributionHeader, set_hash
 from veilsum.secure_sum.descriptor import RoundDescriptor
-from veilsum.secure_sum.fields import check_hash, ed25519, sha256
+from veilsum.secure_sum.fields import MAX_U32, check_hash, ed25519, sha256
 from veilsum.wire import WireKind
 
 __all__ = ["ChunkRequest", "OpenRequest", "Opening", "Receipt", "opening_context"]
@@ -81,6 +81,7 @@ class Opening(Message, kind=WireKind.OPENING, version=3):
         round_id: of the round.
         set_hash: of the set that was opened.
         holder: who answers.
+        index: which chunk of the sum it opens; 0 for the whole of it.
         body: a framed partial decryption; or, of one who has the whole key, the summed slots as
             little-endian int64.
         signature: over all of it, by the holder.
@@ -89,28 +90,29 @@ class Opening(Message, kind=WireKind.OPENING, version=3):
     round_id: Annotated[bytes, sha256("SHA-256 of the round descriptor")]
     set_hash: Annotated[bytes, sha256("the name of the set, section 7")]
     holder: Annotated[str, NAME]
-    signature: Annotated[bytes, ed25519("section 7, of role 2, over set_hash and SHA-256(body)")]
+    index: Annotated[int, u32("of the chunk; 0 for slots")]
+    signature: Annotated[
+        bytes, ed25519("section 7, of role 2, over set_hash, index and SHA-256(body)")
+    ]
     body: Annotated[bytes, rest("threshold: a message of kind 12; else slots, both below")]
 
     @classmethod
     def signed(
-        cls, identity: Identity, *, round_id: bytes, set_hash: bytes, body: bytes
+        cls, identity: Identity, *, round_id: bytes, set_hash: bytes, index: int, body: bytes
     ) -> "Opening":
         """An answer with its signature."""
         arguments.instance("identity", identity, Identity)
         check_hash("set_hash", set_hash)
         arguments.instance("body", body, bytes)
+        index = arguments.count("index", index, at_most=MAX_U32)
+        payload = _payload(set_hash, index, hashlib.sha256(body).digest())
         return cls(
             round_id=round_id,
             set_hash=set_hash,
             holder=identity.name,
+            index=index,
             body=body,
-            signature=identity.sign(
-                WireKind.OPENING,
-                Role.HOLDER,
-                round_id,
-                set_hash + hashlib.sha256(body).digest(),
-            ),
+            signature=identity.sign(WireKind.OPENING, Role.HOLDER, round_id, payload),
         )
 
     def verify(self, holder: Enrolment) -> None:
@@ -123,6 +125,7 @@ class Opening(Message, kind=WireKind.OPENING, version=3):
             round_id=self.round_id,
             set_hash=self.set_hash,
             holder=self.holder,
+            index=self.index,
             body_hash=hashlib.sha256(self.body).digest(),
             signature=self.signature,
         )
@@ -135,13 +138,18 @@ class Receipt(Part):
     round_id: Annotated[bytes, sha256("as of the opening")]
     set_hash: Annotated[bytes, sha256("as of the opening")]
     holder: Annotated[str, NAME]
+    index: Annotated[int, u32("as of the opening")]
     body_hash: Annotated[bytes, sha256("SHA-256 of the opening's body")]
     signature: Annotated[bytes, ed25519("as of the opening")]
 
     def verify(self, holder: Enrolment) -> None:
         """SignatureError unless it is signed by this holder."""
-        payload = self.set_hash + self.body_hash
+        payload = _payload(self.set_hash, self.index, self.body_hash)
         verify(holder, self.signature, WireKind.OPENING, Role.HOLDER, self.round_id, payload)
+
+
+def _payload(hash_of_set: bytes, index: int, body_hash: bytes) -> bytes:
+    return hash_of_set + index.to_bytes(4, "little") + body_hash
 
 
 def opening_context(round_id: bytes, hash_of_set: bytes) -> bytes:

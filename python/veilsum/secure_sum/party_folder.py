@@ -290,9 +290,13 @@ def _key_file(federation: Federation) -> str:
 
 @contextmanager
 def _named(file: Path) -> Iterator[None]:
-    """Errors about what is in a file say in which."""
+    """Errors about what is in a file say in which; one that is missing is an error of the folder."""
     try:
         yield
+    except FileNotFoundError:
+        raise MalformedDataError(
+            f"{file.parent} is no whole party's folder: there is no {file.name} in it"
+        ) from None
     except MalformedDataError as error:
         if str(file) in str(error):
             raise
@@ -326,17 +330,16 @@ def _read_about(path: Path) -> _About:
         )
         if (about["veilsum"], about["version"]) != ("party", _VERSION):
             raise ValueError
-        dealer = about["dealer"]
+        dealer, ledger = about["dealer"], about["privacy_ledger"]
+        if not isinstance(ledger, str) or "\0" in ledger:
+            raise ValueError
         found = _About(
             file=about["federation_file"],
             federation=bytes.fromhex(about["federation"]),
             dealer=None if dealer is None else Enrolment.from_bytes(bytes.fromhex(dealer)),
-            privacy_ledger=about["privacy_ledger"],
+            privacy_ledger=ledger,
         )
-        ledger = found.privacy_ledger
         if len(found.federation) != HASH_BYTES or not _FEDERATIONS.fullmatch(found.file):
-            raise ValueError
-        if not isinstance(ledger, str) or "\0" in ledger:
             raise ValueError
     except (FileNotFoundError, NotADirectoryError):
         raise MalformedDataError(

@@ -1,37 +1,35 @@
 """What was announced, contributed and opened in a round, and by whom: for others to check."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from veilsum import arguments
-from veilsum.errors import InvalidArgumentError, MalformedDataError, ProtocolError
-from veilsum.message import Message, counted, framed, framed_or_none, inner, to_end, until_zero
+from veilsum.errors import ProtocolError
+from veilsum.message import Message, counted, framed, framed_or_none, inner, until_zero
 from veilsum.secure_sum.checks import check_answer, check_in_round
 from veilsum.secure_sum.contribution import ContributionHeader, set_hash
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
-from veilsum.secure_sum.fields import sha256
-from veilsum.secure_sum.link import RoundLink
+from veilsum.secure_sum.link import ChainEnd, RoundLink
 from veilsum.secure_sum.opening import Receipt
-from veilsum.wire import BytesLike, WireKind
+from veilsum.wire import WireKind
 
-__all__ = ["Transcript"]
+__all__ = ["Outcome", "Transcript"]
 
-_LABEL = b"veilsum/transcript/1"
+Outcome = Literal["complete", "void", "abandoned"]
+_MOST_NAMED = 8
 
 
 @dataclass(frozen=True)
 class Transcript(Message, kind=WireKind.TRANSCRIPT, version=2):
-    """The signed headers of a round in the order they were acted on, chained by hashes.
+    """The signed parts of a round: who announced it, who contributed, who opened what.
 
     Attributes:
         descriptor: the round.
         headers: of the contributions in the sum, sorted by contributor.
-        receipts: of the holders' answers, as they came.
+        receipts: of the holders' answers, as they came: one for each holder and unit.
         link: what stands for the round in the chain of the run; None of one that was not opened.
-        chain: one hash after each part; the last one stands for the whole round.
     """
 
     descriptor: Annotated[RoundDescriptor, framed(RoundDescriptor)]
@@ -40,12 +38,6 @@ class Transcript(Message, kind=WireKind.TRANSCRIPT, version=2):
     ]
     receipts: Annotated[tuple[Receipt, ...], counted(inner(Receipt), "as they came")]
     link: Annotated[RoundLink | None, framed_or_none(RoundLink, "a length of 0 for none")]
-    chain: Annotated[tuple[bytes, ...], to_end(sha256(), "below")]
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.chain:
-            raise InvalidArgumentError("chain is empty; a transcript has a hash for its round")
 
     @classmethod
     def of(
@@ -55,69 +47,68 @@ class Transcript(Message, kind=WireKind.TRANSCRIPT, version=2):
         receipts: Sequence[Receipt],
         link: RoundLink | None = None,
     ) -> "Transcript":
-        """The transcript of these, with its chain."""
+        """The transcript of these, given in any lists."""
         arguments.instance("descriptor", descriptor, RoundDescriptor)
         headers = arguments.tuple_of("headers", headers, ContributionHeader)
         receipts = arguments.tuple_of("receipts", receipts, Receipt)
-        parts = _parts(descriptor, headers, receipts)
-        return cls(descriptor, headers, receipts, link, tuple(_chain(parts)))
+        return cls(descriptor, headers, receipts, link)
 
     @property
-    def head(self) -> bytes:
-        """The last hash of the chain: parties that saw the same have the same."""
-        return self.chain[-1]
+    def outcome(self) -> Outcome:
+        """What became of the round, as its aggregator signed it.
+
+        Complete: its sum was opened. Void: it was opened, and what came out is no sum; that counts
+        as opened. Abandoned: it was not opened, whatever was contributed.
+        """
+        if self.link is None:
+            return "abandoned"
+        return "void" if self.link.is_void else "complete"
+
+    @property
+    def end(self) -> ChainEnd | None:
+        """How far the run is with this round; parties that saw the same have the same.
+
+        None of a round that was not opened.
+        """
+        return None if self.link is None else self.link.end(self.descriptor.after)
+
+    def missing(self, federation: Federation) -> tuple[int, ...]:
+        """The units of the sum that fewer holders have opened than it takes, by their indices."""
+        arguments.instance("federation", federation, Federation)
+        answered: list[set[str]] = [set() for _ in range(federation.num_units)]
+        for receipt in self.receipts:
+            if receipt.index < len(answered):
+                answered[receipt.index].add(receipt.holder)
+        needed = federation.bodies.num_answers
+        return tuple(index for index, names in enumerate(answered) if len(names) < needed)
 
     def verify(self, federation: Federation) -> None:
         """Check all of it against the pinned federation, without any of the ciphertexts.
 
+        A round that was opened has a link, and enough answers for every unit of its sum; one that
+        was abandoned has neither.
+
         Raises:
-            ProtocolError: the chain is broken, the federation is another one, contributors or
-                holders are not on its rosters, were not invited or are too few, or an answer is to
-                another set.
+            ProtocolError: the federation is another one; contributors or holders are not on its
+                rosters, were not invited or are too few; an answer is to another set, or there
+                twice; a unit was not opened, or all were and there is no link; or the link is that
+                of another round or set.
             SignatureError: a part is not signed by whom it names.
         """
         arguments.instance("federation", federation, Federation)
-        parts = _parts(self.descriptor, self.headers, self.receipts)
-        if list(self.chain) != _chain(parts):
-            raise ProtocolError("the transcript's chain of hashes is broken")
         if self.descriptor.federation_hash != federation.hash:
             raise ProtocolError("the transcript is of another federation")
         self.descriptor.verify(federation.aggregator)
-        self._check_link(federation)
         self._check_contributions(federation)
         self._check_receipts(federation)
-
-    @classmethod
-    def from_bytes(cls, data: BytesLike) -> "Transcript":
-        """Read what ``to_bytes`` wrote; ``verify`` checks it.
-
-        Raises:
-            MalformedDataError: the bytes are not those of a transcript.
-        """
-        transcript = super().from_bytes(data)
-        num_parts = 1 + len(transcript.headers) + len(transcript.receipts)
-        if len(transcript.chain) != num_parts:
-            raise MalformedDataError(
-                f"transcript: it has {len(transcript.chain)} hashes for {num_parts} parts"
-            )
-        return transcript
-
-    def _check_link(self, federation: Federation) -> None:
-        link = self.link
-        if link is None:
-            return
-        named = (link.round_number, link.round_id, link.set_hash)
-        number, name = self.descriptor.round_number, self.descriptor.round_id
-        if named != (number, name, set_hash(list(self.headers))):
-            raise ProtocolError("the transcript has the link of another round or set")
-        link.verify(
-            federation.aggregator, federation_hash=federation.hash, after=self.descriptor.after
-        )
+        self._check_opened(federation)
 
     def _check_contributions(self, federation: Federation) -> None:
         names = [header.contributor for header in self.headers]
+        # Of a round that was abandoned there may be any number, but no answer.
+        fewest = federation.fewest if self.receipts or self.link is not None else 0
         most = federation.codec.max_addends
-        if names != sorted(set(names)) or not federation.fewest <= len(names) <= most:
+        if names != sorted(set(names)) or not fewest <= len(names) <= most:
             raise ProtocolError(
                 f"the transcript has {len(set(names))} contributors; the federation opens sums of "
                 f"{federation.fewest} to {most}, each of them once and in order"
@@ -127,30 +118,40 @@ class Transcript(Message, kind=WireKind.TRANSCRIPT, version=2):
 
     def _check_receipts(self, federation: Federation) -> None:
         wanted = set_hash(list(self.headers))
+        seen = set[tuple[str, int]]()
         for receipt in self.receipts:
             if (receipt.round_id, receipt.set_hash) != (self.descriptor.round_id, wanted):
                 raise ProtocolError(f"{receipt.holder} opened another set")
             check_answer(federation, receipt)
-        num_answered = len({receipt.holder for receipt in self.receipts})
-        num_answers = federation.bodies.num_answers
-        if num_answered < num_answers:
+            place = (receipt.holder, receipt.index)
+            if receipt.index >= federation.num_units or place in seen:
+                raise ProtocolError(
+                    f"{receipt.holder} answered for unit {receipt.index}, twice or of "
+                    f"{federation.num_units}"
+                )
+            seen.add(place)
+
+    def _check_opened(self, federation: Federation) -> None:
+        missing, link = self.missing(federation), self.link
+        if link is None:
+            if not missing:
+                raise ProtocolError(
+                    "every unit of the sum was opened, and the round has no link: a round that was "
+                    "opened must not be hidden"
+                )
+            return
+        if missing:
+            units = ", ".join(map(str, missing[:_MOST_NAMED]))
+            more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
             raise ProtocolError(
-                f"{num_answered} holders answered; it takes {num_answers} to open a sum"
+                f"the round counts as opened, and for {len(missing)} of {federation.num_units} "
+                f"units there are fewer answers than the {federation.bodies.num_answers} that it "
+                f"takes: {units}{more}"
             )
-
-
-def _parts(
-    descriptor: RoundDescriptor,
-    headers: Sequence[ContributionHeader],
-    receipts: Sequence[Receipt],
-) -> list[bytes]:
-    signed = [header.to_bytes() for header in headers]
-    return [descriptor.to_bytes(), *signed, *(receipt.unframed() for receipt in receipts)]
-
-
-def _chain(parts: Sequence[bytes]) -> list[bytes]:
-    links, link = [], hashlib.sha256(_LABEL).digest()
-    for part in parts:
-        link = hashlib.sha256(link + hashlib.sha256(part).digest()).digest()
-        links.append(link)
-    return links
+        named = (link.round_number, link.round_id, link.set_hash)
+        number, name = self.descriptor.round_number, self.descriptor.round_id
+        if named != (number, name, set_hash(list(self.headers))):
+            raise ProtocolError("the transcript has the link of another round or set")
+        link.verify(
+            federation.aggregator, federation_hash=federation.hash, after=self.descriptor.after
+        )

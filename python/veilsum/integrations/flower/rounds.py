@@ -44,7 +44,8 @@ class SumRecord:
         seconds: by phase: train (until all replies are there, encryption and transport included),
             add, open, step.
         num_bytes: by phase: contributions and openings (up), requests (down to holders).
-        transcript_hash: stands for all that was signed in the round; in hexadecimal.
+        transcript_hash: the link, which stands for the round and all that were opened before it; in
+            hexadecimal.
     """
 
     server_round: int

@@ -327,7 +327,7 @@ class SecureStrategy(Strategy):
         else:
             contributors = opened.contributors
             transcript = Transcript.from_bytes(opened.transcript)
-            transcript_hash = transcript.head.hex()
+            transcript_hash = opened.link.end(current.descriptor.after).link.hex()
             self._state.keep_transcript(current.number, transcript)
             self._end(current.number, model)
         finally:
