@@ -145,6 +145,8 @@ def test_every_kind_is_described(place, tmp_path):
         WireKind.TRANSCRIPT: (place / "transcript").read_bytes(),
         WireKind.SIGNED_FEDERATION: (place / "dealt" / "federation.veil").read_bytes(),
     }
+    told = Transcript.from_bytes(samples[WireKind.TRANSCRIPT])
+    samples[WireKind.ROUND_LINK] = told.link.to_bytes()
     samples[WireKind.PLAINTEXT_PROOF] = vs.secure_sum.Chunk.from_bytes(
         samples[WireKind.CHUNK]
     ).proof
