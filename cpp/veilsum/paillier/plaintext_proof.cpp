@@ -15,8 +15,8 @@
 namespace veilsum {
 namespace {
 
-// 1 had elements modulo n^2.
-constexpr std::uint8_t kWireVersion = 2;
+// 1 had elements modulo n^2; 2 had w up to n, and its check compared no squares.
+constexpr std::uint8_t kWireVersion = 3;
 
 [[noreturn]] void malformed(const std::string& message) { throw Error(Errc::malformed, message); }
 
@@ -41,6 +41,14 @@ Integer response_bound(const PublicKey& key, std::size_t chunk) {
     return bound;
 }
 
+/// (n + 1)/2, beyond the smaller of any w and n - w.
+Integer upper_half(const Modulus& n) {
+    Integer half;
+    mpz_add_ui(half.get(), n.n_integer().get(), 1);
+    mpz_tdiv_q_2exp(half.get(), half.get(), 1);
+    return half;
+}
+
 /// PP4. What kernels read has to be in its range, and what is hashed has to have one form.
 void check_ranges(const PlaintextProof& proof, const Execution& execution) {
     const Modulus& n = proof.key.modulo_n();
@@ -52,7 +60,7 @@ void check_ranges(const PlaintextProof& proof, const Execution& execution) {
     }
     const bool is_djn = proof.key.form() == KeyForm::djn;
     require_below(proof.responses, PlaintextProof::response_bytes(proof.key, proof.chunk),
-                  is_djn ? response_bound(proof.key, proof.chunk) : n.n_integer());
+                  is_djn ? response_bound(proof.key, proof.chunk) : upper_half(n));
 }
 
 /// Numbers of size_bytes bytes each, as num_limbs limbs each.
@@ -106,6 +114,14 @@ Bytes asked(const PlaintextProof& proof, ByteView ciphertexts, ByteView context,
     // The products are in Montgomery form, and lose it.
     batch::mul(out.data(), {out.data(), bytes}, {proof.commitments.data(), bytes}, count, n,
                execution.without_progress());
+    return out;
+}
+
+/// x^2/R mod n of each element x. Both sides of a check have the factor.
+Bytes squares(ByteView elements, const Modulus& n, const Execution& execution) {
+    const Operand x{elements.data(), n.element_bytes()};
+    Bytes out(elements.size());
+    batch::mul(out.data(), x, x, elements.size() / n.element_bytes(), n, execution);
     return out;
 }
 
@@ -188,9 +204,11 @@ void PlaintextProof::verify(const Ciphertexts& ciphertexts, ByteView context,
     }
     const Execution quiet = execution.without_progress();
     const Ciphertexts normal = ciphertexts.normalise(quiet);
-    const Bytes right = asked(*this, normal.elements(), context, execution);
-    const Secret<std::byte> left = answered(*this, quiet);
-    const std::size_t bytes = key.modulo_n().element_bytes();
+    // Squares: a check of many proofs at once misses a sign half of the time, so none may count.
+    const Modulus& n = key.modulo_n();
+    const Bytes right = squares(asked(*this, normal.elements(), context, execution), n, quiet);
+    const Bytes left = squares(answered(*this, quiet), n, quiet);
+    const std::size_t bytes = n.element_bytes();
     for (std::size_t i = 0; i < num_chunks(); ++i) {
         if (std::memcmp(left.data() + i * bytes, right.data() + i * bytes, bytes) == 0) continue;
         const std::uint64_t begin = first + i * chunk;

@@ -18,7 +18,7 @@ static_assert(kChallengeBits + kMaxSumBits + kHidingBits + 1 <= PublicKey::kStri
 
 StatementDigest PlaintextStatement::digest(const Execution& execution) const {
     StatementDigest result;
-    FiatShamir("veilsum/plaintext-proof/2")
+    FiatShamir("veilsum/plaintext-proof/3")
         .bytes(key.fingerprint())
         .sized(context)
         .number(first)

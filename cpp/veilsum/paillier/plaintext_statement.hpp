@@ -4,9 +4,9 @@
 // Notation: c_j = (1 + m_j*n) * hs^a_j for j of a chunk, a_j the witnesses; challenges e_j of 128
 // bits.
 //   alpha of plaintext_nonce_bits;  A = hs^alpha mod n;  z = alpha + sum e_j*a_j over the integers.
-//   Right if hs^z = A * prod c_j^e_j modulo n.
+//   Right if (hs^z)^2 = (A * prod c_j^e_j)^2 modulo n.
 // Keys of form classic: c_j = (1 + m_j*n) * r_j^n;  A = rho^n,  w = rho * prod r_j^e_j  modulo n,
-// and w^n is in the place of hs^z.
+// or n - w where that is smaller, and w^n is in the place of hs^z.
 
 #pragma once
 

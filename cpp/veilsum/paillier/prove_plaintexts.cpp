@@ -64,6 +64,22 @@ Secret<std::byte> product_of_units(std::span<const Limb> rho, std::span<const Li
     return product;
 }
 
+/// The smaller of w and n - w, in the place of w: a check cannot tell them apart, and only one of
+/// them is an answer. Constant time.
+void take_smaller(std::span<std::byte> w, const Modulus& n) {
+    const mp_size_t h = size(n.num_limbs());
+    Secret<Limb> smaller(n.num_limbs());
+    Secret<Limb> negated(n.num_limbs());
+    Secret<Limb> difference(n.num_limbs());
+    std::memcpy(smaller.data(), w.data(), w.size());
+    mpn_sub_n(negated.data(), n.n(), smaller.data(), h);
+    const Limb mask = -mpn_sub_n(difference.data(), negated.data(), smaller.data(), h);
+    for (std::size_t i = 0; i < smaller.size(); ++i) {
+        smaller[i] ^= mask & (smaller[i] ^ negated[i]);
+    }
+    std::memcpy(w.data(), smaller.data(), w.size());
+}
+
 /// One chunk between its commitment and its answer.
 struct Chunk {
     PlaintextStatement statement;
@@ -103,9 +119,10 @@ struct Chunk {
             add_products(nonce, witnesses, e, execution);
             std::memcpy(response.data(), nonce.data(), response.size());
         } else {
-            const auto w =
-                product_of_units(nonce, witnesses, e, statement.key.modulo_n(), execution);
-            std::ranges::copy(w, response.begin());
+            const Modulus& n = statement.key.modulo_n();
+            std::ranges::copy(product_of_units(nonce, witnesses, e, n, execution),
+                              response.begin());
+            take_smaller(response, n);
         }
     }
 
