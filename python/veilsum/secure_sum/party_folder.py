@@ -145,7 +145,7 @@ class PartyFolder:
             if Role.HOLDER in roles and key is not None:
                 party._key_holder(identity, key)
             if Role.CONTRIBUTOR in roles:
-                party._contributor(identity, key)
+                party._contributor(identity)
         return cls(path)
 
     def identity(self, *, passphrase: str | bytes) -> Identity:
@@ -161,8 +161,7 @@ class PartyFolder:
             InvalidArgumentError: the federation does not have the party in this part.
         """
         self._check_role(Role.CONTRIBUTOR)
-        key = self._key(passphrase) if Role.HOLDER in self.roles else None
-        return self._contributor(self.identity(passphrase=passphrase), key)
+        return self._contributor(self.identity(passphrase=passphrase))
 
     def key_holder(self, *, passphrase: str | bytes) -> KeyHolder:
         """The party as a holder of the key or of a share; errors as ``contributor``."""
@@ -204,14 +203,13 @@ class PartyFolder:
         file = self._folder / _key_file(self.federation)
         return self.federation.bodies.secret_type.load(file, passphrase=passphrase)
 
-    def _contributor(self, identity: Identity, key: AnySecret | None) -> Contributor:
+    def _contributor(self, identity: Identity) -> Contributor:
         return Contributor(
             self.federation,
             identity,
             rounds=RoundLedger.open(self._folder / _ROUNDS[Role.CONTRIBUTOR]),
             ledger=self.privacy_ledger,
             outbox=Outbox(self._folder / _OUTBOX),
-            secret_key=self.federation.contributors_key(key),
         )
 
     def _key_holder(self, identity: Identity, key: AnySecret) -> KeyHolder:
