@@ -179,7 +179,11 @@ def test_every_party_of_a_round_spent_time_on_every_phase(results):
         party = party_of(shared, role)
         assert names <= set(party["phases"])
         assert all(seconds(party, [name]) > 0 for name in names)
-    assert phases.DECRYPT in party_of(method(results, AUTHORITY), HOLDER)["phases"]
+    whole = method(results, AUTHORITY)
+    assert phases.PROVE_PLAINTEXTS in party_of(whole, CONTRIBUTOR)["phases"]
+    assert phases.CHECK_PLAINTEXTS in party_of(whole, AGGREGATOR)["phases"]
+    assert phases.CHECK_PLAINTEXTS not in party_of(whole, HOLDER)["phases"]
+    assert phases.DECRYPT in party_of(whole, HOLDER)["phases"]
     assert shared["num_measured"] == SIZE.num_measured
 
 

@@ -99,13 +99,6 @@ def test_a_contributor_is_on_the_roster_with_its_key():
             Contributor(agreed, identity, rounds=rounds)
 
 
-@rule("CP7")
-@pytest.mark.parametrize("trust", ["authority", "threshold"])
-def test_contributors_hold_no_key_that_is_not_theirs(trust):
-    with pytest.raises(vs.InvalidArgumentError, match="must not"):
-        parties.contributor(parties.federation(trust), "ada", secret_key=known_key(2048).secret)
-
-
 def test_each_contribution_is_charged_once_and_the_budget_ends_it():
     ledger = Ledger.in_memory(epsilon=4.0, delta=1e-6)
     ada = parties.contributor(NOISY, "ada", ledger=ledger)

@@ -237,7 +237,7 @@ def party_calls():
     agreed = parties.federation()
     announced = parties.descriptor(agreed)
     good = {"federation": agreed, "identity": parties.identity("ada")}
-    good |= {"rounds": secure_sum.RoundLedger.in_memory(), "ledger": None, "secret_key": None}
+    good |= {"rounds": secure_sum.RoundLedger.in_memory(), "ledger": None}
     yield from each_parameter("Contributor", secure_sum.Contributor, **good, outbox=None)
     message = {"announcement": announced.to_bytes(), "model_hash": announced.model_hash}
     delta = np.zeros(agreed.codec.dim)

@@ -170,8 +170,11 @@ def test_keys_and_shares_are_the_federations_and_their_holders_own():
         with pytest.raises(vs.KeyMismatchError):
             KeyHolder(agreed, parties.identity(FIRST), key=key, rounds=rounds)
     with pytest.raises(vs.KeyMismatchError):
-        parties.contributor(
-            parties.federation("contributors"), "ada", secret_key=known_key("2048-other").secret
+        KeyHolder(
+            parties.federation("contributors"),
+            parties.identity("ada"),
+            key=known_key("2048-other").secret,
+            rounds=rounds,
         )
     with pytest.raises(vs.InvalidArgumentError, match="holder 1"):
         KeyHolder(shared, parties.identity("holder-2"), key=share, rounds=rounds)

@@ -254,11 +254,20 @@ def test_golden_threshold_key_and_partial_decryption_are_read_and_written():
     assert partial.to_bytes() == data["partial_decryption"]
 
 
-def test_shared_keys_and_proofs_of_elements_modulo_n_squared_are_refused_by_their_version():
+@pytest.mark.parametrize("version", [1, 2])
+def test_plaintext_proofs_of_earlier_versions_are_refused_by_their_version(version):
+    """Neither was released."""
+    data = bytearray((GOLDEN / "plaintext_proof.bin").read_bytes())
+    assert data[5] == 2
+    data[5] = version
+    with pytest.raises(vs.MalformedDataError, match=f"version {version}"):
+        vs.PlaintextProof.from_bytes(data, known_key(2048).public)
+
+
+def test_shared_keys_of_elements_modulo_n_squared_are_refused_by_their_version():
     """Version 1 of these kinds was never released."""
     key = vs.threshold.ThresholdKey.from_bytes((GOLDEN / "threshold_key.bin").read_bytes())
     readers = {
-        "plaintext_proof": lambda data: vs.PlaintextProof.from_bytes(data, known_key(2048).public),
         "threshold_key": vs.threshold.ThresholdKey.from_bytes,
         "partial_decryption": lambda data: vs.threshold.PartialDecryption.from_bytes(data, key),
     }
@@ -271,7 +280,7 @@ def test_shared_keys_and_proofs_of_elements_modulo_n_squared_are_refused_by_thei
 
 
 def test_golden_plaintext_proof_is_read_and_written(key):
-    data = (GOLDEN / "plaintext_proof.bin").read_bytes()
+    data = (GOLDEN / "plaintext_proof_3.bin").read_bytes()
     assert vs.PlaintextProof.from_bytes(data, key.public).to_bytes() == data
 
 

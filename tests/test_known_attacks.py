@@ -11,6 +11,7 @@ import numpy as np
 import protocol_parties as parties
 import pytest
 import veilsum as vs
+from known_keys import known_key
 from protocol_attackers import ciphertexts_of, forged_contribution
 from protocol_parties import CODEC, DIM, NAMES, NOISE, NOISY_CODEC, frames_of
 from veilsum.schemes import packing
@@ -65,29 +66,33 @@ def opened_by_honest_parties(agreed, announced, messages):
 # ---- where one party has the whole key ----
 
 
-def cancelling_round(agreed, ledgers=()):
-    """Honest contributions, and one that is made of two others' ciphertexts, seen on their way."""
-    announced = parties.descriptor(agreed)
-    messages = {
-        name: parties.contribute(agreed, announced, name, DELTAS[name], **options)
-        for name, options in zip(NAMES[:3], ledgers or [{}] * 3, strict=True)
-    }
-    bob, cyd = (ciphertexts_of(agreed, messages[name]) for name in NAMES[1:3])
-    nothing = packing.pack(
-        agreed.codec, agreed.codec.quantise(np.zeros(DIM))[0], modulus=agreed.public_key.n
-    )
-    # Three weights of 1 in the place of the two that are taken off, so that it looks like one.
-    own = agreed.public_key.encrypt(nothing).multiply_vartime([3])
-    proofs = [b""] * agreed.num_chunks
-    messages[EVIL] = forged_contribution(agreed, announced, EVIL, own - (bob + cyd), proofs)
-    return opened_by_honest_parties(agreed, announced, messages.values())
+def read_by(agreed, message):
+    """The integers in a contribution, to whoever has the key and sees it."""
+    return known_key(2048).secret.decrypt(ciphertexts_of(agreed, message))
 
 
 @known_attack("KA1")
-@pytest.mark.parametrize("trust", ["authority", "contributors"])
-def test_a_contribution_made_of_the_others_bares_the_last_one(trust):
-    """The aggregator and whoever opens are honest. The evil one has to see what others send."""
-    result = cancelling_round(parties.federation(trust, min_contributors=4))
+def test_who_has_the_key_reads_what_it_sees_and_proves_what_it_makes_of_it():
+    """In ``contributors``; the aggregator is honest, and checks proofs that hold."""
+    agreed = parties.federation("contributors", min_contributors=4)
+    announced = parties.descriptor(agreed)
+    messages = {
+        name: parties.contribute(agreed, announced, name, DELTAS[name]) for name in NAMES[:3]
+    }
+    ada, bob, cyd = (read_by(agreed, messages[name]) for name in NAMES[:3])
+    layout = packing.pack(CODEC, slots_of(VICTIM), modulus=agreed.public_key.n)
+    assert ada == known_key(2048).secret.decrypt(agreed.public_key.encrypt(layout))
+    # Three weights of 1 in the place of the two that are taken off, so that it looks like one.
+    zero = packing.pack(CODEC, CODEC.quantise(np.zeros(DIM))[0], modulus=agreed.public_key.n)
+    own = known_key(2048).secret.decrypt(agreed.public_key.encrypt(zero))
+    ciphertexts, proof = agreed.public_key.encrypt_and_prove(
+        [3 * x - y - z for x, y, z in zip(own, bob, cyd, strict=True)],
+        context=proof_context(announced.round_id, EVIL),
+        chunk=agreed.chunk_size,
+    )
+    proofs = [part.to_bytes() for part in proof.parts()]
+    messages[EVIL] = forged_contribution(agreed, announced, EVIL, ciphertexts, proofs)
+    result = opened_by_honest_parties(agreed, announced, messages.values())
     assert result.contributors == NAMES
     assert result.sum.num_addends == result.sum.weight == 4
     assert np.array_equal(
@@ -95,18 +100,30 @@ def test_a_contribution_made_of_the_others_bares_the_last_one(trust):
     )
 
 
+def opened_alone(state, name):
+    """The slots of one contribution, which a deviating aggregator passes off as the total."""
+    (opener, request), *_ = state.requests().items()
+    asked = OpenRequest.from_bytes(frames_of(request)[0])
+    lone = vs.EncryptedVector(
+        ciphertexts_of(state.federation, state.messages[name]),
+        state.federation.codec,
+        num_addends=len(asked.headers),
+    )
+    answer = Opening.from_bytes(state.holder(opener).open([asked.to_bytes(), lone.to_bytes()]))
+    return np.frombuffer(answer.body, "<i8")
+
+
 def test_a_share_of_noise_is_all_that_is_left_on_it():
-    """A part of KA1: noise that counts on three has a third of its variance."""
+    """A part of KA2: noise that counts on three has a third of its variance."""
     noise = dataclasses.replace(NOISE, honest_contributors=3)
     codec = noise.fit(dataclasses.replace(NOISY_CODEC, norm=None, norm_bound=None))
-    agreed = parties.federation(
-        codec=codec, noise=noise, honest_contributors=3, colluding_contributors=1
-    )
-    budget = {"epsilon": noise.epsilon, "delta": noise.delta}
-    ledgers = [{"ledger": vs.privacy.Ledger.in_memory(**budget)} for _ in range(3)]
-    result = cancelling_round(agreed, ledgers)
-    alone = codec.dequantise(slots_of(VICTIM, codec), num_addends=1).values
-    found = np.std((result.sum.values - alone) * codec.scale)
+    agreed = parties.federation(codec=codec, noise=noise, honest_contributors=3)
+    state = parties.Round(agreed, names=())
+    for name in NAMES[:3]:
+        ledger = vs.privacy.Ledger.in_memory(epsilon=noise.epsilon, delta=noise.delta)
+        state.messages[name] = state.contribution(name, DELTAS[name], ledger=ledger)
+        state.aggregator.receive(state.messages[name])
+    found = np.std((opened_alone(state, VICTIM) - slots_of(VICTIM, codec))[:DIM])
     share = noise.sigma(codec)
     assert 0.75 * share < found < 1.35 * share < 3**0.5 * share
     cost = noise.round_cost(codec, honest_contributors=1)
@@ -115,15 +132,8 @@ def test_a_share_of_noise_is_all_that_is_left_on_it():
 
 @known_attack("KA2")
 def test_who_has_the_whole_key_opens_one_contribution_passed_off_as_the_total():
-    agreed = parties.federation()
-    state = parties.Round(agreed, deltas={name: DELTAS[name] for name in NAMES[:3]})
-    (name,) = state.aggregator.open_requests()
-    request = OpenRequest.from_bytes(frames_of(state.requests()[name])[0])
-    lone = vs.EncryptedVector(
-        ciphertexts_of(agreed, state.messages[VICTIM]), CODEC, num_addends=len(request.headers)
-    )
-    answer = Opening.from_bytes(state.holder(name).open([request.to_bytes(), lone.to_bytes()]))
-    assert np.array_equal(np.frombuffer(answer.body, "<i8"), slots_of(VICTIM))
+    state = parties.Round(deltas={name: DELTAS[name] for name in NAMES[:3]})
+    assert np.array_equal(opened_alone(state, VICTIM), slots_of(VICTIM))
 
 
 # ---- rounds that are announced and not opened ----

@@ -6,6 +6,7 @@ import pickle
 import pytest
 import veilsum as vs
 from known_keys import VECTORS, known_key
+from protocol_parties import TOY_PRIMES as SAFE_PRIMES
 from reference import paillier as reference
 from reference import plaintext_proof as proving
 from validation_rules import rule
@@ -16,6 +17,11 @@ CONTEXT = b"run 1, round 1, contributor a"
 DIGIT = 256
 FIELDS = 16 + 32  # Where the fields of a message begin: first, count, chunk, A, z.
 TOY_PRIMES = (23, 59)
+# Of 192 bits, 1 modulo 4: with them a key has form classic.
+CLASSIC_PRIMES = (
+    5543301917946037722481237475823507206460323702305165156781,
+    5174416296071200947098748225206309559289445238539181221141,
+)
 FORMS = pytest.mark.parametrize("form", ["djn", "classic"])
 
 
@@ -84,7 +90,7 @@ def test_stored_proof_holds(key):
     ints = [int(c, 16) for c in vector["ciphertexts"]]
     ciphertexts = vs.Ciphertexts.from_ints(ints, key.public)
     assert key.secret.decrypt(ciphertexts) == generate_plaintext_proof.MESSAGES
-    wire = (VECTORS / "wire/plaintext_proof.bin").read_bytes()
+    wire = (VECTORS / "wire/plaintext_proof_3.bin").read_bytes()
     proof = vs.PlaintextProof.from_bytes(wire, key.public)
     proof.verify(ciphertexts, context=generate_plaintext_proof.CONTEXT)
     assert proof.to_bytes() == wire
@@ -101,6 +107,123 @@ def test_toy_proofs_hold_for_the_reference(primes):
         proof.verify(ciphertexts, context=CONTEXT)
         for statement, answer in statements(public, ciphertexts, proof, form):
             assert proving.verifies(statement, chunk, *answer)
+
+
+# ---- squares: what a check of many proofs at once accepts, a single check accepts ----
+
+
+def small_key(form):
+    """So small that hundreds of powers take no time, with primes above any challenge."""
+    return hazmat.secret_key(*(SAFE_PRIMES if form == "djn" else CLASSIC_PRIMES))
+
+
+def made(public, form, rng, count, *, sign=1, sign_of_ciphertext=1):
+    """A statement and its proof by the reference; A and the first ciphertext have these signs."""
+    n, is_djn = public.n, form == "djn"
+    bits = (n.bit_length() + 1) // 2 if is_djn else n.bit_length() - 1
+    witnesses = [rng.getrandbits(bits) for _ in range(count)]
+    whole = proving.Statement(n, is_djn, CONTEXT, 0, [])
+    ints = [whole.ciphertext(m, a) for m, a in enumerate(witnesses)]
+    ints[0] = sign_of_ciphertext * ints[0] % n**2
+    statement = proving.Statement(n, is_djn, CONTEXT, 0, ints)
+    nonce = rng.getrandbits(proving.nonce_bits(n, count) if is_djn else bits)
+    return statement, *proving.prove(statement, witnesses, nonce, factor=sign)
+
+
+def holds(public, statement, *answer):
+    """Whether a proof of the reference holds here."""
+    count = len(statement.ciphertexts)
+    wire = proving.wire(public.n, statement.is_djn, statement.first, count, count, [answer])
+    ciphertexts = vs.Ciphertexts.from_ints(statement.ciphertexts, public)
+    proof = vs.PlaintextProof.from_bytes(wire, public)
+    try:
+        proof.verify(ciphertexts, context=CONTEXT)
+    except vs.ProofError:
+        return False
+    return True
+
+
+@FORMS
+def test_a_sign_of_a_commitment_is_no_matter(form, rng):
+    """-1 is (-1)**n: the root is known with it as well as without."""
+    public, proofs = small_key(form).public_key, []
+    while len(proofs) < 2:  # The smaller of w and n - w brings a sign of its own.
+        proof = made(public, form, rng, 2, sign=-1)
+        assert holds(public, *proof)
+        assert proving.verifies(proof[0], 2, *proof[1:])
+        if proving.quotient(*proof) == public.n - 1:
+            proofs.append(proof)
+        else:
+            assert form == "classic"
+    # Without squares, both together are right or wrong by the parity of what the checker draws.
+    for weights in ((1, 2), (3, 5), (2, 2), (rng.getrandbits(128), rng.getrandbits(128))):
+        is_right = proving.verify_together(proofs, weights, power=1)
+        assert is_right == (sum(weights) % 2 == 0)
+        assert proving.verify_together(proofs, weights)
+
+
+@FORMS
+def test_signs_that_cancel_are_no_matter(form, rng):
+    """Of the commitment and of a ciphertext, which holds its plaintext with either sign."""
+    secret, quotients = small_key(form), set()
+    public = secret.public_key
+    while quotients != {1, public.n - 1}:  # As the challenge of the ciphertext is odd or even.
+        proof = made(public, form, rng, 1, sign=-1, sign_of_ciphertext=-1)
+        quotients.add(proving.quotient(*proof))
+        assert holds(public, *proof)
+    assert secret.decrypt(vs.Ciphertexts.from_ints(proof[0].ciphertexts, public)) == [0]
+
+
+@FORMS
+def test_any_root_of_one_in_a_commitment_is_no_matter(form, rng):
+    """Who has the primes knows two more, and all roots."""
+    public = small_key(form).public_key
+    p, q = SAFE_PRIMES if form == "djn" else CLASSIC_PRIMES
+    root = (pow(p, -1, q) * p * 2 - 1) % public.n
+    assert pow(root, 2, public.n) == 1
+    assert root not in (1, public.n - 1)
+    assert holds(public, *made(public, form, rng, 2, sign=root))
+
+
+@FORMS
+def test_mistakes_that_cancel_are_refused_one_by_one_and_together(form, rng):
+    """z + 1 in one proof and z - 1 in another; for keys of form classic 2*w and w/2."""
+    public = small_key(form).public_key
+    n, is_djn = public.n, form == "djn"
+    one, other = (made(public, form, rng, 2) for _ in range(2))
+
+    def shifted(proof, by):
+        statement, commitment, z = proof
+        if is_djn:
+            return statement, commitment, z + by
+        w = z * pow(2, by, n) % n
+        return statement, commitment, min(w, n - w)
+
+    wrong = [shifted(one, 1), shifted(other, -1)]
+    for right, proof in zip((one, other), wrong, strict=True):
+        assert holds(public, *right)
+        assert not holds(public, *proof)
+    assert proving.verify_together([one, other], (7, 9))
+    assert proving.verify_together(wrong, (8, 8))
+    assert not proving.verify_together(wrong, (rng.getrandbits(127), 1 + rng.getrandbits(128)))
+
+
+def test_an_answer_is_the_smaller_of_two():
+    """Keys of form classic: n - w would be another answer to the same challenge."""
+    public = small_key("classic").public_key
+    size = -(-public.n.bit_length() // 8)
+    for _ in range(20):
+        ciphertexts, proof = proved(public, [1], chunk=1)
+        wire = proof.to_bytes()
+        w = int.from_bytes(wire[-size:], "little")
+        assert 0 < w <= public.n // 2
+        for other, rule_of_it in ((public.n - w, "PP4"), (w - 1, "PP5")):
+            damaged = changed(wire, len(wire) - size, other.to_bytes(size, "little"))
+            with pytest.raises(vs.ProofError, match=rule_of_it):
+                vs.PlaintextProof.from_bytes(damaged, public).verify(ciphertexts, context=CONTEXT)
+
+
+# ---- others that hold ----
 
 
 @FORMS
@@ -229,7 +352,7 @@ def test_numbers_of_a_plaintext_proof_are_in_their_ranges(public, form, key):
     responses = start + 3 * DIGIT
     size = proving.response_bytes(key.n, 2, form == "djn")
     assert len(wire) == responses + 3 * size
-    bound = key.n
+    bound = (key.n + 1) // 2
     if form == "djn":
         bits = 1024 + 128 + 1 + 128
         bound = 2**bits + 2 ** (bits - 128)

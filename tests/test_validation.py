@@ -30,6 +30,7 @@ OTHER_MODULES = (
     "test_one_at_a_time",
     "test_openings",
     "test_key_holder",
+    "test_related_contributions",
     "test_merkle",
     "test_frames",
     "test_round_ledger",

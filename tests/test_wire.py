@@ -113,7 +113,7 @@ READERS = {
     "threshold_key": vs.threshold.ThresholdKey.from_bytes,
     "share_file": lambda data: keyfile.open_sealed(data, "no", WireKind.SHARE_FILE),
     "partial_decryption": read_partial,
-    "plaintext_proof": lambda data: vs.PlaintextProof.from_bytes(data, known_key(2048).public),
+    "plaintext_proof_3": lambda data: vs.PlaintextProof.from_bytes(data, known_key(2048).public),
 }
 SEALED = ("key_file", "share_file", "identity_file")
 SIGNED = ("open_request_3", "opening_3", "opening_3_partial", "transcript_2")

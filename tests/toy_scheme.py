@@ -31,7 +31,6 @@ class Integers:
 class Toy:
     unit_bytes = 8 * SLOTS_OF_A_UNIT
     opens_totals = False
-    proves = True
 
     def __init__(self, key, codec, *, chunk_size, holders):
         policy = policy_of(key)
@@ -45,7 +44,7 @@ class Toy:
         units = self.chunks.units(chunk)
         return slice(units.start * SLOTS_OF_A_UNIT, units.stop * SLOTS_OF_A_UNIT)
 
-    def protect(self, slots, *, context, secret_key=None, num_threads=None, progress=None):
+    def protect(self, slots, *, context, num_threads=None, progress=None):
         return ToySealed(self, slots.copy(), context)
 
     def read(self, piece, *, chunk, context, maker, num_threads=None):

@@ -11,7 +11,7 @@ __all__ = ["ContributionSize", "contribution_size"]
 
 @dataclass(frozen=True)
 class ContributionSize:
-    """Of one contribution; what is sent has a few hundred bytes more than its ciphertexts."""
+    """Of one contribution; what is sent has a header and some 700 bytes a chunk more, its proof."""
 
     slots_per_ciphertext: int
     num_ciphertexts: int

@@ -268,6 +268,16 @@ void add_power_of_two(std::uint8_t* data, std::size_t size, unsigned seed) {
     std::memcpy(data + place, &value, 8);
 }
 
+/// The version that is read.
+std::uint8_t version_of(WireKind kind) {
+    switch (kind) {
+        case WireKind::plaintext_proof: return 3;
+        case WireKind::threshold_key:
+        case WireKind::partial_decryption: return 2;
+        default: return 1;
+    }
+}
+
 /// Any mutation, then mostly a frame that is right again and the name of a key that is known, so
 /// that mutations get past the first checks.
 extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
@@ -279,7 +289,7 @@ extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t s
     }
     if (size < kFrameBytes || seed % 8 == 0) return size;
     std::memcpy(data, "veil", 4);
-    data[5] = 1;
+    data[5] = version_of(static_cast<WireKind>(data[4]));
     data[6] = data[7] = 0;
     for (std::size_t i = 0; i < 8; ++i) {
         data[8 + i] = static_cast<std::uint8_t>((size - kFrameBytes) >> (8 * i));

@@ -136,7 +136,7 @@ TARGETS = {
     "plaintext_proof": Target(
         written_by(lambda data: vs.PlaintextProof.from_bytes(data, known_key(2048).public)),
         BAD_PROOF,
-        ("plaintext_proof",),
+        ("plaintext_proof_3",),
     ),
     "partial_decryption": Target(
         written_by(lambda data: threshold.PartialDecryption.from_bytes(data, shared_key().key)),

@@ -6,7 +6,7 @@ the n-th root of c_j modulo n.
 """
 
 from dataclasses import dataclass
-from math import prod
+from math import gcd, prod
 
 from reference import paillier as reference
 from reference.threshold import element, shake, word
@@ -31,7 +31,7 @@ class Statement:
         numbers = word(self.first) + word(len(self.ciphertexts))
         elements = b"".join(element(c, self.n) for c in self.ciphertexts)
         context = word(len(self.context)) + self.context
-        return shake(64, b"veilsum/plaintext-proof/2", fingerprint, context, numbers, elements)
+        return shake(64, b"veilsum/plaintext-proof/3", fingerprint, context, numbers, elements)
 
     def challenges(self, commitment):
         """e_1, e_2, ... of 128 bits."""
@@ -61,28 +61,49 @@ def digit(x, n):
     return x.to_bytes(reference.num_bytes(n.bit_length()), "little")
 
 
-def prove(statement, witnesses, nonce):
-    """A and z (or w), with the nonce given."""
+def prove(statement, witnesses, nonce, *, factor=1):
+    """A and z (or w), with the nonce given; A has this factor too."""
     n = statement.n
-    commitment = statement.randomiser(nonce, n)
+    commitment = factor * statement.randomiser(nonce, n) % n
     e = statement.challenges(commitment)
     if statement.is_djn:
         response = nonce + sum(x * a for x, a in zip(e, witnesses, strict=True))
     else:
         response = nonce * prod(pow(r, x, n) for x, r in zip(e, witnesses, strict=True)) % n
+        response = min(response, n - response)
     return commitment, response
 
 
-def verifies(statement, chunk, commitment, response):
-    n = statement.n
+def in_range(statement, chunk, response):
+    """Whether an answer lies where answers lie."""
     bits = nonce_bits(statement.n, chunk)
-    bound = 2**bits + 2 ** (bits - 128) if statement.is_djn else statement.n
-    if not 0 <= response < bound:
+    bound = 2**bits + 2 ** (bits - 128) if statement.is_djn else (statement.n + 1) // 2
+    return 0 <= response < bound
+
+
+def quotient(statement, commitment, response):
+    """What is 1 if a proof is right: A times the product of all c_j**e_j, over hs**z (or w**n)."""
+    n = statement.n
+    pairs = zip(statement.challenges(commitment), statement.ciphertexts, strict=True)
+    asked = commitment * prod(pow(c, x, n) for x, c in pairs)
+    return asked * pow(statement.randomiser(response, n), -1, n) % n
+
+
+def verifies(statement, chunk, commitment, response):
+    units = commitment * (1 if statement.is_djn else response)
+    if not in_range(statement, chunk, response) or gcd(units, statement.n) != 1:
         return False
-    e = statement.challenges(commitment)
-    pairs = zip(e, statement.ciphertexts, strict=True)
-    expected = commitment * prod(pow(c, x, n) for x, c in pairs) % n
-    return statement.randomiser(response, n) == expected
+    return pow(quotient(statement, commitment, response), 2, statement.n) == 1
+
+
+def verify_together(proofs, weights, *, power=2):
+    """One check of many proofs ``(statement, A, z)``, with a weight of the checker's for each.
+
+    ``power`` is 1 for a check that compares no squares.
+    """
+    n = proofs[0][0].n
+    quotients = (quotient(*proof) for proof in proofs)
+    return prod(pow(x, power * w, n) for x, w in zip(quotients, weights, strict=True)) % n == 1
 
 
 def response_bytes(n, chunk, is_djn):
@@ -96,7 +117,7 @@ def wire(n, is_djn, first, count, chunk, proofs):
     response_size = response_bytes(n, chunk, is_djn)
     body += b"".join(digit(commitment, n) for commitment, _ in proofs)
     body += b"".join(response.to_bytes(response_size, "little") for _, response in proofs)
-    return reference.frame(13, body, version=2)
+    return reference.frame(13, body, version=3)
 
 
 def parse(data, n, is_djn):

@@ -1,6 +1,7 @@
 """Writes plaintext_proof.json and its golden file, by the slow reference.
 
-Everything is drawn from one seed; the key is 2048 of primes.json.
+Everything is drawn from one seed; the key is 2048 of primes.json. plaintext_proof.bin is of version
+2, which nothing reads any more.
 Run: PYTHONPATH=tests python tests/vectors/generate_plaintext_proof.py
 """
 
@@ -40,7 +41,7 @@ def main():
     vector = {"ciphertexts": [hex(c) for c in ciphertexts]}
     (folder / "plaintext_proof.json").write_text(json.dumps(vector, indent=1) + "\n")
     wire = proving.wire(known_key(2048).n, True, FIRST, len(MESSAGES), CHUNK, proofs)
-    (folder / "wire" / "plaintext_proof.bin").write_bytes(wire)
+    (folder / "wire" / "plaintext_proof_3.bin").write_bytes(wire)
 
 
 if __name__ == "__main__":

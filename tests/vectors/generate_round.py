@@ -46,7 +46,7 @@ def threshold():
 
 
 def sums():
-    """As ``threshold``, with the key in one hand: its chunks carry no proofs."""
+    """As ``threshold``, with the key in one hand. In chunk.bin it had no proofs yet."""
     return dataclasses.replace(
         threshold(), key=parties.federation().key, holders=parties.roster("holder-1")
     )

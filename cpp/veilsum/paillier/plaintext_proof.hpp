@@ -20,8 +20,8 @@ struct PlaintextProof {
     std::uint64_t count;
     std::size_t chunk;
 
-    /// For each chunk, numbers of digit_bytes: A, and w of keys of form classic, are units modulo
-    /// n. z of keys of form djn has response_bytes.
+    /// For each chunk, numbers of digit_bytes: A is a unit modulo n, and w of keys of form classic
+    /// below n/2. z of keys of form djn has response_bytes.
     Bytes commitments;
     Bytes responses;
 

@@ -109,8 +109,7 @@ def _contribution(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -
         contents.unchecked.append(_WANTED)
     else:
         contents.checked.append(
-            f"signed by {header.contributor}; ciphertexts"
-            f"{' and proofs' if federation.bodies.proves else ''} as the federation has them"
+            f"signed by {header.contributor}; ciphertexts and proofs as the federation has them"
         )
 
 

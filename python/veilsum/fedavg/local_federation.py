@@ -79,7 +79,6 @@ def make_federation(
                 identity,
                 rounds=RoundLedger.in_memory(),
                 ledger=ledgers.get(name),
-                secret_key=federation.contributors_key(keys[0]),
             )
             for name, identity in contributors.items()
         },

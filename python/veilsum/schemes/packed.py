@@ -1,8 +1,8 @@
 """``"packed"``: slots side by side in Paillier plaintexts, Paillier all the way.
 
-Under a shared key, holders open the chunks that they have added themselves, and each contributor
-proves that it knows what it encrypted (docs/plaintext-proof.md, docs/threshold.md). Under a key
-that is held whole, its owner is given the total, opens it alone and answers with the slots.
+Each contributor proves that it knows what it encrypted (docs/plaintext-proof.md). Under a shared
+key, holders open the chunks that they have checked and added themselves (docs/threshold.md). Under
+a key that is held whole, its owner is given the total, opens it alone and answers with the slots.
 """
 
 from __future__ import annotations
@@ -75,6 +75,23 @@ class _Packed:
     def running_sum(self) -> _PackedSum:
         return _PackedSum(self.codec, self.public_key)
 
+    def protect(
+        self,
+        slots: NDArray[np.int64],
+        *,
+        context: bytes,
+        num_threads: int | None = None,
+        progress: Progress | None = None,
+    ) -> _SealedCiphertexts:
+        ciphertexts, proof = self.public_key.encrypt_and_prove(
+            self.pack(slots, num_threads),
+            context=context,
+            chunk=self.chunks.size,
+            num_threads=num_threads,
+            progress=progress,
+        )
+        return _SealedCiphertexts(ciphertexts, proof.parts(), self.chunks)
+
     def read(
         self,
         piece: Piece,
@@ -103,8 +120,20 @@ class _Packed:
         maker: str,
         num_threads: int | None,
     ) -> None:
-        if data:
-            raise ProtocolError(f"{maker} sent a proof; in this federation chunks have no proofs")
+        missing = f"{maker} did not prove that it knows what its chunk {chunk} encrypts"
+        if not data:
+            raise ProofError(f"{missing}: it sent no proof")
+        units = self.chunks.units(chunk)
+        try:
+            proof = PlaintextProof.from_bytes(data, self.public_key)
+            place = (proof.first, len(proof), proof.chunk)
+            if place != (units.start, len(units), self.chunks.size):
+                raise ProtocolError(
+                    f"{maker} sent the proof of other ciphertexts than those of chunk {chunk}"
+                )
+            proof.verify(ciphertexts, context=context, num_threads=num_threads)
+        except ProofError as error:
+            raise ProofError(f"{missing}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -117,7 +146,7 @@ class _SealedCiphertexts:
         units = self.chunks.units(chunk)
         return Piece(
             body=self.ciphertexts[units.start : units.stop].to_bytes(),
-            proof=self.proofs[chunk].to_bytes() if self.proofs else b"",
+            proof=self.proofs[chunk].to_bytes(),
         )
 
 
@@ -149,22 +178,7 @@ class _UnderOneKey(_Packed):
 
     opens_totals = True
     num_answers = 1
-    proves = False
     secret_type = SecretKey
-
-    def protect(
-        self,
-        slots: NDArray[np.int64],
-        *,
-        context: bytes,
-        secret_key: SecretKey | None = None,
-        num_threads: int | None = None,
-        progress: Progress | None = None,
-    ) -> _SealedCiphertexts:
-        ciphertexts = (secret_key or self.public_key).encrypt(
-            self.pack(slots, num_threads), num_threads=num_threads, progress=progress
-        )
-        return _SealedCiphertexts(ciphertexts, (), self.chunks)
 
     def write_total(self, total: Ciphertexts, *, num_addends: int) -> bytes:
         return write_vector(self.codec, total, num_addends=num_addends)
@@ -263,10 +277,9 @@ class _Opened:
 
 
 class _UnderShares(_Packed):
-    """Holders open what they have added themselves, of contributors that prove what they know."""
+    """Holders open what they have added themselves."""
 
     opens_totals = False
-    proves = True
     secret_type = KeyShare
 
     def __init__(
@@ -278,46 +291,6 @@ class _UnderShares(_Packed):
     @property
     def num_answers(self) -> int:
         return self.key.threshold
-
-    def protect(
-        self,
-        slots: NDArray[np.int64],
-        *,
-        context: bytes,
-        secret_key: SecretKey | None = None,
-        num_threads: int | None = None,
-        progress: Progress | None = None,
-    ) -> _SealedCiphertexts:
-        ciphertexts, proof = self.public_key.encrypt_and_prove(
-            self.pack(slots, num_threads),
-            context=context,
-            chunk=self.chunks.size,
-            num_threads=num_threads,
-            progress=progress,
-        )
-        return _SealedCiphertexts(ciphertexts, proof.parts(), self.chunks)
-
-    def _check_proof(
-        self,
-        data: bytes,
-        ciphertexts: Ciphertexts,
-        chunk: int,
-        context: bytes,
-        maker: str,
-        num_threads: int | None,
-    ) -> None:
-        proof = PlaintextProof.from_bytes(data, self.public_key)
-        units = self.chunks.units(chunk)
-        if (proof.first, len(proof), proof.chunk) != (units.start, len(units), self.chunks.size):
-            raise ProtocolError(
-                f"{maker} sent the proof of other ciphertexts than those of chunk {chunk}"
-            )
-        try:
-            proof.verify(ciphertexts, context=context, num_threads=num_threads)
-        except ProofError as error:
-            raise ProofError(
-                f"{maker} did not prove that it knows what its chunk {chunk} encrypts: {error}"
-            ) from error
 
     def write_total(self, total: Ciphertexts, *, num_addends: int) -> bytes:
         raise InvalidArgumentError("holders of shares are given no total")

@@ -49,8 +49,7 @@ class Piece:
 
     Attributes:
         body: the units, as a framed message.
-        proof: that their maker knows what is in them, as a framed message; empty where the scheme
-            has no proofs.
+        proof: that their maker knows what is in them, as a framed message.
     """
 
     body: bytes
@@ -169,10 +168,6 @@ class Scheme(Protocol[B]):
         """How many holders must answer for a sum to be opened."""
 
     @property
-    def proves(self) -> bool:
-        """Whether pieces come with proofs."""
-
-    @property
     def secret_type(self) -> type[KeyShare] | type[SecretKey]:
         """What a holder holds."""
 
@@ -181,7 +176,6 @@ class Scheme(Protocol[B]):
         slots: NDArray[np.int64],
         *,
         context: bytes,
-        secret_key: SecretKey | None = None,
         num_threads: int | None = None,
         progress: Progress | None = None,
     ) -> Sealed:
@@ -190,7 +184,6 @@ class Scheme(Protocol[B]):
         Args:
             slots: shape ``(codec.num_slots,)``.
             context: names the round and the contributor; the proofs are bound to it.
-            secret_key: of a contributor who holds the whole key, makes it faster.
             num_threads: None for as many as there are processors.
             progress: called with ``(done, total)`` now and then.
         """
@@ -214,8 +207,8 @@ class Scheme(Protocol[B]):
             num_threads: None for as many as there are processors.
 
         Raises:
-            ProtocolError: these are other units, or there is a proof where none belongs.
-            ProofError: the proof does not hold.
+            ProtocolError: these are other units, or the proof is of others.
+            ProofError: there is no proof, or it does not hold.
             MalformedDataError, KeyMismatchError, InvalidCiphertextError: it cannot be read.
         """
 

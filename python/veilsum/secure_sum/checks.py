@@ -101,11 +101,11 @@ def read_chunk(
     chunk: Chunk,
     num_threads: int | None,
 ) -> Body:
-    """What is in chunk ``index``, checked, with its proof if the scheme has proofs.
+    """What is in chunk ``index``, checked, with its proof.
 
     Raises:
         ProtocolError: it is another chunk, or does not have the units that it must.
-        ProofError: the proof does not hold; the error names the contributor.
+        ProofError: there is no proof, or it does not hold; the error names the contributor.
         MalformedDataError, KeyMismatchError, InvalidCiphertextError: as ``Scheme.read``.
     """
     name = header.contributor

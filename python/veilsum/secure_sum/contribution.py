@@ -89,13 +89,12 @@ class Chunk(Message, kind=WireKind.CHUNK, version=1):
     Attributes:
         index: which of the chunks, from 0.
         body: the units, a framed message of the federation's scheme: ciphertexts.
-        proof: a framed proof that the contributor knows what is in them; empty where the scheme has
-            none.
+        proof: a framed proof that the contributor knows what is in them.
     """
 
     index: Annotated[int, u32("from 0")]
     body: Annotated[bytes, framed(None, "of kind 2, below")]
-    proof: Annotated[bytes, rest("threshold: a message of kind 13, below; else nothing")] = b""
+    proof: Annotated[bytes, rest("of kind 13, below", type="message")]
 
 
 def set_hash(headers: list[ContributionHeader]) -> bytes:

@@ -10,7 +10,6 @@ from veilsum import arguments
 from veilsum.codec import ClipReport
 from veilsum.errors import InvalidArgumentError, PolicyRefusedError
 from veilsum.identity import Identity, Role
-from veilsum.paillier.secret_key import SecretKey
 from veilsum.privacy import Ledger
 from veilsum.secure_sum.announcement import Announcement
 from veilsum.secure_sum.clipping import log_clipping
@@ -38,14 +37,11 @@ class Contributor:
         identity: this contributor's name and signing key, as on the federation's roster.
         rounds: which rounds it has answered; ``RoundLedger.in_memory()`` for simulations.
         ledger: the record of privacy spent; needed if the federation has noise.
-        secret_key: where the key is shared, makes encryption faster.
         outbox: keeps the last contribution, which is then handed out again to whoever asks again.
             Several processes may share it and the ledgers; one makes a contribution at a time.
 
     Raises:
-        InvalidArgumentError: the identity is not on the roster, there is noise and no ledger, or
-            the agreement gives no secret key to contributors and here is one.
-        KeyMismatchError: the secret key is not the federation's.
+        InvalidArgumentError: the identity is not on the roster, or there is noise and no ledger.
         LedgerError: ``rounds`` is the ledger of a holder.
         PolicyRefusedError: ``rounds`` has pinned a newer federation of this key.
     """
@@ -57,14 +53,12 @@ class Contributor:
         *,
         rounds: RoundLedger,
         ledger: Ledger | None = None,
-        secret_key: SecretKey | None = None,
         outbox: Outbox | None = None,
     ) -> None:
         arguments.instance("federation", federation, Federation)
         arguments.instance("identity", identity, Identity)
         arguments.instance("rounds", rounds, RoundLedger)
         arguments.instance("ledger", ledger, (Ledger, type(None)))
-        arguments.instance("secret_key", secret_key, (SecretKey, type(None)))
         arguments.instance("outbox", outbox, (Outbox, type(None)))
         if federation.contributor(identity.name) != identity.enrol():
             raise InvalidArgumentError(
@@ -77,17 +71,12 @@ class Contributor:
                 "the federation agreed on noise, so a contributor needs a ledger of what it "
                 "spends: veilsum.privacy.Ledger.create(path, epsilon=..., delta=...)"
             )
-        if secret_key is not None and federation.contributors_key(secret_key) is None:
-            raise InvalidArgumentError(
-                "in this federation others hold the key; a contributor must not have it"
-            )
         rounds.pin(self._run)
         self._federation = federation
         self._identity = identity
         self._rounds = rounds
         self._ledger = ledger
         self._outbox = outbox
-        self._secret_key = secret_key
         self._last_report: ClipReport | None = None
 
     @property
@@ -226,7 +215,6 @@ class Contributor:
             sealed = federation.bodies.protect(
                 slots,
                 context=proof_context(announced.round_id, self.name),
-                secret_key=self._secret_key,
                 num_threads=num_threads,
                 progress=progress,
             )

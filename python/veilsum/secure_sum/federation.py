@@ -13,19 +13,16 @@ from veilsum import arguments
 from veilsum.codec import codec_field
 from veilsum.errors import (
     InvalidArgumentError,
-    KeyMismatchError,
     MalformedDataError,
     PolicyRefusedError,
 )
 from veilsum.identity import Enrolment, Identity, Role, verify
 from veilsum.message import Form, Layout, Message, code, framed, inner, rest, u32, u64
 from veilsum.paillier.public_key import PublicKey
-from veilsum.paillier.secret_key import SecretKey
 from veilsum.privacy.wire import NOISE_FIELD
 from veilsum.schemes import (
     SCHEMES,
     AnyKey,
-    AnySecret,
     Scheme,
     check_key,
     policy_of,
@@ -221,20 +218,6 @@ class Federation(Terms):
         slots = 8 * self.codec.num_slots
         whole = max(total, slots) if bodies.opens_totals else 0
         return names + 8 * self.num_chunks + max(chunk, whole) + (1 << 16)
-
-    def contributors_key(self, key: AnySecret | None) -> SecretKey | None:
-        """The key of a party as a contributor may use it: if every contributor has the whole key.
-
-        A contributor who also holds a share uses that for nothing but opening.
-
-        Raises:
-            KeyMismatchError: it is another key.
-        """
-        if self.holders or not isinstance(key, SecretKey):
-            return None
-        if key.public_key != self.public_key:
-            raise KeyMismatchError("the secret key is not that of the federation")
-        return key
 
     def contributor(self, name: str) -> Enrolment | None:
         """The contributor of this name; None if nobody on the roster has it."""

@@ -151,7 +151,7 @@ class PartyFolder:
             if Role.HOLDER in roles and key is not None:
                 party._key_holder(identity, key)
             if Role.CONTRIBUTOR in roles:
-                party._contributor(identity, key)
+                party._contributor(identity)
         return cls(path)
 
     def renew(self, signed_federation: BytesLike) -> "PartyFolder":
@@ -226,8 +226,7 @@ class PartyFolder:
             InvalidArgumentError: the federation does not have the party in this part.
         """
         self._check_role(Role.CONTRIBUTOR)
-        key = self._key(passphrase) if Role.HOLDER in self.roles else None
-        return self._contributor(self.identity(passphrase=passphrase), key)
+        return self._contributor(self.identity(passphrase=passphrase))
 
     def key_holder(self, *, passphrase: str | bytes) -> KeyHolder:
         """The party as a holder of the key or of a share; errors as ``contributor``."""
@@ -269,14 +268,13 @@ class PartyFolder:
         file = self._folder / _key_file(self.federation)
         return self.federation.bodies.secret_type.load(file, passphrase=passphrase)
 
-    def _contributor(self, identity: Identity, key: AnySecret | None) -> Contributor:
+    def _contributor(self, identity: Identity) -> Contributor:
         return Contributor(
             self.federation,
             identity,
             rounds=RoundLedger.open(self._folder / _ROUNDS[Role.CONTRIBUTOR]),
             ledger=self.privacy_ledger,
             outbox=Outbox(self._folder / _OUTBOX),
-            secret_key=self.federation.contributors_key(key),
         )
 
     def _key_holder(self, identity: Identity, key: AnySecret) -> KeyHolder:
@@ -290,7 +288,7 @@ def _key_file(federation: Federation) -> str:
 
 @contextmanager
 def _named(file: Path) -> Iterator[None]:
-    """Errors about what is in a file say in which; one that is missing is an error of the folder."""
+    """Errors about what is in a file say in which; a missing one is an error of the folder."""
     try:
         yield
     except FileNotFoundError:
