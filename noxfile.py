@@ -38,6 +38,8 @@
     One round in Flower, plain and with SecAgg+, with NVFlare's CKKS and with veilsum: seconds and
     bytes of client, server and holders; --scale by length of model and number of clients. Ten
     minutes each.
+./run bench --installs
+    Bytes of the wheel in dist/ and the time of its import, beside other libraries from PyPI.
 ./run bench --documents
     Write the tables of the documents from the JSON in bench/results and the declared messages.
 ./run wheel [--python MINOR] [--arch x86_64 | aarch64] [--twice]
