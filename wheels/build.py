@@ -106,10 +106,10 @@ def build(interpreter: Interpreter, target: Target, *, folder: str = "build") ->
         "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
     }
     if target != Target.of_this_machine():
-        defines |= {"CMAKE_SYSTEM_NAME": "Linux", "CMAKE_SYSTEM_PROCESSOR": target.name}
-        suffix = f".cpython-3{interpreter.minor}-{target.name}-linux-gnu.so"
+        defines |= {"CMAKE_SYSTEM_NAME": "Linux", "CMAKE_SYSTEM_PROCESSOR": target.processor}
+        suffix = f".cpython-3{interpreter.minor}-{target.processor}-linux-gnu.so"
         variables |= {
-            "_PYTHON_HOST_PLATFORM": f"linux-{target.name}",
+            "_PYTHON_HOST_PLATFORM": f"linux-{target.processor}",
             "SETUPTOOLS_EXT_SUFFIX": suffix,
         }
     settings = {"build-dir": str(home / folder), "install.strip": "false"}
