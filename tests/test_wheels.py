@@ -198,10 +198,6 @@ def test_supported_versions_are_those_of_the_package():
     assert build.MINORS[0] == int(oldest[1])
 
 
-def test_platform_tag_names_the_glibc_that_the_compiler_links_to():
-    assert Target("aarch64").platform_tag == "manylinux_2_28_aarch64"
-
-
 @pytest.mark.parametrize(("module", "text"), [("wheels", "--twice"), ("wheels.platforms", "musl")])
 def test_help_needs_no_compiler(module, text):
     command = [sys.executable, "-m", module, "--help"]
@@ -219,6 +215,11 @@ def test_each_platform_has_a_folder_and_a_compiler_of_its_own():
     assert Target("aarch64", "musl").triple == "aarch64-linux-musl"
     assert Target("aarch64", "macos").triple == "aarch64-macos"
     assert Target("x86_64").triple == f"x86_64-linux-gnu.{GLIBC}"
+
+
+def test_platform_tag_names_the_glibc_that_the_compiler_links_to():
+    assert Target("aarch64").platform_tag == "manylinux_2_28_aarch64"
+    assert Target("aarch64").triple == "aarch64-linux-gnu.2.28"
 
 
 def test_a_platform_that_there_is_not_is_refused(capsys, monkeypatch):
