@@ -3,6 +3,7 @@
 Run by the Python that has the wheel: ``python wheels/smoke.py README.md``.
 """
 
+import platform
 import re
 import subprocess
 import sys
@@ -13,9 +14,10 @@ import veilsum
 
 
 def best_kernel() -> str:
-    """What Linux says of the processor; elsewhere the only kernel that there is."""
+    """What Linux says of an x86-64 processor; elsewhere the only kernel that there is."""
     processor = Path("/proc/cpuinfo")
-    flags = set(processor.read_text().split()) if processor.exists() else set()
+    is_told = platform.machine() == "x86_64" and processor.exists()
+    flags = set(processor.read_text().split()) if is_told else set()
     if {"avx512ifma", "avx512_vbmi"} <= flags:
         return "ifma"
     return "avx2" if "avx2" in flags else "portable"
