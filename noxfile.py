@@ -4,12 +4,15 @@
     Train MNIST by federated averaging: plain, encrypted, with privacy noise. Prints a table,
     writes plots. ./run demo --help lists the options.
 ./run test [--all] [--asan | --clang | --ctime | --flower | --nvflare] [pytest arguments]
+./run test --platforms [aarch64 | musl | macos]
     Build and run the C++ tests, the Python tests, and those of each framework in an environment of
     its own, .venv-flower and .venv-nvflare. --flower and --nvflare run one framework's alone;
     --asan the C++ tests alone, under AddressSanitizer and UndefinedBehaviorSanitizer, and --clang
     the same, built by Clang; --ctime looks whether time depends on a secret, with valgrind and, for
     the IFMA kernel, Clang's MemorySanitizer. --all adds all these and the slow tests. With pytest
     arguments and none of these, no framework's tests run.
+    --platforms builds for other systems: the C++ tests on aarch64, run by QEMU, and with musl; for
+    macOS all is compiled and nothing runs. --all leaves these out.
 ./run fuzz [--minutes M] [--keep] [TARGET...]
     Fuzz the readers of bytes from outside for M minutes, 30 if not given: core (C++, with Clang's
     libFuzzer), one of ./run fuzz --list (Python, with atheris), rounds (whole rounds); all of them
@@ -38,6 +41,8 @@
     One round in Flower, plain and with SecAgg+, with NVFlare's CKKS and with veilsum: seconds and
     bytes of client, server and holders; --scale by length of model and number of clients. Ten
     minutes each.
+./run bench --installs
+    Bytes of the wheel in dist/ and the time of its import, beside other libraries from PyPI.
 ./run bench --documents
     Write the tables of the documents from the JSON in bench/results and the declared messages.
 ./run wheel [--python MINOR] [--arch x86_64 | aarch64] [--twice]
@@ -187,7 +192,12 @@ def run_framework_tests(session: nox.Session, framework: str, arguments: Iterabl
 def test(session: nox.Session) -> None:
     """C++ tests, Python tests and those of each framework."""
     names = {f"--{framework}": framework for framework in FRAMEWORKS}
-    flags, arguments = split(session, "--all", "--asan", "--clang", "--ctime", *names)
+    flags, arguments = split(
+        session, "--all", "--asan", "--clang", "--ctime", "--platforms", *names
+    )
+    if "--platforms" in flags:
+        launch(session, PYTHON, "-m", "wheels.platforms", *arguments)
+        return
     frameworks = [framework for flag, framework in names.items() if flag in flags]
     checks = flags - {"--all", *names}
     if flags == {"--all"} and not arguments:

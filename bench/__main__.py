@@ -22,6 +22,7 @@ from bench.bound import build_kernels, measure_bound
 from bench.charts import write_charts
 from bench.compare import SECTIONS, Progress, compare
 from bench.documents import write_documents
+from bench.installs import measure_installs
 from bench.memory import measure_memory
 from bench.records import Run
 from bench.report import WIDTH, print_report
@@ -69,6 +70,11 @@ MODES: dict[str, tuple[Measure, str, dict[str, object]]] = {
         measure_timing,
         "whether the time of a call tells how large its noise is: minutes",
         {"seconds": 10.0, "peers_python": sys.executable},
+    ),
+    "installs": (
+        measure_installs,
+        "the size of our wheel and the time of its import beside other libraries",
+        {"rounds": 21},
     ),
     "bound": (
         measure_bound,

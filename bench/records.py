@@ -10,6 +10,7 @@ A record is a dict of names and figures; what was measured several times has all
 - powers: the yardstick of partial decryption, gmpy2's power of one ciphertext, in seconds
 - points: one method at one size: seconds and bytes of one party, by role
 - correlations: of the time of a call with the size of its noise
+- installs: of a library, bytes of its wheel and of what it is on disk, seconds to import it
 - operations, madd52_shares, workers: what Python and threads add to the kernels
 """
 

@@ -79,6 +79,7 @@ def tables(run: Run) -> Iterator[Table]:
     yield from _memory(run)
     yield from _correlations(run)
     yield from _bound(run)
+    yield _installs(run)
     yield from round_tables.tables(run)
 
 
@@ -325,4 +326,22 @@ def _bound(run: Run) -> Iterator[Table]:
         "Encryptions a second at 2048 bits",
         run.all("workers"),
         [("", lambda row: row["name"]), ("a second", lambda row: row["per_second"])],
+    )
+
+
+def _installs(run: Run) -> Table:
+    def beside_numpy(row: Record) -> Cell:
+        base = run.one("installs", library="numpy")
+        return median(row["seconds"]) / median(base["seconds"]) if base else None
+
+    return table_of(
+        "Installing and importing, without what it depends on; import: with it, median",
+        run.all("installs"),
+        [
+            ("", lambda row: f"{row['library']} {row['version']}"),
+            ("wheel,\nMB", lambda row: row["wheel_bytes"] / 1e6),
+            ("on disk,\nMB", lambda row: row["installed_bytes"] / 1e6),
+            ("import,\nms", lambda row: 1e3 * median(row["seconds"])),
+            (f"{TIMES} numpy's", beside_numpy),
+        ],
     )

@@ -1,6 +1,7 @@
 """The modes of ./run bench: options, what each writes, and what needs no library to be seen."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -9,12 +10,12 @@ import numpy as np
 import pytest
 
 from bench import __main__ as program
-from bench import bound, libraries, rounds, timing
+from bench import bound, installs, libraries, rounds, timing
 from bench.documents import DOCUMENTS
 from bench.libraries import LEAKY, Library
 from bench.machine import ROOT
 from bench.records import Run, read
-from bench.report import beside_bytes
+from bench.report import beside_bytes, tables
 from bench.worker import Session
 
 
@@ -250,3 +251,29 @@ def test_sizes_are_two_lines_that_cross():
     assert [size.dim for size in sizes if size.num_contributors == 10] == [10**4, 10**5, 10**6]
     assert [size.num_contributors for size in sizes if size.dim == 10**5] == [10, 4, 30, 100]
     assert len(sizes) == len(set(sizes)) == 6
+
+
+# ---- what it takes to have a library ----
+
+
+def test_the_newest_wheel_of_this_python_is_taken(tmp_path):
+    tag = f"cp3{sys.version_info.minor}"
+    for age, name in enumerate((f"1-{tag}-{tag}-a", f"2-{tag}-{tag}-a", "3-cp27-cp27-a")):
+        wheel = tmp_path / f"veilsum-{name}.whl"
+        wheel.touch()
+        os.utime(wheel, (age, age))
+    assert installs.wheel_of_this_python(tmp_path).name == f"veilsum-2-{tag}-{tag}-a.whl"
+
+
+def test_without_a_wheel_it_tells_how_to_make_one(tmp_path):
+    with pytest.raises(ValueError, match=r"by \./run wheel"):
+        installs.wheel_of_this_python(tmp_path)
+
+
+def test_installs_show_the_median_beside_numpy():
+    run = Run({}, {})
+    for name, seconds in (("numpy", [0.3, 0.1, 0.2]), ("veilsum", [0.1, 0.1, 9])):
+        what = {"library": name, "version": "1", "wheel_bytes": 2e6, "installed_bytes": 5e6}
+        run.add("installs", **what, seconds=seconds)
+    [table] = [table for table in tables(run) if table.rows]
+    assert table.rows == [["numpy 1", 2, 5, 200, 1], ["veilsum 1", 2, 5, 100, 0.5]]

@@ -30,6 +30,7 @@ SYSTEM = {
     "make": {"make"},
     "openssl": {"openssl"},
     "openssh-client": {"ssh-keygen"},
+    "qemu-user": {"qemu-aarch64"},
     "valgrind": {"valgrind"},
 }
 # What the packages of pyproject.toml put into the environments that `run` makes.

@@ -6,6 +6,7 @@ Each runs in a process of its own, because a process keeps the kernel it began w
 import functools
 import json
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -68,3 +69,21 @@ def test_steps_match_the_reference(name):
 
 def test_available_kernels_are_tested():
     assert vs.cpu()["kernel"] in KERNELS
+
+
+@pytest.mark.skipif(
+    not Path("/proc/cpuinfo").exists() or platform.machine() != "x86_64",
+    reason="Linux tells its own finding of x86-64 processors there",
+)
+def test_features_are_those_that_the_system_found():
+    flags = set(Path("/proc/cpuinfo").read_text().split())
+    needed = {
+        "avx2": {"avx2"},
+        "fma": {"fma"},
+        "avx512": {"avx512f", "avx512bw", "avx512vl"},
+        "ifma": {"avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vbmi", "avx512ifma"},
+        "aes": {"aes"},
+        "vaes": {"avx2", "vaes"},
+    }
+    there = [name for name, names in needed.items() if names <= flags]
+    assert vs.cpu()["features"] == there

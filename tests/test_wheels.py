@@ -17,9 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from wheels import archive, build, gmp, parts, sbom
-from wheels.compiler import Target
+from wheels import archive, build, gmp, parts, platforms, sbom
+from wheels.compiler import GLIBC, Target
 from wheels.parts import Part
+from wheels.platforms import PLATFORMS
 
 ROOT = Path(__file__).resolve().parent.parent
 INFO = "veilsum-1.2.3.dist-info"
@@ -197,11 +198,32 @@ def test_supported_versions_are_those_of_the_package():
     assert build.MINORS[0] == int(oldest[1])
 
 
+@pytest.mark.parametrize(("module", "text"), [("wheels", "--twice"), ("wheels.platforms", "musl")])
+def test_help_needs_no_compiler(module, text):
+    command = [sys.executable, "-m", module, "--help"]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert text in done.stdout
+
+
+# ---- other platforms ----
+
+
+def test_each_platform_has_a_folder_and_a_compiler_of_its_own():
+    targets = [platform.target for platform in PLATFORMS.values()]
+    targets.append(Target.of_this_machine())
+    assert len({target.name for target in targets}) == len({*targets})
+    assert Target("aarch64", "musl").triple == "aarch64-linux-musl"
+    assert Target("aarch64", "macos").triple == "aarch64-macos"
+    assert Target("x86_64").triple == f"x86_64-linux-gnu.{GLIBC}"
+
+
 def test_platform_tag_names_the_glibc_that_the_compiler_links_to():
     assert Target("aarch64").platform_tag == "manylinux_2_28_aarch64"
+    assert Target("aarch64").triple == "aarch64-linux-gnu.2.28"
 
 
-def test_help_needs_no_compiler():
-    command = [sys.executable, "-m", "wheels", "--help"]
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    assert "--twice" in done.stdout
+def test_a_platform_that_there_is_not_is_refused(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["platforms", "musl", "beos"])
+    with pytest.raises(SystemExit, match="2"):
+        platforms.main()
+    assert "'beos'" in capsys.readouterr().err

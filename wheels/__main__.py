@@ -32,7 +32,7 @@ def main() -> None:
         help="only for CPython 3.MINOR; may be given again (default: all that are here)",
     )
     parser.add_argument(
-        "--arch", choices=("x86_64", "aarch64"), default=Target.of_this_machine().name
+        "--arch", choices=("x86_64", "aarch64"), default=Target.of_this_machine().processor
     )
     parser.add_argument(
         "--twice", action="store_true", help="build again from nothing and compare the bytes"

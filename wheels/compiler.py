@@ -1,4 +1,4 @@
-"""Compilers for old systems: Clang as PyPI's ziglang has it, with the stubs of any glibc."""
+"""Compilers for other systems: Clang as PyPI's ziglang has it, with the libraries of each."""
 
 import importlib.metadata
 import importlib.util
@@ -15,19 +15,36 @@ _TOOLS = {"CC": "cc", "CXX": "c++", "AR": "ar", "RANLIB": "ranlib"}
 
 @dataclass(frozen=True)
 class Target:
-    """A kind of processor that wheels are made for, by its name in Linux."""
+    """What something is built for.
 
-    name: str
+    Attributes:
+        processor: its name in Linux.
+        system: ``gnu`` or ``musl``, the C library of a Linux, or ``macos``.
+    """
+
+    processor: str
+    system: str = "gnu"
 
     @staticmethod
     def of_this_machine() -> "Target":
-        """The kind of processor of this machine."""
+        """This machine's kind, as wheels are built for it."""
         return Target(platform.machine())
+
+    @property
+    def name(self) -> str:
+        """Of its folder, and of it in messages."""
+        return f"{self.processor}-{self.system}"
+
+    @property
+    def triple(self) -> str:
+        """Its name for ziglang."""
+        names = {"gnu": f"linux-gnu.{GLIBC}", "musl": "linux-musl", "macos": "macos"}
+        return f"{self.processor}-{names[self.system]}"
 
     @property
     def platform_tag(self) -> str:
         """The end of a wheel's name."""
-        return f"manylinux_{GLIBC.replace('.', '_')}_{self.name}"
+        return f"manylinux_{GLIBC.replace('.', '_')}_{self.processor}"
 
     def compiler(self) -> dict[str, str]:
         """Programs by the names that configure and CMake know them by.
@@ -36,7 +53,7 @@ class Target:
         """
         folder = BUILD / self.name / "compiler"
         folder.mkdir(parents=True, exist_ok=True)
-        triple = f"-target {self.name}-linux-gnu.{GLIBC} "
+        triple = f"-target {self.triple} "
         for tool in _TOOLS.values():
             options = triple if tool.startswith("c") else ""
             script = folder / tool

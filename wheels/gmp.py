@@ -17,6 +17,7 @@ ARCHIVE_PATH = "pool/main/g/gmp/gmp_6.3.0+dfsg.orig.tar.xz"
 SHA256 = "bd2966e6d277f79328e894a5a9f3ba3fbf2ed2be81def5f48623e30c23fb1572"
 LICENCES = ("COPYING", "COPYING.LESSERv3", "COPYINGv2", "COPYINGv3")
 LICENCE_EXPRESSION = "LGPL-3.0-or-later OR GPL-2.0-or-later"
+_HOSTS = {"gnu": "pc-linux-gnu", "musl": "pc-linux-musl", "macos": "apple-darwin"}
 # configure asks for a makefile of the manual that Debian left out.
 NO_MANUAL = "all install check clean:\n\t@:\n"
 
@@ -80,8 +81,10 @@ def build(target: Target) -> Path:
     tools = target.compiler() | {"CC_FOR_BUILD": here.compiler()["CC"]}
     del tools["CXX"]
     # With a vendor: else configure looks which processor this machine has.
-    machines = (f"--build={here.name}-pc-linux-gnu", f"--host={target.name}-pc-linux-gnu")
-    install(prefix, home, tools, machines, serves_all=target.name == "x86_64")
+    host = f"{target.processor}-{_HOSTS[target.system]}"
+    machines = (f"--build={here.processor}-pc-linux-gnu", f"--host={host}")
+    is_shared = target.system == "gnu"  # Elsewhere it is for tests that run without its system.
+    install(prefix, home, tools, machines, is_shared, serves_all=target.processor == "x86_64")
     stamp.write_text(state)
     return prefix
 
@@ -91,6 +94,7 @@ def install(
     home: Path,
     tools: dict[str, str],
     machines: tuple[str, ...] = (),
+    is_shared: bool = True,
     *,
     serves_all: bool,
 ) -> None:
@@ -101,6 +105,7 @@ def install(
         home: where sources and the log of the build lie.
         tools: compilers, by the names that configure knows.
         machines: what configure is told of the machines that build and run it.
+        is_shared: a shared library, or an archive.
         serves_all: the library has the code of many processors and chooses when it is loaded;
             GMP can do so on x86-64.
 
@@ -109,7 +114,8 @@ def install(
     """
     source = unpack(source_archive(), home / "source")
     shutil.rmtree(prefix, ignore_errors=True)
-    options = ["--enable-shared", "--disable-static", f"--prefix={prefix}"]
+    kinds = ("shared", "static") if is_shared else ("static", "shared")
+    options = [f"--enable-{kinds[0]}", f"--disable-{kinds[1]}", f"--prefix={prefix}"]
     if serves_all:
         options.append("--enable-fat")
     flags = {"CFLAGS": f"-O2 -g0 -fPIC -ffile-prefix-map={source}=gmp", "LDFLAGS": "-Wl,-s"}

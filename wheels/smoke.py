@@ -3,6 +3,7 @@
 Run by the Python that has the wheel: ``python wheels/smoke.py README.md``.
 """
 
+import platform
 import re
 import subprocess
 import sys
@@ -10,6 +11,16 @@ import sysconfig
 from pathlib import Path
 
 import veilsum
+
+
+def best_kernel() -> str:
+    """What Linux says of an x86-64 processor; elsewhere the only kernel that there is."""
+    processor = Path("/proc/cpuinfo")
+    is_told = platform.machine() == "x86_64" and processor.exists()
+    flags = set(processor.read_text().split()) if is_told else set()
+    if {"avx512ifma", "avx512_vbmi"} <= flags:
+        return "ifma"
+    return "avx2" if "avx2" in flags else "portable"
 
 
 def main() -> None:
@@ -31,6 +42,7 @@ def main() -> None:
     doctor = subprocess.run([program, "doctor"], check=True, capture_output=True, text=True).stdout
     assert veilsum.__version__ in doctor, doctor
     kernel = veilsum.cpu()["kernel"]
+    assert kernel == best_kernel(), f"the kernel is {kernel} and must be {best_kernel()}"
     print(f"{sys.version.split()[0]}: {len(examples)} examples, doctor, kernel {kernel}: works")
 
 

@@ -17,34 +17,50 @@ namespace {
 
 #if defined(__x86_64__)
 
-/// Asked of the processor: older Clangs have no name for this feature. It needs the registers that
-/// AVX2 needs.
-bool has_vaes() {
-    unsigned a = 0;
-    unsigned b = 0;
-    unsigned c = 0;
-    unsigned d = 0;
-    return __builtin_cpu_supports("avx2") && __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 &&
-           (c & (1u << 9)) != 0;
+/// The answer of cpuid; zeros where the processor does not know the question.
+struct Cpuid {
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+
+    explicit Cpuid(unsigned leaf) { __get_cpuid_count(leaf, 0, &eax, &ebx, &ecx, &edx); }
+};
+
+constexpr bool has(unsigned word, unsigned bit) { return (word >> bit & 1) != 0; }
+
+/// Which registers the operating system saves, as bits of XCR0.
+unsigned saved_registers() {
+    unsigned low = 0;
+    unsigned high = 0;
+    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return low;
 }
 
+/// Asked of the processor itself, by Intel's manual (volume 2A, CPUID): the answers of
+/// __builtin_cpu_supports come from the compiler's run-time library, and that of Zig says no to
+/// all.
 unsigned detect_features() {
-    // __builtin_cpu_supports also asks the operating system whether it saves the wide registers.
-    __builtin_cpu_init();
+    constexpr unsigned kSse = 1u << 1, kYmm = 1u << 2;                        // For AVX.
+    constexpr unsigned kMasks = 1u << 5, kZmm = 1u << 6, kHighZmm = 1u << 7;  // For AVX-512.
+    constexpr unsigned kForAvx = kSse | kYmm;
+    constexpr unsigned kForAvx512 = kForAvx | kMasks | kZmm | kHighZmm;
+    const Cpuid basic(1);
+    const Cpuid extended(7);
+    const unsigned saved = has(basic.ecx, 27) ? saved_registers() : 0;
+    const bool has_avx = has(basic.ecx, 28) && (saved & kForAvx) == kForAvx;
+    const bool has_avx2 = has_avx && has(extended.ebx, 5);
+    const bool has_avx512 = has_avx2 && (saved & kForAvx512) == kForAvx512 &&
+                            has(extended.ebx, 16) &&  // F
+                            has(extended.ebx, 30) &&  // BW
+                            has(extended.ebx, 31);    // VL
     unsigned features = 0;
     const auto add = [&](unsigned feature, bool is_there) { features |= is_there ? feature : 0; };
-    add(cpu::kAvx2, __builtin_cpu_supports("avx2"));
-    add(cpu::kFma, __builtin_cpu_supports("fma"));
-    const bool has_avx512 = __builtin_cpu_supports("avx512f") &&
-                            __builtin_cpu_supports("avx512bw") &&
-                            __builtin_cpu_supports("avx512vl");
+    add(cpu::kAvx2, has_avx2);
+    add(cpu::kFma, has_avx && has(basic.ecx, 12));
     add(cpu::kAvx512, has_avx512);
-    // Every processor with IFMA has VBMI, whose byte shuffles the kernel needs too.
-    add(cpu::kIfma, has_avx512 && __builtin_cpu_supports("avx512dq") &&
-                        __builtin_cpu_supports("avx512vbmi") &&
-                        __builtin_cpu_supports("avx512ifma"));
-    add(cpu::kAes, __builtin_cpu_supports("aes"));
-    add(cpu::kVaes, has_vaes());
+    // Every processor with IFMA has DQ and VBMI, whose byte shuffles the kernel needs too.
+    add(cpu::kIfma,
+        has_avx512 && has(extended.ebx, 17) && has(extended.ebx, 21) && has(extended.ecx, 1));
+    add(cpu::kAes, has(basic.ecx, 25));
+    add(cpu::kVaes, has_avx2 && has(extended.ecx, 9));
     return features;
 }
 

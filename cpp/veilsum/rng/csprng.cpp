@@ -1,6 +1,7 @@
 #include "veilsum/rng/csprng.hpp"
 
-#include <sys/random.h>
+#include <sys/random.h>  // getentropy in macOS and glibc,
+#include <unistd.h>      // and in musl and POSIX.
 
 #include <algorithm>
 #include <cerrno>
