@@ -70,9 +70,15 @@ def doctest() -> Path:
 
 def python_headers() -> dict[str, str]:
     """Those of this Python serve: nothing that its extension uses differs on 64-bit systems."""
-    include = sysconfig.get_path("include")
-    suffix = ".cpython.so"
-    return {"Python_INCLUDE_DIR": include, "PYTHON_MODULE_EXTENSION": suffix}
+    include = Path(sysconfig.get_path("include"))
+    headers = BUILD / "python-headers"
+    shutil.rmtree(headers, ignore_errors=True)
+    shutil.copytree(include, headers)
+    # Debian's own pyconfig.h looks for this one, in a Linux alone.
+    true = include.parent / f"{HERE}-linux-gnu" / include.name / "pyconfig.h"
+    if true.exists():
+        shutil.copy(true, headers / "pyconfig.h")
+    return {"Python_INCLUDE_DIR": str(headers), "PYTHON_MODULE_EXTENSION": ".cpython.so"}
 
 
 def build(platform: Platform) -> Path:
