@@ -16,6 +16,8 @@ import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
+import pybind11
+
 from wheels import BUILD, ROOT, gmp
 from wheels.compiler import Target
 
@@ -78,7 +80,11 @@ def python_headers() -> dict[str, str]:
     true = include.parent / f"{HERE}-linux-gnu" / include.name / "pyconfig.h"
     if true.exists():
         shutil.copy(true, headers / "pyconfig.h")
-    return {"Python_INCLUDE_DIR": str(headers), "PYTHON_MODULE_EXTENSION": ".cpython.so"}
+    return {
+        "Python_INCLUDE_DIR": str(headers),
+        "PYTHON_MODULE_EXTENSION": ".cpython.so",
+        "pybind11_DIR": pybind11.get_cmake_dir(),
+    }
 
 
 def build(platform: Platform) -> Path:
