@@ -228,8 +228,7 @@ def test_without_debians_header_there_is_an_empty_folder(tmp_path):
 
 
 def test_each_platform_has_a_folder_and_a_compiler_of_its_own():
-    targets = [platform.target for platform in PLATFORMS.values()]
-    targets.append(Target.of_this_machine())
+    targets = [*PLATFORMS.values(), Target.of_this_machine()]
     assert len({target.name for target in targets}) == len({*targets})
     assert Target("aarch64", "musl").triple == "aarch64-linux-musl"
     assert Target("aarch64", "macos").triple == "aarch64-macos"

@@ -75,6 +75,11 @@ def environment(interpreter: Interpreter) -> Path:
     return python
 
 
+def debian_inner(include: Path) -> Path:
+    """Where Debian has the true pyconfig.h of a Python, whose headers are in ``include``."""
+    return include.parent / f"{Target.of_this_machine().processor}-linux-gnu" / include.name
+
+
 def debian_headers(include: Path, target: Target, folder: Path) -> Path:
     """A folder for what Debian's pyconfig.h includes: the true one, below the name of a processor.
 
@@ -88,9 +93,9 @@ def debian_headers(include: Path, target: Target, folder: Path) -> Path:
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    here = include.parent / f"{Target.of_this_machine().processor}-linux-gnu" / include.name
-    if here.is_dir():
-        shutil.copytree(here, folder / f"{target.processor}-linux-gnu" / include.name)
+    inner = debian_inner(include)
+    if inner.is_dir():
+        shutil.copytree(inner, folder / f"{target.processor}-linux-gnu" / include.name)
     return folder
 
 
