@@ -24,6 +24,7 @@ from bench.compare import SECTIONS, Progress, compare
 from bench.documents import write_documents
 from bench.installs import measure_installs
 from bench.memory import measure_memory
+from bench.process import LibraryError
 from bench.records import Run
 from bench.report import WIDTH, print_report
 from bench.rounds import measure_federation, measure_frameworks, measure_scale
@@ -198,5 +199,5 @@ if __name__ == "__main__":
         main(sys.argv[1:])
     except KeyboardInterrupt:
         sys.exit(130)
-    except (vs.VeilsumError, OSError, ValueError) as error:
+    except (vs.VeilsumError, LibraryError, OSError, ValueError) as error:
         sys.exit(f"./run bench: {error}")

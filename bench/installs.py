@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from bench.machine import ROOT
-from bench.process import HOME
+from bench.process import HOME, output_of
 from bench.records import OURS, Run
 
 # What is installed, and what is imported.
@@ -40,33 +39,34 @@ def measure_installs(
 
     Raises:
         ValueError: there is no such wheel in dist/.
+        LibraryError: pip or venv failed.
     """
     home = HOME / "installs"
     wheels = home / "wheels"
     wheel = wheel_of_this_python(ROOT / "dist")
     shutil.rmtree(home, ignore_errors=True)
     progress("downloading")
-    pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     others = [name for name in PACKAGES if name != OURS]
     # Not cached: a package that has no wheel would show the one that pip built of it.
     only = ("--only-binary", ":all:", "--no-cache-dir")
-    _output(*pip, "download", "--no-deps", *only, "--dest", str(wheels), *others)
+    output_of([*pip, "download", "--no-deps", *only, "--dest", str(wheels), *others])
     shutil.copy(wheel, wheels)
     progress("installing")
-    _output(sys.executable, "-m", "venv", "--without-pip", str(home / "environment"))
+    output_of([sys.executable, "-m", "venv", "--without-pip", str(home / "environment")])
     python = str(home / "environment" / "bin" / "python")
     files = sorted(wheels.glob("*.whl"))
-    _output(*pip, "--python", python, "install", *map(str, files))
+    output_of([*pip, "--python", python, "install", *map(str, files)])
     for name in PACKAGES:
         [file] = [path for path in files if path.name.startswith(f"{name}-")]
-        version, installed = json.loads(_output(python, "-I", "-c", _SIZE.format(name)))
+        version, installed = json.loads(output_of([python, "-I", "-c", _SIZE.format(name)]))
         what = {"library": name, "version": version, "wheel_bytes": file.stat().st_size}
         run.add("installs", **what, installed_bytes=installed, seconds=[])
     for done in range(options.rounds + 1):
         progress(f"importing, {done} of {options.rounds}")
         for record in run.all("installs"):
             code = _IMPORT.format(PACKAGES[record["library"]])
-            seconds = float(_output(python, "-I", "-c", code))
+            seconds = float(output_of([python, "-I", "-c", code]))
             if done:  # The first time Python compiles, and the system reads from the disk.
                 record["seconds"].append(seconds)
 
@@ -82,10 +82,3 @@ def wheel_of_this_python(folder: Path) -> Path:
     if not wheels:
         raise ValueError(f"no wheel for {tag} in dist/: make it first, by ./run wheel")
     return max(wheels, key=lambda path: path.stat().st_mtime)
-
-
-def _output(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise ValueError(f"{' '.join(command)}: {done.stderr.strip()}")
-    return done.stdout

@@ -36,17 +36,22 @@ def interpreter(requirements: tuple[str, ...], base: str = sys.executable) -> st
         return sys.executable
     folder = HOME / re.split("[<>=]", requirements[0])[0]
     python, stamp = folder / "bin" / "python", folder / "installed"
-    state = "\n".join([_run([base, "-c", "import sys; print(sys.version)"]), *requirements])
+    state = "\n".join([output_of([base, "-c", "import sys; print(sys.version)"]), *requirements])
     if python.exists() and stamp.exists() and stamp.read_text() == state:
         return str(python)
-    _run([base, "-m", "venv", "--clear", "--without-pip", str(folder)])
+    output_of([base, "-m", "venv", "--clear", "--without-pip", str(folder)])
     pip = [sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check"]
-    _run([*pip, "install", "--quiet", "--only-binary", ":all:", *requirements])
+    output_of([*pip, "install", "--quiet", "--only-binary", ":all:", *requirements])
     stamp.write_text(state)
     return str(python)
 
 
-def _run(command: list[str]) -> str:
+def output_of(command: list[str]) -> str:
+    """What a command of an installation says.
+
+    Raises:
+        LibraryError: it cannot be started, failed, or took more than ten minutes.
+    """
     try:
         result = subprocess.run(command, capture_output=True, text=True, timeout=_INSTALL_SECONDS)
     except subprocess.TimeoutExpired:

@@ -205,12 +205,30 @@ def test_help_needs_no_compiler(module, text):
     assert text in done.stdout
 
 
+@pytest.mark.parametrize("processor", ["x86_64", "aarch64"])
+def test_debians_inner_header_is_found_alone(tmp_path, processor):
+    here = tmp_path / "include" / f"{Target.of_this_machine().processor}-linux-gnu" / "python3.11"
+    here.mkdir(parents=True)
+    (here / "pyconfig.h").write_text("#define TRUE_ONE")
+    (tmp_path / "include" / "stdlib.h").write_text("#error of another system")
+    include = tmp_path / "include" / "python3.11"
+    folder = build.debian_headers(include, Target(processor), tmp_path / "headers")
+    assert [path.relative_to(folder).as_posix() for path in folder.rglob("*.h")] == [
+        f"{processor}-linux-gnu/python3.11/pyconfig.h"
+    ]
+
+
+def test_without_debians_header_there_is_an_empty_folder(tmp_path):
+    folder = build.debian_headers(tmp_path / "include", Target("x86_64"), tmp_path / "headers")
+    assert folder.is_dir()
+    assert not list(folder.iterdir())
+
+
 # ---- other platforms ----
 
 
 def test_each_platform_has_a_folder_and_a_compiler_of_its_own():
-    targets = [platform.target for platform in PLATFORMS.values()]
-    targets.append(Target.of_this_machine())
+    targets = [*PLATFORMS.values(), Target.of_this_machine()]
     assert len({target.name for target in targets}) == len({*targets})
     assert Target("aarch64", "musl").triple == "aarch64-linux-musl"
     assert Target("aarch64", "macos").triple == "aarch64-macos"

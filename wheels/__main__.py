@@ -5,14 +5,9 @@ import hashlib
 import sys
 from pathlib import Path
 
-from wheels import gmp
+from wheels import gmp, say
 from wheels.build import MINORS, build, interpreters, smoke
 from wheels.compiler import Target
-
-
-def say(text: str) -> None:
-    """Tell what happens next."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def sha256(path: Path) -> str:

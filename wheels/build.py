@@ -75,6 +75,30 @@ def environment(interpreter: Interpreter) -> Path:
     return python
 
 
+def debian_inner(include: Path) -> Path:
+    """Where Debian has the true pyconfig.h of a Python, whose headers are in ``include``."""
+    return include.parent / f"{Target.of_this_machine().processor}-linux-gnu" / include.name
+
+
+def debian_headers(include: Path, target: Target, folder: Path) -> Path:
+    """A folder for what Debian's pyconfig.h includes: the true one, below the name of a processor.
+
+    In Debian that lies in /usr/include, where a compiler for another glibc must find nothing else.
+    It serves all processors of 64 bits.
+
+    Args:
+        include: where a Python has its headers.
+        target: whose name it gets.
+        folder: it is made anew; without Debian's header it stays empty.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    inner = debian_inner(include)
+    if inner.is_dir():
+        shutil.copytree(inner, folder / f"{target.processor}-linux-gnu" / include.name)
+    return folder
+
+
 def build(interpreter: Interpreter, target: Target, *, folder: str = "build") -> Path:
     """A finished wheel, in dist/; ``folder`` is where objects lie meanwhile."""
     prefix = gmp.build(target)
@@ -84,6 +108,9 @@ def build(interpreter: Interpreter, target: Target, *, folder: str = "build") ->
     shutil.rmtree(raw, ignore_errors=True)
     shutil.rmtree(home / folder, ignore_errors=True)
     tools = target.compiler()
+    code = "import sysconfig; print(sysconfig.get_path('include'))"
+    include = Path(subprocess.check_output([python, "-c", code], text=True).strip())
+    headers = debian_headers(include, target, home / "headers")
     seconds = source_date()
     defines = {
         "GMP_ROOT": str(prefix),
@@ -100,7 +127,7 @@ def build(interpreter: Interpreter, target: Target, *, folder: str = "build") ->
         "CC": tools["CC"],
         "CXX": tools["CXX"],
         # No path of this machine stays in what is built.
-        "CXXFLAGS": f"-g0 -ffile-prefix-map={ROOT}/=",
+        "CXXFLAGS": f"-g0 -ffile-prefix-map={ROOT}/= -isystem {headers}",
         "LDFLAGS": "-Wl,-s",
         "SOURCE_DATE_EPOCH": str(seconds),
         "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",

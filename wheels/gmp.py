@@ -82,7 +82,9 @@ def build(target: Target) -> Path:
     del tools["CXX"]
     # With a vendor: else configure looks which processor this machine has.
     host = f"{target.processor}-{_HOSTS[target.system]}"
-    machines = (f"--build={here.processor}-pc-linux-gnu", f"--host={host}")
+    machines: tuple[str, ...] = (f"--build={here.processor}-pc-linux-gnu", f"--host={host}")
+    if target.system == "macos":  # This machine's nm does not know its objects.
+        machines += ("--disable-assembly",)
     is_shared = target.system == "gnu"  # Elsewhere it is for tests that run without its system.
     install(prefix, home, tools, machines, is_shared, serves_all=target.processor == "x86_64")
     stamp.write_text(state)

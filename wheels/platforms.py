@@ -11,45 +11,21 @@ import argparse
 import os
 import shutil
 import subprocess
-import sys
 import sysconfig
-from dataclasses import dataclass
 from pathlib import Path
 
-from wheels import BUILD, ROOT, gmp
+import pybind11
+
+from wheels import BUILD, ROOT, gmp, say
+from wheels.build import debian_inner
 from wheels.compiler import Target
-
-
-@dataclass(frozen=True)
-class Platform:
-    """One of them.
-
-    Attributes:
-        target: what it is for the compiler.
-        system: its name in CMake.
-        processor: its processor's name in CMake.
-        emulator: runs its programs here; empty if this machine does.
-        runs: whether its programs can run here at all.
-    """
-
-    target: Target
-    system: str = "Linux"
-    processor: str = ""
-    emulator: tuple[str, ...] = ()
-    runs: bool = True
-
 
 HERE = Target.of_this_machine().processor
 PLATFORMS = {
-    "aarch64": Platform(Target("aarch64", "musl"), processor="aarch64", emulator=("qemu-aarch64",)),
-    "musl": Platform(Target(HERE, "musl"), processor=HERE),
-    "macos": Platform(Target("aarch64", "macos"), "Darwin", "arm64", runs=False),
+    "aarch64": Target("aarch64", "musl"),
+    "musl": Target(HERE, "musl"),
+    "macos": Target("aarch64", "macos"),
 }
-
-
-def say(text: str) -> None:
-    """Tell what happens next."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def doctest() -> Path:
@@ -70,19 +46,29 @@ def doctest() -> Path:
 
 def python_headers() -> dict[str, str]:
     """Those of this Python serve: nothing that its extension uses differs on 64-bit systems."""
-    include = sysconfig.get_path("include")
-    suffix = ".cpython.so"
-    return {"Python_INCLUDE_DIR": include, "PYTHON_MODULE_EXTENSION": suffix}
+    include = Path(sysconfig.get_path("include"))
+    headers = BUILD / "python-headers"
+    shutil.rmtree(headers, ignore_errors=True)
+    shutil.copytree(include, headers)
+    # Debian's own pyconfig.h looks for this one, in a Linux alone.
+    true = debian_inner(include) / "pyconfig.h"
+    if true.exists():
+        shutil.copy(true, headers / "pyconfig.h")
+    return {
+        "Python_INCLUDE_DIR": str(headers),
+        "PYTHON_MODULE_EXTENSION": ".cpython.so",
+        "pybind11_DIR": pybind11.get_cmake_dir(),
+    }
 
 
-def build(platform: Platform) -> Path:
-    """Configure and build; what runs here has the tests, the others the extension."""
-    target = platform.target
+def build(target: Target) -> Path:
+    """Configure and build: the tests, or for macOS, where none can run, the extension."""
+    is_macos = target.system == "macos"
     tools = target.compiler()
     folder = BUILD / target.name / "tests"
     defines = {
-        "CMAKE_SYSTEM_NAME": platform.system,
-        "CMAKE_SYSTEM_PROCESSOR": platform.processor,
+        "CMAKE_SYSTEM_NAME": "Darwin" if is_macos else "Linux",
+        "CMAKE_SYSTEM_PROCESSOR": "arm64" if is_macos else target.processor,
         "CMAKE_CXX_COMPILER": tools["CXX"],
         "CMAKE_AR": tools["AR"],
         "CMAKE_RANLIB": tools["RANLIB"],
@@ -91,11 +77,12 @@ def build(platform: Platform) -> Path:
         "VEILSUM_WERROR": "ON",
         "GMP_ROOT": str(gmp.build(target)),
     }
-    if platform.runs:
-        defines |= {"VEILSUM_TESTS": "ON", "doctest_ROOT": str(doctest())}
-        defines["CMAKE_CROSSCOMPILING_EMULATOR"] = ";".join(platform.emulator)
-    else:
+    if is_macos:
         defines |= {"VEILSUM_PYTHON": "ON"} | python_headers()
+    else:
+        defines |= {"VEILSUM_TESTS": "ON", "doctest_ROOT": str(doctest())}
+        emulator = "" if target.processor == HERE else f"qemu-{target.processor}"
+        defines["CMAKE_CROSSCOMPILING_EMULATOR"] = emulator
     options = [f"-D{name}={value}" for name, value in defines.items()]
     configure = ["cmake", "-S", str(ROOT), "-B", str(folder), "-G", "Ninja", *options]
     subprocess.run([*configure, "--log-level=WARNING"], check=True, stdout=subprocess.DEVNULL)
@@ -112,10 +99,10 @@ def main() -> None:
     if unknown := set(names) - set(PLATFORMS):
         parser.error(f"{', '.join(map(repr, sorted(unknown)))}: the platforms are {known}")
     for name in names or PLATFORMS:
-        platform = PLATFORMS[name]
-        say(f"C++ for {platform.target.triple}")
-        folder = build(platform)
-        if platform.runs:
+        target = PLATFORMS[name]
+        say(f"C++ for {target.triple}")
+        folder = build(target)
+        if target.system != "macos":
             jobs = str(os.cpu_count())
             command = ["ctest", "--test-dir", str(folder), "--parallel", jobs]
             subprocess.run([*command, "--output-on-failure", "--progress"], check=True)
