@@ -22,7 +22,6 @@ from protocol_parties import CODEC, DIM, NAMES, TRUSTS
 from validation_rules import rule
 from veilsum.paillier.proofs import PlaintextProof
 from veilsum.schemes import packing
-from veilsum.secure_sum import Aggregator
 from veilsum.secure_sum.contribution import proof_context
 from veilsum.wire import FRAME_BYTES
 
@@ -48,7 +47,7 @@ def slots_of(name):
 
 def opened(agreed, announced, messages):
     """The values of the sum, when everybody else follows the protocol."""
-    aggregator = Aggregator(agreed, announced)
+    aggregator = parties.aggregator(agreed, announced)
     for message in messages:
         aggregator.receive(message)
     for name, request in aggregator.open_requests().items():
@@ -78,7 +77,7 @@ def proofs_by_evil(agreed, announced, slots):
 
 def is_refused(agreed, announced, messages, evil):
     """By the aggregator; and by a holder of a share, if the aggregator is in league."""
-    aggregator = Aggregator(agreed, announced)
+    aggregator = parties.aggregator(agreed, announced)
     for message in messages:
         aggregator.receive(message)
     with pytest.raises(vs.ProofError, match="dan did not prove that it knows what its chunk 0"):
@@ -142,7 +141,7 @@ def test_a_number_out_of_its_range_is_refused_by_its_makers_name():
     proofs[0] = proofs[0][:begin] + commitment + proofs[0][begin + len(commitment) :]
     evil = forged_contribution(agreed, announced, EVIL, ciphertexts, proofs)
     with pytest.raises(vs.ProofError, match=r"dan did not prove .* PP4"):
-        Aggregator(agreed, announced).receive(evil)
+        parties.aggregator(agreed, announced).receive(evil)
 
 
 @every_trust
