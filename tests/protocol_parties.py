@@ -89,7 +89,7 @@ def federation(trust="authority", *, toy=None, **changes):
 
 def descriptor(agreed, *, round_number=1, invited=NAMES, model=MODEL, after=START):
     return RoundDescriptor.signed(
-        identity(AGGREGATOR),
+        identity(agreed.aggregator.name),
         federation_hash=agreed.hash,
         round_number=round_number,
         model_hash=hash_model(model),
