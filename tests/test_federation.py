@@ -279,8 +279,8 @@ def test_an_agreement_has_one_run_a_serial_number_and_a_last_day():
     for wrong in ({"last_day": datetime.datetime(2030, 1, 1)}, {"serial": 1.0}, {"run_id": "x"}):
         with pytest.raises(TypeError, match=next(iter(wrong))):
             parties.federation(**wrong)
-    for day in (datetime.date(1970, 1, 1), datetime.date.max):
-        agreed = parties.federation(last_day=day, serial=2**63 - 1)
+    for last in (datetime.date(1970, 1, 1), datetime.date.max):
+        agreed = parties.federation(last_day=last, serial=2**63 - 1)
         assert Federation.from_bytes(agreed.to_bytes()) == agreed
     data = parties.federation(last_day=datetime.date.max).to_bytes()
     day = (datetime.date.max - datetime.date(1970, 1, 1)).days
