@@ -15,6 +15,7 @@ from veilsum.cli.app import deal, doctor, privacy
 
 PRIVACY = ("privacy", "--dim", "1970", "--contributors", "100", "--epsilon", "4")
 FULL = Path("/dev/full")
+RUN_ID = re.compile("[0-9a-f]{32}")  # Random: each deal has another one.
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,7 @@ def test_a_narrow_terminal_wraps_and_cuts_nothing(place, tmp_path, monkeypatch, 
     assert "\u2026" not in narrow
     assert len(words_of(wide)) > 10
     lost = {word for word in words_of(wide) if word not in squeezed(narrow)}
-    assert lost == set()
+    assert {word for word in lost if not RUN_ID.fullmatch(word)} == set()
     if what in ("privacy", "laplace"):
         assert max(map(len, narrow.splitlines())) <= columns
 

@@ -1,7 +1,5 @@
 """A contribution that may be lost on its way is handed out again, as it was, and charged once."""
 
-import dataclasses
-
 import numpy as np
 import protocol_parties as parties
 import pytest
@@ -72,7 +70,7 @@ def test_a_contribution_is_handed_out_again_as_it_was(disk):
 def test_another_announcement_of_the_round_gets_nothing(disk):
     first = disk.contribute()
     with pytest.raises(vs.PolicyRefusedError, match="already contributed"):
-        disk.contribute(dataclasses.replace(ANNOUNCED, invited=("ada", "bob")))
+        disk.contribute(parties.announced_anew(ANNOUNCED, invited=("ada", "bob")))
     assert disk.contribute() == first
     assert disk.ledger.spent.num_contributions == 1
 
