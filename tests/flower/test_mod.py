@@ -262,7 +262,7 @@ def _record(content):
         (with_another_type, "MalformedDataError"),
         (renamed, "MalformedDataError"),
         (cut, "MalformedDataError"),
-        (flipped, "ProtocolError"),
+        (flipped, "ProofError"),
         (lambda content: RecordDict(), "MalformedDataError"),
     ],
     ids=["metrics", "type", "names", "cut", "flipped", "empty"],

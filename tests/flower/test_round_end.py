@@ -111,7 +111,7 @@ def test_arguments_of_a_node_are_checked_by_name(settings, error):
 )
 def test_arguments_of_a_strategy_are_checked_by_name(tmp_path, settings, error):
     federation_of(tmp_path)
-    with pytest.raises(error, match=next(iter(settings))):
+    with pytest.raises(error, match=list(settings)[-1]):
         strategy(tmp_path, **settings)
 
 

@@ -34,6 +34,8 @@ def aggregator_identity(
     """
     if not isinstance(identity, Identity):
         path = arguments.path("identity", identity)
+        if passphrase_file is not None:
+            passphrase_file = arguments.path("passphrase_file", passphrase_file)
         identity = Identity.load(path, passphrase=site_passphrase(passphrase_file, _SITE))
     if identity.enrol() != federation.aggregator:
         raise InvalidArgumentError(
