@@ -24,6 +24,7 @@ from veilsum.secure_sum import (
     Federation,
     FolderStore,
     Identity,
+    KeptSums,
     KeyHolder,
     RoundDescriptor,
     RoundLedger,
@@ -98,11 +99,11 @@ def measure(
         for index in range(size.num_measured):
             progress(f"{name}: contribution {index + 1} of {size.num_measured}")
             round_.contribute(index)
-        opening = round_.requests()
-        for number, (holder, request) in enumerate(opening.items()):
-            between()
-            progress(f"{name}: holder {number + 1} of {len(opening)}")
-            round_.open(holder, request)
+        while opening := round_.requests():
+            for number, (holder, request) in enumerate(opening.items()):
+                between()
+                progress(f"{name}: holder {number + 1} of {len(opening)}")
+                round_.open(holder, request)
         error = round_.finish()
     return round_.method(error)
 
@@ -153,7 +154,11 @@ class _Round:
         ]
         self._holders = {
             identity.name: KeyHolder(
-                self.federation, identity, key=key, rounds=self._ledger(identity.name, Role.HOLDER)
+                self.federation,
+                identity,
+                key=key,
+                rounds=self._ledger(identity.name, Role.HOLDER),
+                sums=KeptSums(folder / f"{identity.name}.sums"),
             )
             for identity, key in zip(holder_identities, held, strict=True)
         }
@@ -165,6 +170,7 @@ class _Round:
             num_threads=1,
         )
         self._expected = np.zeros(size.dim)
+        self._of_holder: dict[str, Account] = {}
         self._accounts: dict[str, list[Account]] = {
             part: [] for part in ("contribute", "receive", "request", "open", "answer")
         }
@@ -189,8 +195,8 @@ class _Round:
         received.received = account.sent
 
     def requests(self) -> dict[str, Any]:
-        """The aggregator closes the round; the requests are made while they are read."""
-        account = self._new("request")
+        """What the aggregator asks next; the requests are made while they are read."""
+        account = self._once("request")
         with self.clock.turn(account, "make requests"):
             requests = self._aggregator.open_requests()
         return {
@@ -200,7 +206,7 @@ class _Round:
 
     def open(self, name: str, request: Any) -> None:
         """A holder answers, and the aggregator takes the answer."""
-        account, asking = self._new("open"), self._accounts["request"][0]
+        account, asking = self._holder_account(name), self._once("request")
 
         def arriving() -> Any:
             for frame in request:
@@ -210,11 +216,12 @@ class _Round:
 
         with self.clock.turn(account, "read, sign, record"):
             answer = list(self._holders[name].open_in_frames(arriving(), num_threads=1))
-        account.sent = sum(map(len, answer))
-        answering = self._accounts["answer"][0] if self._accounts["answer"] else self._new("answer")
+        sent = sum(map(len, answer))
+        account.sent += sent
+        answering = self._once("answer")
         with self.clock.turn(answering, "read openings"):
             self._aggregator.receive_opening(answer)
-        answering.received += account.sent
+        answering.received += sent
 
     def finish(self) -> float:
         """Combine and decode; the largest error of the sum."""
@@ -276,6 +283,16 @@ class _Round:
 
     def _update(self, index: int) -> NDArray[np.float32]:
         return np.roll(make_update(self._size.dim), index)
+
+    def _once(self, part: str) -> Account:
+        """One account for all that the aggregator does of a part."""
+        return self._accounts[part][0] if self._accounts[part] else self._new(part)
+
+    def _holder_account(self, name: str) -> Account:
+        """Of all that a holder answers."""
+        if name not in self._of_holder:
+            self._of_holder[name] = self._new("open")
+        return self._of_holder[name]
 
     def _new(self, part: str) -> Account:
         self._accounts[part].append(Account())

@@ -16,6 +16,7 @@ from veilsum.secure_sum import (
     Contributor,
     Federation,
     Identity,
+    KeptSums,
     KeyHolder,
     RoundDescriptor,
     RoundLedger,
@@ -70,15 +71,19 @@ def main() -> None:
         )
         print(f"{aggregator.receive(message)} sends {len(message):,} bytes")
 
-    # Each holder checks every signature and proof, multiplies the ciphertexts itself, and decrypts
-    # that product in part. It will open no other set of this round. Bank 2 does not answer.
-    for name, request in aggregator.open_requests(missing=["bank 2"]).items():
-        place = [bank.name for bank in banks].index(name)
-        holder = KeyHolder(
-            federation, banks[place], key=shares[place], rounds=RoundLedger.in_memory()
+    # Each holder checks every signature and proof, multiplies the ciphertexts itself, and locks this
+    # set: it will open no other of the round. Shown the locks of enough holders, it decrypts its
+    # product in part. Bank 2 does not answer.
+    holders = {
+        bank.name: KeyHolder(
+            federation, bank, key=share, rounds=RoundLedger.in_memory(), sums=KeptSums()
         )
-        aggregator.receive_opening(holder.open(request))
-        print(f"{name} answers")
+        for bank, share in zip(banks, shares, strict=True)
+    }
+    while requests := aggregator.open_requests(missing=["bank 2"]):
+        for name, request in requests.items():
+            aggregator.receive_opening(holders[name].open(request))
+            print(f"{name} answers")
 
     result = aggregator.finish()
     print(f"sum of {', '.join(result.contributors)}: {result.sum.values[:3]} ...")

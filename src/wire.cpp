@@ -57,6 +57,7 @@ void register_wire(py::module_& core) {
         .value("TRANSCRIPT", WireKind::transcript)
         .value("SIGNED_FEDERATION", WireKind::signed_federation)
         .value("ROUND_LINK", WireKind::round_link)
+        .value("LOCK", WireKind::lock)
         .finalize();
 
     core.def(

@@ -16,7 +16,9 @@ from veilsum.secure_sum import (
     Contributor,
     Federation,
     Identity,
+    KeptSums,
     KeyHolder,
+    OpenRequest,
     RoundDescriptor,
     RoundLedger,
     hash_model,
@@ -132,21 +134,27 @@ def key_of(agreed, name):
     return toy_key(agreed.key.num_holders, agreed.key.threshold)[1][index]
 
 
-def holder(agreed, name, rounds=None):
+def holder(agreed, name, rounds=None, sums=None):
     rounds = RoundLedger.in_memory() if rounds is None else rounds
-    return KeyHolder(agreed, identity(name), key=key_of(agreed, name), rounds=rounds)
+    return KeyHolder(agreed, identity(name), key=key_of(agreed, name), rounds=rounds, sums=sums)
 
 
 class Round:
-    """An aggregator with some contributions, and holders with ledgers of their own."""
+    """An aggregator with some contributions, and holders with ledgers of their own.
 
-    def __init__(self, agreed=None, names=NAMES[:3], *, store=None, deltas=None, **changes):
+    Holders that ``keep`` what they have checked are not sent it again when they open.
+    """
+
+    def __init__(
+        self, agreed=None, names=NAMES[:3], *, store=None, deltas=None, keep=False, **changes
+    ):
         self.federation = federation() if agreed is None else agreed
         self.descriptor = descriptor(self.federation, **changes)
         self.store = store
         self.aggregator = self.new_aggregator()
         parties = self.federation.holders or self.federation.contributors
         self.ledgers = {party.name: RoundLedger.in_memory() for party in parties}
+        self.sums = {party.name: KeptSums() for party in parties} if keep else {}
         deltas = dict.fromkeys(names, 0.5) if deltas is None else deltas
         self.messages = {name: self.contribution(name, deltas[name]) for name in names}
         for message in self.messages.values():
@@ -163,19 +171,36 @@ class Round:
         return contribute(self.federation, self.descriptor, name, delta, **options)
 
     def holder(self, name="holder-1"):
-        return holder(self.federation, name, self.ledgers[name])
+        return holder(self.federation, name, self.ledgers[name], self.sums.get(name))
+
+    def asked(self, missing=(), **options):
+        """What holders are asked next: to lock, or to open."""
+        requests = self.aggregator.open_requests(missing=missing, **options)
+        return {name: b"".join(frames) for name, frames in requests.items()}
 
     def requests(self, missing=()):
-        return {
-            name: b"".join(frames)
-            for name, frames in self.aggregator.open_requests(missing=missing).items()
-        }
+        """What holders are asked to open, once they have locked the set."""
+        while self._are_of_locks(requests := self.asked(missing)):
+            for name, request in requests.items():
+                self.aggregator.receive_opening(self.holder(name).open(request))
+        return requests
+
+    def _are_of_locks(self, requests):
+        """Whether holders answer with their locks: they are asked to, or have kept nothing."""
+        for request in requests.values():
+            head, *others = frames_of(request)
+            asked = OpenRequest.from_bytes(head)
+            is_short = len(others) == asked.num_links and not self.sums
+            if asked.chunks and (not asked.locks or is_short):
+                return True
+        return False
 
     def open(self, missing=()):
         """Ask the holders, and take their answers."""
-        for name, request in self.requests(missing).items():
-            if self.aggregator.num_missing_chunks > 0:
-                self.aggregator.receive_opening(self.holder(name).open(request))
+        while requests := self.requests(missing):
+            for name, request in requests.items():
+                if self.aggregator.num_missing_chunks > 0:
+                    self.aggregator.receive_opening(self.holder(name).open(request))
 
     def finish(self, missing=()):
         self.open(missing)

@@ -76,13 +76,14 @@ def play_a_round(folder):
         message = party.contribute(descriptor.to_bytes(), np.zeros(DIM), model_hash=MODEL_HASH)
         aggregator.receive(message)
         (folder / f"{name}.contribution").write_bytes(message)
-    for name, frames in aggregator.open_requests().items():
-        request = b"".join(frames)
-        (folder / f"{name}.request").write_bytes(request)
-        holder = PartyFolder(folder / f"{name}-folder").key_holder(passphrase=PASSPHRASE)
-        answer = holder.open(request)
-        aggregator.receive_opening(answer)
-        (folder / f"{name}.opening").write_bytes(answer)
+    for step in ("lock", "opening"):
+        for name, frames in aggregator.open_requests().items():
+            request = b"".join(frames)
+            (folder / f"{name}.{step}-request").write_bytes(request)
+            holder = PartyFolder(folder / f"{name}-folder").key_holder(passphrase=PASSPHRASE)
+            answer = holder.open(request)
+            aggregator.receive_opening(answer)
+            (folder / f"{name}.{step}").write_bytes(answer)
     (folder / "transcript").write_bytes(aggregator.finish().transcript)
 
 
@@ -134,14 +135,15 @@ def test_every_kind_is_described(place, tmp_path):
         WireKind.FEDERATION: PartyFolder(place / "ann-folder").federation.to_bytes(),
         WireKind.ROUND_DESCRIPTOR: (place / "descriptor").read_bytes(),
         WireKind.CONTRIBUTION: (place / "ann.contribution").read_bytes(),
-        WireKind.OPEN_REQUEST: (place / "holder-1.request").read_bytes(),
+        WireKind.OPEN_REQUEST: (place / "holder-1.lock-request").read_bytes(),
         WireKind.OPENING: (place / "holder-1.opening").read_bytes(),
+        WireKind.LOCK: (place / "holder-1.lock").read_bytes(),
         WireKind.THRESHOLD_KEY: PartyFolder(place / "ann-folder").federation.key.to_bytes(),
         WireKind.SHARE_FILE: (place / "dealt" / "holder-1.share").read_bytes(),
         WireKind.IDENTITY_FILE: (place / "ann" / "ann.identity").read_bytes(),
         WireKind.ENROLMENT: (place / "contributors" / "ann.enrolment").read_bytes(),
         WireKind.CHUNK: frames_of(place / "ann.contribution")[1],
-        WireKind.CHUNK_REQUEST: frames_of(place / "holder-1.request")[1],
+        WireKind.CHUNK_REQUEST: frames_of(place / "holder-1.lock-request")[1],
         WireKind.TRANSCRIPT: (place / "transcript").read_bytes(),
         WireKind.SIGNED_FEDERATION: (place / "dealt" / "federation.veil").read_bytes(),
     }
@@ -284,7 +286,7 @@ def test_a_folder_tells_what_was_answered_and_spent(place, tmp_path):
 # ---- messages ----
 
 
-@pytest.mark.parametrize("name", ["descriptor", "ann.contribution", "holder-1.request"])
+@pytest.mark.parametrize("name", ["descriptor", "ann.contribution", "holder-1.lock-request"])
 def test_messages_verify_against_the_federation(place, pinned, name):
     assert look(place / name, *pinned)["verified"] is True
     seen = look(place / name)
@@ -319,7 +321,7 @@ def test_a_contribution_is_verified_chunk_by_chunk(place, pinned, tmp_path):
 
 
 def test_a_request_is_verified_as_its_holder_would(place, pinned, tmp_path):
-    header, *chunks = frames_of(place / "holder-1.request")
+    header, *chunks = frames_of(place / "holder-1.lock-request")
     for frames in ([header, *chunks[1:]], [header, *reversed(chunks)], [header, *chunks[:-1]]):
         (tmp_path / "file").write_bytes(b"".join(frames))
         assert failure(tmp_path / "file", *pinned) == "ProtocolError"

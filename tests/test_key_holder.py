@@ -28,6 +28,11 @@ def request_of(state, name=FIRST):
     return parties.frames_of(state.requests()[name])
 
 
+def first_request_of(state, name=FIRST):
+    """What a holder is asked first: a holder of a share, to lock the set."""
+    return parties.frames_of(state.asked()[name])
+
+
 def rewritten(frames, **changes):
     """The request with other fields in its head."""
     head = dataclasses.replace(OpenRequest.from_bytes(frames[0]), **changes)
@@ -67,12 +72,17 @@ def test_a_lone_contribution_is_not_opened(trust):
     state.holder().open(frames)
 
 
-def other_set(state, names=NAMES[:2]):
-    """The request to open another set of the same round."""
+def other_round(state, names=NAMES[:2]):
+    """Another set of the same round, with holders that know nothing of the first."""
     other = Round(state.federation, names=())
     for name in names:
         other.aggregator.receive(state.messages[name])
-    return request_of(other)
+    return other
+
+
+def other_set(state):
+    """The request to open it."""
+    return request_of(other_round(state))
 
 
 @rule("KH2")
@@ -188,7 +198,7 @@ def test_keys_and_shares_are_the_federations_and_their_holders_own():
 def test_every_contribution_of_a_set_is_signed_by_one_who_was_invited(trust):
     agreed = parties.federation(trust)
     state = Round(agreed, invited=NAMES[:3])
-    frames = request_of(state)
+    frames = first_request_of(state)
     eve = resigned(state.descriptor, "eve", parties.frames_of(state.messages["ada"])[1:])
     dan = resigned(state.descriptor, "dan", parties.frames_of(state.messages["ada"])[1:])
     headers = OpenRequest.from_bytes(frames[0]).headers
@@ -276,7 +286,7 @@ def test_only_chunks_that_were_signed_are_multiplied():
 @pytest.mark.parametrize("chunks", [(), (5,), (0, 1, 5), (2**32 - 1,)])
 def test_only_chunks_that_exist_are_asked_for(chunks):
     state = Round(parties.federation("threshold"))
-    frames = request_of(state)
+    frames = first_request_of(state)
     with pytest.raises(vs.ProtocolError, match="chunk"):
         state.holder().open(rewritten(frames, chunks=chunks))
     assert state.ledgers[FIRST].answered(RunName.of(state.federation)) == {}
@@ -293,7 +303,8 @@ def test_chunks_are_asked_for_in_order_and_each_once():
 
 
 @BOTH
-def test_what_cannot_be_recorded_is_not_opened(trust, monkeypatch):
+@pytest.mark.parametrize("record", ["lock", "begin"])
+def test_what_cannot_be_recorded_is_not_opened(trust, record, monkeypatch):
     state = Round(parties.federation(trust))
     frames = request_of(state)
 
@@ -304,7 +315,7 @@ def test_what_cannot_be_recorded_is_not_opened(trust, monkeypatch):
         raise AssertionError("it was opened")
 
     with monkeypatch.context() as patch:
-        patch.setattr(RoundLedger, "record", fail)
+        patch.setattr(RoundLedger, record, fail)
         patch.setattr(vs.SecretKey, "decrypt_plaintexts", opened)
         patch.setattr(vs.threshold.KeyShare, "decrypt", opened)
         with pytest.raises(vs.LedgerError):
@@ -315,15 +326,16 @@ def test_what_cannot_be_recorded_is_not_opened(trust, monkeypatch):
 @BOTH
 def test_two_sets_asked_for_at_once_are_not_both_opened(trust, monkeypatch):
     state = Round(parties.federation(trust))
-    first, second = request_of(state), other_set(state)
+    first, second = first_request_of(state), first_request_of(other_round(state))
     check, opened = KeyHolder._check_set, []
 
-    def overtaken(self, asked):
-        # Checking takes a while: another process of this holder may open its set meanwhile.
-        check(self, asked)
+    def overtaken(self, *arguments):
+        # Checking takes a while: another process of this holder may lock its set meanwhile.
+        checked = check(self, *arguments)
         if not opened:
             opened.append(None)
             opened.append(state.holder().open(second))
+        return checked
 
     monkeypatch.setattr(KeyHolder, "_check_set", overtaken)
     with pytest.raises(vs.PolicyRefusedError, match="differently"):

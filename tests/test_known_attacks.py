@@ -56,10 +56,10 @@ def opened_by_honest_parties(agreed, announced, messages):
     aggregator = parties.aggregator(agreed, announced)
     for message in messages:
         aggregator.receive(message)
-    for name, request in aggregator.open_requests().items():
-        if aggregator.num_missing_chunks > 0:
-            answer = parties.holder(agreed, name).open(b"".join(request))
-            aggregator.receive_opening(answer)
+    while requests := aggregator.open_requests():
+        for name, request in requests.items():
+            if aggregator.num_missing_chunks > 0:
+                aggregator.receive_opening(parties.holder(agreed, name).open(request))
     return aggregator.finish()
 
 
@@ -212,17 +212,25 @@ def test_two_rounds_of_one_model_bare_who_was_in_one_of_them():
     rounds = {
         name: RoundLedger.in_memory() for name in (*NAMES, *parties.holder_names("threshold"))
     }
-    sums = []
+    sums, chain = [], RunChain()
     for number, names in ((1, NAMES[:3]), (2, NAMES[1:3])):
-        announced = parties.descriptor(agreed, round_number=number)
-        aggregator = parties.aggregator(agreed, announced)
+        announced = parties.descriptor(agreed, round_number=number, after=chain.end)
+        announcement = Announcement.of(announced, chain).to_bytes()
+        aggregator = parties.aggregator(agreed, announced, chain=chain)
         for name in names:
             options = {"rounds": rounds[name]}
-            aggregator.receive(parties.contribute(agreed, announced, name, DELTAS[name], **options))
-        for name, request in aggregator.open_requests().items():
-            answer = parties.holder(agreed, name, rounds[name]).open(b"".join(request))
-            aggregator.receive_opening(answer)
-        sums.append(aggregator.finish().sum.values)
+            aggregator.receive(
+                parties.contributor(agreed, name, **options).contribute(
+                    announcement, DELTAS[name], model_hash=announced.model_hash
+                )
+            )
+        while requests := aggregator.open_requests():
+            for name, request in requests.items():
+                answer = parties.holder(agreed, name, rounds[name]).open(b"".join(request))
+                aggregator.receive_opening(answer)
+        result = aggregator.finish()
+        chain.add(result.link)
+        sums.append(result.sum.values)
     exact = CODEC.dequantise(slots_of(VICTIM), num_addends=1).values
     assert np.allclose(sums[0] - sums[1], exact, atol=1e-12)
 

@@ -100,12 +100,13 @@ def test_a_round_of_parties_opened_anew_for_each_message(tmp_path, people, trust
                 other,
                 model_hash=MODEL_HASH,
             )
-    for name, request in aggregator.open_requests().items():
-        holder = PartyFolder(tmp_path / name).key_holder(passphrase=PASSPHRASE)
-        aggregator.receive_opening(holder.open(b"".join(request)))
-        assert PartyFolder(tmp_path / name).rounds(Role.HOLDER).federations() == {
-            federation.hash: 1
-        }
+    while requests := aggregator.open_requests():
+        for name, request in requests.items():
+            holder = PartyFolder(tmp_path / name).key_holder(passphrase=PASSPHRASE)
+            aggregator.receive_opening(holder.open(b"".join(request)))
+            assert PartyFolder(tmp_path / name).rounds(Role.HOLDER).federations() == {
+                federation.hash: 1
+            }
     assert aggregator.finish().contributors == ("ann", "bob", "cyd")
     assert PartyFolder(tmp_path / "ann").privacy_ledger.spent.num_contributions == 1
 

@@ -50,10 +50,10 @@ def opened(agreed, announced, messages):
     aggregator = parties.aggregator(agreed, announced)
     for message in messages:
         aggregator.receive(message)
-    for name, request in aggregator.open_requests().items():
-        if aggregator.num_missing_chunks > 0:
-            answer = parties.holder(agreed, name).open(b"".join(request))
-            aggregator.receive_opening(answer)
+    while requests := aggregator.open_requests():
+        for name, request in requests.items():
+            if aggregator.num_missing_chunks > 0:
+                aggregator.receive_opening(parties.holder(agreed, name).open(request))
     return aggregator.finish().sum.values
 
 

@@ -8,7 +8,7 @@ import pytest
 import veilsum as vs
 from protocol_parties import NAMES, TRUSTS, Round
 from validation_rules import rule
-from veilsum.secure_sum import ChainEnd, ContributionHeader, Opening, RoundLink, Transcript
+from veilsum.secure_sum import ChainEnd, ContributionHeader, Lock, Opening, RoundLink, Transcript
 from veilsum.secure_sum.contribution import set_hash
 from veilsum.secure_sum.opening import Receipt
 
@@ -103,7 +103,15 @@ def opened_by_all(transcript, **changes):
         ).receipt()
         for receipt in transcript.receipts
     ]
-    return relinked(changed, receipts=tuple(receipts))
+    locks = [
+        Lock.signed(
+            parties.identity(lock.holder),
+            round_id=changed.descriptor.round_id,
+            set_hash=set_hash(list(changed.headers)),
+        )
+        for lock in transcript.locks
+    ]
+    return relinked(changed, receipts=tuple(receipts), locks=tuple(locks))
 
 
 @rule("TR3")
@@ -136,7 +144,7 @@ def test_contributors_are_invited_and_enough_and_in_order(threshold):
         (signed_again(state, first, root=bytes(32)), second, third),
         (*transcript.headers, signed_again(state, first, "dan")),
     ):
-        with pytest.raises(vs.ProtocolError, match="opened another set"):
+        with pytest.raises(vs.ProtocolError, match="has locked another set"):
             relinked(transcript, headers=headers).verify(state.federation)
 
 

@@ -24,6 +24,7 @@ def written(tmp_path_factory):
     key, folder = known_key(2048), tmp_path_factory.mktemp("written")
     agreed = parties.federation("threshold", chunk_size=512)
     state = parties.Round(agreed)
+    lock = state.holder().open(state.asked()["holder-1"])
     request, chunk_request, *_ = frames_of(state.requests()["holder-1"])
     answer, *_ = frames_of(state.holder().open([request, chunk_request, *_]))
     state.open()
@@ -58,6 +59,7 @@ def written(tmp_path_factory):
         WireKind.TRANSCRIPT: state.aggregator.finish().transcript,
         WireKind.ROUND_LINK: state.aggregator.transcript().link.to_bytes(),
         WireKind.SIGNED_FEDERATION: agreed.signed_by(dealer),
+        WireKind.LOCK: lock,
     }
 
 

@@ -52,6 +52,9 @@ class Toy:
             raise vs.ProofError(f"{maker} proved nothing of this round")
         return Integers(np.frombuffer(piece.body, "<i8").astype(np.int64))
 
+    def read_sum(self, data, *, chunk):
+        return Integers(np.frombuffer(data, "<i8").astype(np.int64))
+
     def running_sum(self):
         return ToySum()
 

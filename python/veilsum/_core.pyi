@@ -26,6 +26,7 @@ class WireKind(IntEnum):
     TRANSCRIPT = 18
     SIGNED_FEDERATION = 19
     ROUND_LINK = 20
+    LOCK = 21
 
 def wire_kind(data: builtins.bytes) -> WireKind: ...
 def wire_size(data: builtins.bytes) -> int: ...

@@ -53,6 +53,7 @@ std::string_view wire_kind_name(WireKind kind) noexcept {
         case WireKind::transcript: return "transcript";
         case WireKind::signed_federation: return "signed federation";
         case WireKind::round_link: return "round link";
+        case WireKind::lock: return "lock";
     }
     return "unknown";
 }

@@ -63,6 +63,7 @@ enum class WireKind : std::uint8_t {
     transcript = 18,
     signed_federation = 19,
     round_link = 20,
+    lock = 21,
 };
 
 inline constexpr std::size_t kFrameBytes = 16;

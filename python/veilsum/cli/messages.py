@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
@@ -18,6 +19,7 @@ from veilsum.secure_sum import (
     ChunkRequest,
     ContributionHeader,
     Federation,
+    Lock,
     Opening,
     OpenRequest,
     RoundDescriptor,
@@ -32,6 +34,7 @@ from veilsum.secure_sum.checks import (
     read_chunk,
     requested_chunk,
 )
+from veilsum.secure_sum.lock import check_lock
 from veilsum.secure_sum.merkle import leaf_hash, merkle_root
 from veilsum.vector import Codec, EncryptedVector
 from veilsum.wire import WireKind, wire_kind
@@ -126,10 +129,17 @@ def _open_request(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -
     contents.facts["set_hash"] = request.set_hash.hex()
     contents.facts["chunks"] = list(request.chunks)
     contents.facts["contributions"] = [_short_facts(header) for header in request.headers]
+    contents.facts["locks"] = [lock.holder for lock in request.locks]
+    contents.facts["links"] = request.num_links
+    for _ in range(request.num_links):
+        RoundLink.from_bytes(next(frames, b""))
     federation = agreed.federation
     if federation is not None:
         _check_descriptor(request.descriptor, federation)
         check_set(federation, request)
+        names = {"round_id": request.descriptor.round_id, "set_hash": request.set_hash}
+        for lock in request.locks:
+            check_lock(federation, lock, **names)
     _check_requested(request, frames, federation, contents)
     if federation is None:
         contents.unchecked.append(_WANTED)
@@ -149,11 +159,14 @@ def _check_requested(
             raise MalformedDataError("the request has neither chunks nor a total")
         contents.facts["total"] = "an encrypted sum follows"
         return
+    first = next(frames, None)
+    if first is None and request.locks:
+        contents.unchecked.append("the chunks, whose sums the holder keeps")
+        return
+    given = itertools.chain([first], frames)
     for index in request.chunks:
         for position, header in enumerate(request.headers):
-            chunk = requested_chunk(
-                next(frames, None), header=header, position=position, index=index
-            )
+            chunk = requested_chunk(next(given, None), header=header, position=position, index=index)
             if federation is not None:
                 read_chunk(federation, header, index, chunk, None)
     contents.checked.append("the chunks are those that the headers commit to")
@@ -163,6 +176,17 @@ def _chunk_request(frames: Iterator[bytes], agreed: Agreed, contents: Contents) 
     given = ChunkRequest.from_bytes(next(frames))
     contents.facts |= {**_plain_facts(given), "path_hashes": len(given.path)}
     contents.unchecked.append("a part of a request alone; verify the request")
+
+
+def _lock(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
+    lock = Lock.from_bytes(next(frames))
+    contents.facts |= _plain_facts(lock)
+    federation = agreed.federation
+    if federation is None:
+        contents.unchecked.append("the signature; give --federation and --hash")
+        return
+    check_lock(federation, lock, round_id=lock.round_id, set_hash=lock.set_hash)
+    contents.checked.append("signed by a holder on the roster")
 
 
 def _opening(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
@@ -209,6 +233,7 @@ def _transcript(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> 
     end = transcript.end
     contents.facts["link"] = None if end is None else end.link.hex()
     contents.facts["contributions"] = [_short_facts(header) for header in transcript.headers]
+    contents.facts["locks"] = [lock.holder for lock in transcript.locks]
     names = sorted({receipt.holder for receipt in transcript.receipts})
     contents.facts["holders"] = [
         {"name": name, "answers": sum(receipt.holder == name for receipt in transcript.receipts)}
@@ -259,4 +284,5 @@ MESSAGES: dict[WireKind, Callable[[Iterator[bytes], Agreed, Contents], None]] = 
     WireKind.PARTIAL_DECRYPTION: _partial_decryption,
     WireKind.TRANSCRIPT: _transcript,
     WireKind.ROUND_LINK: _round_link,
+    WireKind.LOCK: _lock,
 }

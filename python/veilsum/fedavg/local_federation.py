@@ -9,7 +9,14 @@ from veilsum.fedavg.settings import Settings
 from veilsum.paillier.secret_key import SecretKey
 from veilsum.privacy import Ledger
 from veilsum.schemes import DealtKey, dealt_key
-from veilsum.secure_sum import Contributor, Federation, Identity, KeyHolder, RoundLedger
+from veilsum.secure_sum import (
+    Contributor,
+    Federation,
+    Identity,
+    KeptSums,
+    KeyHolder,
+    RoundLedger,
+)
 from veilsum.secure_sum.agreement import KeyTrust, usual_holders
 from veilsum.vector import Codec
 
@@ -83,7 +90,9 @@ def make_federation(
             for name, identity in contributors.items()
         },
         {
-            opener.name: KeyHolder(federation, opener, key=secret, rounds=RoundLedger.in_memory())
+            opener.name: KeyHolder(
+                federation, opener, key=secret, rounds=RoundLedger.in_memory(), sums=KeptSums()
+            )
             for opener, secret in zip(openers, keys, strict=True)
         },
     )

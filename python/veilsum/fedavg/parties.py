@@ -142,7 +142,11 @@ class Parties:
         contributors = {name: local.contributors[name] for name in invited}
         return EncryptedSum(
             Aggregator(
-                local.federation, local.aggregator, descriptor, num_threads=self._num_threads
+                local.federation,
+                local.aggregator,
+                descriptor,
+                chain=self._chain,
+                num_threads=self._num_threads,
             ),
             announcements={
                 name: Announcement.of(descriptor, self._chain, seen=party.seen.number).to_bytes()

@@ -203,13 +203,14 @@ class EncryptedSum:
     def finish(self) -> Sum:
         """Let the holders of the key open the total."""
         with self._meter.phase("open"):
-            for name, request in self._aggregator.open_requests().items():
-                if name not in self._holders:
-                    continue  # Where every client has the key, one opens it for all.
-                num_bytes, frames = self._counted(request)
-                opening = self._holders[name].open(frames, num_threads=self._num_threads)
-                self._aggregator.receive_opening(opening)
-                self._meter.traffic("opening", self._num_openers * sum(num_bytes) + len(opening))
+            while requests := self._aggregator.open_requests():
+                for name, request in requests.items():
+                    if name not in self._holders:
+                        continue  # Where every client has the key, one opens it for all.
+                    num_bytes, frames = self._counted(request)
+                    answer = self._holders[name].open(frames, num_threads=self._num_threads)
+                    self._aggregator.receive_opening(answer)
+                    self._meter.traffic("opening", self._num_openers * sum(num_bytes) + len(answer))
             # Of a void round too, whose sum is refused below: it was opened.
             link = self._aggregator.transcript().link
             if link is not None:

@@ -11,7 +11,7 @@ from veilsum import arguments
 from veilsum.durable import new_folder, read_file, sync, write_file
 from veilsum.errors import MalformedDataError, ProtocolError, StoreInUseError
 from veilsum.secure_sum import Federation, FolderStore, RunChain, Transcript
-from veilsum.secure_sum.round_store import erase_messages
+from veilsum.secure_sum.round_store import erase_messages, has_begun
 
 __all__ = ["RunFolder"]
 
@@ -48,6 +48,7 @@ class RunFolder:
             }
             with new_folder(self.path) as staged:
                 (staged / _ABOUT).write_text(json.dumps(about, indent=2) + "\n")
+        self._federation = federation
         if _read_about(self.path / _ABOUT) != federation.hash:
             raise ProtocolError(
                 f"{self.path} is of another federation's run; a new federation takes a new folder"
@@ -98,16 +99,36 @@ class RunFolder:
             with suppress(OSError):
                 folder.rmdir()
 
+    def begun(self) -> tuple[int, FolderStore] | None:
+        """A round that holders may have begun to open and that was not opened, with its store.
+
+        Holders answer no later round before it is open. There is at most one.
+        """
+        for number in self._numbers():
+            if self._is_begun(number):
+                return number, FolderStore(self._round(number))
+        return None
+
     def erase_ended(self, *, up_to: int | None = None) -> None:
         """Erase what rounds left behind whose aggregator died: all of them, or up to a number.
 
-        A round that somebody is at work on stays as it is.
+        A round that somebody is at work on stays as it is, and so does one that was begun to be
+        opened.
         """
         for number in self._numbers():
-            if up_to is not None and number > up_to:
+            if (up_to is not None and number > up_to) or self._is_begun(number):
                 continue
             with suppress(StoreInUseError), closing(FolderStore(self._round(number))):
                 self.erase(number)
+
+    def _is_begun(self, number: int) -> bool:
+        """Where one of many has the key, another opens the next round, and nobody demands this."""
+        folder = self._round(number)
+        return (
+            bool(self._federation.holders)
+            and has_begun(folder)
+            and not folder.with_suffix(_TRANSCRIPT).exists()
+        )
 
     def _round(self, number: int) -> Path:
         return self.path / f"round-{number:06d}"

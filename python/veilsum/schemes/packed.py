@@ -101,14 +101,21 @@ class _Packed:
         maker: str,
         num_threads: int | None = None,
     ) -> Ciphertexts:
-        ciphertexts = Ciphertexts.from_bytes(piece.body, self.public_key)
+        ciphertexts = self._units(piece.body, chunk, maker)
+        self._check_proof(piece.proof, ciphertexts, chunk, context, maker, num_threads)
+        return ciphertexts
+
+    def read_sum(self, data: bytes, *, chunk: int) -> Ciphertexts:
+        return self._units(data, chunk, "this holder")
+
+    def _units(self, data: bytes, chunk: int, maker: str) -> Ciphertexts:
+        ciphertexts = Ciphertexts.from_bytes(data, self.public_key)
         wanted = len(self.chunks.units(chunk))
         if ciphertexts.shape != (wanted,):
             raise ProtocolError(
                 f"{maker} sent ciphertexts of shape {ciphertexts.shape} where chunk {chunk} of "
                 f"{wanted} ciphertexts belongs"
             )
-        self._check_proof(piece.proof, ciphertexts, chunk, context, maker, num_threads)
         return ciphertexts
 
     def _check_proof(

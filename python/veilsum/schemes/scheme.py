@@ -212,6 +212,13 @@ class Scheme(Protocol[B]):
             MalformedDataError, KeyMismatchError, InvalidCiphertextError: it cannot be read.
         """
 
+    def read_sum(self, data: bytes, *, chunk: int) -> B:
+        """A sum of these units that a holder kept: what its ``to_bytes`` gave.
+
+        Raises:
+            MalformedDataError, ProtocolError, KeyMismatchError, InvalidCiphertextError: it is none.
+        """
+
     def running_sum(self) -> RunningSum[B]:
         """An empty sum."""
 

@@ -16,8 +16,10 @@ from veilsum.secure_sum.contribution import Chunk, ContributionHeader
 from veilsum.secure_sum.contributor import Contributor
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
+from veilsum.secure_sum.kept_sums import KeptSums
 from veilsum.secure_sum.key_holder import KeyHolder
 from veilsum.secure_sum.link import ChainEnd, RoundLink, RunChain
+from veilsum.secure_sum.lock import Lock
 from veilsum.secure_sum.model_hash import hash_model
 from veilsum.secure_sum.opening import ChunkRequest, Opening, OpenRequest
 from veilsum.secure_sum.outbox import Outbox
@@ -38,8 +40,10 @@ __all__ = [
     "Federation",
     "FolderStore",
     "Identity",
+    "KeptSums",
     "KeyHolder",
     "KeyShare",
+    "Lock",
     "MemoryStore",
     "OpenRequest",
     "Opening",

@@ -4,7 +4,7 @@ import hashlib
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from veilsum import arguments
 from veilsum.errors import (
@@ -17,19 +17,20 @@ from veilsum.identity import Identity
 from veilsum.one_at_a_time import OneAtATime
 from veilsum.opened_sum import Sum
 from veilsum.schemes import Body
-from veilsum.secure_sum.announcement import check_announced
-from veilsum.secure_sum.answers import Answers
+from veilsum.secure_sum.announcement import Announcement, check_announced
+from veilsum.secure_sum.answers import Answers, Asked
 from veilsum.secure_sum.checks import check_in_round, read_chunk
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
-from veilsum.secure_sum.link import RoundLink
+from veilsum.secure_sum.link import START, RoundLink, RunChain
+from veilsum.secure_sum.lock import Lock
 from veilsum.secure_sum.merkle import leaf_hash, merkle_paths, merkle_root
 from veilsum.secure_sum.opening import ChunkRequest, OpenRequest
 from veilsum.secure_sum.round_store import MemoryStore, RoundStore
 from veilsum.secure_sum.transcript import Transcript
 from veilsum.system import thread_count
-from veilsum.wire import BytesLike, split_frames
+from veilsum.wire import BytesLike, WireKind, split_frames, wire_kind
 
 __all__ = ["Aggregator", "SumResult"]
 
@@ -71,13 +72,16 @@ class Aggregator:
         federation: the agreement.
         identity: of the federation's aggregator, who signs the link of the round.
         descriptor: the round, signed by it (``RoundDescriptor.signed``).
+        chain: the links of the run up to the round that the descriptor goes on from. None for the
+            first round of a run.
         store: where messages are kept, or None to keep them in memory.
         num_threads: for checking, adding and combining.
 
     Raises:
         InvalidArgumentError: the identity is not that of the federation's aggregator.
         ProtocolError: the descriptor is of another federation, invites somebody who is not on its
-            roster, or is another than the store's.
+            roster, goes on from another round than the chain ends with, or is another than the
+            store's.
         SignatureError: it is not signed by the aggregator.
         PolicyRefusedError: its number is far above that of the last round that was opened.
     """
@@ -88,12 +92,14 @@ class Aggregator:
         identity: Identity,
         descriptor: RoundDescriptor,
         *,
+        chain: RunChain | None = None,
         store: RoundStore | None = None,
         num_threads: int | None = None,
     ) -> None:
         arguments.instance("federation", federation, Federation)
         arguments.instance("identity", identity, Identity)
         arguments.instance("descriptor", descriptor, RoundDescriptor)
+        arguments.instance("chain", chain, (RunChain, type(None)))
         arguments.instance("store", store, (RoundStore, type(None)))
         thread_count(num_threads)
         if identity.enrol() != federation.aggregator:
@@ -106,6 +112,7 @@ class Aggregator:
         for name in descriptor.invited:
             if federation.contributor(name) is None:
                 raise ProtocolError(f"{name} is invited, but not on the federation's roster")
+        self._links = _links_to(descriptor, RunChain() if chain is None else chain)
         self._federation = federation
         self._identity = identity
         self._descriptor = descriptor
@@ -152,18 +159,19 @@ class Aggregator:
     def open_requests(
         self, *, missing: Collection[str] = (), max_chunks: int | None = None
     ) -> dict[str, Iterator[bytes]]:
-        """Close the round, and make what the holders are asked, by the name of the holder.
+        """Close the round, and make what the holders are asked next, by the name of the holder.
 
-        Each request comes in pieces to be sent one after another; ``b"".join`` makes it one. Asked
-        again, with the holders that are known to be ``missing``, only what is not answered yet is
-        asked of the others. Where one party has the whole key, it is asked; where every contributor
-        has it, one of them need be.
+        Ask again and again until nobody need be asked: with the holders that are known to be
+        ``missing``, only what is not answered yet is asked of the others. Holders of shares are
+        first asked to check and lock the set, then to open it; whoever has the whole key is asked
+        to open the total, and where every contributor has it, one of them need be. Each request
+        comes in pieces to be sent one after another; ``b"".join`` makes it one.
 
         Args:
             missing: names of holders that do not answer.
-            max_chunks: most chunks in one request, for transports that bound a message; ask again
-                for the rest. None for all of them. A total, for who has the whole key, is not
-                divided.
+            max_chunks: of most chunks in one request what everybody sent goes along, for transports
+                that bound a message; ask again for the rest. None for all of them. A total, for who
+                has the whole key, is not divided.
 
         Raises:
             ConcurrentUseError: another call is not done yet.
@@ -177,13 +185,13 @@ class Aggregator:
         away = self._holders_named(missing)
         with self._one_at_a_time:
             answers = self._close()
-            return {
-                name: self._request(answers, chunks and chunks[:max_chunks])
-                for name, chunks in answers.wanted(away).items()
-            }
+            asked = answers.wanted(away, max_chunks=max_chunks)
+            if answers.has_begun and not self._store.names("begun"):
+                self._store.put("begun", "round", [lock.to_bytes() for lock in answers.shown])
+            return {name: self._request(answers, each) for name, each in asked.items()}
 
     def receive_opening(self, message: BytesLike | Iterable[BytesLike]) -> str:
-        """Take a holder's answer and return its name.
+        """Take a holder's answer, a lock or what it has opened, and return its name.
 
         Frames before a wrong one are kept. Of an answer that repeats some frames, as from a holder
         that was asked twice, the others are kept too.
@@ -207,6 +215,17 @@ class Aggregator:
         if self._answers is None:
             return self._federation.num_chunks
         return self._answers.num_missing
+
+    @property
+    def must_finish(self) -> bool:
+        """Whether holders may have begun to open the sum, and it is not open yet.
+
+        They then refuse all later rounds that do not have this one among those before them. Before
+        that a round may be abandoned, and the next one be announced.
+        """
+        answers = self._answers
+        is_final = answers is not None and answers.has_begun and answers.num_missing > 0
+        return is_final and bool(self._federation.holders)
 
     def finish(self) -> SumResult:
         """The sum, once enough holders have answered.
@@ -270,6 +289,9 @@ class Aggregator:
         answers = self._asked()
         name, num_repeated = "", 0
         for frame in self._frames_of(message):
+            if wire_kind(frame) is WireKind.LOCK:
+                name = self._take_lock(answers, frame)
+                continue
             number = answers.num_answers
             name, is_news = answers.take(frame)
             if is_news:
@@ -283,6 +305,12 @@ class Aggregator:
         if num_repeated > 0:
             raise ProtocolError(f"{name} has answered already, in {num_repeated} of the frames")
         return name
+
+    def _take_lock(self, answers: Answers, frame: bytes) -> str:
+        lock = Lock.from_bytes(frame)
+        answers.take_lock(lock)
+        self._store.put("lock", _place(lock.holder), [frame])
+        return lock.holder
 
     def _frames_of(self, message: BytesLike | Iterable[BytesLike]) -> Iterator[bytes]:
         limit = self._federation.max_frame_bytes
@@ -380,11 +408,16 @@ class Aggregator:
         headers = tuple(self._headers[name] for name in self.contributors)
         return OpenRequest(descriptor=self._descriptor, headers=headers, chunks=chunks)
 
-    def _request(self, answers: Answers, chunks: tuple[int, ...] | None) -> Iterator[bytes]:
-        """The request for some chunks; for None, with the total."""
-        yield self._request_header(chunks or ()).to_bytes()
+    def _request(self, answers: Answers, asked: Asked) -> Iterator[bytes]:
+        """What a holder is sent."""
+        chunks = asked.chunks
+        header = self._request_header(chunks or ())
+        yield replace(header, num_links=len(self._links), locks=answers.shown).to_bytes()
+        yield from (link.to_bytes() for link in self._links)
         if chunks is None:
             yield answers.total_message()
+            return
+        if not asked.with_units:
             return
         paths = {name: merkle_paths(self._leaves[name]) for name in self.contributors}
         for index in chunks:
@@ -416,8 +449,26 @@ class Aggregator:
                 raise ProtocolError("the store has other contributions than when it was closed")
             self._gather()
             assert self._answers is not None
+            for name in self._store.names("lock"):
+                self._answers.take_lock(Lock.from_bytes(b"".join(self._store.frames("lock", name))))
+            if self._store.names("begun"):
+                shown = self._store.frames("begun", "round")
+                self._answers.go_on([Lock.from_bytes(frame) for frame in shown])
             for name in self._store.names("opening"):
                 self._answers.take(next(self._store.frames("opening", name), b""))
+
+
+def _links_to(descriptor: RoundDescriptor, chain: RunChain) -> tuple[RoundLink, ...]:
+    """The links of a run up to what the descriptor goes on from; ProtocolError of another chain."""
+    links, end = Announcement.of(descriptor, chain).links, START
+    for link in links:
+        end = link.end(end)
+    if end != descriptor.after:
+        raise ProtocolError(
+            f"the descriptor goes on from round {descriptor.previous_number}, and the chain that is "
+            f"given ends at round {end.number}, or is another: give that of the run (RunChain)"
+        )
+    return links
 
 
 def _place(name: str) -> str:

@@ -1,6 +1,7 @@
-"""The answers of the holders, as they come in, until the sum is open."""
+"""What holders are asked, and their answers as they come in, until the sum is open."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +21,29 @@ from veilsum.secure_sum.link import (
     commitment_to,
     salt_of,
 )
+from veilsum.secure_sum.lock import Lock, check_lock
 from veilsum.secure_sum.opening import Opening, Receipt, opening_context
 from veilsum.secure_sum.transcript import Transcript
 
-__all__ = ["Answers"]
+__all__ = ["Answers", "Asked"]
+
+
+class Asked(NamedTuple):
+    """What one holder is asked next."""
+
+    chunks: tuple[int, ...] | None
+    """Which chunks; None for the total."""
+    with_units: bool
+    """Whether it is sent everybody's chunks: it has not checked them, or kept no sums."""
 
 
 class Answers:
-    """One set of one round: who is asked for what, what came, and what it opens to."""
+    """One set of one round: who is asked for what, what came, and what it opens to.
+
+    Holders of shares are asked twice. First they check the chunks that they are to open, and lock
+    the set; once all of them have, each is shown enough locks and opens. Whoever takes the place of
+    one that is gone does both at once.
+    """
 
     def __init__(
         self,
@@ -45,6 +61,11 @@ class Answers:
         self._set_hash = set_hash(list(headers))
         self._receipts: list[Receipt] = []
         self._link: RoundLink | None = None
+        self._locks: dict[str, Lock] = {}
+        self._checked: dict[str, set[int]] = {}
+        self._last_asked: dict[str, Asked] = {}
+        self._shown: tuple[Lock, ...] = ()
+        self.has_begun = False
         self._opener = federation.bodies.opener(
             total,
             context=opening_context(descriptor.round_id, self._set_hash),
@@ -61,9 +82,76 @@ class Answers:
         """How many chunks still want answers."""
         return self._opener.num_missing
 
-    def wanted(self, missing: frozenset[str]) -> dict[str, tuple[int, ...] | None]:
-        """Who is still to be asked for which chunks; None for the total."""
-        return self._opener.wanted(missing)
+    @property
+    def shown(self) -> tuple[Lock, ...]:
+        """The locks that holders are shown; none before there are enough."""
+        return self._shown
+
+    def wanted(self, missing: frozenset[str], *, max_chunks: int | None) -> dict[str, Asked]:
+        """Who is to be asked for what next; nobody when the sum is open.
+
+        After the first time that this is for more than locks, ``has_begun`` is set for good.
+        """
+        wanted = self._opener.wanted(missing)
+        if not self.has_begun:
+            asked = self._to_lock(wanted, max_chunks)
+            if not asked:
+                self._begin()
+        if self.has_begun:
+            asked = {name: self._to_open(name, chunks, max_chunks) for name, chunks in wanted.items()}
+        self._last_asked.update(asked)
+        return asked
+
+    def _to_lock(
+        self, wanted: dict[str, tuple[int, ...] | None], max_chunks: int | None
+    ) -> dict[str, Asked]:
+        """Who has not locked the set yet, or not checked what it is to open."""
+        if self._federation.num_locks == 0:
+            return {}
+        asked = {}
+        for name, chunks in wanted.items():
+            left = [i for i in chunks or () if i not in self._checked.get(name, ())]
+            if left:
+                asked[name] = Asked(tuple(left[:max_chunks]), with_units=True)
+        return asked
+
+    def _to_open(
+        self, name: str, chunks: tuple[int, ...] | None, max_chunks: int | None
+    ) -> Asked:
+        if chunks is None:
+            return Asked(None, with_units=False)
+        kept = tuple(i for i in chunks if i in self._checked.get(name, ()))
+        return Asked(kept, False) if kept else Asked(chunks[:max_chunks], with_units=True)
+
+    def _begin(self) -> None:
+        """From now on holders are shown enough locks: the sum may get open, whatever happens."""
+        self._shown = tuple(self._locks.values())[: self._federation.num_locks]
+        self.has_begun = True
+
+    def go_on(self, shown: Sequence[Lock]) -> None:
+        """As another aggregator of the round had begun, with these locks."""
+        self._shown = tuple(shown)
+        self.has_begun = True
+
+    def take_lock(self, lock: Lock) -> None:
+        """Check a holder's lock and keep it."""
+        name = lock.holder
+        check_lock(
+            self._federation,
+            lock,
+            round_id=self._descriptor.round_id,
+            set_hash=self._set_hash,
+        )
+        asked, checked = self._last_asked.get(name), self._checked.setdefault(name, set())
+        if not self.has_begun:
+            # Of a lock that another aggregator of the round was given, all that can be hoped.
+            whole = range(self._federation.num_chunks)
+            checked.update(whole if asked is None or asked.chunks is None else asked.chunks)
+        elif asked is None or asked.with_units or asked.chunks is None:
+            raise ProtocolError(f"{name} answers with its lock, and was asked to open")
+        else:
+            checked.difference_update(asked.chunks)  # It keeps none of their sums.
+        self._locks[name] = lock
 
     def total_message(self) -> bytes:
         """For holders that open the total."""
@@ -72,6 +160,8 @@ class Answers:
     def take(self, frame: bytes) -> tuple[str, bool]:
         """Check one answer and keep it; the name of the holder, and whether the answer is news."""
         answer = Opening.from_bytes(frame)
+        if not self.has_begun:
+            raise ProtocolError(f"{answer.holder} opens, and was not asked to yet")
         if (answer.round_id, answer.set_hash) != (self._descriptor.round_id, self._set_hash):
             raise ProtocolError(f"{answer.holder} answers another request")
         check_answer(self._federation, answer)
@@ -117,7 +207,13 @@ class Answers:
 
     def transcript(self, identity: Identity) -> Transcript:
         """What was signed by whom."""
-        return Transcript.of(self._descriptor, self._headers, self._receipts, self.link(identity))
+        return Transcript.of(
+            self._descriptor,
+            self._headers,
+            self._receipts,
+            self.link(identity),
+            locks=self._shown,
+        )
 
     def _slots(self) -> NDArray[np.int64]:
         slots = self._opener.slots()

@@ -198,6 +198,14 @@ class Federation(Terms):
         """In how many parts a sum is opened: chunk by chunk, or as one total."""
         return 1 if self.bodies.opens_totals else self.num_chunks
 
+    @property
+    def num_locks(self) -> int:
+        """How many holders must lock a set before any of them opens it.
+
+        None where one party opens alone: its own record is the lock.
+        """
+        return 0 if self.bodies.opens_totals else self.bodies.num_answers
+
     def chunks_within(self, num_bytes: int, *, num_contributors: int) -> int:
         """How many chunks of so many contributors a request of about these bytes holds; 1 or more.
 

@@ -1,7 +1,10 @@
 """The party that helps to open a sum, and refuses everything else."""
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 
 from veilsum import arguments
 from veilsum.errors import (
@@ -13,9 +16,13 @@ from veilsum.identity import Identity, Role
 from veilsum.paillier.secret_key import SecretKey
 from veilsum.paillier.threshold import KeyShare
 from veilsum.schemes import Body
-from veilsum.secure_sum.announcement import check_announced
+from veilsum.secure_sum.announcement import Announcement
 from veilsum.secure_sum.checks import check_set, read_chunk, requested_chunk
+from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
+from veilsum.secure_sum.kept_sums import KeptSums
+from veilsum.secure_sum.link import RoundLink
+from veilsum.secure_sum.lock import Lock, check_locks
 from veilsum.secure_sum.opening import Opening, OpenRequest, opening_context
 from veilsum.secure_sum.round_ledger import RoundLedger, RunName
 from veilsum.system import Progress
@@ -29,15 +36,18 @@ class KeyHolder:
 
     It opens one set of contributions for each round of one run, and none of fewer than the
     federation's ``min_contributors``. With a share it opens only what it has multiplied itself,
-    from chunks that their contributors signed and proved to know. With the whole key it is given
-    the total and must believe the aggregator that it *is* the sum of the contributions named; it
-    opens one total a round.
+    from chunks that their contributors signed and proved to know, and in two steps: first it checks
+    a set and locks it, for good; it opens the set when it is shown that as many holders have locked
+    it as it takes to open a sum. With the whole key it is given the total and must believe the
+    aggregator that it *is* the sum of the contributions named; it opens one total a round.
 
     Args:
         federation: the agreement, from a trusted channel.
         identity: this holder's name and signing key, as on the federation's roster.
         key: its ``KeyShare``, or the ``SecretKey``.
-        rounds: what it has opened. Not ``in_memory`` where a restart must not forget.
+        rounds: what it has locked and opened. Not ``in_memory`` where a restart must not forget.
+        sums: where it keeps what it has checked and added from the first step to the second. None
+            for nowhere: it is then sent everything twice.
 
     Raises:
         InvalidArgumentError: the identity is not on the roster, or is there in another place than
@@ -54,11 +64,13 @@ class KeyHolder:
         *,
         key: KeyShare | SecretKey,
         rounds: RoundLedger,
+        sums: KeptSums | None = None,
     ) -> None:
         arguments.instance("federation", federation, Federation)
         arguments.instance("identity", identity, Identity)
         arguments.instance("key", key, (KeyShare, SecretKey))
         arguments.instance("rounds", rounds, RoundLedger)
+        arguments.instance("sums", sums, (KeptSums, type(None)))
         if federation.holder(identity.name) != identity.enrol():
             raise InvalidArgumentError(
                 f"{identity.name} is not among the federation's holders with this signing key"
@@ -70,6 +82,7 @@ class KeyHolder:
         self._key = federation.bodies.held_key(key, holder=identity.name)
         rounds.pin(self._run)
         self._rounds = rounds
+        self._sums = sums
 
     @property
     def name(self) -> str:
@@ -88,17 +101,24 @@ class KeyHolder:
     ) -> bytes:
         """Answer a request: the bytes to send back. The same set again is answered again.
 
+        To a request without locks the answer of a holder of a share is its own ``Lock``; to one
+        with enough of them it is what it has opened, or its lock again if it no longer has the sums
+        of these chunks and was not sent them.
+
         Raises:
             MalformedDataError: ``request`` is not a request.
             PolicyRefusedError: it is for another federation, for fewer contributors than agreed,
-                for a round far away, or for another set or total of a round that was opened before.
+                for a round far away or off the chain of those that this holder has seen, for
+                another set or total of a round that was locked before, for a round before the last
+                that was locked, or leaves out one that this holder has begun to open.
             ProtocolError: it has contributors who were not invited or are not on the roster, chunks
-                that are missing or not those of the signed header, or a total that does not fit.
+                that are missing or not those of the signed header, a total that does not fit, or
+                locks that are too few or of another set.
             SignatureError: the round is not signed by the federation's aggregator, or a
                 contribution not by its contributor.
             ProofError: a contributor did not prove that it knows what its chunk encrypts.
             KeyMismatchError, InvalidCiphertextError: as ``Ciphertexts.from_bytes``.
-            LedgerError: that the round is opened cannot be recorded. Nothing was opened.
+            LedgerError: the lock cannot be recorded. Nothing was opened.
         """
         return b"".join(self.open_in_frames(request, num_threads=num_threads, progress=progress))
 
@@ -120,31 +140,52 @@ class KeyHolder:
         if first is None:
             raise MalformedDataError("the request is empty")
         asked = OpenRequest.from_bytes(first)
-        self._check_set(asked)
+        opened = self._check_set(asked, frames)
+        bodies = self._federation.bodies
         # Recorded before anything is opened: even an opening that fails is not tried with others.
-        if self._federation.bodies.opens_totals:
+        if bodies.opens_totals:
             message = self._total_message(asked, frames)
-            total = self._federation.bodies.read_total(message, num_addends=len(asked.headers))
+            total = bodies.read_total(message, num_addends=len(asked.headers))
             # With its total: nothing else ties that to the set.
-            self._record(asked, hashlib.sha256(message).digest())
-            yield self._answer(asked, total, 0, 0, num_threads, progress)
+            lock = self._lock_of(asked, opened, hashlib.sha256(message).digest())
+            lock.begin()
+            yield self._answer(asked, total, 0, num_threads, progress)
             return
         self._check_chunks(asked)
-        self._record(asked)
-        for done, index in enumerate(asked.chunks):
-            total = self._recompute(asked, index, frames, num_threads)
-            place = self._federation.bodies.chunks.units(index).start
-            answer = self._answer(asked, total, index, place, num_threads, None)
+        lock = self._lock_of(asked, opened)
+        lock.check()
+        first = next(frames, None)
+        totals = self._kept(asked) if first is None else None
+        if first is not None:
+            totals = self._added(asked, itertools.chain([first], frames), num_threads)
+        if totals is None or not self._is_shown_enough(asked):
+            yield self._locked(asked, lock, totals)
+            return
+        for done, (index, total) in enumerate(totals):
+            if done == 0:
+                lock.begin()
+            answer = self._answer(asked, total, index, num_threads, None)
             if progress is not None:
                 progress(done + 1, len(asked.chunks))
             yield answer
-        if next(frames, None) is not None:
-            raise MalformedDataError("more chunks follow than the request announces")
 
-    def _check_set(self, asked: OpenRequest) -> None:
-        check_announced(asked.descriptor, self._federation)
+    def _check_set(self, asked: OpenRequest, frames: Iterator[bytes]) -> dict[int, bytes]:
+        """All that can be checked without chunks; what the links say was opened, by round."""
+        links = [RoundLink.from_bytes(next(frames, b"")) for _ in range(asked.num_links)]
+        announced = Announcement(asked.descriptor, tuple(links))
+        seen = self._rounds.chain_end(self._run)
+        announced.verify(self._federation, seen=seen)
         self._federation.check_day()
         check_set(self._federation, asked)
+        if asked.locks:
+            descriptor, name = asked.descriptor, asked.set_hash
+            locks = asked.locks
+            check_locks(self._federation, locks, round_id=descriptor.round_id, set_hash=name)
+        return {
+            link.round_number: link.round_id + link.set_hash
+            for link in links
+            if link.round_number > seen.number
+        }
 
     def _check_chunks(self, asked: OpenRequest) -> None:
         if not asked.chunks:
@@ -154,13 +195,59 @@ class KeyHolder:
                 f"chunk {asked.chunks[-1]} is asked for; there are {self._federation.num_chunks}"
             )
 
-    def _record(self, asked: OpenRequest, hash_of_total: bytes = b"") -> None:
+    def _is_shown_enough(self, asked: OpenRequest) -> bool:
+        """Whether the locks of a request, which were checked, let this holder open."""
+        return len(asked.locks) >= self._federation.num_locks
+
+    def _lock_of(
+        self, asked: OpenRequest, opened: dict[int, bytes], hash_of_total: bytes = b""
+    ) -> "_Record":
         descriptor = asked.descriptor
-        self._rounds.record(
-            self._run,
-            descriptor.round_number,
-            descriptor.round_id + asked.set_hash + hash_of_total,
-        )
+        answer = descriptor.round_id + asked.set_hash + hash_of_total
+        # Where each contributor has the key, another round has another opener, who was not asked.
+        is_followed = bool(self._federation.holders)
+        return _Record(self._rounds, self._run, descriptor, answer, opened, is_followed)
+
+    def _locked(
+        self,
+        asked: OpenRequest,
+        lock: "_Record",
+        totals: Iterator[tuple[int, Body]] | None,
+    ) -> bytes:
+        """This holder's lock, of a set whose chunks it has checked as far as they came."""
+        for index, total in totals or ():
+            if self._sums is not None:
+                self._sums.keep(asked.set_hash, index, total.to_bytes())
+        lock.lock()
+        return Lock.signed(
+            self._identity,
+            round_id=asked.descriptor.round_id,
+            set_hash=asked.set_hash,
+        ).to_bytes()
+
+    def _kept(self, asked: OpenRequest) -> Iterator[tuple[int, Body]] | None:
+        """The sums that this holder has kept of what is asked; None if one is not here."""
+        if not self._is_shown_enough(asked):
+            raise ProtocolError("fewer chunks follow than the request announces")
+        if self._sums is None:
+            return None
+        bodies, totals = self._federation.bodies, list[tuple[int, Body]]()
+        for index in asked.chunks:
+            read = partial(bodies.read_sum, chunk=index)
+            total = self._sums.find(asked.set_hash, index, read)
+            if total is None:
+                return None
+            totals.append((index, total))
+        return iter(totals)
+
+    def _added(
+        self, asked: OpenRequest, frames: Iterator[bytes], num_threads: int | None
+    ) -> Iterator[tuple[int, Body]]:
+        """The sums of everybody's chunks that follow a request, one at a time."""
+        for index in asked.chunks:
+            yield index, self._recompute(asked, index, frames, num_threads)
+        if next(frames, None) is not None:
+            raise MalformedDataError("more chunks follow than the request announces")
 
     def _total_message(self, asked: OpenRequest, frames: Iterator[bytes]) -> bytes:
         frame = next(frames, None)
@@ -189,14 +276,13 @@ class KeyHolder:
         asked: OpenRequest,
         total: Body,
         index: int,
-        first: int,
         num_threads: int | None,
         progress: Progress | None,
     ) -> bytes:
         round_id = asked.descriptor.round_id
         body = self._key.open(
             total,
-            first=first,
+            first=self._federation.bodies.chunks.units(index).start,
             context=opening_context(round_id, asked.set_hash),
             num_threads=num_threads,
             progress=progress,
@@ -204,3 +290,31 @@ class KeyHolder:
         return Opening.signed(
             self._identity, round_id=round_id, set_hash=asked.set_hash, index=index, body=body
         ).to_bytes()
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What this holder's ledger is to know of a request."""
+
+    rounds: RoundLedger
+    run: RunName
+    descriptor: RoundDescriptor
+    answer: bytes
+    opened: dict[int, bytes]
+    is_followed: bool
+
+    def check(self) -> None:
+        """Refuse now what ``lock`` would refuse later."""
+        number, after = self.descriptor.round_number, self.descriptor.after
+        self.rounds.check_lock(self.run, number, self.answer, after=after, opened=self.opened)
+
+    def lock(self) -> None:
+        """Before anything is said of the set."""
+        number, after = self.descriptor.round_number, self.descriptor.after
+        self.rounds.lock(self.run, number, self.answer, after=after, opened=self.opened)
+
+    def begin(self) -> None:
+        """Before anything of it is opened."""
+        self.lock()
+        if self.is_followed:
+            self.rounds.begin(self.run, self.descriptor.round_number, self.answer)

@@ -12,6 +12,7 @@ from veilsum.message import Message, Part, counted, framed, rest, u8, u32
 from veilsum.secure_sum.contribution import ContributionHeader, set_hash
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.fields import MAX_U32, check_hash, ed25519, sha256
+from veilsum.secure_sum.lock import Lock
 from veilsum.wire import WireKind
 
 __all__ = ["ChunkRequest", "OpenRequest", "Opening", "Receipt", "opening_context"]
@@ -21,16 +22,19 @@ _MAX_PATH = 32
 
 @dataclass(frozen=True, kw_only=True)
 class OpenRequest(Message, kind=WireKind.OPEN_REQUEST, version=3):
-    """What a holder is asked to open: the sum of these contributions, or some chunks of it.
+    """What a holder is asked to lock or to open: the sum of these contributions, or chunks of it.
 
     It carries the whole descriptor and the signed headers, so that the holder knows run, round and
-    set itself and need believe nobody. ``ChunkRequest`` messages follow, or, where one party has
-    the whole key, the encrypted total.
+    set itself and need believe nobody. ``RoundLink`` messages follow, for who has missed rounds;
+    then ``ChunkRequest`` messages, or none where the holder keeps the sums of these chunks, or,
+    where one party has the whole key, the encrypted total.
 
     Attributes:
         descriptor: the round.
         headers: of the contributions, sorted by contributor.
         chunks: which chunks, in order; empty where the total follows.
+        num_links: how many links follow.
+        locks: without any, a holder of a share locks the set; with enough, it opens it.
     """
 
     descriptor: Annotated[RoundDescriptor, framed(RoundDescriptor)]
@@ -39,6 +43,8 @@ class OpenRequest(Message, kind=WireKind.OPEN_REQUEST, version=3):
         counted(framed(ContributionHeader), "sorted by contributor, each once"),
     ]
     chunks: Annotated[tuple[int, ...], counted(u32(), "growing, below")] = ()
+    num_links: Annotated[int, u32("messages of kind 20 that follow")] = 0
+    locks: Annotated[tuple[Lock, ...], counted(framed(Lock), "of other holders, below")] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -22,6 +22,7 @@ from veilsum.schemes import AnySecret, check_secret
 from veilsum.secure_sum.contributor import Contributor
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.fields import HASH_BYTES
+from veilsum.secure_sum.kept_sums import KeptSums
 from veilsum.secure_sum.key_holder import KeyHolder
 from veilsum.secure_sum.outbox import Outbox
 from veilsum.secure_sum.round_ledger import RoundLedger, RunName
@@ -36,6 +37,7 @@ _RENEWAL = "renewal.lock"
 _IDENTITY = "party.identity"
 _PRIVACY = "privacy.sqlite"
 _OUTBOX = "outbox"
+_SUMS = "sums"  # Of the set that a holder has locked.
 _ROUNDS = {Role.CONTRIBUTOR: "contributor-rounds.sqlite", Role.HOLDER: "holder-rounds.sqlite"}
 _VERSION = 2
 _MAX_ABOUT_BYTES = 1 << 16
@@ -279,7 +281,8 @@ class PartyFolder:
 
     def _key_holder(self, identity: Identity, key: AnySecret) -> KeyHolder:
         rounds = RoundLedger.open(self._folder / _ROUNDS[Role.HOLDER])
-        return KeyHolder(self.federation, identity, key=key, rounds=rounds)
+        sums = KeptSums(self._folder / _SUMS)
+        return KeyHolder(self.federation, identity, key=key, rounds=rounds, sums=sums)
 
 
 def _key_file(federation: Federation) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,7 +24,8 @@ _SCHEMA = """
     CREATE TABLE about (version INTEGER NOT NULL, role INTEGER NOT NULL);
     CREATE TABLE runs (
         key BLOB NOT NULL, federation BLOB NOT NULL, serial INTEGER NOT NULL,
-        last_opened INTEGER NOT NULL, last_link BLOB NOT NULL, PRIMARY KEY (key, serial)
+        last_opened INTEGER NOT NULL, last_link BLOB NOT NULL, begun INTEGER NOT NULL,
+        PRIMARY KEY (key, serial)
     );
     CREATE TABLE rounds (
         key BLOB NOT NULL, serial INTEGER NOT NULL, round INTEGER NOT NULL, answer BLOB NOT NULL,
@@ -199,6 +200,79 @@ class RoundLedger:
                     "answer"
                 )
 
+    def lock(
+        self,
+        run: RunName,
+        round_number: int,
+        answer: bytes,
+        *,
+        after: ChainEnd,
+        opened: Mapping[int, bytes],
+    ) -> None:
+        """Record, durably, which set of a round this holder opens, if it opens any; for good.
+
+        The same again changes nothing. Nothing is opened yet: see ``begin``.
+
+        Args:
+            run: of which the round is; pinned, as by ``pin``.
+            round_number: above those of all rounds that were locked before.
+            answer: names the set, and the total where there is one.
+            after: how far the run had come before this round, as checked against ``chain_end``.
+            opened: what the links up to there say was opened, by round, since ``chain_end``.
+
+        Raises:
+            PolicyRefusedError: another set of the round was locked, or a later round; or the round
+                leaves out one that this holder had begun to open. Or as ``pin``.
+            LedgerError: the file cannot be read or written.
+        """
+        self._check_lock(run, round_number, answer, after)
+        with self._book() as book:
+            book.pin(run)
+            book.check_lock(run, round_number, answer, after, opened)
+            if round_number not in book.answers(run):
+                book.add(_Row(run.key, run.serial, round_number, answer))
+                book.go_on(run, after)
+
+    def check_lock(
+        self,
+        run: RunName,
+        round_number: int,
+        answer: bytes,
+        *,
+        after: ChainEnd,
+        opened: Mapping[int, bytes],
+    ) -> None:
+        """Refuse now what ``lock`` would refuse later; records nothing."""
+        self._check_lock(run, round_number, answer, after)
+        with self._book() as book:
+            book.check_lock(run, round_number, answer, after, opened)
+
+    def begin(self, run: RunName, round_number: int, answer: bytes) -> None:
+        """Record, durably, that this holder opens what it has locked: from now on it may be open.
+
+        So later rounds must have it among those that were opened before them.
+
+        Raises:
+            PolicyRefusedError: this is not what was locked last.
+            LedgerError: the file cannot be read or written.
+        """
+        self._check_lock(run, round_number, answer, START)
+        with self._book() as book:
+            answers = book.answers(run)
+            if (round_number, answer) != max(answers.items(), default=(0, b"")):
+                raise PolicyRefusedError(
+                    f"round {round_number} is to be opened, and this holder's last lock is of "
+                    "another round or set"
+                )
+            book.begin(run, round_number)
+
+    @staticmethod
+    def _check_lock(run: RunName, round_number: int, answer: bytes, after: ChainEnd) -> None:
+        _check_run_name(run)
+        arguments.count("round_number", round_number, at_least=1)
+        arguments.instance("answer", answer, bytes)
+        arguments.instance("after", after, ChainEnd)
+
     @contextmanager
     def _book(self) -> Iterator[_Book]:
         with self._database.transaction() as connection:
@@ -227,11 +301,12 @@ class _Book:
         self._connection = connection
         self._name = name
         runs = connection.execute("SELECT * FROM runs ORDER BY serial").fetchall()
-        self._runs = [RunName(*run) for *run, _, _ in runs]
-        self._ends = [ChainEnd(*end) for _, _, _, *end in runs]
+        self._runs = [RunName(*run) for *run, _, _, _ in runs]
+        self._ends = [ChainEnd(*end) for _, _, _, *end, _ in runs]
+        self._begun = [begun for *_, begun in runs]
         rows = connection.execute("SELECT key, serial, round, answer FROM rounds")
         self._rows = [_Row(*row) for row in rows]
-        if mistake := _mistake(self._runs, self._ends, self._rows):
+        if mistake := _mistake(self._runs, self._ends, self._begun, self._rows):
             raise LedgerError(f"the round ledger {name} is damaged: {mistake}")
 
     def runs(self) -> list[RunName]:
@@ -258,6 +333,55 @@ class _Book:
                 (*after, run.key, run.serial),
             )
 
+    def check_lock(
+        self,
+        run: RunName,
+        round_number: int,
+        answer: bytes,
+        after: ChainEnd,
+        opened: Mapping[int, bytes],
+    ) -> None:
+        """PolicyRefusedError unless this may be locked now."""
+        answers = self.answers(run)
+        last = max(answers, default=0)
+        if round_number in answers and answers[round_number] != answer:
+            raise PolicyRefusedError(
+                f"round {round_number} was answered before, and differently: a round has one answer"
+            )
+        if round_number < last:
+            raise PolicyRefusedError(
+                f"round {round_number} is asked for, and this holder has locked round {last}: it "
+                "goes by its last lock, and numbers grow"
+            )
+        if round_number in answers:
+            return
+        end, begun = self.chain_end(run), self.begun(run)
+        if after.number < end.number or (after.number == end.number and after != end):
+            raise PolicyRefusedError(
+                f"round {round_number} goes on from round {after.number}, and the run was at "
+                f"{end.number} already: it is off the chain"
+            )
+        named = opened.get(begun)
+        # What was recorded may have the hash of a total behind what the link names.
+        if begun > end.number and (named is None or not answers[begun].startswith(named)):
+            raise PolicyRefusedError(
+                f"this holder has begun to open round {begun}, and round {round_number} does not "
+                f"have it among those before it. Finish round {begun} first: a round that was "
+                "opened is not hidden"
+            )
+
+    def begun(self, run: RunName) -> int:
+        """The last round that was begun to be opened; 0 for none."""
+        return self._begun[self._runs.index(run)] if run in self._runs else 0
+
+    def begin(self, run: RunName, round_number: int) -> None:
+        """A round is opened from now on."""
+        self._begun[self._runs.index(run)] = round_number
+        self._connection.execute(
+            "UPDATE runs SET begun = ? WHERE key = ? AND serial = ?",
+            (round_number, run.key, run.serial),
+        )
+
     def pin(self, run: RunName) -> None:
         """Go by this run from now on; PolicyRefusedError for an older one, or another."""
         before = max((one for one in self._runs if one.key == run.key), key=_serial, default=None)
@@ -275,7 +399,8 @@ class _Book:
             )
         self._runs.append(run)
         self._ends.append(START)
-        self._connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?)", (*run, *START))
+        self._begun.append(0)
+        self._connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, 0)", (*run, *START))
 
     def add(self, row: _Row) -> None:
         """Another answer."""
@@ -286,11 +411,14 @@ def _serial(run: RunName) -> int:
     return run.serial
 
 
-def _mistake(runs: list[RunName], ends: list[ChainEnd], rows: list[_Row]) -> str | None:
+def _mistake(
+    runs: list[RunName], ends: list[ChainEnd], begun: list[int], rows: list[_Row]
+) -> str | None:
     """What shows that rows are not those that were written: SQLite keeps anything in any column."""
     kinds: list[tuple[tuple[object, ...], tuple[type, ...]]] = [
         *((run, (bytes, bytes, int)) for run in runs),
         *((end, (int, bytes)) for end in ends),
+        *(((number,), (int,)) for number in begun),
         *((row, (bytes, int, int, bytes)) for row in rows),
     ]
     for found, wanted in kinds:
@@ -303,4 +431,7 @@ def _mistake(runs: list[RunName], ends: list[ChainEnd], rows: list[_Row]) -> str
         return "it has two runs of one key with one serial number"
     if any(row[:2] not in names for row in rows):
         return "it has an answer of a run that it does not know"
+    numbers = {row[:3] for row in rows}
+    if any(n and (*name, n) not in numbers for name, n in zip(names, begun, strict=True)):
+        return "it has begun to open a round that was not locked"
     return None

@@ -17,10 +17,13 @@ from veilsum.durable import lock_file, made_folder, open_file, remove_rests, wri
 from veilsum.errors import InvalidArgumentError, MalformedDataError
 from veilsum.wire import FRAME_BYTES, wire_size
 
-__all__ = ["FolderStore", "MemoryStore", "MessageKind", "RoundStore", "erase_messages"]
+__all__ = ["FolderStore", "MemoryStore", "MessageKind", "RoundStore", "erase_messages", "has_begun"]
 
-MessageKind: TypeAlias = Literal["descriptor", "contribution", "closed", "opening"]
-"""Of what a round's messages are: its announcement, contributions, the closing, answers."""
+MessageKind: TypeAlias = Literal[
+    "descriptor", "contribution", "closed", "lock", "begun", "opening"
+]
+"""Of what a round's messages are: its announcement, contributions, the closing, the locks of
+holders, those that holders are shown, what holders opened."""
 
 
 _LOCK = "lock"
@@ -185,6 +188,11 @@ def erase_messages(folder: Path) -> None:
     lock = folder / _LOCK
     if lock.is_file() and lock.stat().st_size == 0:  # As a store makes it.
         lock.unlink()
+
+
+def has_begun(folder: Path) -> bool:
+    """Whether the round in a ``FolderStore``'s folder may have been begun to be opened."""
+    return any(folder.glob("begun-*.veil"))
 
 
 def _check_place(kind: MessageKind, name: str = "") -> None:

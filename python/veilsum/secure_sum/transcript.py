@@ -12,6 +12,7 @@ from veilsum.secure_sum.contribution import ContributionHeader, set_hash
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.link import ChainEnd, RoundLink
+from veilsum.secure_sum.lock import Lock, check_locks
 from veilsum.secure_sum.opening import Receipt
 from veilsum.wire import WireKind
 
@@ -23,13 +24,14 @@ _MOST_NAMED = 8
 
 @dataclass(frozen=True)
 class Transcript(Message, kind=WireKind.TRANSCRIPT, version=2):
-    """The signed parts of a round: who announced it, who contributed, who opened what.
+    """The signed parts of a round: who announced it, who contributed, who locked and opened what.
 
     Attributes:
         descriptor: the round.
         headers: of the contributions in the sum, sorted by contributor.
         receipts: of the holders' answers, as they came: one for each holder and unit.
         link: what stands for the round in the chain of the run; None of one that was not opened.
+        locks: those that holders were shown before they opened; none where one party opens alone.
     """
 
     descriptor: Annotated[RoundDescriptor, framed(RoundDescriptor)]
@@ -38,6 +40,7 @@ class Transcript(Message, kind=WireKind.TRANSCRIPT, version=2):
     ]
     receipts: Annotated[tuple[Receipt, ...], counted(inner(Receipt), "as they came")]
     link: Annotated[RoundLink | None, framed_or_none(RoundLink, "a length of 0 for none")]
+    locks: Annotated[tuple[Lock, ...], counted(framed(Lock), "as they were shown to holders")] = ()
 
     @classmethod
     def of(
@@ -46,12 +49,15 @@ class Transcript(Message, kind=WireKind.TRANSCRIPT, version=2):
         headers: Sequence[ContributionHeader],
         receipts: Sequence[Receipt],
         link: RoundLink | None = None,
+        *,
+        locks: Sequence[Lock] = (),
     ) -> "Transcript":
         """The transcript of these, given in any lists."""
         arguments.instance("descriptor", descriptor, RoundDescriptor)
         headers = arguments.tuple_of("headers", headers, ContributionHeader)
         receipts = arguments.tuple_of("receipts", receipts, Receipt)
-        return cls(descriptor, headers, receipts, link)
+        locks = arguments.tuple_of("locks", locks, Lock)
+        return cls(descriptor, headers, receipts, link, locks)
 
     @property
     def outcome(self) -> Outcome:
@@ -100,6 +106,7 @@ class Transcript(Message, kind=WireKind.TRANSCRIPT, version=2):
             raise ProtocolError("the transcript is of another federation")
         self.descriptor.verify(federation.aggregator)
         self._check_contributions(federation)
+        self._check_locks(federation)
         self._check_receipts(federation)
         self._check_opened(federation)
 
@@ -115,6 +122,12 @@ class Transcript(Message, kind=WireKind.TRANSCRIPT, version=2):
             )
         for header in self.headers:
             check_in_round(federation, self.descriptor, header)
+
+    def _check_locks(self, federation: Federation) -> None:
+        if not self.locks and not self.receipts:
+            return
+        names = {"round_id": self.descriptor.round_id, "set_hash": set_hash(list(self.headers))}
+        check_locks(federation, self.locks, **names)
 
     def _check_receipts(self, federation: Federation) -> None:
         wanted = set_hash(list(self.headers))

@@ -135,7 +135,12 @@ class Round:
                     f"round {self.number} was begun with another model than the store has"
                 )
         self.aggregator = Aggregator(
-            federation, identity, self.descriptor, store=store, num_threads=num_threads
+            federation,
+            identity,
+            self.descriptor,
+            chain=state.chain,
+            store=store,
+            num_threads=num_threads,
         )
         # Of a round that is closed the opening is all that is left.
         is_closed = bool(store.names("closed"))

@@ -235,10 +235,14 @@ class SecureAggregator(ModelAggregator):
         return FLModel(params_type=ParamsType.FULL, params=params)
 
     def reset_stats(self) -> None:
-        """End the round: its ciphertexts are erased, its number stays taken."""
+        """End the round: its ciphertexts are erased, its number stays taken.
+
+        One that holders may have begun to open is kept: it is finished before another round.
+        """
         with self._lock:
             if self._round is not None and self._run is not None:
-                self._run.folder.erase(self._round.number)
+                if not self._round.aggregator.must_finish:
+                    self._run.folder.erase(self._round.number)
                 self._round.store.close()
             self._round = None
 
@@ -258,6 +262,54 @@ class SecureAggregator(ModelAggregator):
             wait_seconds=self.wait_seconds,
             log=self.warning,
             stopped=lambda: _is_stopped(fl_ctx),
+        )
+        self._finish_begun(fl_ctx)
+
+    def _finish_begun(self, fl_ctx: FLContext) -> None:
+        """Open what was begun in an earlier round, or by a job that died: holders demand it.
+
+        Its sum comes too late for the model.
+        """
+        run = self._started()
+        begun = run.folder.begun()
+        if begun is None:
+            return
+        number, store = begun
+        try:
+            descriptor = RoundDescriptor.from_bytes(b"".join(store.frames("descriptor", "round")))
+            aggregator = self._aggregator(run, descriptor, store)
+            try:
+                open_sum(
+                    aggregator,
+                    self._holders(fl_ctx),
+                    federation=run.federation,
+                    max_request_bytes=self.max_request_bytes,
+                    wait_seconds=self.wait_seconds,
+                    log=self.warning,
+                    stopped=lambda: _is_stopped(fl_ctx),
+                )
+            except VeilsumError:
+                if aggregator.must_finish:
+                    raise
+            run.folder.keep_transcript(number, aggregator.transcript())
+            run.folder.erase(number)
+        finally:
+            store.close()
+        self.warning(
+            f"round {number}, which holders had begun to open, is over; its sum comes too late for "
+            "the model, and is not used"
+        )
+
+    def _aggregator(
+        self, run: _Run, descriptor: RoundDescriptor, store: FolderStore
+    ) -> Aggregator:
+        return Aggregator(
+            run.federation,
+            run.identity,
+            descriptor,
+            chain=run.folder.chain,
+            store=store,
+            num_threads=self.num_threads,
         )
 
     def _holders(self, fl_ctx: FLContext) -> SiteHolders:
@@ -288,9 +340,7 @@ class SecureAggregator(ModelAggregator):
                 invited=tuple(party.name for party in run.federation.contributors),
                 after=run.folder.chain.end,
             )
-            aggregator = Aggregator(
-                run.federation, run.identity, descriptor, store=store, num_threads=self.num_threads
-            )
+            aggregator = self._aggregator(run, descriptor, store)
             self._round = _Round(number, store, aggregator, layout)
             # Which links a site has seen nobody here knows; some 200 bytes a round.
             announcement = Announcement.of(descriptor, run.folder.chain)
