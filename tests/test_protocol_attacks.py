@@ -5,6 +5,8 @@ they are given, as ``KeyShare.decrypt`` alone does. Then it meets the protocol.
 """
 
 import dataclasses
+import math
+from fractions import Fraction
 
 import numpy as np
 import protocol_parties as parties
@@ -149,6 +151,46 @@ def test_with_a_lower_threshold_both_sets_would_be_opened():
         return hazmat.combine(key, total, partials)[0]
 
     assert opened(a + b + c, (1, 2, 3)) - opened(b + c, (1, 2, 4)) == 7
+
+
+def test_three_answers_for_three_sets_tell_a_weighted_sum():
+    """What holders would give away who compute for the first set that they are asked for.
+
+    Holders 2 and 3 collude. The honest 5, 1 and 4 are asked for disjoint sets and for their union.
+    """
+    key, shares = shared_key().key, shared_key().shares
+    n = key.public_key.n
+    first, second = (
+        key.public_key.encrypt([values[0]]) + key.public_key.encrypt([values[1]])
+        for values in ((7, 4), (200, 105))
+    )
+
+    def answer(holder, total):
+        partial = shares[holder - 1].decrypt(total, context=b"")
+        return int.from_bytes(partial.to_bytes()[-(n.bit_length() // 8) :], "little")
+
+    def at_zero(holders):
+        pairs = {i: [j for j in holders if j != i] for i in holders}
+        return {i: math.prod(Fraction(j, j - i) for j in pairs[i]) for i in holders}
+
+    # The exponent of each set becomes `weight` times what opens it.
+    with_first, with_second = at_zero([5, 4, 2, 3]), at_zero([1, 4, 2, 3])
+    weights = (with_second[4] * 3, with_first[4] * 3)
+    exponents = [(4, first + second, weights[0] * with_first[4])]
+    for total, weight, lagrange, honest in (
+        (first, weights[0], with_first, 5),
+        (second, weights[1], with_second, 1),
+    ):
+        exponents += [(i, total, weight * lagrange[i]) for i in (honest, 2, 3)]
+    root = math.prod(pow(answer(i, total), int(120 * x), n) for i, total, x in exponents) % n
+    opened = pow(root, n, n * n)
+    for total, weight in zip((first, second), weights, strict=True):
+        opened = opened * pow(total.to_ints()[0], int(2 * 120 * 120 * weight), n * n) % (n * n)
+    assert opened % n == 1
+    told = opened // n * pow(2 * 120 * 120, -1, n) % n
+    ratio = weights[1] / weights[0]
+    assert abs(ratio) == 15
+    assert told == int(weights[0] * 11 + weights[1] * 305) % n
 
 
 @pytest.mark.parametrize("change", ["invited", "model", "set"])

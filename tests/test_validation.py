@@ -48,14 +48,19 @@ DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "validation.md"
 
 
 def documented():
-    """Id: (error classes, test) of every row of the tables."""
+    """Id: (error classes, test, files) of every row; the test is a link to its file."""
     rows = {}
     for line in DOCUMENT.read_text().splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if line.startswith("|") and re.fullmatch(r"[A-Z]{2}\d+", cells[0]):
-            assert cells[0] not in rows, f"{cells[0]} is there twice"
-            errors = re.findall(r"\w+Error", cells[3])
-            rows[cells[0]] = (errors, cells[4].strip("`"), cells[2])
+        if named := re.match(r"\| (?:<.*>)?([A-Z]{2}\d+) \|", line):
+            name = named[1]
+            assert name not in rows, f"{name} is there twice"
+            assert cells[0] == f'<a id="{name.lower()}"></a>{name}', f"{name} is no anchor"
+            linked = re.fullmatch(r"\[`(test_\w+)`\]\((\.\./tests/\w+\.py)\)", cells[4])
+            assert linked, f"the test of {name} is no link"
+            code = (DOCUMENT.parent / linked[2]).read_text()
+            assert f"def {linked[1]}(" in code, f"{name}: {linked[2]} has no {linked[1]}"
+            rows[name] = (re.findall(r"\w+Error", cells[3]), linked[1], cells[2])
     return rows
 
 
