@@ -23,6 +23,7 @@ from veilsum.secure_sum.contribution import Chunk, ContributionHeader
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import FEDERATION, SignedFederation
 from veilsum.secure_sum.link import RoundLink
+from veilsum.secure_sum.lock import Lock
 from veilsum.secure_sum.opening import ChunkRequest, Opening, OpenRequest, Receipt
 from veilsum.secure_sum.transcript import Transcript
 
@@ -32,7 +33,7 @@ _PLACE = re.compile(
 _FIXED = re.compile(r"(\d+) bytes|[uf](\d+)")
 _MESSAGES = (
     *(RoundDescriptor, ContributionHeader, Chunk, OpenRequest, ChunkRequest, Opening, Transcript),
-    *(Enrolment, SignedFederation, RoundLink),
+    *(Enrolment, SignedFederation, RoundLink, Lock),
 )
 FORMS: tuple[Form, ...] = (
     *(CIPHERTEXTS, PARTIAL_DECRYPTION, PLAINTEXT_PROOF, vector_form(SlotCodec), FEDERATION),

@@ -18,26 +18,43 @@ import numpy as np
 import protocol_parties as parties
 import veilsum as vs
 from veilsum import durable
+from veilsum.schemes import packed
 from veilsum.secure_sum import (
+    Announcement,
     FolderStore,
     OpenRequest,
     PartyFolder,
     RoundDescriptor,
+    RunChain,
+    Transcript,
     hash_model,
+    kept_sums,
     outbox,
     round_store,
 )
-from veilsum.wire import split_frames
+from veilsum.wire import WireKind, split_frames, wire_kind
 
 PASSPHRASE = "a passphrase for tests"
 PATIENCE_SECONDS = 0.005
 IN_FILES = ("within a file", "before sync", "before rename", "after rename")
 IN_LEDGERS = ("before commit", "after commit")
 # Where each of them can be told to die, besides any moment.
+AROUND_LOCKS = {
+    "holder": ("lock made", "lock sent", "before computing"),
+    "aggregator": ("asked to lock", "lock taken", "before locks are shown", "locks are shown"),
+}
 PLACES = {
     "contributor": (*IN_FILES, *IN_LEDGERS, "contribution made", "contribution sent"),
-    "holder": (*IN_LEDGERS, "answer made", "answer sent"),
-    "aggregator": (*IN_FILES, "accepted", "acknowledged", "asked", "answer taken", "finished"),
+    "holder": (*IN_FILES, *IN_LEDGERS, "answer made", "answer sent", *AROUND_LOCKS["holder"]),
+    "aggregator": (
+        *IN_FILES,
+        "accepted",
+        "acknowledged",
+        "asked",
+        "answer taken",
+        "finished",
+        *AROUND_LOCKS["aggregator"],
+    ),
 }
 
 
@@ -140,7 +157,7 @@ class Process:
 
         durable.os.fsync = before("before sync", os.fsync)
         durable.os.replace = replace
-        outbox.write_file = round_store.write_file = pieces_watched
+        outbox.write_file = round_store.write_file = kept_sums.write_file = pieces_watched
         durable.DurableFile.transaction = watched
 
 
@@ -148,13 +165,20 @@ def model_hash(number):
     return hash_model([np.full(3, number, dtype=np.float32)])
 
 
-def announcement(agreed, number):
+def chain_before(post, number):
+    """The links of the rounds before this one, all of which were opened."""
+    told = [post.get(f"transcripts/{before + 1:04d}") for before in range(number - 1)]
+    return RunChain(Transcript.from_bytes(data).link for data in told)
+
+
+def announcement(agreed, number, post):
     return RoundDescriptor.signed(
         parties.identity(parties.AGGREGATOR),
         federation_hash=agreed.hash,
         round_number=number,
         model_hash=model_hash(number),
         invited=tuple(party.name for party in agreed.contributors),
+        after=chain_before(post, number).end,
     )
 
 
@@ -189,6 +213,15 @@ def over(process, number):
 
 def holder(process):
     party = PartyFolder(process.disk).key_holder(passphrase=PASSPHRASE)
+    compute = packed._ShareHolder.open
+
+    def watched(self, total, *, context, **options):
+        round_id, set_hash = context[:32], context[32:]
+        process.say("computes", round_id.hex(), set_hash.hex(), time.monotonic())
+        process.passes("before computing")
+        return compute(self, total, context=context, **options)
+
+    packed._ShareHolder.open = watched
     process.say("ready")
     box = f"requests/{process.name}"
 
@@ -204,10 +237,12 @@ def holder(process):
         about = (asked.descriptor.round_number, asked.set_hash.hex())
         try:
             for index, frame in enumerate(party.open_in_frames(request)):
-                process.say("answered", *about)
-                process.passes("answer made")
+                is_lock = wire_kind(frame) is WireKind.LOCK
+                answer, word = ("lock", "locked") if is_lock else ("answer", "answered")
+                process.say(word, *about, asked.descriptor.round_id.hex(), time.monotonic())
+                process.passes(f"{answer} made")
                 process.post.put(f"answers/{name[:4]}/{name}-{process.name}-{index}", frame)
-                process.passes("answer sent")
+                process.passes(f"{answer} sent")
         except vs.PolicyRefusedError:
             process.say("refused", *about)
         process.post.put(f"done/{process.name}/{name}", b"")
@@ -218,10 +253,21 @@ def aggregator(process):
     process.say("ready")
     number = process.post.num_results() + 1
     while not process.post.has("end"):
-        announced = announcement(agreed, number)
-        process.post.put(f"rounds/{number}", announced.to_bytes())
+        announced = announcement(agreed, number, process.post)
+        chain = chain_before(process.post, number)
+        process.post.put(f"rounds/{number}", Announcement.of(announced, chain).to_bytes())
         store = FolderStore(process.disk / f"round-{number}")
-        one_round(process, number, parties.aggregator(agreed, announced, store=store))
+        put = store.put
+
+        def watched(kind, *arguments, put=put):
+            if kind == "begun":
+                process.passes("before locks are shown")
+            put(kind, *arguments)
+            if kind == "begun":
+                process.passes("locks are shown")
+
+        store.put = watched
+        one_round(process, number, parties.aggregator(agreed, announced, chain=chain, store=store))
         store.close()
         number += 1
         if process.post.has("enough"):
@@ -241,21 +287,22 @@ def one_round(process, number, at):
     if not process.wait(contributions):
         return
     missing = {agreed_holder(number)} if number % 2 else ()
-    for name, request in at.open_requests(missing=missing).items():
-        data = b"".join(request)
-        process.post.put(f"requests/{name}/{number:04d}-honest-{digest(data)}", data)
-        process.passes("asked")
-    seen = set()
-
-    def answers():
-        for name in process.post.names(f"answers/{number:04d}/*-honest-*"):
-            if name not in seen and at.num_missing_chunks > 0:
-                take_answer(process, f"answers/{number:04d}/{name}", at)
-                seen.add(name)
-        return at.num_missing_chunks == 0
-
-    if not process.wait(answers):
-        return
+    while at.num_missing_chunks > 0:
+        asked = {}
+        for name, request in at.open_requests(missing=missing).items():
+            data = b"".join(request)
+            asked[name] = f"{number:04d}-honest-{digest(data)}"
+            process.post.put(f"requests/{name}/{asked[name]}", data)
+            process.passes("asked")
+        if not at.must_finish:
+            process.passes("asked to lock")
+        done = [f"done/{name}/{request}" for name, request in asked.items()]
+        if not process.wait(lambda: all(map(process.post.has, done))):
+            return
+        for name, request in asked.items():
+            for answer in process.post.names(f"answers/{number:04d}/{request}-{name}-*"):
+                if at.num_missing_chunks > 0:
+                    take_answer(process, f"answers/{number:04d}/{answer}", at)
     result = at.finish()
     process.say("finished", number, list(result.contributors), digest(result.transcript))
     process.passes("finished")
@@ -288,7 +335,8 @@ def take_answer(process, name, at):
     except vs.ProtocolError as error:  # It was there before the aggregator died.
         if "already" not in str(error):
             raise
-    process.passes("answer taken")
+    is_lock = wire_kind(process.post.get(name)) is WireKind.LOCK
+    process.passes("lock taken" if is_lock else "answer taken")
 
 
 PARTS = {"contributor": contributor, "holder": holder, "aggregator": aggregator}

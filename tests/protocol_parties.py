@@ -13,6 +13,7 @@ from shared_keys import shared_key
 from veilsum import hazmat
 from veilsum.secure_sum import (
     Aggregator,
+    Announcement,
     Contributor,
     Federation,
     Identity,
@@ -21,6 +22,7 @@ from veilsum.secure_sum import (
     OpenRequest,
     RoundDescriptor,
     RoundLedger,
+    RunChain,
     hash_model,
 )
 from veilsum.secure_sum.link import START
@@ -116,11 +118,12 @@ def contributor(agreed, name, **options):
     return Contributor(agreed, identity(name), **options)
 
 
-def contribute(agreed, announced, name, delta=0.5, *, weight=1.0, **options):
+def contribute(agreed, announced, name, delta=0.5, *, weight=1.0, chain=None, **options):
     """One contribution of a contributor that answers nothing else."""
+    announcement = Announcement.of(announced, RunChain() if chain is None else chain).to_bytes()
     values = np.full(agreed.codec.dim, delta) if np.isscalar(delta) else delta
     return contributor(agreed, name, **options).contribute(
-        announced.to_bytes(), values, model_hash=announced.model_hash, weight=weight
+        announcement, values, model_hash=announced.model_hash, weight=weight
     )
 
 
@@ -146,11 +149,20 @@ class Round:
     """
 
     def __init__(
-        self, agreed=None, names=NAMES[:3], *, store=None, deltas=None, keep=False, **changes
+        self,
+        agreed=None,
+        names=NAMES[:3],
+        *,
+        store=None,
+        deltas=None,
+        keep=False,
+        chain=None,
+        **changes,
     ):
         self.federation = federation() if agreed is None else agreed
         self.descriptor = descriptor(self.federation, **changes)
         self.store = store
+        self.chain = chain
         self.aggregator = self.new_aggregator()
         parties = self.federation.holders or self.federation.contributors
         self.ledgers = {party.name: RoundLedger.in_memory() for party in parties}
@@ -161,13 +173,14 @@ class Round:
             self.aggregator.receive(message)
 
     def new_aggregator(self):
-        return aggregator(self.federation, self.descriptor, store=self.store)
+        return aggregator(self.federation, self.descriptor, store=self.store, chain=self.chain)
 
     def restart(self):
         """The aggregator dies, and another goes on with its store."""
         self.aggregator = self.new_aggregator()
 
     def contribution(self, name, delta=0.5, **options):
+        options["chain"] = self.chain
         return contribute(self.federation, self.descriptor, name, delta, **options)
 
     def holder(self, name="holder-1"):

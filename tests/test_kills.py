@@ -16,13 +16,13 @@ import killable_parties as killable
 import protocol_parties as parties
 import pytest
 import veilsum as vs
-from killable_parties import PASSPHRASE, PLACES, announcement, digest
+from killable_parties import AROUND_LOCKS, PASSPHRASE, PLACES, digest
 from protocol_attackers import forged_request
 from shared_keys import shared_key
 from veilsum import keyfile
 from veilsum.identity import Role
 from veilsum.schemes import packing
-from veilsum.secure_sum import Chunk, FolderStore, PartyFolder, RunName, Transcript
+from veilsum.secure_sum import Announcement, Chunk, FolderStore, PartyFolder, RunName, Transcript
 
 CODEC = vs.Codec(150, clip=1.0, value_bits=24, max_addends=4)
 MAX_ROUNDS = 2000
@@ -74,8 +74,9 @@ def set_up(folder, agreed):
 class Supervisor:
     """Starts everybody, kills them, starts them again, and writes down what they say."""
 
-    def __init__(self, folder, agreed, *, num_kills, seed):
+    def __init__(self, folder, agreed, *, num_kills, seed, around_locks=0.0):
         self.folder, self.agreed = folder, agreed
+        self.around_locks = around_locks  # This share of those that are told a place.
         self.num_kills = num_kills
         self.num_rounds = max(MIN_ROUNDS, num_kills // KILLS_A_ROUND)
         self.random = random.Random(seed)
@@ -109,6 +110,11 @@ class Supervisor:
                 process.kill()
                 process.join()
 
+    def num_around_locks(self):
+        """How many died at a place around the locks of a round."""
+        places = {place for places in AROUND_LOCKS.values() for place in places}
+        return sum(words[1] == "dies" and words[2] in places for words in self.log)
+
     def is_last_round(self):
         return self.post.num_results() >= self.num_rounds - 1
 
@@ -120,7 +126,10 @@ class Supervisor:
     def start(self, name):
         death = None
         if self.may_kill() and self.random.random() < AT_A_PLACE:
-            death = (self.random.choice(PLACES[PARTS[name]]), self.random.randint(1, 5))
+            places = PLACES[PARTS[name]]
+            if self.random.random() < self.around_locks:
+                places = AROUND_LOCKS.get(PARTS[name], places)
+            death = (self.random.choice(places), self.random.randint(1, 5))
         ear, mouth = self.context.Pipe(duplex=False)
         arguments = (PARTS[name], name, self.folder, mouth, death)
         process = self.context.Process(target=killable.live, args=arguments, daemon=True)
@@ -161,11 +170,11 @@ class Supervisor:
             self.write(name, *said)
             if said[0] == "ready":
                 self.ready.add(name)
-            if said[0] in ("answered", "handed out"):  # The verdict asks again; this one is early.
-                word, number, what = said
+            if said[0] in ("locked", "answered", "handed out"):  # The verdict asks again.
+                word, number, what, *_ = said
                 first = self.said_once.setdefault((name, word, number), what)
                 assert what == first, f"{name} {word} two different things in round {number}"
-            if said[0] == "answered" and self.random.random() < 0.3:
+            if said[0] in ("locked", "answered") and self.random.random() < 0.3:
                 self.tempt(name, said[1])
 
     def kill_somebody(self):
@@ -184,7 +193,7 @@ class Supervisor:
         there = self.post.names(f"contributions/{number:04d}-*")
         some = self.random.sample(there, self.random.randint(2, len(there)))
         messages = [self.post.get(f"contributions/{name}") for name in some]
-        announced = announcement(self.agreed, number)
+        announced = announced_in(self.post, number)
         chunk = self.random.randrange(self.agreed.num_chunks)
         request = forged_request(announced, messages, (chunk,))
         self.post.put(f"requests/{holder}/{number:04d}-rogue-{digest(request)}", request)
@@ -215,11 +224,25 @@ class Verdict:
             for name in HOLDERS
         }
         opened = {}
-        for name, number, set_hash in self.said("answered"):
-            first = opened.setdefault(number, set_hash)
-            assert set_hash == first, f"{name} opened two sets of round {number}"
-            answer = announcement(self.agreed, number).round_id + bytes.fromhex(set_hash)
-            assert ledgers[name].get(number) == answer, f"{name} did not record round {number}"
+        for word in ("locked", "answered"):
+            for name, number, set_hash, *_ in self.said(word):
+                first = opened.setdefault(number, set_hash)
+                assert set_hash == first, f"{name} {word} two sets of round {number}"
+                answer = announced_in(self.post, number).round_id + bytes.fromhex(set_hash)
+                assert ledgers[name].get(number) == answer, f"{name} did not record round {number}"
+        self.check_locks()
+
+    def check_locks(self):
+        """Nothing was exponentiated for a set before enough holders had locked it."""
+        locked = {}
+        for name, _, set_hash, round_id, when in self.said("locked"):
+            first = locked.setdefault((round_id, set_hash), {})
+            first[name] = min(when, first.get(name, when))
+        computed = self.said("computes")
+        assert len(computed) > 0
+        for name, round_id, set_hash, when in computed:
+            before = [at for at in locked.get((round_id, set_hash), {}).values() if at < when]
+            assert len(before) >= self.agreed.num_locks, f"{name} computed too early"
 
     def check_contributors(self):
         made = {}
@@ -229,7 +252,8 @@ class Verdict:
         for name in NAMES:
             party = PartyFolder(self.folder / name)
             ledger = party.privacy_ledger
-            ids = [announcement(self.agreed, n + 1).round_id for n in range(self.num_rounds + 1)]
+            there = [n + 1 for n in range(self.num_rounds + 1) if self.post.has(f"rounds/{n + 1}")]
+            ids = [announced_in(self.post, n).round_id for n in there]
             charged = [number for number, name in enumerate(ids, 1) if ledger.has(name)]
             assert ledger.spent.num_contributions == len(charged), f"{name} was charged twice"
             recorded = party.rounds(Role.CONTRIBUTOR).answered(RunName.of(self.agreed))
@@ -274,7 +298,11 @@ class Verdict:
         return codec.dequantise(slots, num_addends=len(contributors))
 
 
-def run_and_kill(folder, monkeypatch, *, num_kills, limit_seconds):
+def announced_in(post, number):
+    return Announcement.from_bytes(post.get(f"rounds/{number}")).descriptor
+
+
+def run_and_kill(folder, monkeypatch, *, num_kills, limit_seconds, around_locks=0.0):
     monkeypatch.setattr(keyfile, "_LOG2_COST", 14)
     # Or the process that forks the others finds nothing to import beforehand.
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
@@ -282,7 +310,8 @@ def run_and_kill(folder, monkeypatch, *, num_kills, limit_seconds):
     agreed = agree()
     assert agreed.num_chunks >= 3
     set_up(folder, agreed)
-    supervisor = Supervisor(folder, agreed, num_kills=num_kills, seed=seed)
+    options = {"num_kills": num_kills, "seed": seed, "around_locks": around_locks}
+    supervisor = Supervisor(folder, agreed, **options)
     began = time.monotonic()
     try:
         supervisor.run(limit_seconds)
@@ -295,7 +324,8 @@ def run_and_kill(folder, monkeypatch, *, num_kills, limit_seconds):
     places = [place for _, place in Verdict(supervisor).said("dies")]
     print(
         f"{supervisor.deaths} kills, {len(places)} of them at chosen places "
-        f"({', '.join(sorted(set(places)))}); {supervisor.post.num_results()} rounds, "
+        f"({', '.join(sorted(set(places)))}), {supervisor.num_around_locks()} around locks; "
+        f"{supervisor.post.num_results()} rounds, "
         f"{time.monotonic() - began:.0f} s"
     )
     return supervisor
@@ -307,6 +337,8 @@ def test_a_dozen_kills_lose_nothing_and_open_nothing_twice(tmp_path, monkeypatch
 
 
 @pytest.mark.slow
-def test_two_hundred_kills_lose_nothing_and_open_nothing_twice(tmp_path, monkeypatch):
-    supervisor = run_and_kill(tmp_path, monkeypatch, num_kills=200, limit_seconds=3600)
-    assert supervisor.deaths >= 200
+def test_three_hundred_kills_lose_nothing_and_open_nothing_twice(tmp_path, monkeypatch):
+    options = {"limit_seconds": 3600, "around_locks": 0.8}
+    supervisor = run_and_kill(tmp_path, monkeypatch, num_kills=300, **options)
+    assert supervisor.deaths >= 300
+    assert supervisor.num_around_locks() >= 100

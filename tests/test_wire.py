@@ -110,6 +110,7 @@ READERS = {
     "opening_3_partial": read_partial_opening,
     "transcript_2": verify_transcript,
     "round_link": secure_sum.RoundLink.from_bytes,
+    "lock": secure_sum.Lock.from_bytes,
     "threshold_key": vs.threshold.ThresholdKey.from_bytes,
     "share_file": lambda data: keyfile.open_sealed(data, "no", WireKind.SHARE_FILE),
     "partial_decryption": read_partial,

@@ -151,6 +151,7 @@ TARGETS = {
     ),
     "signed_federation": Target(read_signed_federation, BAD_SIGNATURE, ("signed_federation_2",)),
     "round_link": Target(written_by(secure_sum.RoundLink.from_bytes), MALFORMED, ("round_link",)),
+    "lock": Target(written_by(secure_sum.Lock.from_bytes), MALFORMED, ("lock",)),
     "announcement": Target(
         written_by(secure_sum.Announcement.from_bytes), MALFORMED, make_seeds=announcement_seeds
     ),
