@@ -71,8 +71,8 @@ def main() -> None:
         )
         print(f"{aggregator.receive(message)} sends {len(message):,} bytes")
 
-    # Each holder checks every signature and proof, multiplies the ciphertexts itself, and locks this
-    # set: it will open no other of the round. Shown the locks of enough holders, it decrypts its
+    # Each holder checks every signature and proof, multiplies the ciphertexts itself, and locks the
+    # set: it will open no other of this round. Shown the locks of enough holders, it decrypts its
     # product in part. Bank 2 does not answer.
     holders = {
         bank.name: KeyHolder(

@@ -297,7 +297,7 @@ def one_round(process, number, at):
         if not at.must_finish:
             process.passes("asked to lock")
         done = [f"done/{name}/{request}" for name, request in asked.items()]
-        if not process.wait(lambda: all(map(process.post.has, done))):
+        if not process.wait(partial(all_there, process.post, done)):
             return
         for name, request in asked.items():
             for answer in process.post.names(f"answers/{number:04d}/{request}-{name}-*"):
@@ -309,6 +309,11 @@ def one_round(process, number, at):
     said = {"values": result.sum.values.tolist(), "contributors": result.contributors}
     process.post.put(f"transcripts/{number:04d}", result.transcript)
     process.post.put(f"results/{number:04d}", json.dumps(said).encode())
+
+
+def all_there(post, names):
+    """Whether all of these have come."""
+    return all(map(post.has, names))
 
 
 def agreed_holder(number):

@@ -166,7 +166,9 @@ def _check_requested(
     given = itertools.chain([first], frames)
     for index in request.chunks:
         for position, header in enumerate(request.headers):
-            chunk = requested_chunk(next(given, None), header=header, position=position, index=index)
+            chunk = requested_chunk(
+                next(given, None), header=header, position=position, index=index
+            )
             if federation is not None:
                 read_chunk(federation, header, index, chunk, None)
     contents.checked.append("the chunks are those that the headers commit to")

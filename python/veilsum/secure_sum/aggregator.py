@@ -465,8 +465,8 @@ def _links_to(descriptor: RoundDescriptor, chain: RunChain) -> tuple[RoundLink, 
         end = link.end(end)
     if end != descriptor.after:
         raise ProtocolError(
-            f"the descriptor goes on from round {descriptor.previous_number}, and the chain that is "
-            f"given ends at round {end.number}, or is another: give that of the run (RunChain)"
+            f"the descriptor goes on from round {descriptor.previous_number}, and the chain that "
+            f"is given ends at round {end.number}, or is another: give that of the run (RunChain)"
         )
     return links
 

@@ -98,7 +98,9 @@ class Answers:
             if not asked:
                 self._begin()
         if self.has_begun:
-            asked = {name: self._to_open(name, chunks, max_chunks) for name, chunks in wanted.items()}
+            asked = {
+                name: self._to_open(name, chunks, max_chunks) for name, chunks in wanted.items()
+            }
         self._last_asked.update(asked)
         return asked
 
@@ -115,9 +117,7 @@ class Answers:
                 asked[name] = Asked(tuple(left[:max_chunks]), with_units=True)
         return asked
 
-    def _to_open(
-        self, name: str, chunks: tuple[int, ...] | None, max_chunks: int | None
-    ) -> Asked:
+    def _to_open(self, name: str, chunks: tuple[int, ...] | None, max_chunks: int | None) -> Asked:
         if chunks is None:
             return Asked(None, with_units=False)
         kept = tuple(i for i in chunks if i in self._checked.get(name, ()))

@@ -1,4 +1,4 @@
-"""The sums of chunks that a holder has checked and added, until it is shown that all lock the set."""
+"""The sums of chunks that a holder has checked and added, from its lock to its answer."""
 
 import os
 import re
@@ -30,9 +30,7 @@ class KeptSums:
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
-        self._folder = (
-            None if path is None else Path(os.path.abspath(arguments.path("path", path)))
-        )
+        self._folder = None if path is None else Path(os.path.abspath(arguments.path("path", path)))
         self._sums: dict[tuple[bytes, int], bytes] = {}
 
     def keep(self, set_hash: bytes, index: int, data: bytes) -> None:

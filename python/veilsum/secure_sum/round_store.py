@@ -19,9 +19,7 @@ from veilsum.wire import FRAME_BYTES, wire_size
 
 __all__ = ["FolderStore", "MemoryStore", "MessageKind", "RoundStore", "erase_messages", "has_begun"]
 
-MessageKind: TypeAlias = Literal[
-    "descriptor", "contribution", "closed", "lock", "begun", "opening"
-]
+MessageKind: TypeAlias = Literal["descriptor", "contribution", "closed", "lock", "begun", "opening"]
 """Of what a round's messages are: its announcement, contributions, the closing, the locks of
 holders, those that holders are shown, what holders opened."""
 

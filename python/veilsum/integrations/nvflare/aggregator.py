@@ -300,9 +300,7 @@ class SecureAggregator(ModelAggregator):
             "the model, and is not used"
         )
 
-    def _aggregator(
-        self, run: _Run, descriptor: RoundDescriptor, store: FolderStore
-    ) -> Aggregator:
+    def _aggregator(self, run: _Run, descriptor: RoundDescriptor, store: FolderStore) -> Aggregator:
         return Aggregator(
             run.federation,
             run.identity,
