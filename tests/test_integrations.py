@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 from known_keys import known_key
@@ -123,6 +124,32 @@ def test_ciphertexts_of_an_aggregator_that_died_are_erased_and_numbers_stay_take
     run.erase_ended()
     assert files_of(run) == ["round-000002.transcript", "run.json"]
     assert run.new_round()[0] == 4
+
+
+@pytest.mark.parametrize("trust", ["threshold", "authority", "contributors"])
+def test_a_round_that_was_begun_to_be_opened_is_kept_until_it_is_open(tmp_path, trust):
+    run = RunFolder(tmp_path / "run", federation(trust))
+    assert run.begun() is None
+    for _ in range(2):
+        number, store = round_with_ciphertexts(run)
+        store.put("closed", "round", [])
+        store.close()
+    with closing(run.begun_after(1)[1]) as store:
+        store.put("begun", "round", [])
+    run.erase_ended()
+    run.erase_ended(up_to=2)
+    assert list((run.path / "round-000001").iterdir()) == []
+    if trust == "contributors":  # Others may open the rounds that follow.
+        assert run.begun() is None
+        assert list((run.path / "round-000002").iterdir()) == []
+        return
+    number, store = run.begun()
+    assert (number, store.names("contribution")) == (2, ["x"])
+    store.close()
+    run.keep_transcript(2, TRANSCRIPT)
+    assert run.begun() is None
+    run.erase_ended()
+    assert files_of(run) == ["round-000002.transcript", "run.json"]
 
 
 def test_files_of_others_stay_where_rounds_are_erased(tmp_path):

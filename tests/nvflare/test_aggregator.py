@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 from deal import SITES
-from flare_world import WEIGHTS, ServerProcess, SiteProcess, contribution, trained
+from flare_world import WEIGHTS, ServerProcess, SiteProcess, context, contribution, trained
 from nvflare.apis.dxo import DataKind
+from nvflare.apis.event_type import EventType
 from nvflare.apis.shareable import Shareable
 from nvflare.app_common.abstract.fl_model import FLModel, ParamsType
 from veilsum.errors import InvalidArgumentError, ProtocolError, RunEndedError, SignatureError
 from veilsum.integrations import opening
 from veilsum.integrations.nvflare.messages import CONTRIBUTION, OPEN_TOPIC, OPENING, REQUEST, ROUND
+from veilsum.wire import WireKind, wire_kind
 
 
 @pytest.fixture(autouse=True)
@@ -117,6 +119,58 @@ def test_too_few_holders_abandon_the_round(dealt, sites):
     assert np.array_equal(weights(server.aggregator.aggregate_model()), WEIGHTS + 1)
     assert any("abandoned" in line and "NotEnoughShares" in line for line in server.log)
     assert list((dealt / "rounds" / "round-000001").iterdir()) == []
+
+
+def vanish_after_locks(server, names):
+    """Holders lock, and are gone when they are asked to open."""
+
+    def answered(reply):
+        if OPENING in reply and wire_kind(reply[OPENING]) is WireKind.LOCK:
+            server.locks = [*getattr(server, "locks", ()), reply]
+            if len(server.locks) == 3:
+                server.engine.away = set(names)
+        return reply
+
+    server.engine.changed = dict.fromkeys(SITES, answered)
+
+
+def without_answer(reply):
+    reply.pop(OPENING, None)
+    return reply
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_round_that_holders_began_to_open_is_finished_before_the_next(dealt, sites, restarts):
+    server = ServerProcess(dealt, sites, wait_seconds=0.05)
+    add_all(server, sites, server.task())
+    vanish_after_locks(server, {"site-1", "site-3"})
+    assert np.array_equal(weights(server.aggregator.aggregate_model()), WEIGHTS)
+    kept = dealt / "rounds" / "round-000001"
+    assert (kept / f"begun-{b'round'.hex()}.veil").exists()
+    if restarts:
+        server.aggregator.handle_event(EventType.END_RUN, context(server.engine, "server"))
+        server = ServerProcess(dealt, sites)
+    server.engine.away, server.engine.changed = set(), {}
+    server.begin_round()
+    assert server.panics == []
+    assert any("its sum comes too late for the model" in line for line in server.log)
+    assert not kept.exists()
+    add_all(server, sites, server.task())
+    assert np.allclose(weights(server.aggregator.aggregate_model()), 0.25, atol=1e-4)
+    names = sorted(path.name for path in (dealt / "rounds").glob("*.transcript"))
+    assert names == ["round-000001.transcript", "round-000002.transcript"]
+
+
+def test_a_job_ends_if_what_was_begun_cannot_be_finished(dealt, sites):
+    server = ServerProcess(dealt, sites, wait_seconds=0.05)
+    add_all(server, sites, server.task())
+    vanish_after_locks(server, {"site-1", "site-3"})
+    server.aggregator.aggregate_model()
+    server.engine.away = set()
+    server.engine.changed = dict.fromkeys(SITES, without_answer)
+    server.begin_round()
+    assert len(server.panics) == 1
+    assert (dealt / "rounds" / "round-000001" / f"begun-{b'round'.hex()}.veil").exists()
 
 
 def test_holders_that_come_back_in_time_open_the_round(dealt, sites, monkeypatch):
