@@ -53,18 +53,18 @@ class Fire:
 
     def round(self, num_mutations):
         """One round, with so many changed messages of each kind before the honest ones."""
-        state = parties.Round(self.federation, names=(), invited=parties.NAMES)
+        state = parties.Round(self.federation, names=(), invited=parties.NAMES, keep=True)
         self.fire_at_contributor(num_mutations)
         for message in self.messages.values():
             self.fire_at_aggregator(state.aggregator, message, num_mutations)
             state.aggregator.receive(message)
-        requests = state.requests()
-        for name, request in requests.items():
-            self.fire_at_holder(name, request, num_mutations)
-            if state.aggregator.num_missing_chunks == 0:
-                break
-            answer = state.holder(name).open(request)
-            self.fire_with_answers(state, answer, num_mutations)
+        while requests := state.asked():  # First for locks.
+            for name, request in requests.items():
+                self.fire_at_holder(name, request, num_mutations)
+                if state.aggregator.num_missing_chunks == 0:
+                    break
+                answer = state.holder(name).open(request)
+                self.fire_with_answers(state, answer, num_mutations)
         result = state.aggregator.finish()
         expected = parties.quantised_sum(TOY_CODEC, list(DELTAS.values()))
         parties.assert_sums(result, expected)
