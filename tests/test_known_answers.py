@@ -162,6 +162,7 @@ def test_golden_federations_and_round_descriptor_are_read_and_written():
         ("federation_4", generate_round.authority()),
         ("federation_4_threshold", generate_round.threshold()),
         ("round_descriptor_2", generate_round.later_descriptor()),
+        ("round_descriptor_2_opener", generate_round.opener_descriptor()),
     ]:
         assert message.to_bytes() == golden(name)
         assert reads_and_writes(type(message), name) == message

@@ -68,6 +68,12 @@ def later_descriptor():
     return parties.descriptor(authority(), **ROUND, after=ChainEnd(5, bytes(range(32))))
 
 
+def opener_descriptor():
+    """Of a round whose sum one of the contributors opens."""
+    agreed = dataclasses.replace(sums(), holders=())
+    return parties.descriptor(agreed, **ROUND, opener="klinik-ö")
+
+
 def partial_opening():
     """What holder 2 answers for chunk 1 of contributions that nobody has."""
     agreed, announced = threshold(), descriptor(threshold())
@@ -109,6 +115,7 @@ def main():
         "federation_4_threshold": threshold().to_bytes(),
         "signed_federation_2": authority().signed_by(dealer),
         "round_descriptor_2": later_descriptor().to_bytes(),
+        "round_descriptor_2_opener": opener_descriptor().to_bytes(),
         "opening_3_partial": partial_opening().to_bytes(),
         **authority_round(),
     }

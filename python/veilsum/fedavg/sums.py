@@ -151,15 +151,11 @@ class EncryptedSum:
         contributors: dict[str, Contributor],
         model_hash: bytes,
         holders: dict[str, KeyHolder],
-        num_openers: int,
         chain: RunChain,
         meter: Meter,
         num_threads: int | None,
     ) -> None:
-        """``num_openers``: how many parties get the request for a total; each opens it itself.
-
-        ``announcements`` has what each contributor is sent; ``chain`` gets the link of the round.
-        """
+        """``announcements``: what each contributor is sent; ``chain`` gets the round's link."""
         self._aggregator = aggregator
         self.round_id = round_id
         self._clipped: dict[str, float] = {}
@@ -168,7 +164,6 @@ class EncryptedSum:
         self._contributors = contributors
         self._model_hash = model_hash
         self._holders = holders
-        self._num_openers = num_openers
         self._meter = meter
         self._num_threads = num_threads
         meter.traffic("broadcast", sum(map(len, announcements.values())))
@@ -204,12 +199,10 @@ class EncryptedSum:
         """Let the holders of the key open the total."""
         with self._meter.phase("open"):
             for name, request in self._aggregator.open_requests().items():
-                if name not in self._holders:
-                    continue  # Where every client has the key, one opens it for all.
                 num_bytes, frames = self._counted(request)
                 opening = self._holders[name].open(frames, num_threads=self._num_threads)
                 self._aggregator.receive_opening(opening)
-                self._meter.traffic("opening", self._num_openers * sum(num_bytes) + len(opening))
+                self._meter.traffic("opening", sum(num_bytes) + len(opening))
             # Of a void round too, whose sum is refused below: it was opened.
             link = self._aggregator.transcript().link
             if link is not None:

@@ -10,6 +10,7 @@ from veilsum import arguments
 from veilsum.errors import (
     InvalidArgumentError,
     MalformedDataError,
+    NotEnoughSharesError,
     ProtocolError,
     VeilsumError,
 )
@@ -79,7 +80,8 @@ class Aggregator:
         ProtocolError: the descriptor is of another federation, invites somebody who is not on its
             roster, or is another than the store's.
         SignatureError: it is not signed by the aggregator.
-        PolicyRefusedError: its number is far above that of the last round that was opened.
+        PolicyRefusedError: its number is far above that of the last round that was opened, or its
+            opener is not one that the federation asks for.
     """
 
     def __init__(
@@ -125,6 +127,13 @@ class Aggregator:
         return tuple(sorted(self._headers))
 
     @property
+    def openers(self) -> tuple[str, ...]:
+        """Who may be asked to open: all holders of the key, or the one that the round names."""
+        opener = self._descriptor.opener
+        holders = tuple(party.name for party in self._federation.openers)
+        return holders if opener is None else (opener,)
+
+    @property
     def refused(self) -> Counter[str]:
         """How many messages were refused, by the name of the error."""
         return self._refused.copy()
@@ -157,7 +166,7 @@ class Aggregator:
         Each request comes in pieces to be sent one after another; ``b"".join`` makes it one. Asked
         again, with the holders that are known to be ``missing``, only what is not answered yet is
         asked of the others. Where one party has the whole key, it is asked; where every contributor
-        has it, one of them need be.
+        has it, the opener that the round names.
 
         Args:
             missing: names of holders that do not answer.
@@ -168,7 +177,8 @@ class Aggregator:
         Raises:
             ConcurrentUseError: another call is not done yet.
             ProtocolError: fewer contributions came than the federation opens.
-            NotEnoughSharesError: without the missing holders, a chunk cannot be opened.
+            NotEnoughSharesError: without the missing holders, a chunk cannot be opened; or the
+                opener is missing, and another round with another opener must be announced.
             InvalidArgumentError: ``max_chunks`` is below 1, or nobody who is ``missing`` holds the
                 key.
         """
@@ -177,9 +187,16 @@ class Aggregator:
         away = self._holders_named(missing)
         with self._one_at_a_time:
             answers = self._close()
+            opener = self._descriptor.opener
+            if opener in away and answers.num_missing > 0:
+                raise NotEnoughSharesError(
+                    f"{opener} is missing, whom the round names alone to open it: announce another "
+                    "round with another opener"
+                )
             return {
                 name: self._request(answers, chunks and chunks[:max_chunks])
                 for name, chunks in answers.wanted(away).items()
+                if self._descriptor.may_open(name)
             }
 
     def receive_opening(self, message: BytesLike | Iterable[BytesLike]) -> str:

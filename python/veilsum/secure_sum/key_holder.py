@@ -7,6 +7,7 @@ from veilsum import arguments
 from veilsum.errors import (
     InvalidArgumentError,
     MalformedDataError,
+    PolicyRefusedError,
     ProtocolError,
 )
 from veilsum.identity import Identity, Role
@@ -91,7 +92,8 @@ class KeyHolder:
         Raises:
             MalformedDataError: ``request`` is not a request.
             PolicyRefusedError: it is for another federation, for fewer contributors than agreed,
-                for a round far away, or for another set or total of a round that was opened before.
+                for a round far away or one that names another opener, or for another set or total
+                of a round that was opened before.
             ProtocolError: it has contributors who were not invited or are not on the roster, chunks
                 that are missing or not those of the signed header, or a total that does not fit.
             SignatureError: the round is not signed by the federation's aggregator, or a
@@ -143,6 +145,11 @@ class KeyHolder:
 
     def _check_set(self, asked: OpenRequest) -> None:
         check_announced(asked.descriptor, self._federation)
+        if not asked.descriptor.may_open(self.name):
+            raise PolicyRefusedError(
+                f"the round names {asked.descriptor.opener} to open it, and nobody else does: "
+                f"{self.name} opens rounds that name it"
+            )
         self._federation.check_day()
         check_set(self._federation, asked)
 
