@@ -138,7 +138,7 @@ class Parties:
             model_hash=model_hash,
             invited=invited,
             after=self._chain.end,
-            opener=invited[0] if local.federation.trust == "contributors" else None,
+            opener=invited[0] if local.federation.names_opener else None,
         )
         contributors = {name: local.contributors[name] for name in invited}
         return EncryptedSum(

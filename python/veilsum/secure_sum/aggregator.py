@@ -129,9 +129,8 @@ class Aggregator:
     @property
     def openers(self) -> tuple[str, ...]:
         """Who may be asked to open: all holders of the key, or the one that the round names."""
-        opener = self._descriptor.opener
-        holders = tuple(party.name for party in self._federation.openers)
-        return holders if opener is None else (opener,)
+        names = (party.name for party in self._federation.openers)
+        return tuple(name for name in names if self._descriptor.may_open(name))
 
     @property
     def refused(self) -> Counter[str]:
@@ -184,7 +183,7 @@ class Aggregator:
         """
         if max_chunks is not None:
             max_chunks = arguments.count("max_chunks", max_chunks, at_least=1)
-        away = self._holders_named(missing)
+        away = self._not_asked(missing)
         with self._one_at_a_time:
             answers = self._close()
             opener = self._descriptor.opener
@@ -196,7 +195,6 @@ class Aggregator:
             return {
                 name: self._request(answers, chunks and chunks[:max_chunks])
                 for name, chunks in answers.wanted(away).items()
-                if self._descriptor.may_open(name)
             }
 
     def receive_opening(self, message: BytesLike | Iterable[BytesLike]) -> str:
@@ -311,7 +309,7 @@ class Aggregator:
             raise ProtocolError("nothing was asked of the holders yet: call open_requests first")
         return self._answers
 
-    def _holders_named(self, missing: Collection[str]) -> frozenset[str]:
+    def _not_asked(self, missing: Collection[str]) -> frozenset[str]:
         if isinstance(missing, (str, bytes)) or not isinstance(missing, Collection):
             raise TypeError(f"missing must be a list of names, not {type(missing).__name__}")
         for name in missing:
@@ -319,7 +317,8 @@ class Aggregator:
                 raise InvalidArgumentError(
                     f"missing has {arguments.text_of(name)}, who is no holder of the federation"
                 )
-        return frozenset(missing)
+        holders = frozenset(party.name for party in self._federation.openers)
+        return holders.difference(self.openers).union(missing)
 
     def _take(self, frames: Iterator[bytes], keep: Callable[[str, Iterator[bytes]], object]) -> str:
         """Check a contribution while ``keep`` reads it, and add it if all of it is well."""

@@ -100,7 +100,7 @@ def _check_opener(descriptor: RoundDescriptor, federation: Federation) -> None:
             there are holders.
     """
     number, opener = descriptor.round_number, descriptor.opener
-    if federation.trust != "contributors":
+    if not federation.names_opener:
         if opener is not None:
             raise PolicyRefusedError(
                 f"round {number} names {opener} as its opener; with the trust "

@@ -79,8 +79,8 @@ class RoundDescriptor(Message, kind=WireKind.ROUND_DESCRIPTOR, version=2):
     ) -> "RoundDescriptor":
         """An announcement with the aggregator's signature; ``after`` what the run has so far.
 
-        Where every contributor has the key, ``opener`` is one of them (``Federation.trust`` is
-        ``"contributors"``): choose one who is there.
+        Where every contributor has the key (``Federation.names_opener``), ``opener`` is one of
+        them: choose one who is there.
         """
         arguments.instance("identity", identity, Identity)
         arguments.instance("after", after, ChainEnd)
