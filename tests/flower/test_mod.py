@@ -46,6 +46,7 @@ def train_message(federation, model=INITIAL, *, number=1, node=100, announced=No
         round_number=number,
         model_hash=model_hash(INITIAL if announced is None else announced),
         invited=NAMES,
+        opener=NAMES[0],
     )
     content = RecordDict(
         {
@@ -262,7 +263,7 @@ def _record(content):
         (with_another_type, "MalformedDataError"),
         (renamed, "MalformedDataError"),
         (cut, "MalformedDataError"),
-        (flipped, "ProtocolError"),
+        (flipped, "ProofError"),
         (lambda content: RecordDict(), "MalformedDataError"),
     ],
     ids=["metrics", "type", "names", "cut", "flipped", "empty"],
