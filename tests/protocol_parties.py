@@ -91,7 +91,12 @@ def federation(trust="authority", *, toy=None, **changes):
     return Federation(**(settings | changes))
 
 
-def descriptor(agreed, *, round_number=1, invited=NAMES, model=MODEL, after=START):
+def descriptor(
+    agreed, *, round_number=1, invited=NAMES, model=MODEL, after=START, opener="the first"
+):
+    """``opener``: where every contributor has the key, the first of them unless it is given."""
+    if opener == "the first":
+        opener = agreed.contributors[0].name if agreed.trust == "contributors" else None
     return RoundDescriptor.signed(
         identity(agreed.aggregator.name),
         federation_hash=agreed.hash,
@@ -99,12 +104,13 @@ def descriptor(agreed, *, round_number=1, invited=NAMES, model=MODEL, after=STAR
         model_hash=hash_model(model),
         invited=invited,
         after=after,
+        opener=opener,
     )
 
 
 def announced_anew(announced, **changes):
     """A changed announcement, which the aggregator signs."""
-    fields = ("federation_hash", "round_number", "model_hash", "invited", "after")
+    fields = ("federation_hash", "round_number", "model_hash", "invited", "after", "opener")
     values = {name: getattr(announced, name) for name in fields}
     return RoundDescriptor.signed(identity(AGGREGATOR), **(values | changes))
 

@@ -11,7 +11,7 @@ import numpy as np
 import protocol_parties as parties
 import pytest
 import veilsum as vs
-from protocol_attackers import forged_contribution
+from protocol_attackers import forged_contribution, forged_request
 from protocol_parties import CODEC, DIM, NAMES, NOISE, NOISY_CODEC
 from validation_rules import rule
 from veilsum.identity import Identity
@@ -45,7 +45,7 @@ def agreed():
 
 def sign_as(identity, announced):
     """The same announcement, by somebody else."""
-    fields = ("federation_hash", "round_number", "model_hash", "invited", "after")
+    fields = ("federation_hash", "round_number", "model_hash", "invited", "after", "opener")
     return RoundDescriptor.signed(identity, **{name: getattr(announced, name) for name in fields})
 
 
@@ -147,6 +147,7 @@ def test_every_bit_of_an_announcement_is_signed(agreed):
         {"last_link": b"m" * 32},
         {"model_hash": bytes(32)},
         {"invited": NAMES[:3]},
+        {"opener": "ada"},
         {"signature": bytes(64)},
     ):
         with pytest.raises(vs.SignatureError):
@@ -154,7 +155,51 @@ def test_every_bit_of_an_announcement_is_signed(agreed):
     assert dataclasses.replace(announced, signature=bytes(64)).round_id == announced.round_id
 
 
-# ---- numbers ----
+# ---- who opens ----
+
+
+@pytest.mark.parametrize(
+    ("trust", "opener", "why"),
+    [
+        ("contributors", None, "round 1 names no opener, and every contributor has the key"),
+        ("contributors", "eve", "names eve as its opener, who is not on the federation's roster"),
+        ("contributors", "aggregator", "who is not on the federation's roster"),
+        ("authority", "holder-1", "names holder-1 as its opener; with the trust 'authority'"),
+        ("authority", "ada", "names ada as its opener"),
+        ("threshold", "holder-1", "names holder-1 as its opener; with the trust 'threshold'"),
+    ],
+)
+@rule("RD9")
+def test_a_round_has_an_opener_on_the_roster_where_every_contributor_has_the_key(
+    trust, opener, why
+):
+    agreed = parties.federation(trust, **({"toy": (5, 4)} if trust == "threshold" else {}))
+    announced = parties.descriptor(agreed, opener=opener)
+    with mock.patch.object(announcement, "_check_opener"):
+        state = parties.Round(agreed, NAMES[:2], opener=opener)
+        told = state.aggregator.transcript()
+        told.verify(agreed)
+    chunks = (0,) if trust == "threshold" else ()
+    request = forged_request(announced, state.messages.values(), chunks)
+    rounds = RoundLedger.in_memory()
+    ada = parties.contributor(agreed, "ada", rounds=rounds)
+    for refuse in (
+        lambda: ask(ada, announced),
+        lambda: ada.before_training(announced.to_bytes(), **OPTIONS),
+        lambda: parties.aggregator(agreed, announced),
+        lambda: state.holder(agreed.openers[0].name).open(request),
+        lambda: told.verify(agreed),
+    ):
+        with nothing_changes(agreed, rounds), pytest.raises(vs.PolicyRefusedError, match=why):
+            refuse()
+
+
+def test_an_opener_need_not_be_invited():
+    agreed = parties.federation("contributors")
+    state = parties.Round(agreed, NAMES[:2], invited=NAMES[:2], opener="dan")
+    result = state.finish()
+    assert result.contributors == NAMES[:2]
+    vs.secure_sum.Transcript.from_bytes(result.transcript).verify(agreed)
 
 
 @rule("RD5")

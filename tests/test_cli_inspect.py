@@ -5,6 +5,7 @@ import json
 import shutil
 
 import numpy as np
+import protocol_parties as parties
 import pytest
 import veilsum as vs
 from dealt_parties import (
@@ -405,6 +406,23 @@ def test_transcripts_of_a_run_are_held_against_each_other(place, pinned, tmp_pat
     result = veilsum("inspect", place / "transcript", fork, *pinned, "--json")
     assert result.exit_code == 1
     assert "chain of the run is broken" in json.loads(result.stdout)[1]["error"]["message"]
+
+
+def test_the_opener_of_a_round_is_shown_and_held_against_the_roster(tmp_path):
+    agreed = parties.federation("contributors")
+    (tmp_path / "federation").write_bytes(agreed.signed_by(Identity.generate("dealer")))
+    pinned = ("--federation", tmp_path / "federation", "--hash", agreed.hash.hex())
+    path = tmp_path / "file"
+    for opener in ("bob", None, "eve"):
+        announced = parties.descriptor(agreed, opener=opener)
+        for message in (announced, Transcript.of(announced, (), ())):
+            path.write_bytes(message.to_bytes())
+            assert look(path)["opener"] == opener
+            if opener == "bob":
+                assert look(path, *pinned)["checked"]
+                assert "opener" in veilsum("inspect", path, *pinned).stdout
+            else:
+                assert failure(path, *pinned) == "PolicyRefusedError"
 
 
 def test_a_transcript_of_another_federation_does_not_verify(place, tmp_path):

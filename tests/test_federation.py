@@ -351,6 +351,8 @@ def test_a_descriptor_is_whole():
         {"invited": ("",)},
         {"invited": ("x" * 256,)},
         {"invited": ("\ud800",)},
+        {"opener": ""},
+        {"opener": "x" * 256},
     ):
         with pytest.raises(vs.InvalidArgumentError):
             parties.descriptor(agreed, **wrong)
@@ -362,6 +364,16 @@ def test_a_descriptor_is_whole():
     for swapped in (b"\x01b\x01a", b"\x01a\x01a", b"\x01\xff\x01b"):
         with pytest.raises(vs.MalformedDataError):
             RoundDescriptor.from_bytes(data.replace(b"\x01a\x01b", swapped))
+    named = parties.descriptor(agreed, invited=("a", "b"), opener="cy")
+    data = named.to_bytes()
+    assert data.count(b"\x01\x02cy") == 1
+    assert RoundDescriptor.from_bytes(data) == named
+    for swapped in (b"\x02\x01c", b"\x01\x03cy", b"\x01\x02\xff\xff", b"\x02\x00cy"):
+        with pytest.raises(vs.MalformedDataError):
+            RoundDescriptor.from_bytes(data.replace(b"\x01\x02cy", swapped))
+    for wrong in (7, b"cy", ("cy",)):
+        with pytest.raises(TypeError, match="opener"):
+            parties.descriptor(agreed, opener=wrong)
 
 
 # ---- sizes ----

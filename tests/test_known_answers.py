@@ -162,6 +162,7 @@ def test_golden_federations_and_round_descriptor_are_read_and_written():
         ("federation_4", generate_round.authority()),
         ("federation_4_threshold", generate_round.threshold()),
         ("round_descriptor_2", generate_round.later_descriptor()),
+        ("round_descriptor_2_opener", generate_round.opener_descriptor()),
     ]:
         assert message.to_bytes() == golden(name)
         assert reads_and_writes(type(message), name) == message
@@ -205,8 +206,11 @@ def test_golden_messages_of_a_round_still_make_a_sum():
 def test_golden_messages_of_threshold_holders_are_read_and_written():
     given = reads_and_writes(secure_sum.ChunkRequest, "chunk_request")
     assert (given.contribution, len(given.path), given.chunk) == (1, 2, golden("chunk"))
-    assert reads_and_writes(secure_sum.OpenRequest, "open_request_3_chunks").chunks == (0, 2)
     agreed = generate_round.threshold()
+    lock = reads_and_writes(secure_sum.Lock, "lock")
+    lock.verify(agreed.holder("holder-2"))
+    request = reads_and_writes(secure_sum.OpenRequest, "open_request_3_chunks")
+    assert (request.chunks, request.num_links, request.locks) == ((0, 2), 1, (lock,))
     opening = reads_and_writes(secure_sum.Opening, "opening_3_partial")
     opening.verify(agreed.holder("holder-2"))
     partial = vs.threshold.PartialDecryption.from_bytes(opening.body, agreed.key)

@@ -6,9 +6,18 @@ import pytest
 import veilsum as vs
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from protocol_parties import NAMES, TRUSTS, Round, assert_sums, federation, quantised_sum
+from protocol_parties import (
+    NAMES,
+    TRUSTS,
+    Round,
+    assert_sums,
+    descriptor,
+    federation,
+    quantised_sum,
+)
 from veilsum.errors import InvalidArgumentError, NotEnoughSharesError, ProtocolError
 from veilsum.integrations import opening
+from veilsum.integrations.openers import Openers
 
 NUM_HOLDERS, THRESHOLD = 4, 3
 CODEC = vs.Codec(40, clip=1.0, value_bits=40, max_addends=4)
@@ -142,6 +151,15 @@ def test_sum_is_opened_by_whoever_has_the_key(trust, clock):
     assert world.log == []
 
 
+def test_nobody_but_the_opener_is_asked_and_waited_for(clock):
+    world = World("contributors", clock, ada=[SILENT])
+    with pytest.raises(NotEnoughSharesError, match=r"missing: ada; 1 of 1 needed, 0 there$"):
+        world.open()
+    assert {name for name, _ in world.holders.asked} == {"ada"}
+    away = {name: [AWAY] for name in NAMES[1:]}
+    World("contributors", clock, **away).opens()
+
+
 def test_requests_are_no_longer_than_was_asked_for(clock):
     agreed = AGREED["threshold"]
     chunk = 3 * agreed.chunk_size * 2 * (agreed.public_key.key_bits // 8)
@@ -210,7 +228,7 @@ def test_round_without_enough_holders_is_given_up_in_bounded_time(trust, fate, c
     with pytest.raises(NotEnoughSharesError, match=r"missing: (holder-1|ada)"):
         world.open()
     # Each is asked once before it is too few, and once more after the last pause.
-    num_failing = 2 if trust == "threshold" else 1 if trust == "authority" else len(NAMES)
+    num_failing = 2 if trust == "threshold" else 1
     longest = WAIT_SECONDS + 2 * num_failing * (ANSWER_SECONDS if fate == SILENT else 0)
     assert (0 if fate == SILENT else WAIT_SECONDS) <= world.seconds <= longest
     assert sum(clock.pauses) <= WAIT_SECONDS
@@ -266,7 +284,7 @@ TOO_MANY = {"threshold": ["holder-1", "holder-3"], "authority": HOLDERS[:1], "co
 def await_holders(world, **options):
     start = world.clock.now
     try:
-        opening.await_holders(
+        return opening.await_holders(
             world.holders,
             federation=world.state.federation,
             log=world.log.append,
@@ -280,7 +298,9 @@ def await_holders(world, **options):
 def test_nobody_waits_while_enough_holders_are_there(trust, clock):
     away = {} if trust == "authority" else {"holder_2": [AWAY], "ada": [AWAY]}
     world = World(trust, clock, **away)
-    await_holders(world)
+    there = await_holders(world)
+    everyone = {party.name for party in AGREED[trust].openers}
+    assert there == everyone - {name.replace("_", "-") for name in away}
     assert world.log == []
     assert world.holders.asked == []
     assert world.seconds == 0
@@ -378,3 +398,37 @@ def test_round_is_open_if_in_the_end_enough_answer_and_else_given_up(fates):
             assert num_of_use >= THRESHOLD
         num_answers = NUM_HOLDERS * AGREED["threshold"].num_chunks
         assert world.seconds <= (1 + num_answers) * (patience + 2 * NUM_HOLDERS * ANSWER_SECONDS)
+
+
+# ---- whom a round names to open it ----
+
+
+@pytest.mark.parametrize("trust", ["threshold", "authority"])
+def test_no_opener_is_named_where_holders_open(trust):
+    openers = Openers(AGREED[trust])
+    assert openers.choose(1, HOLDERS) is None
+    assert not openers.did_not_open(descriptor(AGREED[trust]))
+    assert openers.choose(2, ()) is None
+
+
+def test_openers_take_turns_among_those_who_are_there():
+    openers = Openers(AGREED["contributors"])
+    assert {openers.choose(number, NAMES) for number in range(1, 5)} == set(NAMES)
+    assert {openers.choose(number, ("bob", "dan")) for number in range(1, 5)} == {"bob", "dan"}
+    assert openers.choose(7, {"cyd"}) == "cyd"
+    assert openers.choose(1, ()) in NAMES  # Nobody was asked who is there.
+
+
+@pytest.mark.parametrize("there", [NAMES, NAMES[:3], NAMES[:2]])
+def test_a_round_that_was_not_opened_is_followed_by_one_with_another_opener(there):
+    """Whatever their numbers, and whoever comes or goes, while two are there."""
+    openers = Openers(AGREED["contributors"])
+    last = None
+    for number in (1, 2, 3, 5, 8, 9, 12, 13):
+        chosen = openers.choose(number, there)
+        assert chosen in there
+        assert chosen != last
+        announced = descriptor(AGREED["contributors"], round_number=number, opener=chosen)
+        assert openers.did_not_open(announced)
+        last = chosen
+    assert openers.choose(14, {last}) == last

@@ -6,7 +6,7 @@ import numpy as np
 import protocol_parties as parties
 import pytest
 import veilsum as vs
-from protocol_parties import CODEC, NAMES, Round
+from protocol_parties import CODEC, Round
 from validation_rules import rule
 from veilsum.secure_sum import Opening, OpenRequest
 
@@ -96,21 +96,32 @@ def test_a_partial_decryption_is_of_one_whole_chunk_by_its_own_holder_once():
     parties.assert_sums(state.finish(), parties.quantised_sum(CODEC, [0.5] * 3))
 
 
-def test_one_answer_opens_the_total_and_another_must_agree():
+@rule("OP8")
+def test_the_opener_of_a_round_is_asked_and_nobody_else_is_believed():
     state = Round(parties.federation("contributors"))
     requests = state.requests()
-    assert set(requests) == set(NAMES)
+    assert set(requests) == {"ada"} == set(state.aggregator.openers)
+    assert set(state.requests(missing=["bob", "dan"])) == {"ada"}
     opening = Opening.from_bytes(state.holder("ada").open(requests["ada"]))
+    answer_of_another = opening_by("bob", opening).to_bytes()
+    with pytest.raises(vs.ProtocolError, match="bob answers, and the round names ada alone"):
+        state.aggregator.receive_opening(answer_of_another)
+    with pytest.raises(
+        vs.NotEnoughSharesError, match=r"ada is missing.*another round with another opener"
+    ):
+        state.requests(missing=["ada"])
     state.aggregator.receive_opening(opening.to_bytes())
-    assert state.requests() == {}
+    assert state.requests() == state.requests(missing=["ada"]) == {}
     with pytest.raises(vs.ProtocolError, match="already"):
         state.aggregator.receive_opening(opening.to_bytes())
-    state.aggregator.receive_opening(state.holder("bob").open(requests["bob"]))
-    slots = np.frombuffer(opening.body, "<i8") + 1
-    with pytest.raises(vs.ProtocolError, match="another sum"):
-        state.aggregator.receive_opening(
-            opening_by("cyd", opening, body=slots.tobytes()).to_bytes()
-        )
+    with pytest.raises(vs.ProtocolError, match="bob answers, and the round names ada alone"):
+        state.aggregator.receive_opening(answer_of_another)
+    transcript = state.aggregator.transcript()
+    others = Opening.from_bytes(answer_of_another).receipt()
+    for receipts in ((others,), (*transcript.receipts, others)):
+        told = dataclasses.replace(transcript, receipts=receipts)
+        with pytest.raises(vs.ProtocolError, match="bob answers, and the round names ada alone"):
+            told.verify(state.federation)
     parties.assert_sums(state.aggregator.finish(), parties.quantised_sum(CODEC, [0.5] * 3))
 
 

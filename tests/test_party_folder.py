@@ -70,6 +70,7 @@ def announce(federation, number=1):
         round_number=number,
         model_hash=MODEL_HASH,
         invited=("ann", "bob", "cyd"),
+        opener="bob" if federation.trust == "contributors" else None,
     )
 
 

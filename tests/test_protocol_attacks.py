@@ -29,9 +29,10 @@ from protocol_attackers import (
 )
 from protocol_parties import CODEC, MODEL, NAMES, frames_of
 from shared_keys import shared_key
+from validation_rules import rule
 from veilsum import hazmat
 from veilsum.schemes import packing
-from veilsum.secure_sum import Chunk, ChunkRequest, RoundLedger
+from veilsum.secure_sum import Chunk, ChunkRequest, Opening, RoundDescriptor, RoundLedger
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +192,44 @@ def test_three_answers_for_three_sets_tell_a_weighted_sum():
     ratio = weights[1] / weights[0]
     assert abs(ratio) == 15
     assert told == int(weights[0] * 11 + weights[1] * 305) % n
+
+
+def opened_by(name, agreed, announced, messages, rounds=None):
+    """The slots that an opener answers, asked by an aggregator for the sum of these alone."""
+    aggregator = parties.aggregator(agreed, announced)
+    for message in messages:
+        aggregator.receive(message)
+    request = b"".join(next(iter(aggregator.open_requests().values())))
+    answer = Opening.from_bytes(parties.holder(agreed, name, rounds).open(request))
+    return np.frombuffer(answer.body, "<i8")
+
+
+@rule("KH16")
+def test_two_openers_are_not_given_two_sets_of_a_round(monkeypatch):
+    """Where every contributor has the key, each of them keeps a record of its own."""
+    agreed = parties.federation("contributors")
+    announced = parties.descriptor(agreed, opener="bob")
+    ledgers = {name: RoundLedger.in_memory() for name in NAMES[:3]}
+    messages = [contribution(agreed, announced, name, rounds=ledgers[name]) for name in NAMES[:3]]
+    with monkeypatch.context() as defence:
+        defence.setattr(RoundDescriptor, "may_open", lambda announced, name: True)
+        all_three = opened_by("bob", agreed, announced, messages)
+        without_victim = opened_by("cyd", agreed, announced, messages[1:])
+        assert np.array_equal(all_three - without_victim, slots_of(VICTIM))
+    rounds = RoundLedger.in_memory()
+    assert np.array_equal(opened_by("bob", agreed, announced, messages, rounds), all_three)
+    with pytest.raises(vs.PolicyRefusedError, match="names bob to open it, and nobody else"):
+        opened_by("cyd", agreed, announced, messages[1:])
+    with pytest.raises(vs.PolicyRefusedError, match="one answer"):
+        opened_by("bob", agreed, announced, messages[1:], rounds)
+    # Nor does it help to announce the round again with another opener.
+    again = parties.announced_anew(announced, opener="cyd")
+    for name in NAMES[:3]:
+        with pytest.raises(vs.PolicyRefusedError, match="already contributed to round 1"):
+            contribution(agreed, again, name, rounds=ledgers[name])
+    stale = forged_request(again, messages, ())
+    with pytest.raises(vs.ProtocolError, match="for another round"):
+        parties.holder(agreed, "cyd").open(stale)
 
 
 @pytest.mark.parametrize("change", ["invited", "model", "set"])

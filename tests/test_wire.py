@@ -101,6 +101,7 @@ READERS = {
     "enrolment": secure_sum.Enrolment.from_bytes,
     "identity_file": lambda data: keyfile.open_sealed(data, "no", WireKind.IDENTITY_FILE),
     "round_descriptor_2": secure_sum.RoundDescriptor.from_bytes,
+    "round_descriptor_2_opener": secure_sum.RoundDescriptor.from_bytes,
     "contribution_2": secure_sum.ContributionHeader.from_bytes,
     "chunk": read_chunk_message,
     "open_request_3": open_total,

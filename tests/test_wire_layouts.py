@@ -53,9 +53,12 @@ def descriptor_by_hand(data):
     federation, number, previous = found.take(32), found.number(8), found.number(8)
     link, model = found.take(32), found.take(32)
     names = tuple(found.name() for _ in range(found.number(4)))
+    openers = [found.name() for _ in range(found.number(1))]
+    opener = openers.pop() if openers else None
+    assert not openers
     signature = found.take(64)
     assert not found.left
-    return federation, number, previous, link, model, names, signature
+    return federation, number, previous, link, model, names, opener, signature
 
 
 def link_by_hand(data):
@@ -78,8 +81,11 @@ def values_of(message):
 
 
 def test_a_round_descriptor_says_what_is_read_by_hand():
-    data = golden("round_descriptor_2")
-    assert values_of(secure_sum.RoundDescriptor.from_bytes(data)) == descriptor_by_hand(data)
+    for name, opener in (("round_descriptor_2", None), ("round_descriptor_2_opener", "klinik-ö")):
+        data = golden(name)
+        descriptor = secure_sum.RoundDescriptor.from_bytes(data)
+        assert values_of(descriptor) == descriptor_by_hand(data)
+        assert descriptor.opener == opener
 
 
 def test_a_contribution_says_what_is_read_by_hand():

@@ -153,6 +153,34 @@ def test_too_few_holders_stop_the_run_until_they_are_back(tmp_path, grid):
     assert [rounds_of(tmp_path / name, Role.CONTRIBUTOR) for name in NAMES] == [[1]] * 4
 
 
+def openers_asked(grid):
+    return [NAMES[node - 100] for node in sent_to(grid, "query.veilsum_open")]
+
+
+def test_an_opener_that_does_not_open_is_followed_by_another_in_the_next_round(tmp_path):
+    federation_of(tmp_path, "contributors")
+    grid = grid_of(client_app(tmp_path))
+    failed = set()
+
+    def first_one_fails(message):
+        node = message.metadata.dst_node_id
+        if message.metadata.message_type == "query.veilsum_open" and failed <= {node}:
+            failed.add(node)
+            raise TimeoutError("gone")
+
+    grid.intercept = first_one_fails
+    secure = strategy(tmp_path)
+    result = secure.start(grid, initial_record(), num_rounds=2)
+    assert_same(result.arrays, model_of_the_loop(1))
+    first, second = dict.fromkeys(openers_asked(grid))
+    abandoned, opened = secure.history
+    assert f"holders of the key are missing: {first}; 1 of 1 needed" in abandoned.abandoned
+    assert opened.abandoned is None
+    assert opened.contributors == NAMES
+    assert rounds_of(tmp_path / first, Role.HOLDER) == []
+    assert rounds_of(tmp_path / second, Role.HOLDER) == [2]
+
+
 def test_large_rounds_are_opened_by_several_messages(tmp_path):
     dim = 400
     federation_of(tmp_path, dim=dim)

@@ -46,6 +46,7 @@ def train_message(federation, model=INITIAL, *, number=1, node=100, announced=No
         round_number=number,
         model_hash=model_hash(INITIAL if announced is None else announced),
         invited=NAMES,
+        opener=NAMES[0],
     )
     content = RecordDict(
         {

@@ -156,7 +156,9 @@ TARGETS = {
         written_by(secure_sum.Announcement.from_bytes), MALFORMED, make_seeds=announcement_seeds
     ),
     "round_descriptor": Target(
-        written_by(secure_sum.RoundDescriptor.from_bytes), MALFORMED, ("round_descriptor_2",)
+        written_by(secure_sum.RoundDescriptor.from_bytes),
+        MALFORMED,
+        ("round_descriptor_2", "round_descriptor_2_opener"),
     ),
     "contribution": Target(
         written_by(secure_sum.ContributionHeader.from_bytes), MALFORMED, ("contribution_2",)

@@ -22,7 +22,7 @@ from veilsum.errors import InvalidArgumentError, PolicyRefusedError, RunEndedErr
 from veilsum.identity import Identity
 from veilsum.integrations import opening
 from veilsum.integrations.nvflare import PartyFilter, SecureAggregator
-from veilsum.integrations.nvflare.messages import CONTRIBUTION, ROUND, SPENT
+from veilsum.integrations.nvflare.messages import CONTRIBUTION, REQUEST, ROUND, SPENT
 from veilsum.privacy import GaussianNoise
 from veilsum.secure_sum import Federation, PartyFolder
 
@@ -94,6 +94,31 @@ def play(server, sites, number):
     result = server.aggregator.aggregate_model()
     after = [site.trainer.num_tasks for site in sites]
     return result, [a - b for a, b in zip(after, before, strict=True)]
+
+
+def test_an_opener_that_does_not_open_is_followed_by_another_in_the_next_round(noisy):
+    sites = [SiteProcess(noisy, site) for site in SITES]
+    server = ServerProcess(noisy, sites, wait_seconds=0.05)
+
+    def asked():
+        return {name for name, question in server.engine.asked if REQUEST in question}
+
+    ask = server.engine.send_aux_request
+
+    def nobody_opens(targets, topic, request, timeout, fl_ctx):
+        found = ask(targets, topic, request, timeout, fl_ctx)
+        return {} if REQUEST in request else found
+
+    server.engine.send_aux_request = nobody_opens
+    play(server, sites, 0)
+    (first,) = asked()
+    assert any("abandoned" in line and f"missing: {first};" in line for line in server.log)
+    server.engine.send_aux_request = ask
+    server.engine.asked.clear()
+    play(server, sites, 1)
+    (second,) = asked()
+    assert second != first
+    assert any("is open: 4 contributions" in line for line in server.log)
 
 
 def test_a_spent_budget_trains_nobody_and_ends_the_job_by_name(noisy):

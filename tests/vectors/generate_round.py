@@ -13,6 +13,7 @@ import protocol_parties as parties
 import veilsum as vs
 from veilsum.secure_sum import (
     ChainEnd,
+    Lock,
     Opening,
     OpenRequest,
 )
@@ -68,6 +69,12 @@ def later_descriptor():
     return parties.descriptor(authority(), **ROUND, after=ChainEnd(5, bytes(range(32))))
 
 
+def opener_descriptor():
+    """Of a round whose sum one of the contributors opens."""
+    agreed = dataclasses.replace(sums(), holders=())
+    return parties.descriptor(agreed, **ROUND, opener="klinik-ö")
+
+
 def partial_opening():
     """What holder 2 answers for chunk 1 of contributions that nobody has."""
     agreed, announced = threshold(), descriptor(threshold())
@@ -81,6 +88,15 @@ def partial_opening():
         set_hash=set_hash,
         index=1,
         body=partial.to_bytes(),
+    )
+
+
+def lock():
+    """What holder 2 answers before it opens anything of ``partial_opening``."""
+    return Lock.signed(
+        parties.identity("holder-2"),
+        round_id=descriptor(threshold()).round_id,
+        set_hash=bytes(range(32)),
     )
 
 
@@ -109,11 +125,13 @@ def main():
         "federation_4_threshold": threshold().to_bytes(),
         "signed_federation_2": authority().signed_by(dealer),
         "round_descriptor_2": later_descriptor().to_bytes(),
+        "round_descriptor_2_opener": opener_descriptor().to_bytes(),
         "opening_3_partial": partial_opening().to_bytes(),
+        "lock": lock().to_bytes(),
         **authority_round(),
     }
     request = OpenRequest.from_bytes(messages["open_request_3"])
-    asked = dataclasses.replace(request, chunks=(0, 2))
+    asked = dataclasses.replace(request, chunks=(0, 2), num_links=1, locks=(lock(),))
     messages["open_request_3_chunks"] = asked.to_bytes()
     for name, data in messages.items():
         path = folder / f"{name}.bin"

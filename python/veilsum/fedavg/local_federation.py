@@ -75,8 +75,9 @@ def make_federation(
         honest_contributors=max(2, noise.honest_contributors if noise is not None else 0),
         min_contributors=min_contributors,
     )
-    # Where every contributor has the key, one of them opens: nobody need ask all.
-    openers = holders or list(contributors.values())[:1]
+    # Where every contributor has the key, any of them may be the one that a round names.
+    openers = holders or list(contributors.values())
+    held = keys if has_holders else [*keys] * len(openers)
     return LocalFederation(
         federation,
         aggregator,
@@ -93,6 +94,6 @@ def make_federation(
             opener.name: KeyHolder(
                 federation, opener, key=secret, rounds=RoundLedger.in_memory(), sums=KeptSums()
             )
-            for opener, secret in zip(openers, keys, strict=True)
+            for opener, secret in zip(openers, held, strict=True)
         },
     )

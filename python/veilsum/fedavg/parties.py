@@ -138,6 +138,7 @@ class Parties:
             model_hash=model_hash,
             invited=invited,
             after=self._chain.end,
+            opener=invited[0] if local.federation.names_opener else None,
         )
         contributors = {name: local.contributors[name] for name in invited}
         return EncryptedSum(
@@ -156,9 +157,7 @@ class Parties:
             contributors=contributors,
             model_hash=model_hash,
             holders=local.holders,
-            # Where contributors have the key, each is sent the total and opens it itself.
             chain=self._chain,
-            num_openers=1 if local.federation.holders else len(invited),
             meter=meter,
             num_threads=self._num_threads,
         )

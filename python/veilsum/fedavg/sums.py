@@ -151,15 +151,11 @@ class EncryptedSum:
         contributors: dict[str, Contributor],
         model_hash: bytes,
         holders: dict[str, KeyHolder],
-        num_openers: int,
         chain: RunChain,
         meter: Meter,
         num_threads: int | None,
     ) -> None:
-        """``num_openers``: how many parties get the request for a total; each opens it itself.
-
-        ``announcements`` has what each contributor is sent; ``chain`` gets the link of the round.
-        """
+        """``announcements``: what each contributor is sent; ``chain`` gets the round's link."""
         self._aggregator = aggregator
         self.round_id = round_id
         self._clipped: dict[str, float] = {}
@@ -168,7 +164,6 @@ class EncryptedSum:
         self._contributors = contributors
         self._model_hash = model_hash
         self._holders = holders
-        self._num_openers = num_openers
         self._meter = meter
         self._num_threads = num_threads
         meter.traffic("broadcast", sum(map(len, announcements.values())))
@@ -205,12 +200,10 @@ class EncryptedSum:
         with self._meter.phase("open"):
             while requests := self._aggregator.open_requests():
                 for name, request in requests.items():
-                    if name not in self._holders:
-                        continue  # Where every client has the key, one opens it for all.
                     num_bytes, frames = self._counted(request)
                     answer = self._holders[name].open(frames, num_threads=self._num_threads)
                     self._aggregator.receive_opening(answer)
-                    self._meter.traffic("opening", self._num_openers * sum(num_bytes) + len(answer))
+                    self._meter.traffic("opening", sum(num_bytes) + len(answer))
             # Of a void round too, whose sum is refused below: it was opened.
             link = self._aggregator.transcript().link
             if link is not None:

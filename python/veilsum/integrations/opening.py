@@ -39,7 +39,7 @@ def await_holders(
     wait_seconds: float,
     log: Callable[[str], None],
     stopped: Callable[[], bool] = lambda: False,
-) -> None:
+) -> set[str]:
     """Return as soon as enough holders are there to open a sum: to be called before training.
 
     Args:
@@ -49,15 +49,19 @@ def await_holders(
         log: where it tells who is missing, and how long it still waits.
         stopped: whether to give up now; looked at while waiting.
 
+    Returns:
+        The names of those who are there.
+
     Raises:
         NotEnoughSharesError: too few are there in time, or it was ``stopped``.
     """
     patience = _Patience(wait_seconds, stopped, longest=_LONGEST_PAUSE_BEFORE_SECONDS)
+    names = {party.name for party in federation.openers}
     while True:
-        missing = _names(federation) - set(holders.present(_names(federation)))
-        if len(_names(federation)) - len(missing) >= federation.bodies.num_answers:
-            return
-        lack = _lack(federation, missing)
+        there = names & set(holders.present(names))
+        if len(there) >= federation.bodies.num_answers:
+            return there
+        lack = _lack(federation, names, names - there)
         log(f"{lack}; {patience.words}")
         if not patience.pause():
             raise NotEnoughSharesError(
@@ -101,7 +105,7 @@ def open_sum(
         NotEnoughSharesError: too few holders answered in time, or it was ``stopped``.
         MalformedDataError: the opened integers are no sum.
     """
-    names = _names(federation)
+    names = set(aggregator.openers)
     max_chunks = federation.chunks_within(
         arguments.count("max_request_bytes", max_request_bytes, at_least=1),
         num_contributors=len(aggregator.contributors),
@@ -112,7 +116,7 @@ def open_sum(
         try:
             requests = aggregator.open_requests(missing=missing, max_chunks=max_chunks)
         except NotEnoughSharesError as error:
-            lack = _lack(federation, missing)
+            lack = _lack(federation, names, missing)
             log(f"{lack}; {patience.words}")
             if not patience.pause():
                 raise NotEnoughSharesError(lack) from error
@@ -120,8 +124,6 @@ def open_sum(
             continue
         if not requests:
             return aggregator.finish()
-        if federation.bodies.opens_totals:
-            requests = dict(list(requests.items())[:1])  # One has the whole key.
         useful = set[str]()
         for name, answer in holders.ask(requests).items():
             try:
@@ -133,13 +135,8 @@ def open_sum(
             patience.renew()
 
 
-def _names(federation: Federation) -> set[str]:
-    """All who have the key or a share of it."""
-    return {party.name for party in federation.openers}
-
-
-def _lack(federation: Federation, missing: Collection[str]) -> str:
-    num_all = len(_names(federation))
+def _lack(federation: Federation, names: Collection[str], missing: Collection[str]) -> str:
+    num_all = len(names)
     return (
         f"holders of the key are missing: {', '.join(sorted(missing))}; "
         f"{federation.bodies.num_answers} of {num_all} needed, {num_all - len(missing)} there"

@@ -10,6 +10,7 @@ from veilsum import arguments
 from veilsum.errors import (
     InvalidArgumentError,
     MalformedDataError,
+    NotEnoughSharesError,
     ProtocolError,
     VeilsumError,
 )
@@ -83,7 +84,8 @@ class Aggregator:
             roster, goes on from another round than the chain ends with, or is another than the
             store's.
         SignatureError: it is not signed by the aggregator.
-        PolicyRefusedError: its number is far above that of the last round that was opened.
+        PolicyRefusedError: its number is far above that of the last round that was opened, or its
+            opener is not one that the federation asks for.
     """
 
     def __init__(
@@ -132,6 +134,12 @@ class Aggregator:
         return tuple(sorted(self._headers))
 
     @property
+    def openers(self) -> tuple[str, ...]:
+        """Who may be asked to open: all holders of the key, or the one that the round names."""
+        names = (party.name for party in self._federation.openers)
+        return tuple(name for name in names if self._descriptor.may_open(name))
+
+    @property
     def refused(self) -> Counter[str]:
         """How many messages were refused, by the name of the error."""
         return self._refused.copy()
@@ -164,8 +172,8 @@ class Aggregator:
         Ask again and again until nobody need be asked: with the holders that are known to be
         ``missing``, only what is not answered yet is asked of the others. Holders of shares are
         first asked to check and lock the set, then to open it; whoever has the whole key is asked
-        to open the total, and where every contributor has it, one of them need be. Each request
-        comes in pieces to be sent one after another; ``b"".join`` makes it one.
+        to open the total, and where every contributor has it, the opener that the round names. Each
+        request comes in pieces to be sent one after another; ``b"".join`` makes it one.
 
         Args:
             missing: names of holders that do not answer.
@@ -176,15 +184,22 @@ class Aggregator:
         Raises:
             ConcurrentUseError: another call is not done yet.
             ProtocolError: fewer contributions came than the federation opens.
-            NotEnoughSharesError: without the missing holders, a chunk cannot be opened.
+            NotEnoughSharesError: without the missing holders, a chunk cannot be opened; or the
+                opener is missing, and another round with another opener must be announced.
             InvalidArgumentError: ``max_chunks`` is below 1, or nobody who is ``missing`` holds the
                 key.
         """
         if max_chunks is not None:
             max_chunks = arguments.count("max_chunks", max_chunks, at_least=1)
-        away = self._holders_named(missing)
+        away = self._not_asked(missing)
         with self._one_at_a_time:
             answers = self._close()
+            opener = self._descriptor.opener
+            if opener in away and answers.num_missing > 0:
+                raise NotEnoughSharesError(
+                    f"{opener} is missing, whom the round names alone to open it: announce another "
+                    "round with another opener"
+                )
             asked = answers.wanted(away, max_chunks=max_chunks)
             if answers.has_begun and not self._store.names("begun"):
                 self._store.put("begun", "round", [lock.to_bytes() for lock in answers.shown])
@@ -322,7 +337,7 @@ class Aggregator:
             raise ProtocolError("nothing was asked of the holders yet: call open_requests first")
         return self._answers
 
-    def _holders_named(self, missing: Collection[str]) -> frozenset[str]:
+    def _not_asked(self, missing: Collection[str]) -> frozenset[str]:
         if isinstance(missing, (str, bytes)) or not isinstance(missing, Collection):
             raise TypeError(f"missing must be a list of names, not {type(missing).__name__}")
         for name in missing:
@@ -330,7 +345,8 @@ class Aggregator:
                 raise InvalidArgumentError(
                     f"missing has {arguments.text_of(name)}, who is no holder of the federation"
                 )
-        return frozenset(missing)
+        holders = frozenset(party.name for party in self._federation.openers)
+        return holders.difference(self.openers).union(missing)
 
     def _take(self, frames: Iterator[bytes], keep: Callable[[str, Iterator[bytes]], object]) -> str:
         """Check a contribution while ``keep`` reads it, and add it if all of it is well."""

@@ -50,8 +50,8 @@ class Announcement(NamedTuple):
         Raises:
             SignatureError: it is not signed by the federation's aggregator. Nothing else of it was
                 looked at.
-            PolicyRefusedError: it is of another federation, its number is far away, or it does not
-                follow what was seen.
+            PolicyRefusedError: it is of another federation, its number is far away, its opener is
+                not one that the federation asks for, or it does not follow what was seen.
         """
         arguments.instance("federation", federation, Federation)
         arguments.instance("seen", seen, ChainEnd)
@@ -76,7 +76,8 @@ def check_announced(descriptor: RoundDescriptor, federation: Federation) -> None
 
     Raises:
         SignatureError: it is not signed by the aggregator. Nothing else of it was looked at.
-        PolicyRefusedError: it is of another federation, or its number is far away.
+        PolicyRefusedError: it is of another federation, its number is far away, or its opener is
+            not one that the federation asks for.
     """
     descriptor.verify(federation.aggregator)
     if descriptor.federation_hash != federation.hash:
@@ -86,3 +87,32 @@ def check_announced(descriptor: RoundDescriptor, federation: Federation) -> None
             "Federation.hash with the aggregator"
         )
     check_step(descriptor.round_number, after=descriptor.previous_number)
+    _check_opener(descriptor, federation)
+
+
+def _check_opener(descriptor: RoundDescriptor, federation: Federation) -> None:
+    """That a round names one contributor to open it where each has the key, and nobody elsewhere.
+
+    Two openers could be given two sets of one round: the difference is a single contribution.
+
+    Raises:
+        PolicyRefusedError: it names nobody, somebody who is not on the roster, or somebody where
+            there are holders.
+    """
+    number, opener = descriptor.round_number, descriptor.opener
+    if not federation.names_opener:
+        if opener is not None:
+            raise PolicyRefusedError(
+                f"round {number} names {opener} as its opener; with the trust "
+                f"{federation.trust!r} the holders open, and a round names no opener"
+            )
+    elif opener is None:
+        raise PolicyRefusedError(
+            f"round {number} names no opener, and every contributor has the key here: the "
+            "aggregator must name one of them, with RoundDescriptor.signed(opener=...)"
+        )
+    elif federation.contributor(opener) is None:
+        raise PolicyRefusedError(
+            f"round {number} names {opener} as its opener, who is not on the federation's roster; "
+            "the aggregator must name one of the contributors"
+        )

@@ -10,7 +10,7 @@ from veilsum.errors import CapacityError, MalformedDataError, ProtocolError
 from veilsum.identity import Identity
 from veilsum.opened_sum import Sum
 from veilsum.schemes import Body
-from veilsum.secure_sum.checks import check_answer
+from veilsum.secure_sum.checks import check_answer_in_round
 from veilsum.secure_sum.contribution import ContributionHeader, set_hash
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
@@ -164,7 +164,7 @@ class Answers:
             raise ProtocolError(f"{answer.holder} opens, and was not asked to yet")
         if (answer.round_id, answer.set_hash) != (self._descriptor.round_id, self._set_hash):
             raise ProtocolError(f"{answer.holder} answers another request")
-        check_answer(self._federation, answer)
+        check_answer_in_round(self._federation, self._descriptor, answer)
         is_news = self._opener.take(answer.holder, answer.body, chunk=answer.index)
         if is_news:
             self._receipts.append(answer.receipt())

@@ -10,6 +10,7 @@ from veilsum.secure_sum.opening import ChunkRequest, Opening, OpenRequest, Recei
 
 __all__ = [
     "check_answer",
+    "check_answer_in_round",
     "check_header",
     "check_in_round",
     "check_set",
@@ -73,6 +74,17 @@ def check_answer(federation: Federation, answer: Opening | Receipt) -> None:
     if holder is None:
         raise ProtocolError(f"{answer.holder} is no holder of the federation")
     answer.verify(holder)
+
+
+def check_answer_in_round(
+    federation: Federation, descriptor: RoundDescriptor, answer: Opening | Receipt
+) -> None:
+    """``check_answer``, and that the round does not name somebody else to open it."""
+    if not descriptor.may_open(answer.holder):
+        raise ProtocolError(
+            f"{answer.holder} answers, and the round names {descriptor.opener} alone to open it"
+        )
+    check_answer(federation, answer)
 
 
 def requested_chunk(

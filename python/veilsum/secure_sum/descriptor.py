@@ -10,7 +10,7 @@ from veilsum import arguments
 from veilsum.errors import InvalidArgumentError
 from veilsum.identity import Enrolment, Identity, Role, verify
 from veilsum.message import Message, u64
-from veilsum.secure_sum.fields import NAMES, ed25519, sha256
+from veilsum.secure_sum.fields import NAMES, ed25519, name_or_none, sha256
 from veilsum.secure_sum.link import NO_LINK, START, ChainEnd
 from veilsum.wire import WireKind
 
@@ -32,6 +32,8 @@ class RoundDescriptor(Message, kind=WireKind.ROUND_DESCRIPTOR, version=2):
         last_link: ``RoundLink.hash_after`` of that round; 32 zero bytes before the first.
         model_hash: ``hash_model`` of the model that is sent along, and of what it is sent for.
         invited: names of contributors, in any order; kept sorted.
+        opener: where every contributor has the key, the name of the one who opens this round; it
+            need not be invited. None elsewhere.
         signature: over all of it, by the aggregator.
 
     Raises:
@@ -46,6 +48,9 @@ class RoundDescriptor(Message, kind=WireKind.ROUND_DESCRIPTOR, version=2):
     last_link: Annotated[bytes, sha256("section 20; zero where previous_number is")]
     model_hash: Annotated[bytes, sha256("SHA-256 of the model and its purpose, below")]
     invited: Annotated[tuple[str, ...], NAMES]
+    opener: Annotated[
+        str | None, name_or_none("1 where every contributor has the key: who opens; else 0")
+    ]
     signature: Annotated[bytes, ed25519("section 7, of role 4, for this round, over nothing")]
 
     def __post_init__(self) -> None:
@@ -70,8 +75,13 @@ class RoundDescriptor(Message, kind=WireKind.ROUND_DESCRIPTOR, version=2):
         model_hash: bytes,
         invited: Iterable[str],
         after: ChainEnd = START,
+        opener: str | None = None,
     ) -> "RoundDescriptor":
-        """An announcement with the aggregator's signature; ``after`` what the run has so far."""
+        """An announcement with the aggregator's signature; ``after`` what the run has so far.
+
+        Where every contributor has the key (``Federation.names_opener``), ``opener`` is one of
+        them: choose one who is there.
+        """
         arguments.instance("identity", identity, Identity)
         arguments.instance("after", after, ChainEnd)
         unsigned = cls(
@@ -81,6 +91,7 @@ class RoundDescriptor(Message, kind=WireKind.ROUND_DESCRIPTOR, version=2):
             last_link=after.link,
             model_hash=model_hash,
             invited=invited,  # type: ignore[arg-type]  # The field makes a tuple of them.
+            opener=opener,
             signature=bytes(64),
         )
         name = unsigned.round_id
@@ -91,6 +102,10 @@ class RoundDescriptor(Message, kind=WireKind.ROUND_DESCRIPTOR, version=2):
         """SignatureError unless it is signed by this aggregator."""
         kind, role = WireKind.ROUND_DESCRIPTOR, Role.AGGREGATOR
         verify(aggregator, self.signature, kind, role, self.round_id, b"")
+
+    def may_open(self, name: str) -> bool:
+        """Whether the round lets this holder of the key open its sum."""
+        return self.opener is None or self.opener == name
 
     @property
     def after(self) -> ChainEnd:

@@ -169,6 +169,11 @@ class Federation(Terms):
         return self.agreement.trust
 
     @property
+    def names_opener(self) -> bool:
+        """Whether each round names the one who opens it: where every contributor has the key."""
+        return self.trust == "contributors"
+
+    @property
     def trust_and_scheme(self) -> tuple[KeyTrust, str]:
         """Both, as they share a byte of the wire form."""
         return self.trust, self.scheme

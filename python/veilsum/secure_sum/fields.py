@@ -8,7 +8,7 @@ from itertools import pairwise
 from veilsum import arguments
 from veilsum.errors import InvalidArgumentError, MalformedDataError
 from veilsum.identity import NAME, Enrolment, check_name
-from veilsum.message import Field, counted, fixed, inner, u32
+from veilsum.message import Field, counted, fixed, inner, u8, u32
 from veilsum.wire import Reader, Writer
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "check_hash",
     "check_signature",
     "ed25519",
+    "name_or_none",
     "roster",
     "sha256",
     "sorted_names",
@@ -71,6 +72,25 @@ def _read_names(reader: Reader) -> tuple[str, ...]:
 _NAMES = counted(NAME, "sorted by their bytes, each once", at_least=1, at_most=_MAX_NAMES)
 NAMES = replace(_NAMES, read=_read_names, check=sorted_names, show=list)
 """Names of parties, in any order in a constructor."""
+
+
+def name_or_none(words: str) -> Field[str | None]:
+    """The name of a party, as a list of one; None is an empty list."""
+    names = counted(NAME, words, count=u8, at_most=1)
+
+    def write(writer: Writer, name: str | None) -> None:
+        names.write(writer, () if name is None else (name,))
+
+    def read(reader: Reader) -> str | None:
+        found = names.read(reader)
+        return found[0] if found else None
+
+    def check(parameter: str, name: str | None) -> str | None:
+        return None if name is None else check_name(name, parameter)
+
+    return Field(
+        names.type, names.words, names.least, write, read, check, lambda name: name, names.bounds
+    )
 
 
 def _write_day(writer: Writer, day: date) -> None:

@@ -10,6 +10,7 @@ from veilsum import arguments
 from veilsum.errors import (
     InvalidArgumentError,
     MalformedDataError,
+    PolicyRefusedError,
     ProtocolError,
 )
 from veilsum.identity import Identity, Role
@@ -108,9 +109,10 @@ class KeyHolder:
         Raises:
             MalformedDataError: ``request`` is not a request.
             PolicyRefusedError: it is for another federation, for fewer contributors than agreed,
-                for a round far away or off the chain of those that this holder has seen, for
-                another set or total of a round that was locked before, for a round before the last
-                that was locked, or leaves out one that this holder has begun to open.
+                for a round far away, off the chain of those that this holder has seen, or that
+                names another opener; for another set or total of a round that was locked before;
+                for a round before the last that was locked, or one that leaves out a round that
+                this holder has begun to open.
             ProtocolError: it has contributors who were not invited or are not on the roster, chunks
                 that are missing or not those of the signed header, a total that does not fit, or
                 locks that are too few or of another set.
@@ -175,6 +177,11 @@ class KeyHolder:
         announced = Announcement(asked.descriptor, tuple(links))
         seen = self._rounds.chain_end(self._run)
         announced.verify(self._federation, seen=seen)
+        if not asked.descriptor.may_open(self.name):
+            raise PolicyRefusedError(
+                f"the round names {asked.descriptor.opener} to open it, and nobody else does: "
+                f"{self.name} opens rounds that name it"
+            )
         self._federation.check_day()
         check_set(self._federation, asked)
         if asked.locks:

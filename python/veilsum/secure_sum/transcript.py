@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from veilsum import arguments
 from veilsum.errors import ProtocolError
 from veilsum.message import Message, counted, framed, framed_or_none, inner, until_zero
-from veilsum.secure_sum.checks import check_answer, check_in_round
+from veilsum.secure_sum.announcement import check_announced
+from veilsum.secure_sum.checks import check_answer_in_round, check_in_round
 from veilsum.secure_sum.contribution import ContributionHeader, set_hash
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
@@ -96,15 +97,16 @@ class Transcript(Message, kind=WireKind.TRANSCRIPT, version=2):
 
         Raises:
             ProtocolError: the federation is another one; contributors or holders are not on its
-                rosters, were not invited or are too few; an answer is to another set, or there
-                twice; a unit was not opened, or all were and there is no link; or the link is that
-                of another round or set.
+                rosters, were not invited or are too few; an answer is to another set, there
+                twice, or not by the opener that the round names; a unit was not opened, or all were
+                and there is no link; or the link is that of another round or set.
+            PolicyRefusedError: its number or its opener is none that parties answer.
             SignatureError: a part is not signed by whom it names.
         """
         arguments.instance("federation", federation, Federation)
         if self.descriptor.federation_hash != federation.hash:
             raise ProtocolError("the transcript is of another federation")
-        self.descriptor.verify(federation.aggregator)
+        check_announced(self.descriptor, federation)
         self._check_contributions(federation)
         self._check_locks(federation)
         self._check_receipts(federation)
@@ -135,7 +137,7 @@ class Transcript(Message, kind=WireKind.TRANSCRIPT, version=2):
         for receipt in self.receipts:
             if (receipt.round_id, receipt.set_hash) != (self.descriptor.round_id, wanted):
                 raise ProtocolError(f"{receipt.holder} opened another set")
-            check_answer(federation, receipt)
+            check_answer_in_round(federation, self.descriptor, receipt)
             place = (receipt.holder, receipt.index)
             if receipt.index >= federation.num_units or place in seen:
                 raise ProtocolError(

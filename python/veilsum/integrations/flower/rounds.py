@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,6 +86,7 @@ class Round:
         after: the last round that is over.
         model: what is sent to the nodes.
         invited: who is asked, if the round is a new one.
+        opener: who then opens it, by the round's number; ``Openers.choose``.
         num_threads: for checking, adding and combining.
 
     Attributes:
@@ -111,6 +112,7 @@ class Round:
         after: int,
         model: dict[str, NDArray[np.generic]],
         invited: Iterable[str],
+        opener: Callable[[int], str | None],
         num_threads: int | None,
     ) -> None:
         self.number, store = state.begin_round(after)
@@ -125,6 +127,7 @@ class Round:
             model_hash=model_hash(model),
             invited=invited,
             after=state.chain.end,
+            opener=opener(self.number),
         )
         # Which of them a node has seen nobody here knows; some 200 bytes a round.
         self.announcement = Announcement.of(self.descriptor, state.chain).to_bytes()

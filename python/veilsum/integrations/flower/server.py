@@ -36,6 +36,7 @@ from veilsum.integrations.flower.records import (
 from veilsum.integrations.flower.rounds import Round, SumRecord, check_progress
 from veilsum.integrations.flower.run_state import RunState
 from veilsum.integrations.model_vector import ModelVector
+from veilsum.integrations.openers import Openers
 from veilsum.integrations.opening import await_holders, open_sum
 from veilsum.secure_sum import Federation, Identity, Transcript
 
@@ -131,6 +132,7 @@ class SecureStrategy(Strategy):
         self._num_threads = num_threads
         self._nodes = Nodes(federation)
         self._budgets = Budgets(federation)
+        self._openers = Openers(federation)
         self._state = RunState(store, federation)
         self._done = self._state.checkpoint()
         self._timeout = 3600.0
@@ -245,7 +247,7 @@ class SecureStrategy(Strategy):
         )
         if not messages:
             raise InvalidArgumentError("the wrapped strategy asks no node to train")
-        await_holders(
+        there = await_holders(
             self._holders(Meter()),
             federation=self._federation,
             wait_seconds=self._wait_seconds,
@@ -260,6 +262,7 @@ class SecureStrategy(Strategy):
             after=done.round_number,
             model=named_arrays(RecordDict({"arrays": arrays})),
             invited=[name for name, node in online.items() if node in chosen],
+            opener=lambda number: self._openers.choose(number, there),
             num_threads=self._num_threads,
         )
         self._asked = {}
@@ -277,7 +280,8 @@ class SecureStrategy(Strategy):
         """Add the contributions, have the sum opened, and let the wrapped strategy step.
 
         Raises:
-            NotEnoughSharesError: too few holders are there; the round waits in the store.
+            NotEnoughSharesError: too few holders are there; the round waits in the store. Where a
+                round has one opener, it is abandoned instead, and the next names another.
         """
         if self._round is None or self._grid is None:
             raise ProtocolError("no round was announced, so there is no sum")
@@ -311,12 +315,13 @@ class SecureStrategy(Strategy):
                     opened.sum.mean(),
                     server_round=self._checkpoint().num_done + 1,
                 )
-        except NotEnoughSharesError as error:
-            raise NotEnoughSharesError(
-                f"{error}. The contributions are kept: start the ServerApp with the same store "
-                "when they are back"
-            ) from error
         except VeilsumError as error:
+            lacks_answers = isinstance(error, NotEnoughSharesError)
+            if lacks_answers and not self._openers.did_not_open(current.descriptor):
+                raise NotEnoughSharesError(
+                    f"{error}. The contributions are kept: start the ServerApp with the same store "
+                    "when they are back"
+                ) from error
             abandoned = str(error)
             # A void round was opened: those that follow name it.
             transcript = aggregator.transcript()

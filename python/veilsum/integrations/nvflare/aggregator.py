@@ -18,6 +18,7 @@ from nvflare.app_common.utils.fl_model_utils import FLModelUtils
 from veilsum import arguments
 from veilsum.errors import (
     InvalidArgumentError,
+    NotEnoughSharesError,
     PolicyRefusedError,
     ProtocolError,
     RunEndedError,
@@ -29,6 +30,7 @@ from veilsum.integrations.federation_file import parse_hash, read_federation
 from veilsum.integrations.model_vector import ModelVector
 from veilsum.integrations.nvflare.messages import CONTRIBUTION, ROUND, SPENT
 from veilsum.integrations.nvflare.opening import SiteHolders, aux_questions
+from veilsum.integrations.openers import Openers
 from veilsum.integrations.opening import await_holders, open_sum
 from veilsum.integrations.run_folder import RunFolder
 from veilsum.secure_sum import (
@@ -62,6 +64,7 @@ class _Run:
     identity: Identity
     folder: RunFolder
     budgets: Budgets
+    openers: Openers
 
 
 class SecureAggregator(ModelAggregator):
@@ -70,7 +73,8 @@ class SecureAggregator(ModelAggregator):
     A round's sum is opened by the sites that hold the key or shares of it; then the global model
     moves by the mean, in float64, each array rounded once to its own dtype: what
     ``veilsum.FedAvg`` does with the same contributions, bit for bit. A round with too few
-    contributions, or too few holders, leaves the model as it was.
+    contributions, or too few holders, leaves the model as it was. Where every contributor has the
+    key, each round names one who opens it, and another one after one that did not.
 
     Nobody is asked to train before enough holders are there to open the sum. The job ends, and says
     why, if they do not come, or if so many sites have spent their privacy budget that no sum can be
@@ -135,6 +139,7 @@ class SecureAggregator(ModelAggregator):
         self._lock = threading.RLock()
         self._run: _Run | None = None
         self._round: _Round | None = None
+        self._present: set[str] = set()
         self._num_abandoned = 0
         self._has_ended = False
 
@@ -219,6 +224,8 @@ class SecureAggregator(ModelAggregator):
             except VeilsumError as error:
                 # A void round was opened: those that follow name it.
                 transcript = announced.aggregator.transcript()
+                if isinstance(error, NotEnoughSharesError):
+                    run.openers.did_not_open(transcript.descriptor)
                 if transcript.link is not None:
                     run.folder.keep_transcript(announced.number, transcript)
                 self.reset_stats()
@@ -252,17 +259,19 @@ class SecureAggregator(ModelAggregator):
         folder = RunFolder(self.store, federation)
         folder.erase_ended()  # Of jobs that died. No job goes on with a round of another one.
         identity = aggregator_identity(self.identity, self.passphrase_file, federation)
-        self._run = _Run(federation, identity, folder, Budgets(federation))
+        self._run = _Run(federation, identity, folder, Budgets(federation), Openers(federation))
 
     def _await_holders(self, fl_ctx: FLContext) -> None:
         """Before a round: wait for as many holders as open a sum."""
-        await_holders(
+        there = await_holders(
             self._holders(fl_ctx),
             federation=self._started().federation,
             wait_seconds=self.wait_seconds,
             log=self.warning,
             stopped=lambda: _is_stopped(fl_ctx),
         )
+        with self._lock:
+            self._present = there
         self._finish_begun(fl_ctx)
 
     def _finish_begun(self, fl_ctx: FLContext) -> None:
@@ -337,6 +346,7 @@ class SecureAggregator(ModelAggregator):
                 model_hash=layout.hash,
                 invited=tuple(party.name for party in run.federation.contributors),
                 after=run.folder.chain.end,
+                opener=run.openers.choose(number, self._present),
             )
             aggregator = self._aggregator(run, descriptor, store)
             self._round = _Round(number, store, aggregator, layout)
