@@ -29,6 +29,7 @@ OTHER_MODULES = (
     "test_secure_sum",
     "test_one_at_a_time",
     "test_openings",
+    "test_locks",
     "test_protocol_attacks",
     "test_key_holder",
     "test_related_contributions",

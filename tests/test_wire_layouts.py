@@ -93,6 +93,13 @@ def test_a_contribution_says_what_is_read_by_hand():
     assert values_of(secure_sum.ContributionHeader.from_bytes(data)) == header_by_hand(data)
 
 
+def lock_by_hand(data):
+    found = Bytes(data, 21, 1)
+    taken = found.take(32), found.take(32), found.name(), found.take(64)
+    assert not found.left
+    return taken
+
+
 def test_an_open_request_says_what_is_read_by_hand():
     data = golden("open_request_3_chunks")
     request, found = secure_sum.OpenRequest.from_bytes(data), Bytes(data, 8, 3)
@@ -100,6 +107,9 @@ def test_an_open_request_says_what_is_read_by_hand():
     headers = [header_by_hand(found.take(found.number(8))) for _ in range(found.number(4))]
     assert [values_of(header) for header in request.headers] == headers != []
     assert request.chunks == tuple(found.number(4) for _ in range(found.number(4))) != ()
+    assert request.num_links == found.number(4) > 0
+    locks = [lock_by_hand(found.take(found.number(8))) for _ in range(found.number(4))]
+    assert [values_of(lock) for lock in request.locks] == locks != []
     assert not found.left
 
 
@@ -117,6 +127,8 @@ def test_a_transcript_says_what_is_read_by_hand():
             *(found.take(32), found.take(64)),
         )
     assert values_of(transcript.link) == link_by_hand(found.take(found.number(8)))
+    assert transcript.locks == ()  # One party opened alone.
+    assert found.number(4) == 0
     assert not found.left
 
 
