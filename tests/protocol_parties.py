@@ -92,7 +92,14 @@ def federation(trust="authority", *, toy=None, **changes):
 
 
 def descriptor(
-    agreed, *, round_number=1, invited=NAMES, model=MODEL, after=START, opener="the first"
+    agreed,
+    *,
+    round_number=1,
+    invited=NAMES,
+    model=MODEL,
+    after=START,
+    repeat=0,
+    opener="the first",
 ):
     """``opener``: where every contributor has the key, the first of them unless it is given."""
     if opener == "the first":
@@ -104,13 +111,16 @@ def descriptor(
         model_hash=hash_model(model),
         invited=invited,
         after=after,
+        repeat=repeat,
         opener=opener,
     )
 
 
 def announced_anew(announced, **changes):
     """A changed announcement, which the aggregator signs."""
-    fields = ("federation_hash", "round_number", "model_hash", "invited", "after", "opener")
+    fields = (
+        *("federation_hash", "round_number", "model_hash", "invited", "after", "repeat", "opener"),
+    )
     values = {name: getattr(announced, name) for name in fields}
     return RoundDescriptor.signed(identity(AGGREGATOR), **(values | changes))
 

@@ -203,7 +203,7 @@ def message_calls():
     parts = {"descriptor": transcript.descriptor, "headers": [], "receipts": [], "link": None}
     yield from each_parameter("Transcript.of", kinds.Transcript.of, **parts)
     yield from each_parameter("Transcript.verify", transcript.verify, federation=state.federation)
-    good = {"arrays": [], "purpose": "train", "serial": 0}
+    good = {"arrays": [], "purpose": "train"}
     yield from each_parameter("hash_model", kinds.hash_model, **good)
     yield "hash_model array", "arrays[0]", lambda x: kinds.hash_model([x])
 

@@ -459,15 +459,3 @@ def test_one_who_has_the_whole_key_locks_nothing_for_others(trust):
     assert told.locks == ()
     told.verify(state.federation)
     assert np.allclose(state.aggregator.finish().sum.values, 1.5, atol=1e-3)
-
-
-def test_an_authority_hides_no_opened_round():
-    agreed = parties.federation("authority", codec=SMALL)
-    state = Round(agreed)
-    state.open()
-    later = Round(agreed, round_number=2)
-    later.ledgers = state.ledgers
-    with pytest.raises(vs.PolicyRefusedError, match="has begun to open round 1"):
-        later.open()
-    chain = RunChain([state.aggregator.finish().link])
-    opened_round(agreed, state.ledgers, chain, 2)

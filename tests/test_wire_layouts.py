@@ -51,14 +51,14 @@ def golden(name):
 def descriptor_by_hand(data):
     found = Bytes(data, 6, 2)
     federation, number, previous = found.take(32), found.number(8), found.number(8)
-    link, model = found.take(32), found.take(32)
+    link, model, repeat = found.take(32), found.take(32), found.number(4)
     names = tuple(found.name() for _ in range(found.number(4)))
     openers = [found.name() for _ in range(found.number(1))]
     opener = openers.pop() if openers else None
     assert not openers
     signature = found.take(64)
     assert not found.left
-    return federation, number, previous, link, model, names, opener, signature
+    return federation, number, previous, link, model, repeat, names, opener, signature
 
 
 def link_by_hand(data):
@@ -140,6 +140,8 @@ def test_a_federation_says_what_is_read_by_hand():
     assert found.number(8) == agreed.colluding_contributors
     assert found.number(8) == agreed.min_contributors
     assert found.number(4) == agreed.chunk_size
+    assert {0: "refuse", 1: "allow"}[found.number(1)] == agreed.same_model
+    assert found.number(4) == agreed.max_repeats
     assert found.number(8) == agreed.serial
     assert datetime.date(1970, 1, 1) + datetime.timedelta(found.number(4)) == agreed.last_day
     assert found.take(16) == agreed.run_id

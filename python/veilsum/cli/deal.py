@@ -78,6 +78,13 @@ class Rounding(str, Enum):
     stochastic = "stochastic"
 
 
+class SameModel(str, Enum):
+    """What holders do with a second sum of one model."""
+
+    refuse = "refuse"
+    allow = "allow"
+
+
 def deal(
     context: typer.Context,
     identity: Annotated[
@@ -192,6 +199,10 @@ def deal(
             "Gaussian noise (1 with --trust contributors), else 2."
         ),
     ] = None,
+    same_model: Annotated[
+        SameModel,
+        typer.Option(help="Whether one model may be opened twice, for different contributors."),
+    ] = SameModel.refuse,
     min_contributors: Annotated[
         int | None,
         typer.Option(help="Fewest contributors in a sum. If left out: --honest plus --colluding."),
@@ -271,6 +282,7 @@ def deal(
             colluding_contributors=colluding,
             min_contributors=min_contributors,
             chunk_size=chunk_size,
+            same_model=same_model.value,
         )
         check_readable(identity)
         check_writable(out, *filter(None, [passphrase_dir]))

@@ -80,6 +80,8 @@ def terms_facts(terms: Agreement) -> dict[str, Any]:
         "honest_contributors": terms.honest_contributors,
         "colluding_contributors": terms.colluding_contributors,
         "min_contributors": terms.min_contributors,
+        "same_model": terms.same_model,
+        "max_repeats": terms.max_repeats,
     }
     size = contribution_size(codec, terms.key_bits)
     facts["ciphertexts_of_a_contribution"] = size.num_ciphertexts

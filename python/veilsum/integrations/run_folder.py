@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from collections import Counter
 from contextlib import closing, suppress
 from functools import cached_property
 from pathlib import Path
@@ -71,22 +72,29 @@ class RunFolder:
         """Have the transcript of a round that was opened on the disk; ``erase`` ends the round."""
         path = self._round(number).with_suffix(_TRANSCRIPT)
         write_file(path, [transcript.to_bytes()], overwrite=True)
-        if transcript.link is not None:
-            self.chain.add(transcript.link)
+        self._opened.add(transcript)
 
-    @cached_property
+    @property
     def chain(self) -> RunChain:
         """The links of the rounds that were opened, as their transcripts have them.
 
         Raises:
             MalformedDataError: a transcript was changed.
         """
-        links = []
+        return self._opened.chain
+
+    def repeats(self, model_hash: bytes) -> int:
+        """How many rounds of this run opened this model, for its purpose; errors as ``chain``."""
+        return self._opened.models[model_hash]
+
+    @cached_property
+    def _opened(self) -> "_Opened":
+        opened = _Opened()
         for number in sorted(self._numbers(_TRANSCRIPT)):
             path = self._round(number).with_suffix(_TRANSCRIPT)
             data = read_file(path, max_bytes=_MAX_TRANSCRIPT_BYTES, what="a transcript")
-            links.append(Transcript.from_bytes(data).link)
-        return RunChain(link for link in links if link is not None)
+            opened.add(Transcript.from_bytes(data))
+        return opened
 
     def erase(self, number: int) -> None:
         """End a round, opened or not: its ciphertexts go, and its number stays taken.
@@ -122,10 +130,10 @@ class RunFolder:
                 self.erase(number)
 
     def _is_begun(self, number: int) -> bool:
-        """Where one of many has the key, another opens the next round, and nobody demands this."""
+        """Whether holders of shares demand it; one who has the whole key demands nothing."""
         folder = self._round(number)
         return (
-            bool(self._federation.holders)
+            self._federation.num_locks > 0
             and has_begun(folder)
             and not folder.with_suffix(_TRANSCRIPT).exists()
         )
@@ -138,6 +146,21 @@ class RunFolder:
         name = re.compile(r"round-([0-9]{6,})" + re.escape(suffix))
         found = (name.fullmatch(path.name) for path in self.path.iterdir())
         return [int(match[1]) for match in found if match]
+
+
+class _Opened:
+    """The rounds of a run that were opened."""
+
+    def __init__(self) -> None:
+        self.chain = RunChain()
+        self.models: Counter[bytes] = Counter()
+
+    def add(self, transcript: Transcript) -> None:
+        """Another round; one that was not opened, or is there already, is no news."""
+        link = transcript.link
+        if link is not None and link.round_number > self.chain.end.number:
+            self.chain.add(link)
+            self.models[transcript.descriptor.model_hash] += 1
 
 
 def _read_about(path: Path) -> bytes:

@@ -233,14 +233,14 @@ class Aggregator:
 
     @property
     def must_finish(self) -> bool:
-        """Whether holders may have begun to open the sum, and it is not open yet.
+        """Whether holders of shares may have begun to open the sum, and it is not open yet.
 
         They then refuse all later rounds that do not have this one among those before them. Before
         that a round may be abandoned, and the next one be announced.
         """
         answers = self._answers
         is_final = answers is not None and answers.has_begun and answers.num_missing > 0
-        return is_final and bool(self._federation.holders)
+        return is_final and self._federation.num_locks > 0
 
     def finish(self) -> SumResult:
         """The sum, once enough holders have answered.

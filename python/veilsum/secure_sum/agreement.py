@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Literal, get_args
 
 from veilsum import arguments
 from veilsum.arguments import tuple_of
@@ -12,11 +12,21 @@ from veilsum.identity import Enrolment
 from veilsum.message import fixed
 from veilsum.privacy import GaussianNoise, LaplaceNoise, Noise
 from veilsum.schemes import SCHEMES, Policy
+from veilsum.secure_sum.fields import MAX_U32
 from veilsum.vector import Codec
 
-__all__ = ["MAX_CHUNK", "RUN_ID", "Agreement", "KeyTrust", "Terms", "usual_holders"]
+__all__ = [
+    "MAX_CHUNK",
+    "RUN_ID",
+    "Agreement",
+    "KeyTrust",
+    "SameModel",
+    "Terms",
+    "usual_holders",
+]
 
 KeyTrust = Literal["contributors", "authority", "threshold"]
+SameModel = Literal["refuse", "allow"]
 
 # The default of docs/protocol.md: one holder may be missing, and two may collude.
 _USUAL_POLICY = Policy(num_holders=5, threshold=4, max_colluding=2)
@@ -40,6 +50,8 @@ class Terms:
     colluding_contributors: int
     min_contributors: int | None = None
     chunk_size: int = 512
+    same_model: SameModel = "refuse"
+    max_repeats: int = 3
     scheme: str = "packed"
 
 
@@ -98,6 +110,7 @@ class Agreement(Terms):
     def _check_types(self) -> None:
         """That every field is of its type; sequences become tuples, numpy's integers Python's."""
         arguments.choice("scheme", self.scheme, SCHEMES)
+        arguments.choice("same_model", self.same_model, get_args(SameModel))
         arguments.instance("policy", self.policy, (Policy, type(None)))
         arguments.instance("codec", self.codec, Codec)
         arguments.instance("aggregator", self.aggregator, Enrolment)
@@ -117,6 +130,8 @@ class Agreement(Terms):
             found[name] = arguments.count(name, self.min_contributors, at_least=1)
         name = "chunk_size"
         found[name] = arguments.count(name, self.chunk_size, at_least=1, at_most=MAX_CHUNK)
+        name = "max_repeats"
+        found[name] = arguments.count(name, self.max_repeats, at_most=MAX_U32)
         for name, value in found.items():
             object.__setattr__(self, name, value)
 

@@ -50,8 +50,9 @@ class Announcement(NamedTuple):
         Raises:
             SignatureError: it is not signed by the federation's aggregator. Nothing else of it was
                 looked at.
-            PolicyRefusedError: it is of another federation, its number is far away, its opener is
-                not one that the federation asks for, or it does not follow what was seen.
+            PolicyRefusedError: it is of another federation, its number is far away, its model was
+                announced too often, its opener is not one that the federation asks for, or it does
+                not follow what was seen.
         """
         arguments.instance("federation", federation, Federation)
         arguments.instance("seen", seen, ChainEnd)
@@ -76,8 +77,8 @@ def check_announced(descriptor: RoundDescriptor, federation: Federation) -> None
 
     Raises:
         SignatureError: it is not signed by the aggregator. Nothing else of it was looked at.
-        PolicyRefusedError: it is of another federation, its number is far away, or its opener is
-            not one that the federation asks for.
+        PolicyRefusedError: it is of another federation, its number is far away, its model was
+            announced too often, or its opener is not one that the federation asks for.
     """
     descriptor.verify(federation.aggregator)
     if descriptor.federation_hash != federation.hash:
@@ -87,6 +88,11 @@ def check_announced(descriptor: RoundDescriptor, federation: Federation) -> None
             "Federation.hash with the aggregator"
         )
     check_step(descriptor.round_number, after=descriptor.previous_number)
+    if descriptor.repeat > federation.max_repeats:
+        raise PolicyRefusedError(
+            f"round {descriptor.round_number} announces a model for the {descriptor.repeat}th time "
+            f"after the first; the federation agreed on {federation.max_repeats} (max_repeats)"
+        )
     _check_opener(descriptor, federation)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from veilsum import arguments
 from veilsum.errors import InvalidArgumentError
 from veilsum.identity import Enrolment, Identity, Role, verify
-from veilsum.message import Message, u64
+from veilsum.message import Message, u32, u64
 from veilsum.secure_sum.fields import NAMES, ed25519, name_or_none, sha256
 from veilsum.secure_sum.link import NO_LINK, START, ChainEnd
 from veilsum.wire import WireKind
@@ -31,6 +31,8 @@ class RoundDescriptor(Message, kind=WireKind.ROUND_DESCRIPTOR, version=2):
         previous_number: of the last round that was opened; 0 before the first.
         last_link: ``RoundLink.hash_after`` of that round; 32 zero bytes before the first.
         model_hash: ``hash_model`` of the model that is sent along, and of what it is sent for.
+        repeat: how many rounds before this one opened the same model and purpose: 0, but where it
+            is announced again, as after a void round.
         invited: names of contributors, in any order; kept sorted.
         opener: where every contributor has the key, the name of the one who opens this round; it
             need not be invited. None elsewhere.
@@ -47,6 +49,7 @@ class RoundDescriptor(Message, kind=WireKind.ROUND_DESCRIPTOR, version=2):
     previous_number: Annotated[int, u64("0 for none; below round_number")]
     last_link: Annotated[bytes, sha256("section 20; zero where previous_number is")]
     model_hash: Annotated[bytes, sha256("SHA-256 of the model and its purpose, below")]
+    repeat: Annotated[int, u32("rounds before that opened the same model and purpose")]
     invited: Annotated[tuple[str, ...], NAMES]
     opener: Annotated[
         str | None, name_or_none("1 where every contributor has the key: who opens; else 0")
@@ -75,6 +78,7 @@ class RoundDescriptor(Message, kind=WireKind.ROUND_DESCRIPTOR, version=2):
         model_hash: bytes,
         invited: Iterable[str],
         after: ChainEnd = START,
+        repeat: int = 0,
         opener: str | None = None,
     ) -> "RoundDescriptor":
         """An announcement with the aggregator's signature; ``after`` what the run has so far.
@@ -90,6 +94,7 @@ class RoundDescriptor(Message, kind=WireKind.ROUND_DESCRIPTOR, version=2):
             previous_number=after.number,
             last_link=after.link,
             model_hash=model_hash,
+            repeat=repeat,
             invited=invited,  # type: ignore[arg-type]  # The field makes a tuple of them.
             opener=opener,
             signature=bytes(64),

@@ -29,7 +29,14 @@ from veilsum.schemes import (
     public_key_of,
     read_key,
 )
-from veilsum.secure_sum.agreement import MAX_CHUNK, RUN_ID, Agreement, KeyTrust, Terms
+from veilsum.secure_sum.agreement import (
+    MAX_CHUNK,
+    RUN_ID,
+    Agreement,
+    KeyTrust,
+    SameModel,
+    Terms,
+)
 from veilsum.secure_sum.fields import DAY, HASH_BYTES, check_hash, ed25519, roster
 from veilsum.vector import Codec
 from veilsum.wire import BytesLike, WireKind
@@ -37,6 +44,7 @@ from veilsum.wire import BytesLike, WireKind
 __all__ = ["Federation", "KeyTrust"]
 
 _TRUST_CODES: dict[KeyTrust, int] = {"contributors": 0, "authority": 1, "threshold": 2}
+_SAME_MODEL_CODES: dict[SameModel, int] = {"refuse": 0, "allow": 1}
 _NO_ROUND = bytes(HASH_BYTES)
 _SCHEME_SHIFT = 4  # Trust and scheme share a byte.
 _TERMS = tuple(each.name for each in fields(Terms))
@@ -67,6 +75,8 @@ FEDERATION = Form(
             colluding_contributors=u64(),
             min_contributors=u64("at least the sum of the two, below"),
             chunk_size=u32(at_least=1, at_most=MAX_CHUNK),
+            same_model=code("answer to the same model", _SAME_MODEL_CODES),
+            max_repeats=u32(),
             serial=u64(at_least=1),
             last_day=DAY,
             run_id=RUN_ID,
@@ -113,6 +123,11 @@ class Federation(Terms):
         min_contributors: fewest contributions that are opened together; ``honest_contributors +
             colluding_contributors`` if not given, and never less.
         chunk_size: ciphertexts a chunk, 1 to 4096: what a proof covers and a holder opens at once.
+        same_model: whether two sums of one model, for one purpose, may be opened without noise if
+            others contributed: two such sums differ by who did. ``"refuse"`` keeps an aggregator
+            from doing it by accident, and no more: a model that differs by one bit is another.
+        max_repeats: how many times one model may be announced again where it was opened before, as
+            after a void round; each counts as another model (``RoundDescriptor.repeat``).
         scheme: how contributions travel; a name of ``veilsum.schemes.SCHEMES``.
 
     Raises:
@@ -210,6 +225,11 @@ class Federation(Terms):
         None where one party opens alone: its own record is the lock.
         """
         return 0 if self.bodies.opens_totals else self.bodies.num_answers
+
+    @property
+    def refuses_same_model(self) -> bool:
+        """Whether holders open one set of names for a model and purpose."""
+        return self.same_model == "refuse" and self.noise is None
 
     def chunks_within(self, num_bytes: int, *, num_contributors: int) -> int:
         """How many chunks of so many contributors a request of about these bytes holds; 1 or more.

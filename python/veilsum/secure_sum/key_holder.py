@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from veilsum import arguments
 from veilsum.errors import (
@@ -25,7 +26,7 @@ from veilsum.secure_sum.kept_sums import KeptSums
 from veilsum.secure_sum.link import RoundLink
 from veilsum.secure_sum.lock import Lock, check_locks
 from veilsum.secure_sum.opening import Opening, OpenRequest, opening_context
-from veilsum.secure_sum.round_ledger import RoundLedger, RunName
+from veilsum.secure_sum.round_ledger import OpenedModel, RoundLedger, RunName
 from veilsum.system import Progress
 from veilsum.wire import BytesLike, split_frames
 
@@ -112,7 +113,7 @@ class KeyHolder:
                 for a round far away, off the chain of those that this holder has seen, or that
                 names another opener; for another set or total of a round that was locked before;
                 for a round before the last that was locked, or one that leaves out a round that
-                this holder has begun to open.
+                this holder has begun to open; or for others than before of a model that was opened.
             ProtocolError: it has contributors who were not invited or are not on the roster, chunks
                 that are missing or not those of the signed header, a total that does not fit, or
                 locks that are too few or of another set.
@@ -211,9 +212,11 @@ class KeyHolder:
     ) -> "_Record":
         descriptor = asked.descriptor
         answer = descriptor.round_id + asked.set_hash + hash_of_total
-        # Where each contributor has the key, another round has another opener, who was not asked.
-        is_followed = bool(self._federation.holders)
-        return _Record(self._rounds, self._run, descriptor, answer, opened, is_followed)
+        # One who has the whole key tells the aggregator of no lock before it opens: an aggregator
+        # that it refuses could not know whether to go on.
+        is_followed = self._federation.num_locks > 0
+        model = _opened_model(asked) if self._federation.refuses_same_model else None
+        return _Record(self._rounds, self._run, descriptor, answer, opened, model, is_followed)
 
     def _locked(
         self,
@@ -308,20 +311,39 @@ class _Record:
     descriptor: RoundDescriptor
     answer: bytes
     opened: dict[int, bytes]
+    model: OpenedModel | None
     is_followed: bool
 
     def check(self) -> None:
         """Refuse now what ``lock`` would refuse later."""
-        number, after = self.descriptor.round_number, self.descriptor.after
-        self.rounds.check_lock(self.run, number, self.answer, after=after, opened=self.opened)
+        self.rounds.check_lock(self.run, self.number, self.answer, **self._before())
 
     def lock(self) -> None:
         """Before anything is said of the set."""
-        number, after = self.descriptor.round_number, self.descriptor.after
-        self.rounds.lock(self.run, number, self.answer, after=after, opened=self.opened)
+        self.rounds.lock(self.run, self.number, self.answer, **self._before())
 
     def begin(self) -> None:
         """Before anything of it is opened."""
         self.lock()
-        if self.is_followed:
-            self.rounds.begin(self.run, self.descriptor.round_number, self.answer)
+        self.rounds.begin(
+            self.run, self.number, self.answer, model=self.model, is_followed=self.is_followed
+        )
+
+    @property
+    def number(self) -> int:
+        """Of the round."""
+        return self.descriptor.round_number
+
+    def _before(self) -> dict[str, Any]:
+        return {"after": self.descriptor.after, "opened": self.opened, "model": self.model}
+
+
+def _opened_model(asked: OpenRequest) -> OpenedModel:
+    """What the round asks of which model, and of whom."""
+    descriptor = asked.descriptor
+    names = hashlib.sha256()
+    for header in asked.headers:
+        encoded = header.contributor.encode()
+        names.update(len(encoded).to_bytes(1, "little") + encoded)
+    model = descriptor.model_hash + descriptor.repeat.to_bytes(4, "little")
+    return OpenedModel(model, names.digest())

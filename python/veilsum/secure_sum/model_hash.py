@@ -16,7 +16,7 @@ _NO_LISTS = (str, bytes, bytearray, memoryview, array.array, range)
 _PADDED = (np.longdouble, np.clongdouble)
 
 
-def hash_model(arrays: Sequence[ArrayLike], *, purpose: str = "train", serial: int = 0) -> bytes:
+def hash_model(arrays: Sequence[ArrayLike], *, purpose: str = "train") -> bytes:
     """SHA-256 of a list of numeric arrays, and of what they are sent for.
 
     Of the arrays their number, dtypes, shapes and values count.
@@ -28,7 +28,6 @@ def hash_model(arrays: Sequence[ArrayLike], *, purpose: str = "train", serial: i
         arrays: of the model, in an order that all parties know.
         purpose: what contributors are to do with it, in 1 to 255 bytes of UTF-8: ``"train"``,
             ``"evaluate"``, or a query.
-        serial: tells apart what is asked twice of one model for one purpose.
 
     Raises:
         TypeError: ``arrays`` is no list of arrays, but one array or a dictionary; an array is
@@ -37,11 +36,10 @@ def hash_model(arrays: Sequence[ArrayLike], *, purpose: str = "train", serial: i
         InvalidArgumentError: a list in it forms no array, or the purpose is no such text.
     """
     what = check_name(purpose, "purpose").encode()
-    serial = arguments.count("serial", serial)
     if isinstance(arrays, _NO_LISTS) or not isinstance(arrays, Sequence):
         raise TypeError(f"arrays must be a list of arrays, not {type(arrays).__name__}")
     digest = hashlib.sha256(b"veilsum/model/2" + len(what).to_bytes(1, "little") + what)
-    digest.update(serial.to_bytes(8, "little") + len(arrays).to_bytes(8, "little"))
+    digest.update(len(arrays).to_bytes(8, "little"))
     for position, given in enumerate(arrays):
         values = arguments.numeric_array(f"arrays[{position}]", given)
         if values.dtype.type in _PADDED:

@@ -18,7 +18,7 @@ from veilsum.secure_sum.link import START, ChainEnd
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["RoundLedger", "RunName"]
+__all__ = ["OpenedModel", "RoundLedger", "RunName"]
 
 _SCHEMA = """
     CREATE TABLE about (version INTEGER NOT NULL, role INTEGER NOT NULL);
@@ -30,6 +30,10 @@ _SCHEMA = """
     CREATE TABLE rounds (
         key BLOB NOT NULL, serial INTEGER NOT NULL, round INTEGER NOT NULL, answer BLOB NOT NULL,
         PRIMARY KEY (key, serial, round)
+    );
+    CREATE TABLE opened (
+        key BLOB NOT NULL, serial INTEGER NOT NULL, model BLOB NOT NULL, names BLOB NOT NULL,
+        PRIMARY KEY (key, serial, model)
     );
 """
 _VERSION = 3
@@ -52,6 +56,15 @@ class RunName(NamedTuple):
         """That of a federation."""
         arguments.instance("federation", federation, Federation)
         return cls(federation.public_key.fingerprint, federation.hash, federation.serial)
+
+
+class OpenedModel(NamedTuple):
+    """Whose contributions to a model were opened."""
+
+    model: bytes
+    """Names model and purpose, and how often they were announced before."""
+    names: bytes
+    """SHA-256 of the contributors' names."""
 
 
 class _Row(NamedTuple):
@@ -208,6 +221,7 @@ class RoundLedger:
         *,
         after: ChainEnd,
         opened: Mapping[int, bytes],
+        model: OpenedModel | None = None,
     ) -> None:
         """Record, durably, which set of a round this holder opens, if it opens any; for good.
 
@@ -219,16 +233,19 @@ class RoundLedger:
             answer: names the set, and the total where there is one.
             after: how far the run had come before this round, as checked against ``chain_end``.
             opened: what the links up to there say was opened, by round, since ``chain_end``.
+            model: of the round, if it may not be opened for others than before; nothing is kept.
 
         Raises:
-            PolicyRefusedError: another set of the round was locked, or a later round; or the round
-                leaves out one that this holder had begun to open. Or as ``pin``.
+            PolicyRefusedError: another set of the round was locked, or a later round; the round
+                leaves out one that this holder had begun to open, or has a model that was opened
+                for others. Or as ``pin``.
             LedgerError: the file cannot be read or written.
         """
         self._check_lock(run, round_number, answer, after)
         with self._book() as book:
             book.pin(run)
             book.check_lock(run, round_number, answer, after, opened)
+            book.check_model(run, model)
             if round_number not in book.answers(run):
                 book.add(_Row(run.key, run.serial, round_number, answer))
                 book.go_on(run, after)
@@ -241,19 +258,35 @@ class RoundLedger:
         *,
         after: ChainEnd,
         opened: Mapping[int, bytes],
+        model: OpenedModel | None = None,
     ) -> None:
         """Refuse now what ``lock`` would refuse later; records nothing."""
         self._check_lock(run, round_number, answer, after)
         with self._book() as book:
             book.check_lock(run, round_number, answer, after, opened)
+            book.check_model(run, model)
 
-    def begin(self, run: RunName, round_number: int, answer: bytes) -> None:
+    def begin(
+        self,
+        run: RunName,
+        round_number: int,
+        answer: bytes,
+        *,
+        model: OpenedModel | None = None,
+        is_followed: bool = True,
+    ) -> None:
         """Record, durably, that this holder opens what it has locked: from now on it may be open.
 
-        So later rounds must have it among those that were opened before them.
+        Args:
+            run: of which the round is.
+            round_number: of the round.
+            answer: what was locked.
+            model: kept: it may not be opened for others. None for no such rule.
+            is_followed: whether later rounds must have it among those that were opened before them.
 
         Raises:
-            PolicyRefusedError: this is not what was locked last.
+            PolicyRefusedError: this is not what was locked last, or the model was opened for
+                others.
             LedgerError: the file cannot be read or written.
         """
         self._check_lock(run, round_number, answer, START)
@@ -264,7 +297,8 @@ class RoundLedger:
                     f"round {round_number} is to be opened, and this holder's last lock is of "
                     "another round or set"
                 )
-            book.begin(run, round_number)
+            book.check_model(run, model)
+            book.begin(run, round_number if is_followed else book.begun(run), model)
 
     @staticmethod
     def _check_lock(run: RunName, round_number: int, answer: bytes, after: ChainEnd) -> None:
@@ -306,7 +340,8 @@ class _Book:
         self._begun = [begun for *_, begun in runs]
         rows = connection.execute("SELECT key, serial, round, answer FROM rounds")
         self._rows = [_Row(*row) for row in rows]
-        if mistake := _mistake(self._runs, self._ends, self._begun, self._rows):
+        self._opened = connection.execute("SELECT key, serial, model, names FROM opened").fetchall()
+        if mistake := _mistake(self._runs, self._ends, self._begun, self._rows, self._opened):
             raise LedgerError(f"the round ledger {name} is damaged: {mistake}")
 
     def runs(self) -> list[RunName]:
@@ -374,13 +409,27 @@ class _Book:
         """The last round that was begun to be opened; 0 for none."""
         return self._begun[self._runs.index(run)] if run in self._runs else 0
 
-    def begin(self, run: RunName, round_number: int) -> None:
+    def check_model(self, run: RunName, model: OpenedModel | None) -> None:
+        """PolicyRefusedError if a model was opened in this run for others."""
+        if model is None:
+            return
+        names = [row[3] for row in self._opened if row[:3] == (run.key, run.serial, model.model)]
+        if any(found != model.names for found in names):
+            raise PolicyRefusedError(
+                "the same model was opened for the same purpose with other contributors before: "
+                "the two sums differ by single contributions. Go on with the next model; the "
+                "federation may agree on noise, or on same_model='allow'"
+            )
+
+    def begin(self, run: RunName, begun: int, model: OpenedModel | None) -> None:
         """A round is opened from now on."""
-        self._begun[self._runs.index(run)] = round_number
+        self._begun[self._runs.index(run)] = begun
         self._connection.execute(
-            "UPDATE runs SET begun = ? WHERE key = ? AND serial = ?",
-            (round_number, run.key, run.serial),
+            "UPDATE runs SET begun = ? WHERE key = ? AND serial = ?", (begun, run.key, run.serial)
         )
+        if model is not None:
+            row = (run.key, run.serial, *model)
+            self._connection.execute("INSERT OR IGNORE INTO opened VALUES (?, ?, ?, ?)", row)
 
     def pin(self, run: RunName) -> None:
         """Go by this run from now on; PolicyRefusedError for an older one, or another."""
@@ -412,7 +461,11 @@ def _serial(run: RunName) -> int:
 
 
 def _mistake(
-    runs: list[RunName], ends: list[ChainEnd], begun: list[int], rows: list[_Row]
+    runs: list[RunName],
+    ends: list[ChainEnd],
+    begun: list[int],
+    rows: list[_Row],
+    opened: list[tuple[object, ...]],
 ) -> str | None:
     """What shows that rows are not those that were written: SQLite keeps anything in any column."""
     kinds: list[tuple[tuple[object, ...], tuple[type, ...]]] = [
@@ -420,6 +473,7 @@ def _mistake(
         *((end, (int, bytes)) for end in ends),
         *(((number,), (int,)) for number in begun),
         *((row, (bytes, int, int, bytes)) for row in rows),
+        *((row, (bytes, int, bytes, bytes)) for row in opened),
     ]
     for found, wanted in kinds:
         if any(type(value) is not kind for value, kind in zip(found, wanted, strict=True)):
@@ -429,7 +483,7 @@ def _mistake(
     names = [(run.key, run.serial) for run in runs]
     if len(set(names)) < len(names):
         return "it has two runs of one key with one serial number"
-    if any(row[:2] not in names for row in rows):
+    if any(row[:2] not in names for row in (*rows, *opened)):
         return "it has an answer of a run that it does not know"
     numbers = {row[:3] for row in rows}
     if any(n and (*name, n) not in numbers for name, n in zip(names, begun, strict=True)):

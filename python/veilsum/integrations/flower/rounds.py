@@ -127,6 +127,7 @@ class Round:
             model_hash=model_hash(model),
             invited=invited,
             after=state.chain.end,
+            repeat=state.repeats(model_hash(model)),
             opener=opener(self.number),
         )
         # Which of them a node has seen nobody here knows; some 200 bytes a round.

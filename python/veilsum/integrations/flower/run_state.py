@@ -42,6 +42,10 @@ class RunState:
         """The links of the rounds that were opened; MalformedDataError if one was changed."""
         return self._run.chain
 
+    def repeats(self, model_hash: bytes) -> int:
+        """How many rounds opened this model before; MalformedDataError as ``chain``."""
+        return self._run.repeats(model_hash)
+
     def keep_transcript(self, number: int, transcript: Transcript) -> None:
         """The round was opened: first of its end."""
         self._run.keep_transcript(number, transcript)

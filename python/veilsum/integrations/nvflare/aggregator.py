@@ -346,6 +346,7 @@ class SecureAggregator(ModelAggregator):
                 model_hash=layout.hash,
                 invited=tuple(party.name for party in run.federation.contributors),
                 after=run.folder.chain.end,
+                repeat=run.folder.repeats(layout.hash),
                 opener=run.openers.choose(number, self._present),
             )
             aggregator = self._aggregator(run, descriptor, store)
