@@ -14,6 +14,7 @@ from veilsum.secure_sum import (
     OpenRequest,
 )
 from veilsum.secure_sum.merkle import leaf_hash, merkle_paths, merkle_root
+from veilsum.wire import WireKind, wire_kind
 
 VICTIM, EVIL = "ada", "dan"
 HOLDERS = parties.holder_names("threshold")
@@ -73,6 +74,15 @@ def forged_contribution(agreed, announced, name, ciphertexts, proofs):
     return resigned(announced, name, [chunk.to_bytes() for chunk in chunks])
 
 
+def asked_anew(request, frames=(), **changes):
+    """A changed request, which the aggregator signs, with the total that follows if one does."""
+    total = b""
+    if frames and wire_kind(frames[0]) is WireKind.ENCRYPTED_VECTOR:
+        total = frames[0]
+    changed = dataclasses.replace(request, **changes)
+    return changed.signed(parties.identity(parties.AGGREGATOR), total=total)
+
+
 def forged_request(announced, messages, chunks):
     """What a cheating aggregator asks: these contributions, these chunks."""
     contributions = {
@@ -82,7 +92,7 @@ def forged_request(announced, messages, chunks):
         ContributionHeader.from_bytes(contributions[name][0]) for name in sorted(contributions)
     )
     request = OpenRequest(descriptor=announced, headers=headers, chunks=chunks)
-    frames = [request.to_bytes()]
+    frames = [asked_anew(request).to_bytes()]
     for index in chunks:
         for position, name in enumerate(sorted(contributions)):
             leaves = [leaf_hash(frame) for frame in contributions[name][1:]]

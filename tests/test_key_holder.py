@@ -7,7 +7,7 @@ import protocol_parties as parties
 import pytest
 import veilsum as vs
 from known_keys import known_key
-from protocol_attackers import resigned
+from protocol_attackers import asked_anew, resigned
 from protocol_parties import CODEC, NAMES, Round
 from validation_rules import rule
 from veilsum.secure_sum import (
@@ -35,7 +35,7 @@ def first_request_of(state, name=FIRST):
 
 def rewritten(frames, **changes):
     """The request with other fields in its head."""
-    head = dataclasses.replace(OpenRequest.from_bytes(frames[0]), **changes)
+    head = asked_anew(OpenRequest.from_bytes(frames[0]), frames[1:], **changes)
     return [head.to_bytes(), *frames[1:]]
 
 
@@ -131,7 +131,7 @@ def test_one_who_has_the_whole_key_opens_one_total_a_round():
     one = CODEC.encrypt(np.ones(CODEC.dim), key=state.federation.public_key)
     for other in (one + one + one, vs.EncryptedVector(one.ciphertexts, CODEC, num_addends=3)):
         with pytest.raises(vs.PolicyRefusedError, match="differently"):
-            state.holder().open([frames[0], other.to_bytes()])
+            state.holder().open(rewritten([frames[0], other.to_bytes()]))
     state.holder().open(frames)
 
 
@@ -237,7 +237,7 @@ def test_a_total_is_of_the_contributors_named_in_the_agreed_codec():
         (other + other + other, vs.ProtocolError),
     ):
         with pytest.raises(error):
-            state.holder().open([frames[0], total.to_bytes()])
+            state.holder().open(rewritten([frames[0], total.to_bytes()]))
     for rest in ([], [frames[1], frames[1]]):
         with pytest.raises(vs.MalformedDataError, match="one total"):
             state.holder().open([frames[0], *rest])

@@ -12,7 +12,7 @@ import protocol_parties as parties
 import pytest
 import veilsum as vs
 from known_keys import known_key
-from protocol_attackers import ciphertexts_of, forged_contribution
+from protocol_attackers import asked_anew, ciphertexts_of, forged_contribution
 from protocol_parties import CODEC, DIM, MODEL, NAMES, NOISE, NOISY_CODEC, frames_of
 from veilsum.schemes import packing
 from veilsum.secure_sum import (
@@ -109,6 +109,7 @@ def opened_alone(state, name):
         state.federation.codec,
         num_addends=len(asked.headers),
     )
+    asked = asked_anew(asked, [lone.to_bytes()])
     answer = Opening.from_bytes(state.holder(opener).open([asked.to_bytes(), lone.to_bytes()]))
     return np.frombuffer(answer.body, "<i8")
 

@@ -11,7 +11,7 @@ import numpy as np
 import protocol_parties as parties
 import pytest
 import veilsum as vs
-from protocol_attackers import forged_request
+from protocol_attackers import asked_anew, forged_request
 from protocol_parties import NAMES, Round, frames_of
 from validation_rules import rule
 from veilsum.schemes import packed
@@ -70,7 +70,7 @@ def all_chunks(agreed):
 def with_locks(request, locks):
     """The same request, with these locks."""
     head, *rest = frames_of(request)
-    changed = dataclasses.replace(OpenRequest.from_bytes(head), locks=tuple(locks))
+    changed = asked_anew(OpenRequest.from_bytes(head), locks=tuple(locks))
     return b"".join([changed.to_bytes(), *rest])
 
 
@@ -133,7 +133,7 @@ def test_the_numbers_of_locked_rounds_grow(agreed):
     states = {number: Round(agreed, round_number=number) for number in (1, 2, 3)}
     holder = parties.holder(agreed, name, rounds)
     holder.open(states[2].asked()[name])
-    with without(round_ledger._Book, "check_lock"):
+    with without(round_ledger.Book, "check_lock"):
         parties.holder(agreed, name).open(states[1].asked()[name])
         parties.holder(agreed, name, RoundLedger.in_memory()).open(states[2].asked()[name])
     with pytest.raises(vs.PolicyRefusedError, match="has locked round 2"):
@@ -174,7 +174,7 @@ def test_a_holder_opens_its_last_lock_when_it_is_shown_enough(agreed):
     # Whoever has locked a later round computes for that only.
     later = Round(agreed, round_number=2)
     state.holder(first).open(later.asked()[first])
-    with without(round_ledger._Book, "check_lock"), without(RoundLedger, "begin"), powers() as seen:
+    with without(round_ledger.Book, "check_lock"), without(RoundLedger, "begin"), powers() as seen:
         parties.holder(agreed, first).open(with_locks(request, locks))
     assert len(seen) == agreed.num_chunks
     with powers() as seen, pytest.raises(vs.PolicyRefusedError, match="has locked round 2"):
@@ -201,7 +201,7 @@ def test_a_round_that_was_begun_is_not_left_out(agreed):
     opened_round(agreed, ledgers, chain, 1)
     hiding = Round(agreed, round_number=2)  # As if nothing had been opened before.
     hiding.ledgers = ledgers
-    with without(round_ledger._Book, "begin"):
+    with without(round_ledger.Book, "begin"):
         unbound = {name: RoundLedger.in_memory() for name in ledgers}
         opened_round(agreed, unbound, RunChain(), 1)
         opened_round(agreed, unbound, fork, 2)
@@ -269,19 +269,22 @@ def test_what_was_checked_is_sent_once(agreed):
     parties.assert_sums(state.aggregator.finish(), parties.quantised_sum(SMALL, [0.5] * 3))
 
 
-@pytest.mark.parametrize("lost", ["all", "one", "damaged", "other"])
+@pytest.mark.parametrize("lost", ["all", "one", "damaged", "other", "flipped"])
 def test_sums_that_were_lost_are_made_again(agreed, lost, tmp_path):
     state = Round(agreed, keep=True)
     name = holders_of(agreed)[0]
     state.sums[name] = KeptSums(tmp_path)
     for holder, request in state.asked().items():
         state.aggregator.receive_opening(state.holder(holder).open(request))
-    first, *others = sorted(tmp_path.iterdir())
+    first, *others = sorted(tmp_path.glob("*.veil"))
     assert first.stat().st_mode & 0o077 == 0
     if lost == "damaged":
         first.write_bytes(first.read_bytes()[:-1])
     elif lost == "other":
-        first.write_bytes(others[0].read_bytes()[:60])
+        first.write_bytes(others[0].read_bytes())
+    elif lost == "flipped":
+        kept = first.read_bytes()
+        first.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
     else:
         for path in [first, *others] if lost == "all" else [first]:
             path.unlink()
@@ -306,7 +309,8 @@ def test_one_set_is_kept_at_a_time(agreed, tmp_path):
     sums.keep(two, 0, b"c")
     assert sums.find(one, 0, bytes) is sums.find(one, 7, bytes) is None
     assert sums.find(two, 0, bytes) == b"c"
-    assert len(list((tmp_path / "sums").iterdir())) == 2
+    names = {path.name for path in (tmp_path / "sums").iterdir()}
+    assert names == {"lock", "somebody's", f"{two.hex()}-0.veil"}
 
 
 def test_a_holder_asked_again_gives_the_same_partial_decryption(agreed):
@@ -348,7 +352,10 @@ def test_locks_are_of_this_set_and_signed_by_holders(agreed):
     with pytest.raises(vs.ProtocolError, match="was not asked to yet"):
         state.aggregator.receive_opening(opening.to_bytes())
     state.aggregator.receive_opening(lock.to_bytes())
-    state.aggregator.receive_opening(lock.to_bytes())  # As of a holder that was asked twice.
+    with pytest.raises(vs.ProtocolError, match="has locked already"):
+        state.aggregator.receive_opening(lock.to_bytes())
+    with pytest.raises(vs.MalformedDataError, match="comes alone"):
+        state.aggregator.receive_opening([lock_by(other, request).to_bytes()] * 2)
     assert not state.aggregator.must_finish
 
 

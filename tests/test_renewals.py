@@ -74,7 +74,7 @@ def test_a_party_that_was_made_with_an_agreement_takes_no_older_one(role):
         return parties.contributor(agreed, "ada", rounds=rounds)
 
     rounds = RoundLedger.in_memory()
-    with without(round_ledger._Book, "pin"):
+    with without(round_ledger.Book, "pin"):
         make(new, rounds)
         make(old, rounds)
     make(old, rounds)

@@ -48,7 +48,7 @@ def agreement(trust, **changes):
 @pytest.mark.parametrize("others", OTHERS)
 def test_a_model_is_opened_for_one_set_of_contributors(trust, others):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(round_ledger._Book, "check_model", lambda *_: None)
+        patch.setattr(round_ledger.Book, "check_model", lambda *_: None)
         attacked = Run(agreement(trust))
         attacked.open(1, NAMES[:3])
         attacked.open(2, others)

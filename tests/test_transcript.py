@@ -199,7 +199,7 @@ def without_units():
 def test_a_round_that_was_opened_is_not_told_as_abandoned(done):
     state, transcript = done
     hidden = dataclasses.replace(transcript, link=None)
-    assert hidden.outcome == "abandoned"
+    assert hidden.outcome == "unfinished"
     with mock.patch.object(Transcript, "missing", return_value=(0,)):
         hidden.verify(state.federation)
     with pytest.raises(vs.ProtocolError, match="must not be hidden"):

@@ -30,6 +30,7 @@ OTHER_MODULES = (
     "test_one_at_a_time",
     "test_openings",
     "test_locks",
+    "test_lock_attacks",
     "test_same_model",
     "test_protocol_attacks",
     "test_key_holder",

@@ -110,6 +110,7 @@ def test_an_open_request_says_what_is_read_by_hand():
     assert request.num_links == found.number(4) > 0
     locks = [lock_by_hand(found.take(found.number(8))) for _ in range(found.number(4))]
     assert [values_of(lock) for lock in request.locks] == locks != []
+    assert request.signature == found.take(64)
     assert not found.left
 
 

@@ -127,9 +127,12 @@ def open_sum(
         useful = set[str]()
         for name, answer in holders.ask(requests).items():
             try:
-                useful.add(aggregator.receive_opening(answer))
+                signer = aggregator.receive_opening(answer)
             except VeilsumError as error:
                 log(f"the answer of {name} is refused: {error}")
+                continue
+            if signer in requests:  # Whoever was not asked now makes nobody wait longer.
+                useful.add(signer)
         missing |= requests.keys() - useful
         if useful:
             patience.renew()

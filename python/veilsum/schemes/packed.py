@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from veilsum import _core
 from veilsum.codec import SlotCodec
 from veilsum.errors import (
+    CapacityError,
     InvalidArgumentError,
     KeyMismatchError,
     MalformedDataError,
@@ -37,6 +38,8 @@ from veilsum.schemes.vector_message import read_vector, write_vector
 from veilsum.system import Progress
 
 __all__ = ["make"]
+
+_NO_SLOTS = b""  # What an owner of the key answers who has opened something else.
 
 
 def make(
@@ -226,11 +229,15 @@ class _Owner:
         num_threads: int | None = None,
         progress: Progress | None = None,
     ) -> bytes:
-        """The summed slots as little-endian int64."""
+        """The summed slots as little-endian int64; nothing if what was opened are no slots."""
         plaintexts = self.secret_key.decrypt_plaintexts(
             total, num_threads=num_threads, progress=progress
         )
-        return self.scheme.unpack(plaintexts, num_threads).astype("<i8").tobytes()
+        try:
+            slots = self.scheme.unpack(plaintexts, num_threads)
+        except CapacityError:
+            return _NO_SLOTS
+        return slots.astype("<i8").tobytes() if self.scheme.codec.holds(slots) else _NO_SLOTS
 
 
 class _Opened:
@@ -240,14 +247,14 @@ class _Opened:
         self._codec = codec
         self._holders = holders
         self._num_chunks = num_chunks
-        self._slots: NDArray[np.int64] | None = None
+        self._answer: bytes | None = None
 
     @property
     def num_missing(self) -> int:
-        return self._num_chunks if self._slots is None else 0
+        return self._num_chunks if self._answer is None else 0
 
     def wanted(self, missing: Collection[str]) -> dict[str, tuple[int, ...] | None]:
-        if self._slots is not None:
+        if self._answer is not None:
             return {}
         names = [name for name in self._holders if name not in missing]
         if not names:
@@ -257,23 +264,29 @@ class _Opened:
     def take(self, holder: str, answer: bytes, *, chunk: int) -> bool:
         if chunk != 0:
             raise ProtocolError(f"{holder} answers for chunk {chunk}, and was asked for the total")
-        if len(answer) != 8 * self._codec.num_slots:
+        if len(answer) not in (len(_NO_SLOTS), 8 * self._codec.num_slots):
             raise MalformedDataError("the opening has another number of slots than the codec")
-        slots = np.frombuffer(answer, "<i8").astype(np.int64)
-        if not self._codec.holds(slots):
+        if answer and not self._codec.holds(_slots_of(answer)):
             raise MalformedDataError("the opening has slots that no sum in this codec has")
-        if self._slots is not None:
+        if self._answer is not None:
             return False
-        self._slots = slots
+        self._answer = answer
         return True
 
     def opened(self) -> bytes:
-        return self.slots().astype("<i8").tobytes()
+        if self._answer is None:
+            raise NotEnoughSharesError("nobody has opened the total yet")
+        return self._answer
 
     def slots(self) -> NDArray[np.int64]:
-        if self._slots is None:
-            raise NotEnoughSharesError("nobody has opened the total yet")
-        return self._slots
+        opened = self.opened()
+        if opened == _NO_SLOTS:
+            raise CapacityError("what was opened are no slots: somebody sent none")
+        return _slots_of(opened)
+
+
+def _slots_of(answer: bytes) -> NDArray[np.int64]:
+    return np.frombuffer(answer, "<i8").astype(np.int64)
 
 
 # ---- a key that is shared ----

@@ -1,6 +1,7 @@
 """The party that adds ciphertexts and can open none of them."""
 
 import hashlib
+import itertools
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -18,13 +19,13 @@ from veilsum.identity import Identity
 from veilsum.one_at_a_time import OneAtATime
 from veilsum.opened_sum import Sum
 from veilsum.schemes import Body
-from veilsum.secure_sum.announcement import Announcement, check_announced
+from veilsum.secure_sum.announcement import check_announced, links_to
 from veilsum.secure_sum.answers import Answers, Asked
 from veilsum.secure_sum.checks import check_in_round, read_chunk
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
-from veilsum.secure_sum.link import START, RoundLink, RunChain
+from veilsum.secure_sum.link import RoundLink, RunChain
 from veilsum.secure_sum.lock import Lock
 from veilsum.secure_sum.merkle import leaf_hash, merkle_paths, merkle_root
 from veilsum.secure_sum.opening import ChunkRequest, OpenRequest
@@ -114,7 +115,7 @@ class Aggregator:
         for name in descriptor.invited:
             if federation.contributor(name) is None:
                 raise ProtocolError(f"{name} is invited, but not on the federation's roster")
-        self._links = _links_to(descriptor, RunChain() if chain is None else chain)
+        self._links = links_to(descriptor, RunChain() if chain is None else chain)
         self._federation = federation
         self._identity = identity
         self._descriptor = descriptor
@@ -302,11 +303,15 @@ class Aggregator:
 
     def _receive_opening(self, message: BytesLike | Iterable[BytesLike]) -> str:
         answers = self._asked()
-        name, num_repeated = "", 0
+        name, num_repeated, is_lock = "", 0, False
         for frame in self._frames_of(message):
             if wire_kind(frame) is WireKind.LOCK:
-                name = self._take_lock(answers, frame)
+                if name:
+                    raise MalformedDataError("a lock comes alone, and not behind other frames")
+                name, is_lock = self._take_lock(answers, frame), True
                 continue
+            if is_lock:
+                raise MalformedDataError("a lock comes alone, and not before other frames")
             number = answers.num_answers
             name, is_news = answers.take(frame)
             if is_news:
@@ -425,16 +430,20 @@ class Aggregator:
         return OpenRequest(descriptor=self._descriptor, headers=headers, chunks=chunks)
 
     def _request(self, answers: Answers, asked: Asked) -> Iterator[bytes]:
-        """What a holder is sent."""
+        """What a holder is sent. What is signed is made now, and not when it is read."""
         chunks = asked.chunks
-        header = self._request_header(chunks or ())
-        yield replace(header, num_links=len(self._links), locks=answers.shown).to_bytes()
-        yield from (link.to_bytes() for link in self._links)
+        header = replace(
+            self._request_header(chunks or ()), num_links=len(self._links), locks=answers.shown
+        )
+        total = answers.total_message() if chunks is None else b""
+        head = [header.signed(self._identity, total=total).to_bytes()]
+        head += [link.to_bytes() for link in self._links]
         if chunks is None:
-            yield answers.total_message()
-            return
-        if not asked.with_units:
-            return
+            return iter([*head, total])
+        return itertools.chain(head, self._units(chunks) if asked.with_units else ())
+
+    def _units(self, chunks: tuple[int, ...]) -> Iterator[bytes]:
+        """These chunks of everybody."""
         paths = {name: merkle_paths(self._leaves[name]) for name in self.contributors}
         for index in chunks:
             for position, name in enumerate(self.contributors):
@@ -472,19 +481,6 @@ class Aggregator:
                 self._answers.go_on([Lock.from_bytes(frame) for frame in shown])
             for name in self._store.names("opening"):
                 self._answers.take(next(self._store.frames("opening", name), b""))
-
-
-def _links_to(descriptor: RoundDescriptor, chain: RunChain) -> tuple[RoundLink, ...]:
-    """The links of a run up to what the descriptor goes on from; ProtocolError of another chain."""
-    links, end = Announcement.of(descriptor, chain).links, START
-    for link in links:
-        end = link.end(end)
-    if end != descriptor.after:
-        raise ProtocolError(
-            f"the descriptor goes on from round {descriptor.previous_number}, and the chain that "
-            f"is given ends at round {end.number}, or is another: give that of the run (RunChain)"
-        )
-    return links
 
 
 def _place(name: str) -> str:

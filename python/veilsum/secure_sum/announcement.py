@@ -1,15 +1,16 @@
 """What a contributor is sent for a round: the descriptor, and the links that it may have missed."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from veilsum import arguments
-from veilsum.errors import PolicyRefusedError
+from veilsum.errors import PolicyRefusedError, ProtocolError
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
-from veilsum.secure_sum.link import ChainEnd, RoundLink, RunChain, check_step, follow
+from veilsum.secure_sum.link import START, ChainEnd, RoundLink, RunChain, check_step, follow
 from veilsum.wire import BytesLike, as_bytes, split_frames
 
-__all__ = ["Announcement", "check_announced"]
+__all__ = ["Announcement", "check_announced", "check_follows", "links_to"]
 
 
 class Announcement(NamedTuple):
@@ -57,19 +58,31 @@ class Announcement(NamedTuple):
         arguments.instance("federation", federation, Federation)
         arguments.instance("seen", seen, ChainEnd)
         check_announced(self.descriptor, federation)
-        announced = self.descriptor.after
-        end = follow(
-            self.links,
-            aggregator=federation.aggregator,
-            federation_hash=federation.hash,
-            start=seen,
+        check_follows(self.descriptor, self.links, federation, seen=seen)
+
+
+def check_follows(
+    descriptor: RoundDescriptor,
+    links: Iterable[RoundLink],
+    federation: Federation,
+    *,
+    seen: ChainEnd,
+) -> None:
+    """That a round goes on from what was ``seen``, by links that are looked at one by one.
+
+    Raises:
+        PolicyRefusedError: it does not, or links are missing, forged or not in order.
+    """
+    announced = descriptor.after
+    end = follow(
+        links, aggregator=federation.aggregator, federation_hash=federation.hash, start=seen
+    )
+    if end != announced:
+        raise PolicyRefusedError(
+            f"round {descriptor.round_number} follows round {announced.number}, and with the links "
+            f"that came with it the run is at round {end.number}: it is off the chain, or links "
+            f"are missing. The aggregator must send those after {seen.number}"
         )
-        if end != announced:
-            raise PolicyRefusedError(
-                f"round {self.descriptor.round_number} follows round {announced.number}, and with "
-                f"the links that came with it the run is at round {end.number}: it is off the "
-                f"chain, or links are missing. The aggregator must send those after {seen.number}"
-            )
 
 
 def check_announced(descriptor: RoundDescriptor, federation: Federation) -> None:
@@ -122,3 +135,16 @@ def _check_opener(descriptor: RoundDescriptor, federation: Federation) -> None:
             f"round {number} names {opener} as its opener, who is not on the federation's roster; "
             "the aggregator must name one of the contributors"
         )
+
+
+def links_to(descriptor: RoundDescriptor, chain: RunChain) -> tuple[RoundLink, ...]:
+    """The links of a run up to what the descriptor goes on from; ProtocolError of another chain."""
+    links, end = Announcement.of(descriptor, chain).links, START
+    for link in links:
+        end = link.end(end)
+    if end != descriptor.after:
+        raise ProtocolError(
+            f"the descriptor goes on from round {descriptor.previous_number}, and the chain that "
+            f"is given ends at round {end.number}, or is another: give that of the run (RunChain)"
+        )
+    return links

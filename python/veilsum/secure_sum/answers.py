@@ -134,7 +134,7 @@ class Answers:
         self.has_begun = True
 
     def take_lock(self, lock: Lock) -> None:
-        """Check a holder's lock and keep it."""
+        """Check a holder's lock and keep it: one for each time that the holder was asked."""
         name = lock.holder
         check_lock(
             self._federation,
@@ -144,6 +144,8 @@ class Answers:
         )
         asked, checked = self._last_asked.get(name), self._checked.setdefault(name, set())
         if not self.has_begun:
+            if asked is None and name in self._locks:
+                raise ProtocolError(f"{name} has locked already, and was not asked again")
             # Of a lock that another aggregator of the round was given, all that can be hoped.
             whole = range(self._federation.num_chunks)
             checked.update(whole if asked is None or asked.chunks is None else asked.chunks)
@@ -151,6 +153,7 @@ class Answers:
             raise ProtocolError(f"{name} answers with its lock, and was asked to open")
         else:
             checked.difference_update(asked.chunks)  # It keeps none of their sums.
+        self._last_asked.pop(name, None)
         self._locks[name] = lock
 
     def total_message(self) -> bytes:

@@ -20,7 +20,7 @@ from veilsum.secure_sum.fields import check_hash
 from veilsum.secure_sum.link import ChainEnd
 from veilsum.secure_sum.merkle import leaf_hash, merkle_root
 from veilsum.secure_sum.outbox import Outbox
-from veilsum.secure_sum.round_ledger import RoundLedger, RunName
+from veilsum.secure_sum.round_ledger import Before, RoundLedger, RunName
 from veilsum.system import Progress
 from veilsum.wire import BytesLike
 
@@ -159,12 +159,12 @@ class Contributor:
             MalformedDataError, SignatureError, PolicyRefusedError, BudgetExhaustedError,
             LedgerError: as ``contribute``. Nothing is charged or recorded.
         """
-        announced = self._read(announcement, model_hash)
         with self._locked():
+            announced, before = self._read(announcement, model_hash)
             made_before = self._made_before(announced)
             if made_before is not None:
                 header, frames = made_before
-                self._record(announced, header)
+                self._record(announced, before, header)
                 return frames
             self._check_unanswered(announced)
         if self._federation.noise is not None and self._ledger is not None:
@@ -187,19 +187,20 @@ class Contributor:
 
         All checks and charges are done when this returns; all that is left to do is to send.
         """
-        announced = self._read(announcement, model_hash)
         with self._locked():
+            announced, before = self._read(announcement, model_hash)
             made_before = self._made_before(announced)
             if made_before is not None:
                 header, frames = made_before
-                self._record(announced, header)
+                self._record(announced, before, header)
                 return frames
             self._check_unanswered(announced)
-            return self._contribute(announced, delta, weight, num_threads, progress)
+            return self._contribute(announced, before, delta, weight, num_threads, progress)
 
     def _contribute(
         self,
         announced: RoundDescriptor,
+        before: Before,
         delta: ArrayLike,
         weight: float,
         num_threads: int | None,
@@ -240,7 +241,7 @@ class Contributor:
         if self._outbox is not None:
             self._outbox.keep(header, frames())
         try:
-            self._record(announced, header)
+            self._record(announced, before, header)
         except PolicyRefusedError:
             if self._outbox is not None:
                 self._outbox.drop(header.commitment)
@@ -266,7 +267,9 @@ class Contributor:
         # The same number may be announced anew, as another round.
         return found if found is not None and found[0].round_id == announced.round_id else None
 
-    def _record(self, announced: RoundDescriptor, header: ContributionHeader) -> None:
+    def _record(
+        self, announced: RoundDescriptor, before: Before, header: ContributionHeader
+    ) -> None:
         """Charge and record a whole contribution, before anything of it is handed out."""
         federation = self._federation
         if federation.noise is not None and self._ledger is not None:
@@ -280,18 +283,19 @@ class Contributor:
             self._run,
             announced.round_number,
             header.commitment,
-            after=announced.after,
+            before=before,
             check=lambda answers: _check_grows(announced.round_number, answers),
         )
         if self._outbox is not None:
             self._outbox.drop_others(header.commitment)
 
-    def _read(self, announcement: BytesLike, model_hash: bytes) -> RoundDescriptor:
+    def _read(self, announcement: BytesLike, model_hash: bytes) -> tuple[RoundDescriptor, Before]:
         """The announcement of a round that goes on from what was seen, and asks what was agreed."""
         given = Announcement.from_bytes(announcement)
         announced = given.descriptor
         check_hash("model_hash", model_hash)
-        given.verify(self._federation, seen=self._rounds.chain_end(self._run))
+        seen = self._rounds.chain_end(self._run)
+        given.verify(self._federation, seen=seen)
         self._federation.check_day()
         if self.name not in announced.invited:
             raise PolicyRefusedError(f"{self.name} is not invited to this round")
@@ -300,7 +304,7 @@ class Contributor:
                 "the round announces another model than the one received, or the same for another "
                 "purpose; contributors must not be given different models"
             )
-        return announced
+        return announced, Before(seen, announced.after, {})
 
     def _check_unanswered(self, announced: RoundDescriptor) -> None:
         """Again when it is recorded; here, before an hour of training or encryption."""

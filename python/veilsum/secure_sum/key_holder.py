@@ -18,7 +18,7 @@ from veilsum.identity import Identity, Role
 from veilsum.paillier.secret_key import SecretKey
 from veilsum.paillier.threshold import KeyShare
 from veilsum.schemes import Body
-from veilsum.secure_sum.announcement import Announcement
+from veilsum.secure_sum.announcement import check_announced, check_follows
 from veilsum.secure_sum.checks import check_set, read_chunk, requested_chunk
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
@@ -26,7 +26,7 @@ from veilsum.secure_sum.kept_sums import KeptSums
 from veilsum.secure_sum.link import RoundLink
 from veilsum.secure_sum.lock import Lock, check_locks
 from veilsum.secure_sum.opening import Opening, OpenRequest, opening_context
-from veilsum.secure_sum.round_ledger import OpenedModel, RoundLedger, RunName
+from veilsum.secure_sum.round_ledger import Before, OpenedModel, RoundLedger, RunName
 from veilsum.system import Progress
 from veilsum.wire import BytesLike, split_frames
 
@@ -143,19 +143,21 @@ class KeyHolder:
         if first is None:
             raise MalformedDataError("the request is empty")
         asked = OpenRequest.from_bytes(first)
-        opened = self._check_set(asked, frames)
+        before = self._check_set(asked, frames)
         bodies = self._federation.bodies
         # Recorded before anything is opened: even an opening that fails is not tried with others.
         if bodies.opens_totals:
             message = self._total_message(asked, frames)
+            asked.verify(self._federation.aggregator, total=message)
             total = bodies.read_total(message, num_addends=len(asked.headers))
             # With its total: nothing else ties that to the set.
-            lock = self._lock_of(asked, opened, hashlib.sha256(message).digest())
+            lock = self._lock_of(asked, before, hashlib.sha256(message).digest())
             lock.begin()
             yield self._answer(asked, total, 0, num_threads, progress)
             return
+        asked.verify(self._federation.aggregator)
         self._check_chunks(asked)
-        lock = self._lock_of(asked, opened)
+        lock = self._lock_of(asked, before)
         lock.check()
         first = next(frames, None)
         totals = self._kept(asked) if first is None else None
@@ -165,35 +167,38 @@ class KeyHolder:
             yield self._locked(asked, lock, totals)
             return
         for done, (index, total) in enumerate(totals):
-            if done == 0:
-                lock.begin()
+            lock.begin()
             answer = self._answer(asked, total, index, num_threads, None)
             if progress is not None:
                 progress(done + 1, len(asked.chunks))
             yield answer
 
-    def _check_set(self, asked: OpenRequest, frames: Iterator[bytes]) -> dict[int, bytes]:
-        """All that can be checked without chunks; what the links say was opened, by round."""
-        links = [RoundLink.from_bytes(next(frames, b"")) for _ in range(asked.num_links)]
-        announced = Announcement(asked.descriptor, tuple(links))
-        seen = self._rounds.chain_end(self._run)
-        announced.verify(self._federation, seen=seen)
-        if not asked.descriptor.may_open(self.name):
+    def _check_set(self, asked: OpenRequest, frames: Iterator[bytes]) -> Before:
+        """All that can be checked without chunks; how the run came to this round."""
+        descriptor, federation = asked.descriptor, self._federation
+        check_announced(descriptor, federation)  # Before any link is read: it is signed.
+        if not descriptor.may_open(self.name):
             raise PolicyRefusedError(
-                f"the round names {asked.descriptor.opener} to open it, and nobody else does: "
+                f"the round names {descriptor.opener} to open it, and nobody else does: "
                 f"{self.name} opens rounds that name it"
             )
-        self._federation.check_day()
-        check_set(self._federation, asked)
+        seen = self._rounds.chain_end(self._run)
+        opened = dict[int, bytes]()
+
+        def links() -> Iterator[RoundLink]:
+            for _ in range(asked.num_links):
+                link = RoundLink.from_bytes(next(frames, b""))
+                yield link
+                if link.round_number > seen.number:  # It was followed, and so is signed.
+                    opened[link.round_number] = link.round_id + link.set_hash
+
+        check_follows(descriptor, links(), federation, seen=seen)
+        federation.check_day()
+        check_set(federation, asked)
+        name = asked.set_hash
         if asked.locks:
-            descriptor, name = asked.descriptor, asked.set_hash
-            locks = asked.locks
-            check_locks(self._federation, locks, round_id=descriptor.round_id, set_hash=name)
-        return {
-            link.round_number: link.round_id + link.set_hash
-            for link in links
-            if link.round_number > seen.number
-        }
+            check_locks(federation, asked.locks, round_id=descriptor.round_id, set_hash=name)
+        return Before(seen, descriptor.after, opened)
 
     def _check_chunks(self, asked: OpenRequest) -> None:
         if not asked.chunks:
@@ -207,16 +212,14 @@ class KeyHolder:
         """Whether the locks of a request, which were checked, let this holder open."""
         return len(asked.locks) >= self._federation.num_locks
 
-    def _lock_of(
-        self, asked: OpenRequest, opened: dict[int, bytes], hash_of_total: bytes = b""
-    ) -> "_Record":
+    def _lock_of(self, asked: OpenRequest, before: Before, hash_of_total: bytes = b"") -> "_Record":
         descriptor = asked.descriptor
         answer = descriptor.round_id + asked.set_hash + hash_of_total
         # One who has the whole key tells the aggregator of no lock before it opens: an aggregator
         # that it refuses could not know whether to go on.
         is_followed = self._federation.num_locks > 0
         model = _opened_model(asked) if self._federation.refuses_same_model else None
-        return _Record(self._rounds, self._run, descriptor, answer, opened, model, is_followed)
+        return _Record(self._rounds, self._run, descriptor, answer, before, model, is_followed)
 
     def _locked(
         self,
@@ -241,14 +244,17 @@ class KeyHolder:
             raise ProtocolError("fewer chunks follow than the request announces")
         if self._sums is None:
             return None
-        bodies, totals = self._federation.bodies, list[tuple[int, Body]]()
-        for index in asked.chunks:
-            read = partial(bodies.read_sum, chunk=index)
-            total = self._sums.find(asked.set_hash, index, read)
-            if total is None:
-                return None
-            totals.append((index, total))
-        return iter(totals)
+        sums, name, bodies = self._sums, asked.set_hash, self._federation.bodies
+
+        def found(index: int) -> Body | None:
+            return sums.find(name, index, partial(bodies.read_sum, chunk=index))
+
+        if not all(sums.has(name, i) for i in asked.chunks) or found(asked.chunks[0]) is None:
+            return None
+        # One at a time; where one turns out to be damaged the answer ends, and it is asked again.
+        each = ((index, found(index)) for index in asked.chunks)
+        whole = itertools.takewhile(lambda pair: pair[1] is not None, each)
+        return ((index, total) for index, total in whole if total is not None)
 
     def _added(
         self, asked: OpenRequest, frames: Iterator[bytes], num_threads: int | None
@@ -310,7 +316,7 @@ class _Record:
     run: RunName
     descriptor: RoundDescriptor
     answer: bytes
-    opened: dict[int, bytes]
+    before: Before
     model: OpenedModel | None
     is_followed: bool
 
@@ -335,7 +341,7 @@ class _Record:
         return self.descriptor.round_number
 
     def _before(self) -> dict[str, Any]:
-        return {"after": self.descriptor.after, "opened": self.opened, "model": self.model}
+        return {"before": self.before, "model": self.model}
 
 
 def _opened_model(asked: OpenRequest) -> OpenedModel:

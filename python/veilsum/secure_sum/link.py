@@ -189,15 +189,21 @@ def _salted(label: bytes, data: bytes, salt: bytes) -> bytes:
 def follow(
     links: Iterable[RoundLink], *, aggregator: Enrolment, federation_hash: bytes, start: ChainEnd
 ) -> ChainEnd:
-    """Where a chain leads from ``start``; what was opened up to there is passed over.
+    """Where a chain leads from ``start``; what was opened up to there is passed over, in order.
 
     Raises:
         PolicyRefusedError: numbers do not grow, or by too much at once; or a link is not signed as
             the one after those before it.
     """
-    end = start
+    end, last = start, 0
     for link in links:
-        if link.round_number <= start.number:
+        if link.round_number <= last:
+            raise PolicyRefusedError(
+                f"the link of round {link.round_number} comes after that of round {last}: links "
+                "come in the order of their rounds, each once"
+            )
+        last = link.round_number
+        if last <= start.number:
             continue
         check_step(link.round_number, after=end.number)
         try:

@@ -17,7 +17,9 @@ __all__ = ["Lock", "check_lock", "check_locks"]
 
 @dataclass(frozen=True, kw_only=True)
 class Lock(Message, kind=WireKind.LOCK, version=1):
-    """What a holder answers before it opens: it has checked a set, and recorded that it is the one.
+    """What a holder answers before it opens: it has recorded that this set is the one it opens.
+
+    It has checked the signatures of the whole set, and the chunks that it was asked to open.
 
     Two sets with as many locks as it takes answers to open a sum (t of n, 2t > n + f) have more
     than f holders in common, so an honest one: it signs one set for each round number, so there is
@@ -62,13 +64,14 @@ def check_locks(
             there twice; or there are too few.
         SignatureError: a lock is not signed by its holder.
     """
-    names = set[str]()
+    names, needed = set[str](), federation.num_locks
     for lock in locks:
+        if needed == 0:
+            raise ProtocolError("there are locks where one party opens alone, and locks nothing")
         check_lock(federation, lock, round_id=round_id, set_hash=set_hash)
         if lock.holder in names:
             raise ProtocolError(f"the lock of {lock.holder} is there twice")
         names.add(lock.holder)
-    needed = federation.num_locks
     if len(names) < needed:
         raise ProtocolError(
             f"{len(names)} holders have locked the set, and {needed} must before it is opened"

@@ -1,7 +1,7 @@
 """The request to open a sum, and the answers."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated
 
@@ -25,9 +25,10 @@ class OpenRequest(Message, kind=WireKind.OPEN_REQUEST, version=3):
     """What a holder is asked to lock or to open: the sum of these contributions, or chunks of it.
 
     It carries the whole descriptor and the signed headers, so that the holder knows run, round and
-    set itself and need believe nobody. ``RoundLink`` messages follow, for who has missed rounds;
-    then ``ChunkRequest`` messages, or none where the holder keeps the sums of these chunks, or,
-    where one party has the whole key, the encrypted total.
+    set itself. The aggregator signs each step, so that nobody else has anything locked or opened,
+    as who was shown locks and shows them on. ``RoundLink`` messages follow, for who has missed
+    rounds; then ``ChunkRequest`` messages, or none where the holder keeps the sums of these chunks,
+    or, where one party has the whole key, the encrypted total.
 
     Attributes:
         descriptor: the round.
@@ -35,6 +36,7 @@ class OpenRequest(Message, kind=WireKind.OPEN_REQUEST, version=3):
         chunks: which chunks, in order; empty where the total follows.
         num_links: how many links follow.
         locks: without any, a holder of a share locks the set; with enough, it opens it.
+        signature: by the aggregator, over set, step and total; ``OpenRequest.signed`` makes it.
     """
 
     descriptor: Annotated[RoundDescriptor, framed(RoundDescriptor)]
@@ -44,7 +46,8 @@ class OpenRequest(Message, kind=WireKind.OPEN_REQUEST, version=3):
     ]
     chunks: Annotated[tuple[int, ...], counted(u32(), "growing, below")] = ()
     num_links: Annotated[int, u32("messages of kind 20 that follow")] = 0
-    locks: Annotated[tuple[Lock, ...], counted(framed(Lock), "of other holders, below")] = ()
+    locks: Annotated[tuple[Lock, ...], counted(framed(Lock), "of this set, below")] = ()
+    signature: Annotated[bytes, ed25519("section 7, of role 4, over what is below")] = bytes(64)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -55,6 +58,24 @@ class OpenRequest(Message, kind=WireKind.OPEN_REQUEST, version=3):
             )
         if list(self.chunks) != sorted(set(self.chunks)):
             raise InvalidArgumentError("chunks must grow, with each of them once")
+
+    def signed(self, aggregator: Identity, *, total: bytes = b"") -> "OpenRequest":
+        """The request with the aggregator's signature, and the ``total`` that follows, if any."""
+        kind, role = WireKind.OPEN_REQUEST, Role.AGGREGATOR
+        name = self.descriptor.round_id
+        signature = aggregator.sign(kind, role, name, self._signed_part(total))
+        return replace(self, signature=signature)
+
+    def verify(self, aggregator: Enrolment, *, total: bytes = b"") -> None:
+        """SignatureError unless this aggregator asks for this step, with this total."""
+        kind, role = WireKind.OPEN_REQUEST, Role.AGGREGATOR
+        name = self.descriptor.round_id
+        verify(aggregator, self.signature, kind, role, name, self._signed_part(total))
+
+    def _signed_part(self, total: bytes) -> bytes:
+        """Who checks which chunks, and which links come along, is for the holder to look at."""
+        step = bytes([bool(self.locks)])
+        return self.set_hash + step + hashlib.sha256(total).digest()
 
     @cached_property
     def set_hash(self) -> bytes:

@@ -19,7 +19,7 @@ from veilsum.wire import WireKind
 
 __all__ = ["Outcome", "Transcript"]
 
-Outcome = Literal["complete", "void", "abandoned"]
+Outcome = Literal["complete", "void", "unfinished", "abandoned"]
 _MOST_NAMED = 8
 
 
@@ -65,10 +65,11 @@ class Transcript(Message, kind=WireKind.TRANSCRIPT, version=2):
         """What became of the round, as its aggregator signed it.
 
         Complete: its sum was opened. Void: it was opened, and what came out is no sum; that counts
-        as opened. Abandoned: it was not opened, whatever was contributed.
+        as opened. Unfinished: holders have begun to open it, and must finish before another round.
+        Abandoned: it was not opened, whatever was contributed.
         """
         if self.link is None:
-            return "abandoned"
+            return "unfinished" if self.locks or self.receipts else "abandoned"
         return "void" if self.link.is_void else "complete"
 
     @property
@@ -126,7 +127,7 @@ class Transcript(Message, kind=WireKind.TRANSCRIPT, version=2):
             check_in_round(federation, self.descriptor, header)
 
     def _check_locks(self, federation: Federation) -> None:
-        if not self.locks and not self.receipts:
+        if not self.locks and (not self.receipts or federation.num_locks == 0):
             return
         names = {"round_id": self.descriptor.round_id, "set_hash": set_hash(list(self.headers))}
         check_locks(federation, self.locks, **names)

@@ -322,6 +322,8 @@ class SecureStrategy(Strategy):
                     f"{error}. The contributions are kept: start the ServerApp with the same store "
                     "when they are back"
                 ) from error
+            if aggregator.must_finish:  # It stays in the store: holders refuse what leaves it out.
+                raise
             abandoned = str(error)
             # A void round was opened: those that follow name it.
             transcript = aggregator.transcript()

@@ -1,0 +1,377 @@
+"""Attacks on the opening in two steps: by outsiders, holders, two requests at once, and crashes."""
+
+import contextlib
+import dataclasses
+import itertools
+from unittest import mock
+
+import numpy as np
+import protocol_parties as parties
+import pytest
+import veilsum as vs
+from protocol_attackers import asked_anew, forged_contribution
+from protocol_parties import NAMES, Round, frames_of
+from test_locks import SMALL, holders_of, lock_by, map_locks, opened_round, request_to_open
+from validation_rules import rule
+from veilsum.integrations import opening
+from veilsum.secure_sum import (
+    ChunkRequest,
+    FolderStore,
+    Lock,
+    Opening,
+    OpenRequest,
+    RoundLedger,
+    RoundLink,
+    RunChain,
+    RunName,
+    Transcript,
+    round_ledger,
+)
+from veilsum.secure_sum.contribution import proof_context
+from veilsum.secure_sum.link import START
+
+
+@pytest.fixture
+def agreed():
+    return parties.federation("threshold", toy=(5, 4), codec=SMALL)
+
+
+def forged_link(agreed, number, after=START):
+    """Of a round that nobody has opened, by an aggregator that cheats."""
+    return RoundLink.signed(
+        parties.identity(parties.AGGREGATOR),
+        federation_hash=agreed.hash,
+        after=after,
+        round_number=number,
+        round_id=b"r" * 32,
+        set_hash=b"s" * 32,
+        certificate=b"c" * 32,
+        commitment=b"k" * 32,
+    )
+
+
+def with_locks_unsigned(request, locks):
+    """The locks put in by somebody who is not the aggregator."""
+    head, *rest = frames_of(request)
+    changed = dataclasses.replace(OpenRequest.from_bytes(head), locks=tuple(locks))
+    return b"".join([changed.to_bytes(), *rest])
+
+
+def without_a_contributor(request, kept):
+    """What a holder makes of the request that it was sent: fewer contributions."""
+    head, *units = frames_of(request)
+    asked = OpenRequest.from_bytes(head)
+    positions = [i for i, each in enumerate(asked.headers) if each.contributor in kept]
+    fewer = dataclasses.replace(asked, headers=tuple(asked.headers[i] for i in positions))
+    frames = [fewer.to_bytes()]
+    for chunk, (place, old) in itertools.product(range(len(asked.chunks)), enumerate(positions)):
+        unit = ChunkRequest.from_bytes(units[chunk * len(asked.headers) + old])
+        frames.append(dataclasses.replace(unit, contribution=place).to_bytes())
+    return b"".join(frames)
+
+
+@rule("KH18")
+@pytest.mark.parametrize("kept", [NAMES[:2], NAMES[:3]])
+def test_nobody_but_the_aggregator_has_anything_locked_or_opened(agreed, kept):
+    """A holder turns the request that it was sent on the others: for a part of it, or all."""
+    state = Round(agreed)
+    evil, *honest = holders_of(agreed)
+    request = state.asked()[evil]
+    forged = without_a_contributor(request, kept) if len(kept) < 3 else request
+    with mock.patch.object(OpenRequest, "verify"):
+        other = Round(agreed)
+        locks = [Lock.from_bytes(other.holder(name).open(forged)) for name in honest]
+        shown = with_locks_unsigned(forged, locks)
+        answers = [frames_of(other.holder(name).open(shown)) for name in honest]
+    assert {Opening.from_bytes(frame).holder for each in answers for frame in each} == set(honest)
+    for name in honest:
+        if len(kept) < 3:
+            with pytest.raises(vs.SignatureError, match="open request is not signed by aggregator"):
+                state.holder(name).open(forged)
+        else:
+            state.holder(name).open(forged)  # What the aggregator wants locked is locked.
+        with pytest.raises(vs.SignatureError, match="open request is not signed by aggregator"):
+            state.holder(name).open(with_locks_unsigned(forged, map_locks(honest, forged)))
+    # The aggregator, which has shown nobody anything, may leave the round behind.
+    assert not state.aggregator.must_finish
+    opened_round(agreed, state.ledgers, RunChain(), 2)
+
+
+def test_a_total_is_the_aggregators():
+    state = Round(parties.federation("authority", codec=SMALL))
+    head, total = frames_of(state.requests()["holder-1"])
+    other = SMALL.encrypt(np.ones(SMALL.dim), key=state.federation.public_key)
+    for _ in range(2):
+        other = other + other
+    forged = vs.EncryptedVector(other.ciphertexts, SMALL, num_addends=3).to_bytes()
+    assert len(forged) == len(total)
+    with pytest.raises(vs.SignatureError, match="open request"):
+        state.holder().open([head, forged])
+    assert state.ledgers["holder-1"].answered(RunName.of(state.federation)) == {}
+    state.holder().open([head, total])
+
+
+# ---- two requests at once ----
+
+
+def later_request(state, chain):
+    """For all chunks of a round that has others before it."""
+    head, *units = frames_of(request_to_open(state))
+    links = [link.to_bytes() for link in chain.after(0)]
+    asked = asked_anew(OpenRequest.from_bytes(head), num_links=len(links))
+    return b"".join([asked.to_bytes(), *links, *units])
+
+
+def hide_a_round(agreed):
+    """While a request is read that leaves round 1 out, round 1 is opened; who locks it then."""
+    names = holders_of(agreed)
+    ledgers = {name: RoundLedger.in_memory() for name in names}
+    chain, fork = RunChain(), RunChain([forged_link(agreed, 2)])
+    hiding = Round(agreed, round_number=3, after=fork.end, chain=fork)
+    first = opened_round(agreed, {name: RoundLedger.in_memory() for name in names}, chain, 1)
+    second = Round(agreed, round_number=2, after=chain.end, chain=chain)
+    ask_first, ask_second = request_to_open(first), later_request(second, chain)
+    head, *rest = frames_of(ask_first)
+    locks = map_locks(names[:4], ask_first)
+    shown = b"".join(
+        [asked_anew(OpenRequest.from_bytes(head), locks=tuple(locks)).to_bytes(), *rest]
+    )
+    fooled = []
+    for name, request in hiding.asked().items():
+        frames = frames_of(request)
+
+        def stalled(name=name, frames=frames):
+            yield from frames[:3]  # Signatures and links are checked, and the ledger is asked.
+            yield b""
+            holder = parties.holder(agreed, name, ledgers[name])
+            holder.open(ask_first)
+            holder.open(shown)
+            holder.open(ask_second)
+            yield from frames[3:]
+
+        with contextlib.suppress(vs.PolicyRefusedError):
+            parties.holder(agreed, name, ledgers[name]).open(stalled())
+            fooled.append(name)
+    return fooled
+
+
+def test_no_round_is_hidden_by_two_requests_at_once(agreed):
+    with mock.patch.object(round_ledger.Book, "check_seen"):
+        assert len(hide_a_round(agreed)) == 5
+    assert hide_a_round(agreed) == []
+
+
+def test_a_contributor_answers_no_fork_beside_another_request():
+    """Another process of it answers round 2, which has a link, while it makes round 3 without."""
+    agreed = parties.federation(codec=SMALL)
+    real, fork = RunChain([forged_link(agreed, 1)]), RunChain([forged_link(agreed, 2)])
+    second = parties.descriptor(agreed, round_number=2, after=real.end)
+    third = parties.descriptor(agreed, round_number=3, after=fork.end)
+
+    def play():
+        ledger, read, others = RoundLedger.in_memory(), vs.secure_sum.Contributor._read, []
+
+        def overtaken(self, announcement, model_hash):
+            found = read(self, announcement, model_hash)
+            if not others:
+                others.append(None)
+                parties.contribute(agreed, second, "ada", rounds=ledger, chain=real)
+            return found
+
+        with mock.patch.object(vs.secure_sum.Contributor, "_read", overtaken):
+            parties.contribute(agreed, third, "ada", rounds=ledger, chain=fork)
+
+    with mock.patch.object(round_ledger.Book, "check_seen"):
+        play()
+    with pytest.raises(vs.PolicyRefusedError, match="meanwhile the run has come to 1"):
+        play()
+
+
+def test_nothing_is_opened_after_a_renewal_that_came_between(agreed):
+    state = Round(agreed)
+    name = holders_of(agreed)[0]
+    request, ledger = state.requests()[name], state.ledgers[name]
+    lock, new = ledger.lock, agreed.renewed(last_day=parties.LAST_DAY)
+
+    def renewed_meanwhile(*arguments, **options):
+        lock(*arguments, **options)
+        ledger.pin(RunName.of(new))
+
+    with mock.patch.object(ledger, "lock", renewed_meanwhile):
+        with pytest.raises(vs.PolicyRefusedError, match="has pinned 2"):
+            state.holder(name).open(request)
+
+
+def test_a_round_is_not_opened_further_once_a_later_one_is_locked(agreed):
+    state, chain = Round(agreed), RunChain()
+    name = holders_of(agreed)[0]
+    answers = state.holder(name).open_in_frames(state.requests()[name])
+    next(answers)
+    asked = OpenRequest.from_bytes(frames_of(request_to_open(state))[0])
+    link = dataclasses.replace(forged_link(agreed, 1), round_id=asked.descriptor.round_id)
+    link = RoundLink.signed(
+        parties.identity(parties.AGGREGATOR),
+        federation_hash=agreed.hash,
+        after=START,
+        round_number=1,
+        round_id=asked.descriptor.round_id,
+        set_hash=asked.set_hash,
+        certificate=link.certificate,
+        commitment=link.commitment,
+    )
+    chain.add(link)
+    later = Round(agreed, round_number=2, after=chain.end, chain=chain)
+    state.holder(name).open(later_request(later, chain))
+    with pytest.raises(vs.PolicyRefusedError, match="has locked round 2"):
+        next(answers)
+
+
+# ---- what never ends, and what is read from strangers ----
+
+
+@pytest.mark.parametrize("has_begun", [False, True])
+def test_an_answer_of_locks_without_end_is_refused_at_once(agreed, has_begun):
+    state = Round(agreed, keep=True)
+    name = holders_of(agreed)[0]
+    asked = state.asked()
+    if has_begun:
+        for other, request in asked.items():
+            state.aggregator.receive_opening(state.holder(other).open(request))
+        state.asked()
+    lock, read = lock_by(name, asked[name]).to_bytes(), []
+
+    def answer():
+        while True:
+            read.append(None)
+            yield lock
+
+    with pytest.raises(vs.MalformedDataError, match="comes alone"):
+        state.aggregator.receive_opening(answer())
+    assert len(read) == 2
+
+
+def test_an_opening_ends_though_a_holder_passes_on_the_locks_of_others(agreed):
+    state = Round(agreed, keep=True)
+    evil, gone = holders_of(agreed)[0], holders_of(agreed)[4]
+
+    class Clock:
+        now = 0.0
+
+        @classmethod
+        def monotonic(cls):
+            return cls.now
+
+        @classmethod
+        def sleep(cls, seconds):
+            cls.now += seconds
+
+    class Holders:
+        num_asked = 0
+
+        def present(self, names):
+            return set(names) - {gone}
+
+        def ask(self, requests):
+            self.num_asked += 1
+            assert self.num_asked < 100, "it goes on for ever"
+            answers = {}
+            for name, frames in requests.items():
+                message = b"".join(frames)
+                locks = OpenRequest.from_bytes(frames_of(message)[0]).locks
+                others = [lock for lock in locks if lock.holder != evil]
+                if name == evil and others:
+                    answers[name] = others[0].to_bytes()
+                else:
+                    answers[name] = state.holder(name).open(message)
+            return answers
+
+    options = {"max_request_bytes": 1 << 20, "wait_seconds": 60.0, "log": lambda words: None}
+    with mock.patch.object(opening, "time", Clock), pytest.raises(vs.NotEnoughSharesError):
+        opening.open_sum(state.aggregator, Holders(), federation=agreed, **options)
+    assert Clock.now < 200
+
+
+def test_links_of_strangers_are_not_read(agreed):
+    state = Round(agreed)
+    name = holders_of(agreed)[0]
+    asked = OpenRequest.from_bytes(frames_of(state.asked()[name])[0])
+    unsigned = dataclasses.replace(asked.descriptor, signature=bytes(64))
+    head = dataclasses.replace(asked, descriptor=unsigned, num_links=2**32 - 1)
+    link, read = forged_link(agreed, 1).to_bytes(), []
+
+    def stream(head):
+        yield head.to_bytes()
+        while True:
+            read.append(None)
+            yield link
+
+    with pytest.raises(vs.SignatureError, match="round descriptor"):
+        state.holder(name).open(stream(head))
+    assert len(read) < 2
+    with pytest.raises(vs.PolicyRefusedError, match="each once"):
+        state.holder(name).open(stream(dataclasses.replace(head, descriptor=asked.descriptor)))
+    assert len(read) < 5
+
+
+def test_locks_are_not_shown_before_that_is_stored(agreed, tmp_path):
+    """A request that is still unread when enough have locked says what it said."""
+    store = FolderStore(tmp_path / "round")
+    state = Round(agreed, store=store, keep=True)
+    late = holders_of(agreed)[3]
+    first = dict(state.aggregator.open_requests())
+    slow = first.pop(late)
+    for name, frames in first.items():
+        state.aggregator.receive_opening(state.holder(name).open(frames))
+    for name, frames in state.aggregator.open_requests(missing=[late]).items():
+        state.aggregator.receive_opening(state.holder(name).open(frames))
+    with mock.patch.object(store, "put", side_effect=OSError(28, "No space left on device")):
+        with pytest.raises(OSError, match="No space"):
+            state.aggregator.open_requests(missing=[late])
+    assert store.names("begun") == []
+    assert OpenRequest.from_bytes(next(slow)).locks == ()
+
+
+# ---- where one has the whole key ----
+
+
+@pytest.mark.parametrize("trust", ["authority", "contributors"])
+def test_locks_where_one_party_opens_alone_are_refused(trust):
+    state = Round(parties.federation(trust, codec=SMALL))
+    told = Transcript.from_bytes(state.finish().transcript)
+    (receipt,) = told.receipts
+    names = {"round_id": receipt.round_id, "set_hash": receipt.set_hash}
+    lock = Lock.signed(parties.identity(receipt.holder), **names)
+    with pytest.raises(vs.ProtocolError, match="one party opens alone"):
+        dataclasses.replace(told, locks=(lock,)).verify(state.federation)
+    ((name, request),) = Round(state.federation).requests().items()
+    head, total = frames_of(request)
+    asked = asked_anew(OpenRequest.from_bytes(head), [total], locks=(lock,))
+    with pytest.raises(vs.ProtocolError, match="one party opens alone"):
+        parties.holder(state.federation, name).open([asked.to_bytes(), total])
+
+
+@pytest.mark.parametrize("trust", parties.TRUSTS)
+def test_a_void_round_is_opened_has_its_link_and_the_run_goes_on(trust):
+    """Somebody on the roster sent what are no slots; whoever opens says so, and signs it."""
+    toy = {"toy": (5, 4)} if trust == "threshold" else {}
+    codec = vs.Codec(20, clip=1.0, value_bits=20, max_addends=4)
+    agreed, chain = parties.federation(trust, codec=codec, **toy), RunChain()
+    state = Round(agreed)
+    huge = [agreed.public_key.n // 2 - 5] * agreed.bodies.chunks.num_units
+    context = proof_context(state.descriptor.round_id, "dan")
+    ciphertexts, proof = agreed.public_key.encrypt_and_prove(
+        huge, context=context, chunk=agreed.chunk_size
+    )
+    proofs = [part.to_bytes() for part in proof.parts()]
+    spoiled = forged_contribution(agreed, state.descriptor, "dan", ciphertexts, proofs)
+    state.aggregator.receive(spoiled)
+    state.open()
+    with pytest.raises(vs.CapacityError):
+        state.aggregator.finish()
+    told = state.aggregator.transcript()
+    told.verify(agreed)
+    assert told.outcome == "void"
+    chain.add(told.link)
+    later = Round(agreed, round_number=2, after=chain.end, chain=chain, repeat=1)
+    later.ledgers = state.ledgers
+    later.finish()
