@@ -140,5 +140,5 @@ class Fire:
             aggregator.receive_opening(answer)
         except vs.ProtocolError as error:
             # Honest frames of a changed answer were kept, as they should be.
-            if "has answered already" not in str(error):
+            if "has answered already" not in str(error) and "has locked already" not in str(error):
                 raise
