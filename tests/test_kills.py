@@ -343,6 +343,6 @@ def test_a_dozen_kills_lose_nothing_and_open_nothing_twice(tmp_path, monkeypatch
 @pytest.mark.slow
 def test_three_hundred_kills_lose_nothing_and_open_nothing_twice(tmp_path, monkeypatch):
     options = {"limit_seconds": 3600, "around_locks": 0.75}
-    supervisor = run_and_kill(tmp_path, monkeypatch, num_kills=300, **options)
+    supervisor = run_and_kill(tmp_path, monkeypatch, num_kills=400, **options)
     assert supervisor.deaths >= 300
     assert supervisor.num_around_locks() >= 100
