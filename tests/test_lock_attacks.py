@@ -191,13 +191,13 @@ def test_nothing_is_opened_after_a_renewal_that_came_between(agreed):
     state = Round(agreed)
     name = holders_of(agreed)[0]
     request, ledger = state.requests()[name], state.ledgers[name]
-    lock, new = ledger.lock, agreed.renewed(last_day=parties.LAST_DAY)
+    begin, new = ledger.begin, agreed.renewed(last_day=parties.LAST_DAY)
 
     def renewed_meanwhile(*arguments, **options):
-        lock(*arguments, **options)
         ledger.pin(RunName.of(new))
+        begin(*arguments, **options)
 
-    with mock.patch.object(ledger, "lock", renewed_meanwhile):
+    with mock.patch.object(ledger, "begin", renewed_meanwhile):
         with pytest.raises(vs.PolicyRefusedError, match="has pinned 2"):
             state.holder(name).open(request)
 

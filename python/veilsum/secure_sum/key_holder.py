@@ -158,8 +158,9 @@ class KeyHolder:
         asked.verify(self._federation.aggregator)
         self._check_chunks(asked)
         lock = self._lock_of(asked, before)
-        lock.check()
         first = next(frames, None)
+        if first is not None:
+            lock.check()  # Before all that follows is read.
         totals = self._kept(asked) if first is None else None
         if first is not None:
             totals = self._added(asked, itertools.chain([first], frames), num_threads)
@@ -330,10 +331,8 @@ class _Record:
 
     def begin(self) -> None:
         """Before anything of it is opened."""
-        self.lock()
-        self.rounds.begin(
-            self.run, self.number, self.answer, model=self.model, is_followed=self.is_followed
-        )
+        options = {"is_followed": self.is_followed, **self._before()}
+        self.rounds.begin(self.run, self.number, self.answer, **options)
 
     @property
     def number(self) -> int:

@@ -120,6 +120,23 @@ class Book:
                 (*after, run.key, run.serial),
             )
 
+    def lock(
+        self,
+        run: RunName,
+        round_number: int,
+        answer: bytes,
+        before: Before,
+        model: OpenedModel | None,
+    ) -> None:
+        """Keep a lock, unless it is there already."""
+        self.check_lock(run, round_number, answer, before)
+        self.check_model(run, model)
+        if round_number not in self.answers(run):
+            row = Row(run.key, run.serial, round_number, answer)
+            self._rows.append(row)
+            self.add(row)
+            self.go_on(run, before.after)
+
     def check_lock(self, run: RunName, round_number: int, answer: bytes, before: Before) -> None:
         """PolicyRefusedError unless this may be locked now."""
         answers = self.answers(run)

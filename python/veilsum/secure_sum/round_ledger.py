@@ -10,7 +10,7 @@ from veilsum import arguments
 from veilsum.durable import Database, DurableFile, MemoryDatabase, rows_of
 from veilsum.errors import LedgerError, PolicyRefusedError
 from veilsum.identity import Role
-from veilsum.secure_sum.link import START, ChainEnd
+from veilsum.secure_sum.link import ChainEnd
 from veilsum.secure_sum.round_book import SCHEMA, Before, Book, OpenedModel, Row, RunName
 
 __all__ = ["Before", "OpenedModel", "RoundLedger", "RunName"]
@@ -192,11 +192,7 @@ class RoundLedger:
         self._check_lock(run, round_number, answer, before)
         with self._book() as book:
             book.pin(run)
-            book.check_lock(run, round_number, answer, before)
-            book.check_model(run, model)
-            if round_number not in book.answers(run):
-                book.add(Row(run.key, run.serial, round_number, answer))
-                book.go_on(run, before.after)
+            book.lock(run, round_number, answer, before, model)
 
     def check_lock(
         self,
@@ -219,33 +215,27 @@ class RoundLedger:
         round_number: int,
         answer: bytes,
         *,
+        before: Before,
         model: OpenedModel | None = None,
         is_followed: bool = True,
     ) -> None:
-        """Record, durably, that this holder opens what it has locked: from now on it may be open.
+        """As ``lock``, and record that this holder opens it: from now on it may be open.
 
         Args:
-            run: of which the round is.
-            round_number: of the round.
-            answer: what was locked.
+            run: as for ``lock``.
+            round_number: as for ``lock``.
+            answer: as for ``lock``.
+            before: as for ``lock``.
             model: kept: it may not be opened for others. None for no such rule.
             is_followed: whether later rounds must have it among those that were opened before them.
 
         Raises:
-            PolicyRefusedError: this is not what was locked last, or the model was opened for
-                others.
-            LedgerError: the file cannot be read or written.
+            PolicyRefusedError, LedgerError: as ``lock``.
         """
-        self._check_lock(run, round_number, answer, Before(START, START, {}))
+        self._check_lock(run, round_number, answer, before)
         with self._book() as book:
             book.pin(run)
-            answers = book.answers(run)
-            if (round_number, answer) != max(answers.items(), default=(0, b"")):
-                raise PolicyRefusedError(
-                    f"round {round_number} is to be opened, and this holder's last lock is of "
-                    "another round or set"
-                )
-            book.check_model(run, model)
+            book.lock(run, round_number, answer, before, model)
             book.begin(run, round_number if is_followed else book.begun(run), model)
 
     @staticmethod
