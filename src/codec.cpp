@@ -15,11 +15,13 @@
 
 #include "execution.hpp"
 #include "veilsum/base/error.hpp"
+#include "veilsum/base/limb.hpp"
 #include "veilsum/codec/quantise.hpp"
 #include "veilsum/codec/slots.hpp"
 
 namespace {
 
+using veilsum::Limb;
 using veilsum::Plaintexts;
 using veilsum::Quantiser;
 using veilsum::SlotLayout;
@@ -44,9 +46,9 @@ std::span<T> whole(Array<T>& array) {
 
 SlotLayout make_layout(std::size_t num_slots, std::int64_t max_slot, const py::bytes& modulus) {
     const std::string_view bytes = modulus;
-    std::vector<std::uint64_t> limbs((bytes.size() + 7) / 8);
+    std::vector<Limb> limbs((bytes.size() + 7) / 8);
     for (std::size_t i = 0; i < bytes.size(); ++i) {
-        limbs[i / 8] |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * (i % 8));
+        limbs[i / 8] |= Limb{static_cast<unsigned char>(bytes[i])} << (8 * (i % 8));
     }
     return {num_slots, max_slot, limbs};
 }

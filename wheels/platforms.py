@@ -79,6 +79,7 @@ def build(target: Target) -> Path:
     }
     if is_macos:
         defines |= {"VEILSUM_PYTHON": "ON"} | python_headers()
+        defines["CMAKE_MODULE_LINKER_FLAGS"] = "-dynamiclib"  # ziglang makes no bundles.
     else:
         defines |= {"VEILSUM_TESTS": "ON", "doctest_ROOT": str(doctest())}
         emulator = "" if target.processor == HERE else f"qemu-{target.processor}"

@@ -45,7 +45,7 @@ struct EmulatedSimd {
     static constexpr std::uint64_t kMask = (std::uint64_t{1} << kRadixBits) - 1;
     /// Whether products are split in a low and a high half; else mul_low adds all.
     static constexpr bool kHalves = 2 * kRadixBits > 64;
-    using TableLimb = std::conditional_t<kRadixBits <= 32, std::uint32_t, std::uint64_t>;
+    using TableLimb = std::conditional_t<kRadixBits <= 32, std::uint32_t, Limb>;
 
     struct [[gnu::may_alias]] Vector {
         std::uint64_t lane[kLanes];

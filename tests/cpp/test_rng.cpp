@@ -45,11 +45,11 @@ TEST_CASE("SHAKE256 does not care in what pieces it absorbs") {
 
 TEST_CASE("uniform_below stays below and reaches every value") {
     Csprng random;
-    for (const std::uint64_t bound : {1u, 2u, 3u, 5u, 64u, 65u}) {
+    for (const Limb bound : {1u, 2u, 3u, 5u, 64u, 65u}) {
         std::vector<int> counts(bound);
         for (int i = 0; i < 4000; ++i) {
-            std::array<std::uint64_t, 2> out{};
-            uniform_below(out, std::array<std::uint64_t, 2>{bound, 0}, random);
+            std::array<Limb, 2> out{};
+            uniform_below(out, std::array<Limb, 2>{bound, 0}, random);
             REQUIRE(out[1] == 0);
             REQUIRE(out[0] < bound);
             ++counts[out[0]];
@@ -63,22 +63,22 @@ TEST_CASE("uniform_below compares all limbs") {
     class Fixed : public RandomSource {
     public:
         void fill(std::span<std::byte> out) override {
-            const std::array<std::uint64_t, 2> value =
-                first_ ? std::array<std::uint64_t, 2>{8, 3} : std::array<std::uint64_t, 2>{9, 2};
+            const std::array<Limb, 2> value =
+                first_ ? std::array<Limb, 2>{8, 3} : std::array<Limb, 2>{9, 2};
             first_ = false;
             const auto bytes = std::as_bytes(std::span(value));
             std::copy(bytes.begin(), bytes.end(), out.begin());
         }
         bool first_ = true;
     } source;
-    std::array<std::uint64_t, 2> out{};
-    uniform_below(out, std::array<std::uint64_t, 2>{7, 3}, source);
-    CHECK(out == std::array<std::uint64_t, 2>{9, 2});
+    std::array<Limb, 2> out{};
+    uniform_below(out, std::array<Limb, 2>{7, 3}, source);
+    CHECK(out == std::array<Limb, 2>{9, 2});
 }
 
 TEST_CASE("uniform_bits clears what lies above") {
     Csprng random;
-    std::array<std::uint64_t, 3> out{};
+    std::array<Limb, 3> out{};
     for (int i = 0; i < 200; ++i) {
         uniform_bits(out, 65, random);
         REQUIRE(out[1] <= 1);

@@ -16,12 +16,12 @@ namespace {
 
 using namespace veilsum;
 using veilsum::testing::code_of;
-using Limbs = std::vector<std::uint64_t>;
+using Limbs = std::vector<Limb>;
 using Slots = std::vector<std::int64_t>;
 
 /// 2^bits - 1: the largest modulus of that size.
 Limbs largest_modulus(std::size_t bits) {
-    Limbs limbs((bits + 63) / 64, ~std::uint64_t{0});
+    Limbs limbs((bits + 63) / 64, ~Limb{0});
     if (bits % 64 != 0) limbs.back() >>= 64 - bits % 64;
     return limbs;
 }
@@ -35,11 +35,11 @@ Slots unpacked(const Plaintexts& plaintexts, const SlotLayout& layout) {
 /// Adds b to a as two's complement integers, as decrypting a sum of ciphertexts would.
 void add_to(Plaintexts& a, const Plaintexts& b) {
     for (std::size_t i = 0; i < a.size(); ++i) {
-        std::uint64_t carry = 0;
+        Limb carry = 0;
         for (std::size_t j = 0; j < a.limbs_per_value(); ++j) {
             const auto sum = static_cast<unsigned __int128>(a[i][j]) + b[i][j] + carry;
-            a[i][j] = static_cast<std::uint64_t>(sum);
-            carry = static_cast<std::uint64_t>(sum >> 64);
+            a[i][j] = static_cast<Limb>(sum);
+            carry = static_cast<Limb>(sum >> 64);
         }
     }
 }
@@ -56,7 +56,7 @@ TEST_CASE("slot widths and counts of the reference workload") {
     const std::int64_t max_slot = max_slot_of({16}, 100, 0);
     CHECK(max_slot == 3276700);
     Limbs n3072(48);
-    n3072.back() = std::uint64_t{1} << 63;
+    n3072.back() = Limb{1} << 63;
     n3072.front() = 1;
     const SlotLayout layout(1000001, max_slot, n3072);
     CHECK(layout.slot_bits() == 23);
@@ -69,15 +69,15 @@ TEST_CASE("slot widths and counts of the reference workload") {
 
 TEST_CASE("the bound on slots per plaintext is exact for small moduli") {
     for (std::int64_t max_slot = 1; max_slot <= 9; ++max_slot) {
-        for (std::uint64_t n = 1; n < 3000; ++n) {
-            const std::uint64_t limbs[1] = {n};
+        for (Limb n = 1; n < 3000; ++n) {
+            const Limb limbs[1] = {n};
             unsigned width = 2;
             while (max_slot >= std::int64_t{1} << (width - 1)) ++width;
             // Doubled largest plaintext of `count` slots, slot by slot.
             std::size_t count = 0;
-            std::uint64_t used = 0;
+            Limb used = 0;
             while (used < n) {
-                used += 2 * static_cast<std::uint64_t>(max_slot) << (width * count);
+                used += 2 * static_cast<Limb>(max_slot) << (width * count);
                 if (used < n) ++count;
             }
             if (count == 0) {
@@ -158,21 +158,21 @@ TEST_CASE("slots beyond their width carry like integers and cancel again") {
 
 TEST_CASE("unpack refuses sums that do not fit their slots") {
     const SlotLayout layout(3, 1000, largest_modulus(128));  // 11 bits a slot.
-    const auto with = [&](std::uint64_t low, std::uint64_t high) {
+    const auto with = [&](Limb low, Limb high) {
         Plaintexts plaintexts(1, 2);
         plaintexts[0][0] = low;
         plaintexts[0][1] = high;
         return unpacked(plaintexts, layout);
     };
-    constexpr std::uint64_t kOffset = 1024 + (1024 << 11) + (std::uint64_t{1024} << 22);
-    constexpr std::uint64_t kTop = std::uint64_t{1} << 33;
+    constexpr Limb kOffset = 1024 + (1024 << 11) + (Limb{1024} << 22);
+    constexpr Limb kTop = Limb{1} << 33;
     CHECK(with(kTop - 1 - kOffset, 0) == Slots{1023, 1023, 1023});
     CHECK(code_of([&] { with(kTop - kOffset, 0); }) == Errc::capacity);
-    CHECK(with(0 - kOffset, ~std::uint64_t{0}) == Slots{-1024, -1024, -1024});
-    CHECK(code_of([&] { with(0 - kOffset - 1, ~std::uint64_t{0}); }) == Errc::capacity);
+    CHECK(with(0 - kOffset, ~Limb{0}) == Slots{-1024, -1024, -1024});
+    CHECK(code_of([&] { with(0 - kOffset - 1, ~Limb{0}); }) == Errc::capacity);
     CHECK(code_of([&] { with(0, 1); }) == Errc::capacity);
-    CHECK(code_of([&] { with(0, ~std::uint64_t{0} >> 1); }) == Errc::capacity);
-    CHECK(code_of([&] { with(0, std::uint64_t{1} << 63); }) == Errc::capacity);
+    CHECK(code_of([&] { with(0, ~Limb{0} >> 1); }) == Errc::capacity);
+    CHECK(code_of([&] { with(0, Limb{1} << 63); }) == Errc::capacity);
 }
 
 TEST_CASE("pack and unpack refuse wrong shapes") {

@@ -149,7 +149,7 @@ void read_codec(ByteView message) {
                               Norm{static_cast<std::uint8_t>(norm)}, norm_bound,
                               Rounding{static_cast<std::uint8_t>(rounding)});
     const std::int64_t max_slot = max_slot_of({value_bits, weight_bits}, max_addends, noise_bound);
-    const std::vector<std::uint64_t> modulus(32, ~std::uint64_t{0});
+    const std::vector<Limb> modulus(32, ~Limb{0});
     const SlotLayout layout(quantiser.num_slots(), max_slot, modulus);
     require(layout.num_plaintexts() >= 1 && quantiser.grid_max() >= 1, "a codec of nothing");
 }

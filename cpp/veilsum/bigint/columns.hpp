@@ -103,8 +103,7 @@ template <Simd S, Filled kFilled>
 template <Simd S>
 [[gnu::always_inline]] inline void quotient_step(typename S::Vector (&acc)[S::kBlock],
                                                  typename S::Vector& carry, unsigned i,
-                                                 typename S::Vector* quotient,
-                                                 const std::uint64_t* n,
+                                                 typename S::Vector* quotient, const Limb* n,
                                                  typename S::Vector inverse) {
     using Vector = typename S::Vector;
     constexpr unsigned B = S::kBlock;
@@ -133,7 +132,7 @@ template <Simd S, std::size_t kCount>
 [[gnu::noinline]] void quotient_blocks(typename S::Vector* const (&quotients)[kCount],
                                        typename S::Vector (&carries)[kCount],
                                        const typename S::Vector* const (&columns)[kCount],
-                                       const std::uint64_t* n, std::uint64_t k) {
+                                       const Limb* n, Limb k) {
     using Vector = typename S::Vector;
     constexpr unsigned B = S::kBlock;
     Vector acc[kCount][B];
@@ -157,7 +156,7 @@ template <Simd S, std::size_t kCount>
 
 /// The rest of those B steps: column[B, h + B) += the upper part of quotient * n, and the carry.
 template <Simd S>
-[[gnu::noinline]] void reduce_block(typename S::Vector* __restrict column, const std::uint64_t* n,
+[[gnu::noinline]] void reduce_block(typename S::Vector* __restrict column, const Limb* n,
                                     std::size_t h, const typename S::Vector* quotient,
                                     typename S::Vector carry) {
     using Vector = typename S::Vector;
@@ -260,7 +259,7 @@ template <Simd S>
 template <Simd S>
 [[gnu::noinline]] typename S::Vector carry_plus(typename S::Vector* out,
                                                 const typename S::Vector* column,
-                                                const std::uint64_t* addend, std::size_t h) {
+                                                const Limb* addend, std::size_t h) {
     using Vector = typename S::Vector;
     Vector carried = S::zero();
     for (std::size_t i = 0; i < h; ++i) {

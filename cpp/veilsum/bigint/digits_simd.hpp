@@ -72,7 +72,7 @@ public:
           doubled_(complement_ + h_),
           q1_(doubled_ + h_),
           q2_(q1_ + B),
-          n_(reinterpret_cast<std::uint64_t*>(q2_ + B)),
+          n_(reinterpret_cast<Limb*>(q2_ + B)),
           n_minus_1_(n_ + padded(h_)),
           twice_n_(n_minus_1_ + padded(h_)),
           chain_constant_(twice_n_ + padded(h_)),
@@ -81,7 +81,7 @@ public:
         std::copy_n(n_, h_, n_minus_1_);
         n_minus_1_[0] -= 1;  // n is odd.
         for (std::size_t i = 0; i < h_; ++i) {
-            const std::uint64_t below = i == 0 ? 0 : n_[i - 1] >> (S::kRadixBits - 1);
+            const Limb below = i == 0 ? 0 : n_[i - 1] >> (S::kRadixBits - 1);
             twice_n_[i] = (n_[i] << 1 & kLimbMask) | below;
         }
     }
@@ -222,7 +222,7 @@ protected:
     static void expect_zero(Vector carry) { S::expect_zero(carry); }
 
     /// out = the limbs of x[num_limbs] in this radix.
-    void split(std::uint64_t* out, const Limb* x, std::size_t num_limbs) const {
+    void split(Limb* out, const Limb* x, std::size_t num_limbs) const {
         for (std::size_t i = 0; i < h_; ++i) out[i] = limb_at(x, num_limbs, i);
     }
     static Limb limb_at(const Limb* x, std::size_t num_limbs, std::size_t i) {
@@ -287,7 +287,7 @@ protected:
     }
 
     /// One step of x - y: the difference's low bits are a limb, above them are signs.
-    static Vector subtract_step(Vector x, std::uint64_t y, Vector& borrow) {
+    static Vector subtract_step(Vector x, Limb y, Vector& borrow) {
         const Vector difference = S::subtract(S::subtract(x, S::broadcast(y)), borrow);
         borrow = S::is_negative(difference);
         return difference;
@@ -339,11 +339,11 @@ protected:
     Ahead<SimdDigits> ahead_;
     Vector carry1_ = S::zero();  // What the block of q1 carries on.
     Vector carry2_ = S::zero();
-    std::uint64_t* const n_;               // h limbs each.
-    std::uint64_t* const n_minus_1_;       //
-    std::uint64_t* const twice_n_;         //
-    std::uint64_t* const chain_constant_;  // 2 - 2R modulo n.
-    std::uint64_t* const sign_constant_;   // Columns of n - 2^s, s the bits of signed numbers.
+    Limb* const n_;               // h limbs each.
+    Limb* const n_minus_1_;       //
+    Limb* const twice_n_;         //
+    Limb* const chain_constant_;  // 2 - 2R modulo n.
+    Limb* const sign_constant_;   // Columns of n - 2^s, s the bits of signed numbers.
 };
 
 }  // namespace veilsum

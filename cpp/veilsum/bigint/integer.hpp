@@ -2,17 +2,12 @@
 
 #include <gmp.h>
 
-#include <bit>
 #include <cstddef>
-#include <cstdint>
 #include <span>
-#include <type_traits>
+
+#include "veilsum/base/limb.hpp"
 
 namespace veilsum {
-
-using Limb = std::uint64_t;
-static_assert(std::is_same_v<mp_limb_t, Limb> && GMP_NAIL_BITS == 0, "GMP with 64-bit limbs");
-static_assert(std::endian::native == std::endian::little, "wire bytes are used as limbs in place");
 
 /// A non-negative GMP integer that is wiped before its memory is freed.
 ///

@@ -54,7 +54,7 @@ constexpr Shuffles kShuffles;
 
 struct IfmaSimd {
     using Vector = __m512i;
-    using TableLimb = std::uint64_t;
+    using TableLimb = Limb;
     static constexpr std::size_t kLanes = 8;
     static constexpr unsigned kRadixBits = 52;
     static constexpr unsigned kBlock = 10;

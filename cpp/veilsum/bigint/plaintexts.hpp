@@ -1,9 +1,9 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <span>
 
+#include "veilsum/base/limb.hpp"
 #include "veilsum/base/secret.hpp"
 
 namespace veilsum {
@@ -20,22 +20,22 @@ public:
     std::size_t size() const noexcept { return size_; }
     std::size_t limbs_per_value() const noexcept { return limbs_per_value_; }
 
-    std::span<std::uint64_t> operator[](std::size_t i) noexcept {
+    std::span<Limb> operator[](std::size_t i) noexcept {
         return {limbs_.data() + i * limbs_per_value_, limbs_per_value_};
     }
-    std::span<const std::uint64_t> operator[](std::size_t i) const noexcept {
+    std::span<const Limb> operator[](std::size_t i) const noexcept {
         return {limbs_.data() + i * limbs_per_value_, limbs_per_value_};
     }
 
     /// All ones where value i is negative, else 0. Constant time.
-    std::uint64_t sign_mask(std::size_t i) const noexcept {
+    Limb sign_mask(std::size_t i) const noexcept {
         return value_barrier(0 - ((*this)[i].back() >> 63));
     }
 
 private:
     std::size_t size_;
     std::size_t limbs_per_value_;
-    Secret<std::uint64_t> limbs_;
+    Secret<Limb> limbs_;
 };
 
 }  // namespace veilsum

@@ -36,8 +36,8 @@ private:
     mpz_t value_;
 };
 
-void import_limbs(mpz_ptr out, std::span<const std::uint64_t> limbs) {
-    mpz_import(out, limbs.size(), -1, sizeof(std::uint64_t), 0, 0, limbs.data());
+void import_limbs(mpz_ptr out, std::span<const Limb> limbs) {
+    mpz_import(out, limbs.size(), -1, sizeof(Limb), 0, 0, limbs.data());
 }
 
 /// out = 2^num_bits - 1.
@@ -52,7 +52,7 @@ std::size_t largest_slot_count(std::int64_t max_slot, unsigned slot_bits, mpz_pt
     Integer ones;
     Integer used;  // 2 * max_slot * (2^(L*W) - 1)
     Integer twice_max_slot;
-    const std::uint64_t magnitude = static_cast<std::uint64_t>(max_slot);
+    const auto magnitude = static_cast<Limb>(max_slot);
     import_limbs(twice_max_slot, {&magnitude, 1});
     mpz_mul_2exp(twice_max_slot, twice_max_slot, 1);
     set_ones(ones, slot_bits);
@@ -74,7 +74,7 @@ void check_size(std::size_t got, std::size_t wanted, const char* what) {
                                             ", got " + std::to_string(got));
 }
 
-void pack_one(std::span<std::uint64_t> out, std::span<const std::int64_t> slots,
+void pack_one(std::span<Limb> out, std::span<const std::int64_t> slots,
               unsigned slot_bits) noexcept {
     // `pending` is the signed integer still to be written from bit 0 of out[next] on; the next slot
     // counts 2^offset in it, offset < 64. Its magnitude stays below 2^127: the slots since the last
@@ -83,7 +83,7 @@ void pack_one(std::span<std::uint64_t> out, std::span<const std::int64_t> slots,
     unsigned offset = 0;
     std::size_t next = 0;
     const auto store = [&] {
-        out[next++] = static_cast<std::uint64_t>(pending);
+        out[next++] = static_cast<Limb>(pending);
         pending = static_cast<Uint128>(static_cast<Int128>(pending) >> 64);
     };
     for (const std::int64_t slot : slots) {
@@ -98,43 +98,42 @@ void pack_one(std::span<std::uint64_t> out, std::span<const std::int64_t> slots,
 }
 
 /// sum of 2^(W-1) * 2^(W*i) over i < count: turns signed slots into digits in [0, 2^W).
-std::vector<std::uint64_t> slot_offset(std::size_t count, const SlotLayout& layout) {
-    std::vector<std::uint64_t> limbs(layout.limbs_per_value());
+std::vector<Limb> slot_offset(std::size_t count, const SlotLayout& layout) {
+    std::vector<Limb> limbs(layout.limbs_per_value());
     const std::size_t slot_bits = layout.slot_bits();
     for (std::size_t i = 0; i < count; ++i) {
         const std::size_t bit = i * slot_bits + slot_bits - 1;
-        limbs[bit / 64] |= std::uint64_t{1} << (bit % 64);
+        limbs[bit / 64] |= Limb{1} << (bit % 64);
     }
     return limbs;
 }
 
 /// False if the plaintext is not the sum of signed slots of W bits. `digits` has one limb more than
 /// `plaintext`, for the reader's look ahead.
-bool unpack_one(std::span<std::int64_t> slots, std::span<const std::uint64_t> plaintext,
-                std::span<const std::uint64_t> offset, unsigned slot_bits,
-                std::span<std::uint64_t> digits) noexcept {
+bool unpack_one(std::span<std::int64_t> slots, std::span<const Limb> plaintext,
+                std::span<const Limb> offset, unsigned slot_bits, std::span<Limb> digits) noexcept {
     const std::size_t num_limbs = plaintext.size();
-    std::uint64_t carry = 0;
+    Limb carry = 0;
     for (std::size_t i = 0; i < num_limbs; ++i) {
         const Uint128 sum = static_cast<Uint128>(plaintext[i]) + offset[i] + carry;
-        digits[i] = static_cast<std::uint64_t>(sum);
-        carry = static_cast<std::uint64_t>(sum >> 64);
+        digits[i] = static_cast<Limb>(sum);
+        carry = static_cast<Limb>(sum >> 64);
     }
     // A negative plaintext must cross zero, a non-negative one must not leave the limbs.
-    std::uint64_t misfit = carry ^ (plaintext.back() >> 63);
+    Limb misfit = carry ^ (plaintext.back() >> 63);
     digits[num_limbs] = 0;
 
     const std::size_t used_bits = slots.size() * slot_bits;
     for (std::size_t i = used_bits / 64; i < num_limbs; ++i) {
         misfit |= digits[i] >> (i == used_bits / 64 ? used_bits % 64 : 0);
     }
-    const std::uint64_t mask = (std::uint64_t{1} << slot_bits) - 1;
+    const Limb mask = (Limb{1} << slot_bits) - 1;
     const auto half = std::int64_t{1} << (slot_bits - 1);
     std::size_t bit = 0;
     for (std::int64_t& slot : slots) {
         const std::size_t shift = bit % 64;
-        const std::uint64_t low = digits[bit / 64] >> shift;
-        const std::uint64_t high = (digits[bit / 64 + 1] << 1) << (63 - shift);
+        const Limb low = digits[bit / 64] >> shift;
+        const Limb high = (digits[bit / 64 + 1] << 1) << (63 - shift);
         slot = static_cast<std::int64_t>((low | high) & mask) - half;
         bit += slot_bits;
     }
@@ -170,8 +169,7 @@ std::int64_t max_slot_of(Precision precision, std::uint64_t max_addends,
     return static_cast<std::int64_t>(max_slot);
 }
 
-SlotLayout::SlotLayout(std::size_t num_slots, std::int64_t max_slot,
-                       std::span<const std::uint64_t> modulus)
+SlotLayout::SlotLayout(std::size_t num_slots, std::int64_t max_slot, std::span<const Limb> modulus)
     : num_slots_(num_slots), max_slot_(max_slot) {
     if (num_slots == 0) throw Error(Errc::invalid_argument, "a layout needs at least one slot");
     if (max_slot < 1 || max_slot >> (kMaxSlotBits - 1) != 0) {
@@ -216,10 +214,10 @@ void unpack(std::span<std::int64_t> out, const Plaintexts& plaintexts, const Slo
     check_size(plaintexts.limbs_per_value(), layout.limbs_per_value(), "limbs per plaintext");
     const std::size_t per_plaintext = layout.slots_per_plaintext();
     const std::size_t num_in_last = out.size() - (plaintexts.size() - 1) * per_plaintext;
-    const std::vector<std::uint64_t> offset = slot_offset(per_plaintext, layout);
-    const std::vector<std::uint64_t> last_offset = slot_offset(num_in_last, layout);
+    const std::vector<Limb> offset = slot_offset(per_plaintext, layout);
+    const std::vector<Limb> last_offset = slot_offset(num_in_last, layout);
     parallel_for(plaintexts.size(), kGrain, execution, [&](std::size_t begin, std::size_t end) {
-        Secret<std::uint64_t> digits(layout.limbs_per_value() + 1);
+        Secret<Limb> digits(layout.limbs_per_value() + 1);
         for (std::size_t i = begin; i < end; ++i) {
             const bool last = i + 1 == plaintexts.size();
             const auto slots = out.subspan(i * per_plaintext, last ? num_in_last : per_plaintext);

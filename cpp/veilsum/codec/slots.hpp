@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 
+#include "veilsum/base/limb.hpp"
 #include "veilsum/base/parallel.hpp"
 #include "veilsum/bigint/plaintexts.hpp"
 
@@ -36,8 +37,7 @@ public:
     /// `modulus` is n as little-endian limbs; high zero limbs are allowed. 1 <= num_slots.
     /// Throws Error: invalid_argument (no slots; max_slot outside [1, 2^61); n is too small for
     /// even one slot).
-    SlotLayout(std::size_t num_slots, std::int64_t max_slot,
-               std::span<const std::uint64_t> modulus);
+    SlotLayout(std::size_t num_slots, std::int64_t max_slot, std::span<const Limb> modulus);
 
     std::size_t num_slots() const noexcept { return num_slots_; }
     std::int64_t max_slot() const noexcept { return max_slot_; }
