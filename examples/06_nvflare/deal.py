@@ -37,12 +37,14 @@ def deal(folder: Path, secret_key: vs.SecretKey, codec: vs.Codec = CODEC) -> Non
         last_day=date.today() + timedelta(days=30),
         colluding_contributors=0,
     )
-    signed = federation.signed_by(Identity.generate("dealer"))
+    dealer = Identity.generate("dealer")
+    signed = federation.signed_by(dealer)
     (folder / "federation.veil").write_bytes(signed)
     (folder / "federation.hash").write_text(federation.hash.hex() + "\n")
     passphrase = secrets.token_hex(16)
     (folder / "passphrase").write_text(passphrase + "\n")
     server.save(folder / "server.identity", passphrase=passphrase)
+    dealer.save(folder / "dealer.identity", passphrase=passphrase)
     for identity, share in zip(identities, shares, strict=True):
         PartyFolder.create(
             folder / "parties" / identity.name,
@@ -50,6 +52,7 @@ def deal(folder: Path, secret_key: vs.SecretKey, codec: vs.Codec = CODEC) -> Non
             identity=identity,
             passphrase=passphrase,
             expected_hash=federation.hash,
+            dealer=dealer.enrol(),  # Whose renewals it accepts.
             key=share,
         )
 

@@ -39,6 +39,7 @@ INITIAL: dict[str, Any] = {
 }
 DIM = 8
 AGGREGATOR = Identity.generate("aggregator")
+DEALER = Identity.generate("dealer")
 
 
 def federation_of(
@@ -81,7 +82,7 @@ def _dealt(trust, names, dim, noise, weight_spread):
         noise=noise,
         chunk_size=1,
     )
-    signed = federation.signed_by(Identity.generate("dealer"))
+    signed = federation.signed_by(DEALER)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keyfile, "_LOG2_COST", 14)
         AGGREGATOR.save(folder / "server.identity", passphrase=PASSPHRASE)
@@ -92,6 +93,7 @@ def _dealt(trust, names, dim, noise, weight_spread):
                 identity=identity,
                 passphrase=PASSPHRASE,
                 expected_hash=federation.hash,
+                dealer=DEALER.enrol(),
                 key=key,
             )
     (folder / "federation.veil").write_bytes(signed)

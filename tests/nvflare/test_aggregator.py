@@ -10,7 +10,9 @@ from nvflare.apis.shareable import Shareable
 from nvflare.app_common.abstract.fl_model import FLModel, ParamsType
 from veilsum.errors import InvalidArgumentError, ProtocolError, RunEndedError, SignatureError
 from veilsum.integrations import opening
+from veilsum.integrations.federation_file import read_federation
 from veilsum.integrations.nvflare.messages import CONTRIBUTION, OPEN_TOPIC, OPENING, REQUEST, ROUND
+from veilsum.secure_sum import Identity, PartyFolder
 from veilsum.wire import WireKind, wire_kind
 
 
@@ -119,6 +121,31 @@ def test_too_few_holders_abandon_the_round(dealt, sites):
     assert np.array_equal(weights(server.aggregator.aggregate_model()), WEIGHTS + 1)
     assert any("abandoned" in line and "NotEnoughShares" in line for line in server.log)
     assert list((dealt / "rounds" / "round-000001").iterdir()) == []
+
+
+def renew(dealt):
+    """The server gets what the dealer has renewed; sites are told nothing."""
+    passphrase = (dealt / "passphrase").read_text().strip()
+    dealer = Identity.load(dealt / "dealer.identity", passphrase=passphrase)
+    old = read_federation(dealt / "federation.veil", expected_hash=None)
+    new = old.renewed(last_day=old.last_day)
+    (dealt / "federation.veil").write_bytes(new.signed_by(dealer))
+    (dealt / "federation.hash").write_text(new.hash.hex())
+    (dealt / "rounds").rename(dealt / "rounds of the old one")
+    return new
+
+
+def test_sites_go_on_with_what_their_dealer_renews(dealt, sites):
+    first = ServerProcess(dealt, sites)
+    add_all(first, sites, first.task())
+    assert np.allclose(weights(first.aggregator.aggregate_model()), 0.25, atol=1e-4)
+    new = renew(dealt)
+    second = ServerProcess(dealt, sites)
+    add_all(second, sites, second.task())
+    assert np.allclose(weights(second.aggregator.aggregate_model()), 0.25, atol=1e-4)
+    assert second.panics == []
+    assert {PartyFolder(dealt / "parties" / site).federation for site in SITES} == {new}
+    assert all(any("its dealer renewed" in line for line in site.infos) for site in sites)
 
 
 def vanish_after_locks(server, names):

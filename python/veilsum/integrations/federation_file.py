@@ -6,9 +6,9 @@ import re
 from veilsum import arguments
 from veilsum.durable import read_file
 from veilsum.errors import InvalidArgumentError
-from veilsum.secure_sum import Federation
+from veilsum.secure_sum import Federation, PartyFolder
 
-__all__ = ["parse_hash", "read_federation", "shown"]
+__all__ = ["parse_hash", "read_federation", "read_signed", "renewed", "shown"]
 
 _MAX_BYTES = 1 << 28
 
@@ -40,11 +40,44 @@ def read_federation(path: str | os.PathLike[str], *, expected_hash: bytes | None
         PolicyRefusedError, SignatureError, MalformedDataError, InvalidKeyError: as
             ``Federation.from_signed``.
     """
-    path = arguments.path("federation", path)
-    signed = read_file(path, max_bytes=_MAX_BYTES, what="a dealer's federation.veil")
+    signed = read_signed(path)
     if expected_hash is not None:
         return Federation.from_signed(signed, expected_hash=expected_hash)
     return Federation.from_signed(signed, dealer=Federation.dealer_named_in(signed))
+
+
+def read_signed(path: str | os.PathLike[str]) -> bytes:
+    """The dealer's file as it is, for parties that have joined an older one.
+
+    Raises:
+        OSError, MalformedDataError: it cannot be read.
+    """
+    path = arguments.path("federation", path)
+    return read_file(path, max_bytes=_MAX_BYTES, what="a dealer's federation.veil")
+
+
+def renewed(folder: PartyFolder, federation_hash: bytes | None, signed: object) -> PartyFolder:
+    """The party as it is by the server's federation: renewed, if its dealer signed that.
+
+    Nobody need type anything: a party that pinned its dealer goes on with what that dealer renews.
+
+    Args:
+        folder: of the party.
+        federation_hash: the server's; None if it does not say.
+        signed: the dealer's file that it sent, if it did. From outside: anything may be in it.
+
+    Returns:
+        The party renewed; as it was, if the server has the same federation or sent no file, or if
+        the party has pinned no dealer.
+
+    Raises:
+        PolicyRefusedError, SignatureError, MalformedDataError, InvalidKeyError, LedgerError,
+        StoreInUseError: as ``PartyFolder.renew``.
+    """
+    has_other = federation_hash not in (None, folder.federation.hash)
+    if not has_other or not isinstance(signed, bytes) or folder.dealer is None:
+        return folder
+    return folder.renew(signed)
 
 
 def shown(federation_hash: bytes) -> str:

@@ -15,7 +15,7 @@ from veilsum.errors import (
     VeilsumError,
 )
 from veilsum.identity import Role
-from veilsum.integrations.federation_file import shown
+from veilsum.integrations.federation_file import renewed, shown
 from veilsum.integrations.flower.node_log import show_in_node_log
 from veilsum.integrations.flower.party import Party, PartyOf, configured_party
 from veilsum.integrations.flower.records import (
@@ -115,8 +115,12 @@ class SecureMod:
         if category == "evaluate":
             return self._evaluate(message, context, call_next)
         if kind == f"query.{ENROL}":
-            folder = PartyFolder(self._party_of(context).folder)
-            _check_federation(folder, federation_in(message.content))
+            servers, signed = federation_in(message.content)
+            joined = PartyFolder(self._party_of(context).folder)
+            folder = renewed(joined, servers, signed)
+            if folder is not joined:
+                _log.info("this node goes on with the federation that its dealer renewed")
+            _check_federation(folder, servers)
             return Message(pack([folder.enrolment.to_bytes()]), reply_to=message)
         if kind == f"query.{OPEN}":
             return self._open(message, context)

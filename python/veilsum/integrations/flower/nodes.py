@@ -35,8 +35,10 @@ class Nodes:
     signed.
     """
 
-    def __init__(self, federation: Federation) -> None:
+    def __init__(self, federation: Federation, signed: bytes | None = None) -> None:
+        """``signed``: the dealer's file, for nodes whose parties joined an older federation."""
         self._federation = federation
+        self._signed = signed
         self._parties: dict[int, Enrolment | None] = {}
         self._asked: dict[int, float] = {}
 
@@ -52,7 +54,7 @@ class Nodes:
         questions = {}
         for node in sorted(online - set(self._parties)):
             if now - self._asked.get(node, -_RETRY_SECONDS) >= _RETRY_SECONDS:
-                content = naming_federation(self._federation.hash)
+                content = naming_federation(self._federation.hash, self._signed)
                 kind = f"query.{ENROL}"
                 questions[node] = Message(content, dst_node_id=node, message_type=kind)
         if questions:

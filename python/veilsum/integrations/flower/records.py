@@ -41,6 +41,7 @@ OPEN = "veilsum_open"
 
 _ANNOUNCEMENT = "announcement"
 _FEDERATION = "federation"
+_SIGNED = "signed"
 _SPENT = "spent"
 _STYPE = "veilsum/frames/1"
 _DTYPE = "uint8"
@@ -101,16 +102,26 @@ def take_announcement(content: RecordDict) -> bytes:
     return message
 
 
-def naming_federation(federation_hash: bytes) -> RecordDict:
-    """The question who a node is, with the server's federation, so that the node can compare."""
-    return RecordDict({RECORD: ConfigRecord({_FEDERATION: federation_hash})})
+def naming_federation(federation_hash: bytes, signed: bytes | None) -> RecordDict:
+    """The question who a node is, with the server's federation, so that the node can compare.
+
+    With the dealer's file, if the server has it, a node whose party joined an older one is renewed.
+    """
+    named = {_FEDERATION: federation_hash}
+    if signed is not None:
+        named[_SIGNED] = signed
+    return RecordDict({RECORD: ConfigRecord(named)})
 
 
-def federation_in(content: RecordDict) -> bytes | None:
-    """The hash of the server's federation in that question; None if it names none."""
+def federation_in(content: RecordDict) -> tuple[bytes | None, bytes | None]:
+    """The hash of the server's federation in that question, and the dealer's file; or None."""
     record = content.get(RECORD)
-    found = record.get(_FEDERATION) if isinstance(record, ConfigRecord) else None
-    return found if isinstance(found, bytes) else None
+    if not isinstance(record, ConfigRecord):
+        return None, None
+    named, signed = record.get(_FEDERATION), record.get(_SIGNED)
+    return named if isinstance(named, bytes) else None, (
+        signed if isinstance(signed, bytes) else None
+    )
 
 
 def spent() -> RecordDict:

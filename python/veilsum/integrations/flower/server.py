@@ -17,7 +17,7 @@ from veilsum.fedavg.history import Meter
 from veilsum.integrations.aggregator_identity import aggregator_identity
 from veilsum.integrations.budgets import Budgets
 from veilsum.integrations.checkpoint import Checkpoint
-from veilsum.integrations.federation_file import parse_hash, read_federation, shown
+from veilsum.integrations.federation_file import parse_hash, read_federation, read_signed, shown
 from veilsum.integrations.flower.nodes import ContributorGrid, Nodes
 from veilsum.integrations.flower.opening import NodeHolders
 from veilsum.integrations.flower.optimiser import (
@@ -114,8 +114,10 @@ class SecureStrategy(Strategy):
         num_threads: int | None = None,
     ) -> None:
         check_suitable(strategy)
+        signed: bytes | None = None
         if not isinstance(federation, Federation):
             pin = None if federation_hash is None else parse_hash(federation_hash)
+            signed = read_signed(federation)
             federation = read_federation(federation, expected_hash=pin)
         if num_threads is not None:
             num_threads = arguments.count("num_threads", num_threads, at_least=1)
@@ -130,7 +132,7 @@ class SecureStrategy(Strategy):
         self._wait_seconds = arguments.real("wait_seconds", wait_seconds, at_least=0)
         self._max_abandoned = arguments.count("max_abandoned", max_abandoned, at_least=1)
         self._num_threads = num_threads
-        self._nodes = Nodes(federation)
+        self._nodes = Nodes(federation, signed)
         self._budgets = Budgets(federation)
         self._openers = Openers(federation)
         self._state = RunState(store, federation)

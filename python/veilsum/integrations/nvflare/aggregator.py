@@ -26,9 +26,9 @@ from veilsum.errors import (
 )
 from veilsum.integrations.aggregator_identity import aggregator_identity
 from veilsum.integrations.budgets import Budgets
-from veilsum.integrations.federation_file import parse_hash, read_federation
+from veilsum.integrations.federation_file import parse_hash, read_federation, read_signed
 from veilsum.integrations.model_vector import ModelVector
-from veilsum.integrations.nvflare.messages import CONTRIBUTION, ROUND, SPENT
+from veilsum.integrations.nvflare.messages import CONTRIBUTION, FEDERATION, ROUND, SPENT
 from veilsum.integrations.nvflare.opening import SiteHolders, aux_questions
 from veilsum.integrations.openers import Openers
 from veilsum.integrations.opening import await_holders, open_sum
@@ -61,6 +61,7 @@ class _Run:
     """What stays the same in a job."""
 
     federation: Federation
+    signed: bytes
     identity: Identity
     folder: RunFolder
     budgets: Budgets
@@ -259,7 +260,9 @@ class SecureAggregator(ModelAggregator):
         folder = RunFolder(self.store, federation)
         folder.erase_ended()  # Of jobs that died. No job goes on with a round of another one.
         identity = aggregator_identity(self.identity, self.passphrase_file, federation)
-        self._run = _Run(federation, identity, folder, Budgets(federation), Openers(federation))
+        signed = read_signed(self.federation)
+        budgets, openers = Budgets(federation), Openers(federation)
+        self._run = _Run(federation, signed, identity, folder, budgets, openers)
 
     def _await_holders(self, fl_ctx: FLContext) -> None:
         """Before a round: wait for as many holders as open a sum."""
@@ -354,6 +357,7 @@ class SecureAggregator(ModelAggregator):
             # Which links a site has seen nobody here knows; some 200 bytes a round.
             announcement = Announcement.of(descriptor, run.folder.chain)
             task.set_header(ROUND, announcement.to_bytes())
+            task.set_header(FEDERATION, run.signed)
 
     def _layout(self, dxo: DXO) -> ModelVector:
         for name, value in dxo.data.items():

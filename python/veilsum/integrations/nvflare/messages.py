@@ -6,6 +6,7 @@ from nvflare.app_common.app_constant import AppConstants
 
 __all__ = [
     "CONTRIBUTION",
+    "FEDERATION",
     "OPENING",
     "OPEN_TOPIC",
     "REFUSAL",
@@ -17,6 +18,9 @@ __all__ = [
 
 ROUND = "veilsum_round"
 """Header of a training task: the round's announcement."""
+
+FEDERATION = "veilsum_federation"
+"""Header of a training task: the dealer's file, for sites that joined an older federation."""
 
 CONTRIBUTION = "veilsum_contribution"
 """The one entry of what a site answers to a training task: its contribution, as uint8."""

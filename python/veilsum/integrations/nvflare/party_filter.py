@@ -20,9 +20,11 @@ from veilsum.errors import (
     ProtocolError,
 )
 from veilsum.identity import Role
+from veilsum.integrations.federation_file import renewed
 from veilsum.integrations.model_vector import ModelVector
 from veilsum.integrations.nvflare.messages import (
     CONTRIBUTION,
+    FEDERATION,
     OPEN_TOPIC,
     ROUND,
     SPENT,
@@ -33,7 +35,7 @@ from veilsum.integrations.nvflare.site_logs import log_stream
 from veilsum.integrations.nvflare.trainers import answer_instead, put_to_sleep, result_filters
 from veilsum.integrations.site_party import site_passphrase, site_path
 from veilsum.integrations.weights import WeightsByCount
-from veilsum.secure_sum import Contributor, KeyHolder, PartyFolder
+from veilsum.secure_sum import Announcement, Contributor, KeyHolder, PartyFolder
 
 __all__ = ["PartyFilter"]
 
@@ -181,6 +183,7 @@ class PartyFilter(Filter):
                 "the server announced no round with this task: its job needs the aggregator "
                 "veilsum.integrations.nvflare.SecureAggregator"
             )
+        self._renew(announcement, task.get_header(FEDERATION), fl_ctx)
         layout = ModelVector(from_shareable(task).data, leave_out=self.leave_out)
         model_hash = layout.hash
         contributor = self._as_contributor(fl_ctx)
@@ -291,6 +294,16 @@ class PartyFilter(Filter):
             self._passphrase = site_passphrase(self.passphrase_file, site)
             self._folder = folder
         return self._folder
+
+    def _renew(self, announcement: bytes, signed: object, fl_ctx: FLContext) -> None:
+        """Go on with the server's federation, if the party's dealer signed it as a renewal."""
+        servers = Announcement.from_bytes(announcement).descriptor.federation_hash
+        with self._lock:
+            joined = self._open(fl_ctx)
+            folder = renewed(joined, servers, signed)
+            if folder is not joined:
+                self._folder, self._contributor, self._key_holder = folder, None, None
+                self.log_info(fl_ctx, "this site goes on with what its dealer renewed")
 
     def _as_contributor(self, fl_ctx: FLContext) -> Contributor:
         with self._lock:
