@@ -9,6 +9,7 @@ import pytest
 import veilsum as vs
 from veilsum.fedavg import training
 from veilsum.privacy import Ledger
+from veilsum.secure_sum import Aggregator
 
 TRUSTS = ["threshold", "authority", "contributors", "clear"]
 
@@ -130,6 +131,32 @@ def test_an_interrupt_at_any_moment_loses_no_round_and_repeats_none(moment, monk
     unbroken.run(4)
     assert fl.same(loop.model, unbroken.model)
     assert loop.history.interrupted == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("trust", "after"),
+    [*(("threshold", n) for n in (0, 3, 4, 7)), ("authority", 0), ("contributors", 0)],
+)
+def test_an_interrupt_within_an_opening_costs_no_later_round(trust, after, monkeypatch):
+    """Holders who have begun to open a round demand it: it is finished before the next."""
+    num_answers, receive = 0, Aggregator.receive_opening
+
+    def stopping(self, message):
+        nonlocal num_answers
+        name = receive(self, message)
+        num_answers += 1
+        if num_answers == after + 1:
+            raise KeyboardInterrupt
+        return name
+
+    monkeypatch.setattr(Aggregator, "receive_opening", stopping)
+    loop = fl.loop(members(), trust=trust)
+    num_interrupts = finished(loop, 3)
+    assert num_interrupts == 1
+    monkeypatch.undo()
+    unbroken = fl.loop(members())
+    unbroken.run(3)
+    assert fl.same(loop.model, unbroken.model)
 
 
 # ---- budgets before training ----

@@ -139,17 +139,31 @@ def test_a_round_that_was_begun_to_be_opened_is_kept_until_it_is_open(tmp_path, 
     run.erase_ended()
     run.erase_ended(up_to=2)
     assert list((run.path / "round-000001").iterdir()) == []
-    if trust != "threshold":  # Whoever has the whole key opens the rounds that follow.
-        assert run.begun() is None
-        assert list((run.path / "round-000002").iterdir()) == []
-        return
     number, store = run.begun()
     assert (number, store.names("contribution")) == (2, ["x"])
     store.close()
-    run.keep_transcript(2, TRANSCRIPT)
+    run.keep_transcript(2, TRANSCRIPT, used=False)  # It is given up.
     assert run.begun() is None
     run.erase_ended()
-    assert files_of(run) == ["round-000002.transcript", "run.json"]
+    assert files_of(run) == ["round-000002.transcript", "round-000002.unused", "run.json"]
+
+
+def test_openings_that_moved_no_model_are_counted(tmp_path):
+    """Also of rounds that were given up: whoever has the key may remember what it opened."""
+    model = TRANSCRIPT.descriptor.model_hash
+    run = RunFolder(tmp_path / "run", federation())
+    assert run.repeats(model) == 0
+    told = [Transcript.of(descriptor(federation(), round_number=n), (), ()) for n in (1, 2, 3)]
+    for number, used in ((1, False), (2, True), (3, False)):
+        run.keep_transcript(number, told[number - 1], used=used)
+    again = RunFolder(tmp_path / "run", federation())
+    for found in (run, again):
+        assert found.repeats(model) == 2
+        assert found.repeats(bytes(32)) == 0
+    allowing = federation(same_model="allow")
+    other = RunFolder(tmp_path / "other", allowing)
+    other.keep_transcript(1, Transcript.of(descriptor(allowing), (), ()), used=False)
+    assert other.repeats(model) == 0
 
 
 def test_files_of_others_stay_where_rounds_are_erased(tmp_path):

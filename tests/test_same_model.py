@@ -121,12 +121,16 @@ def test_a_model_is_announced_again_so_many_times():
         run.open(repeat + 1, names, repeat=repeat)
     announced = parties.descriptor(agreed, round_number=9, repeat=3)
     rounds = RoundLedger.in_memory()
-    with pytest.raises(vs.PolicyRefusedError, match="agreed on 2"):
+    with pytest.raises(vs.PolicyRefusedError, match="the federation allows 2"):
         parties.contribute(agreed, announced, "ada", rounds=rounds)
     assert rounds.federations() == {}
     with pytest.raises(vs.PolicyRefusedError, match="max_repeats"):
         parties.aggregator(agreed, announced)
-    assert agreement("threshold").max_repeats == 3
+    assert agreement("threshold").max_repeats == 1000
+    for allowing in ({"same_model": "allow"}, {"same_model": "allow", "max_repeats": 9}):
+        free = agreement("threshold", **allowing)
+        with pytest.raises(vs.PolicyRefusedError, match="allows 0"):
+            parties.contribute(free, parties.descriptor(free, repeat=1), "ada")
     never = agreement("threshold", max_repeats=0)
     parties.contribute(never, parties.descriptor(never), "ada")
     for wrong, error in ((-1, vs.InvalidArgumentError), (1.0, TypeError), (2**32, ValueError)):

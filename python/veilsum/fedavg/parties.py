@@ -77,6 +77,7 @@ class Parties:
         self.min_contributors = _fewest(settings, num_per_round, len(names))
         self._chain = RunChain()
         self._num_announced = 0
+        self._last: EncryptedSum | None = None
         self._local: LocalFederation | None = None
         if settings.trust != "clear" and codec is not None:
             self._local = make_federation(
@@ -129,6 +130,8 @@ class Parties:
                 meter=meter,
                 num_threads=self._num_threads,
             )
+        if self._last is not None:
+            self._last.settle()
         local, model_hash = self._local, hash_model(model)
         self._num_announced += 1  # By this federation, which a resumed run makes anew.
         descriptor = RoundDescriptor.signed(
@@ -141,7 +144,7 @@ class Parties:
             opener=invited[0] if local.federation.names_opener else None,
         )
         contributors = {name: local.contributors[name] for name in invited}
-        return EncryptedSum(
+        self._last = EncryptedSum(
             Aggregator(
                 local.federation,
                 local.aggregator,
@@ -161,6 +164,7 @@ class Parties:
             meter=meter,
             num_threads=self._num_threads,
         )
+        return self._last
 
 
 def _fitted(codec: Codec, noise: Noise | None, dim: int, num_per_round: int) -> Codec:

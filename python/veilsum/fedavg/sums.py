@@ -198,17 +198,29 @@ class EncryptedSum:
     def finish(self) -> Sum:
         """Let the holders of the key open the total."""
         with self._meter.phase("open"):
-            while requests := self._aggregator.open_requests():
-                for name, request in requests.items():
-                    num_bytes, frames = self._counted(request)
-                    answer = self._holders[name].open(frames, num_threads=self._num_threads)
-                    self._aggregator.receive_opening(answer)
-                    self._meter.traffic("opening", sum(num_bytes) + len(answer))
-            # Of a void round too, whose sum is refused below: it was opened.
-            link = self._aggregator.transcript().link
-            if link is not None:
-                self._chain.add(link)
+            self._open()
+            self._add_link()
             return self._aggregator.finish().sum
+
+    def settle(self) -> None:
+        """Finish an opening that was interrupted once holders had begun: they demand it."""
+        if self._aggregator.must_finish:
+            self._open()
+        self._add_link()
+
+    def _open(self) -> None:
+        while requests := self._aggregator.open_requests():
+            for name, request in requests.items():
+                num_bytes, frames = self._counted(request)
+                answer = self._holders[name].open(frames, num_threads=self._num_threads)
+                self._aggregator.receive_opening(answer)
+                self._meter.traffic("opening", sum(num_bytes) + len(answer))
+
+    def _add_link(self) -> None:
+        """Of a void round too, whose sum is refused: it was opened."""
+        link = self._aggregator.transcript().link
+        if link is not None:
+            self._chain.add(link)
 
     @staticmethod
     def _counted(frames: Iterable[bytes]) -> tuple[list[int], Iterator[bytes]]:

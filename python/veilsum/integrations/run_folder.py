@@ -3,7 +3,6 @@
 import json
 import os
 import re
-from collections import Counter
 from contextlib import closing, suppress
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +17,7 @@ __all__ = ["RunFolder"]
 
 _ABOUT = "run.json"
 _TRANSCRIPT = ".transcript"
+_UNUSED = ".unused"  # Of a round whose sum moved no model.
 _VERSION = 2
 _MAX_ABOUT_BYTES = 1 << 16
 _MAX_TRANSCRIPT_BYTES = 1 << 32
@@ -68,11 +68,20 @@ class RunFolder:
         later = min((found for found in self._numbers() if found > number), default=None)
         return None if later is None else (later, FolderStore(self._round(later)))
 
-    def keep_transcript(self, number: int, transcript: Transcript) -> None:
-        """Have the transcript of a round that was opened on the disk; ``erase`` ends the round."""
+    def keep_transcript(self, number: int, transcript: Transcript, *, used: bool = True) -> None:
+        """Have the transcript of a round that was begun on the disk; ``erase`` ends the round.
+
+        Args:
+            number: of the round.
+            transcript: with its link, if it was opened. Without one the round is given up, though
+                whoever has the key may have opened it.
+            used: whether the model is another one after it.
+        """
+        if not used:
+            write_file(self._round(number).with_suffix(_UNUSED), [], overwrite=True)
         path = self._round(number).with_suffix(_TRANSCRIPT)
         write_file(path, [transcript.to_bytes()], overwrite=True)
-        self._opened.add(transcript)
+        self._opened.add(transcript, used=used)
 
     @property
     def chain(self) -> RunChain:
@@ -84,8 +93,13 @@ class RunFolder:
         return self._opened.chain
 
     def repeats(self, model_hash: bytes) -> int:
-        """How many rounds of this run opened this model, for its purpose; errors as ``chain``."""
-        return self._opened.models[model_hash]
+        """How many rounds of this run may have opened this model, and left it as it was.
+
+        What holders remember of them, no other contributors get past (``RoundDescriptor.repeat``).
+        0 where nobody remembers. Errors as ``chain``.
+        """
+        unused = self._opened.unused.values()
+        return list(unused).count(model_hash) if self._federation.refuses_same_model else 0
 
     @cached_property
     def _opened(self) -> "_Opened":
@@ -93,7 +107,8 @@ class RunFolder:
         for number in sorted(self._numbers(_TRANSCRIPT)):
             path = self._round(number).with_suffix(_TRANSCRIPT)
             data = read_file(path, max_bytes=_MAX_TRANSCRIPT_BYTES, what="a transcript")
-            opened.add(Transcript.from_bytes(data))
+            used = not self._round(number).with_suffix(_UNUSED).exists()
+            opened.add(Transcript.from_bytes(data), used=used)
         return opened
 
     def erase(self, number: int) -> None:
@@ -110,7 +125,7 @@ class RunFolder:
     def begun(self) -> tuple[int, FolderStore] | None:
         """A round that holders may have begun to open and that was not opened, with its store.
 
-        Holders answer no later round before it is open. There is at most one.
+        Holders of shares answer no later round before it is open. There is at most one.
         """
         for number in self._numbers():
             if self._is_begun(number):
@@ -130,13 +145,8 @@ class RunFolder:
                 self.erase(number)
 
     def _is_begun(self, number: int) -> bool:
-        """Whether holders of shares demand it; one who has the whole key demands nothing."""
         folder = self._round(number)
-        return (
-            self._federation.num_locks > 0
-            and has_begun(folder)
-            and not folder.with_suffix(_TRANSCRIPT).exists()
-        )
+        return has_begun(folder) and not folder.with_suffix(_TRANSCRIPT).exists()
 
     def _round(self, number: int) -> Path:
         return self.path / f"round-{number:06d}"
@@ -153,14 +163,16 @@ class _Opened:
 
     def __init__(self) -> None:
         self.chain = RunChain()
-        self.models: Counter[bytes] = Counter()
+        self.unused: dict[int, bytes] = {}
+        """The models of those that left the model as it was, by their numbers."""
 
-    def add(self, transcript: Transcript) -> None:
-        """Another round; one that was not opened, or is there already, is no news."""
-        link = transcript.link
-        if link is not None and link.round_number > self.chain.end.number:
-            self.chain.add(link)
-            self.models[transcript.descriptor.model_hash] += 1
+    def add(self, transcript: Transcript, *, used: bool) -> None:
+        """Another round; one that is there already is no news."""
+        if transcript.link is not None:
+            self.chain.add(transcript.link)
+        if not used:
+            descriptor = transcript.descriptor
+            self.unused[descriptor.round_number] = descriptor.model_hash
 
 
 def _read_about(path: Path) -> bytes:

@@ -233,15 +233,19 @@ class Aggregator:
         return self._answers.num_missing
 
     @property
+    def has_begun(self) -> bool:
+        """Whether somebody was asked to open, after locks or without: it may be open there."""
+        return self._answers is not None and self._answers.has_begun
+
+    @property
     def must_finish(self) -> bool:
         """Whether holders of shares may have begun to open the sum, and it is not open yet.
 
         They then refuse all later rounds that do not have this one among those before them. Before
         that a round may be abandoned, and the next one be announced.
         """
-        answers = self._answers
-        is_final = answers is not None and answers.has_begun and answers.num_missing > 0
-        return is_final and self._federation.num_locks > 0
+        is_open = self._answers is not None and self._answers.num_missing == 0
+        return self.has_begun and not is_open and self._federation.num_locks > 0
 
     def finish(self) -> SumResult:
         """The sum, once enough holders have answered.

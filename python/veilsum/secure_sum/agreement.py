@@ -51,7 +51,7 @@ class Terms:
     min_contributors: int | None = None
     chunk_size: int = 512
     same_model: SameModel = "refuse"
-    max_repeats: int = 3
+    max_repeats: int = 1000
     scheme: str = "packed"
 
 

@@ -101,10 +101,12 @@ def check_announced(descriptor: RoundDescriptor, federation: Federation) -> None
             "Federation.hash with the aggregator"
         )
     check_step(descriptor.round_number, after=descriptor.previous_number)
-    if descriptor.repeat > federation.max_repeats:
+    most = federation.max_repeats if federation.refuses_same_model else 0
+    if descriptor.repeat > most:
         raise PolicyRefusedError(
-            f"round {descriptor.round_number} announces a model for the {descriptor.repeat}th time "
-            f"after the first; the federation agreed on {federation.max_repeats} (max_repeats)"
+            f"round {descriptor.round_number} announces a model that was opened "
+            f"{descriptor.repeat} times before; the federation allows {most} (max_repeats). Go on "
+            "with another model"
         )
     _check_opener(descriptor, federation)
 

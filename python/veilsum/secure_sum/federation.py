@@ -127,7 +127,8 @@ class Federation(Terms):
             others contributed: two such sums differ by who did. ``"refuse"`` keeps an aggregator
             from doing it by accident, and no more: a model that differs by one bit is another.
         max_repeats: how many times one model may be announced again where it was opened before, as
-            after a void round; each counts as another model (``RoundDescriptor.repeat``).
+            after a void round; each counts as another model (``RoundDescriptor.repeat``). Where the
+            same model is allowed, or noise is agreed on, nothing is counted.
         scheme: how contributions travel; a name of ``veilsum.schemes.SCHEMES``.
 
     Raises:

@@ -46,9 +46,9 @@ class RunState:
         """How many rounds opened this model before; MalformedDataError as ``chain``."""
         return self._run.repeats(model_hash)
 
-    def keep_transcript(self, number: int, transcript: Transcript) -> None:
-        """The round was opened: first of its end."""
-        self._run.keep_transcript(number, transcript)
+    def keep_transcript(self, number: int, transcript: Transcript, *, used: bool = True) -> None:
+        """The round was opened, or given up once it was begun: first of its end."""
+        self._run.keep_transcript(number, transcript, used=used)
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Replace what was saved last, whole or not at all: the round that it names is over."""

@@ -327,10 +327,11 @@ class SecureStrategy(Strategy):
             if aggregator.must_finish:  # It stays in the store: holders refuse what leaves it out.
                 raise
             abandoned = str(error)
-            # A void round was opened: those that follow name it.
+            # A void round was opened: those that follow name it. Of one that was begun and is given
+            # up the opener may remember the model.
             transcript = aggregator.transcript()
-            if transcript.link is not None:
-                self._state.keep_transcript(current.number, transcript)
+            if transcript.link is not None or aggregator.has_begun:
+                self._state.keep_transcript(current.number, transcript, used=False)
             _log.warning("round %d is abandoned, the model stays: %s", current.number, error)
             self._end(current.number, current.model)
         else:

@@ -228,7 +228,7 @@ class SecureAggregator(ModelAggregator):
                 if isinstance(error, NotEnoughSharesError):
                     run.openers.did_not_open(transcript.descriptor)
                 if transcript.link is not None:
-                    run.folder.keep_transcript(announced.number, transcript)
+                    run.folder.keep_transcript(announced.number, transcript, used=False)
                 self.reset_stats()
                 self._abandon(error)
                 params = announced.layout.model
@@ -249,7 +249,8 @@ class SecureAggregator(ModelAggregator):
         """
         with self._lock:
             if self._round is not None and self._run is not None:
-                if not self._round.aggregator.must_finish:
+                aggregator = self._round.aggregator
+                if not aggregator.has_begun or aggregator.num_missing_chunks == 0:
                     self._run.folder.erase(self._round.number)
                 self._round.store.close()
             self._round = None
@@ -278,9 +279,10 @@ class SecureAggregator(ModelAggregator):
         self._finish_begun(fl_ctx)
 
     def _finish_begun(self, fl_ctx: FLContext) -> None:
-        """Open what was begun in an earlier round, or by a job that died: holders demand it.
+        """Open what was begun in an earlier round, or by a job that died.
 
-        Its sum comes too late for the model.
+        Holders of shares demand it; whoever has the whole key is asked once more, and the round is
+        then given up. Its sum comes too late for the model.
         """
         run = self._started()
         begun = run.folder.begun()
@@ -296,14 +298,14 @@ class SecureAggregator(ModelAggregator):
                     self._holders(fl_ctx),
                     federation=run.federation,
                     max_request_bytes=self.max_request_bytes,
-                    wait_seconds=self.wait_seconds,
+                    wait_seconds=self.wait_seconds if run.federation.num_locks else 0.0,
                     log=self.warning,
                     stopped=lambda: _is_stopped(fl_ctx),
                 )
             except VeilsumError:
                 if aggregator.must_finish:
                     raise
-            run.folder.keep_transcript(number, aggregator.transcript())
+            run.folder.keep_transcript(number, aggregator.transcript(), used=False)
             run.folder.erase(number)
         finally:
             store.close()
