@@ -6,9 +6,11 @@ import subprocess
 import sys
 from contextlib import closing
 
+import protocol_parties as parties
 import pytest
 from known_keys import known_key
 from protocol_parties import descriptor, federation
+from veilsum import keyfile
 from veilsum.errors import (
     InvalidArgumentError,
     MalformedDataError,
@@ -19,10 +21,10 @@ from veilsum.errors import (
 )
 from veilsum.identity import Identity
 from veilsum.integrations.budgets import Budgets
-from veilsum.integrations.federation_file import parse_hash, read_federation
+from veilsum.integrations.federation_file import parse_hash, read_federation, renewed
 from veilsum.integrations.run_folder import RunFolder
 from veilsum.integrations.site_party import site_passphrase, site_path
-from veilsum.secure_sum import Transcript
+from veilsum.secure_sum import PartyFolder, Transcript
 
 TRANSCRIPT = Transcript.of(descriptor(federation()), (), ())
 
@@ -36,6 +38,33 @@ def test_missing_framework_is_named_with_its_extra(framework):
     last = result.stderr.splitlines()[-1]
     assert last.startswith("veilsum.errors.MissingExtraError: ")
     assert f"pip install 'veilsum[{framework}]'" in last
+
+
+def test_a_party_takes_over_what_its_dealer_renewed_and_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setattr(keyfile, "_LOG2_COST", 14)
+    dealer, old = parties.identity("dealer"), federation()
+    new = old.renewed(last_day=old.last_day)
+
+    def joined(name, **pins):
+        return PartyFolder.create(
+            tmp_path / name,
+            old.signed_by(dealer),
+            identity=parties.identity("ada"),
+            passphrase="five words and no more",
+            **pins,
+        )
+
+    party = joined("by its dealer", dealer=dealer.enrol())
+    signed = new.signed_by(dealer)
+    for named, sent in ((None, signed), (old.hash, signed), (new.hash, None), (new.hash, "text")):
+        assert renewed(party, named, sent) is party
+    with pytest.raises(PolicyRefusedError, match="somebody else"):
+        renewed(party, new.hash, new.signed_by(Identity.generate("dealer")))
+    with pytest.raises(MalformedDataError):
+        renewed(party, new.hash, signed[:-1])
+    assert renewed(party, new.hash, signed).federation == new
+    by_hash = joined("by its hash", expected_hash=old.hash)
+    assert renewed(by_hash, new.hash, signed) is by_hash
 
 
 # ---- an aggregator's folder ----
