@@ -5,7 +5,7 @@ import re
 
 from veilsum import arguments
 from veilsum.durable import read_file
-from veilsum.errors import InvalidArgumentError
+from veilsum.errors import InvalidArgumentError, PolicyRefusedError
 from veilsum.secure_sum import Federation, PartyFolder
 
 __all__ = ["parse_hash", "read_federation", "read_signed", "renewed", "shown"]
@@ -77,7 +77,14 @@ def renewed(folder: PartyFolder, federation_hash: bytes | None, signed: object) 
     has_other = federation_hash not in (None, folder.federation.hash)
     if not has_other or not isinstance(signed, bytes) or folder.dealer is None:
         return folder
-    return folder.renew(signed)
+    try:
+        return folder.renew(signed)
+    except PolicyRefusedError as error:
+        raise PolicyRefusedError(
+            f"the server has another federation than {folder.enrolment.name} has joined: the "
+            f"server's is {shown(federation_hash or b'')}, this node's "
+            f"{shown(folder.federation.hash)}. It is not taken over: {error}"
+        ) from error
 
 
 def shown(federation_hash: bytes) -> str:
