@@ -21,7 +21,7 @@ from veilsum.errors import (
 )
 from veilsum.identity import Identity
 from veilsum.integrations.budgets import Budgets
-from veilsum.integrations.federation_file import parse_hash, read_federation, renewed
+from veilsum.integrations.federation_file import agreed_in, parse_hash, read_signed, renewed
 from veilsum.integrations.run_folder import RunFolder
 from veilsum.integrations.site_party import site_passphrase, site_path
 from veilsum.secure_sum import PartyFolder, Transcript
@@ -277,10 +277,10 @@ def test_federation_file_is_read_and_pinned(tmp_path):
     file.write_bytes(agreed.signed_by(Identity.generate("dealer")))
     for text in (agreed.hash.hex(), f"sha256:{agreed.hash.hex().upper()}", f" {agreed.hash.hex()}"):
         pin = parse_hash(text)
-        assert read_federation(file, expected_hash=pin).hash == agreed.hash
-    assert read_federation(str(file), expected_hash=None).hash == agreed.hash
+        assert agreed_in(read_signed(file), expected_hash=pin).hash == agreed.hash
+    assert agreed_in(read_signed(str(file)), expected_hash=None).hash == agreed.hash
     with pytest.raises(PolicyRefusedError):
-        read_federation(file, expected_hash=bytes(32))
+        agreed_in(read_signed(file), expected_hash=bytes(32))
 
 
 @pytest.mark.parametrize("text", ["", "abc", "0" * 63, "g" * 64, "sha1:" + "0" * 64])
@@ -293,12 +293,12 @@ def test_what_is_no_federation_file_is_refused(tmp_path):
     with pytest.raises(TypeError, match="federation_hash must be a str"):
         parse_hash(bytes(32))
     with pytest.raises(TypeError, match="federation must be a path"):
-        read_federation(1, expected_hash=None)
+        agreed_in(read_signed(1), expected_hash=None)
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(MalformedDataError, match="no regular file"):
-        read_federation(tmp_path / "pipe", expected_hash=None)
+        agreed_in(read_signed(tmp_path / "pipe"), expected_hash=None)
     with pytest.raises(FileNotFoundError):
-        read_federation(tmp_path / "none", expected_hash=None)
+        agreed_in(read_signed(tmp_path / "none"), expected_hash=None)
 
 
 # ---- a site's party ----

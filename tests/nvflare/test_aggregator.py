@@ -10,7 +10,7 @@ from nvflare.apis.shareable import Shareable
 from nvflare.app_common.abstract.fl_model import FLModel, ParamsType
 from veilsum.errors import InvalidArgumentError, ProtocolError, RunEndedError, SignatureError
 from veilsum.integrations import opening
-from veilsum.integrations.federation_file import read_federation
+from veilsum.integrations.federation_file import agreed_in, read_signed
 from veilsum.integrations.nvflare.messages import CONTRIBUTION, OPEN_TOPIC, OPENING, REQUEST, ROUND
 from veilsum.secure_sum import Identity, PartyFolder
 from veilsum.wire import WireKind, wire_kind
@@ -127,7 +127,7 @@ def renew(dealt):
     """The server gets what the dealer has renewed; sites are told nothing."""
     passphrase = (dealt / "passphrase").read_text().strip()
     dealer = Identity.load(dealt / "dealer.identity", passphrase=passphrase)
-    old = read_federation(dealt / "federation.veil", expected_hash=None)
+    old = agreed_in(read_signed(dealt / "federation.veil"), expected_hash=None)
     new = old.renewed(last_day=old.last_day)
     (dealt / "federation.veil").write_bytes(new.signed_by(dealer))
     (dealt / "federation.hash").write_text(new.hash.hex())

@@ -8,7 +8,7 @@ from veilsum.durable import read_file
 from veilsum.errors import InvalidArgumentError, PolicyRefusedError
 from veilsum.secure_sum import Federation, PartyFolder
 
-__all__ = ["parse_hash", "read_federation", "read_signed", "renewed", "shown"]
+__all__ = ["agreed_in", "parse_hash", "read_signed", "renewed", "shown"]
 
 _MAX_BYTES = 1 << 28
 
@@ -30,30 +30,24 @@ def parse_hash(text: str) -> bytes:
     return bytes.fromhex(digits)
 
 
-def read_federation(path: str | os.PathLike[str], *, expected_hash: bytes | None) -> Federation:
-    """The agreement in a dealer's file.
-
-    A server need not pin it: with another federation than theirs no party answers.
-
-    Raises:
-        OSError: the file cannot be read.
-        PolicyRefusedError, SignatureError, MalformedDataError, InvalidKeyError: as
-            ``Federation.from_signed``.
-    """
-    signed = read_signed(path)
-    if expected_hash is not None:
-        return Federation.from_signed(signed, expected_hash=expected_hash)
-    return Federation.from_signed(signed, dealer=Federation.dealer_named_in(signed))
-
-
 def read_signed(path: str | os.PathLike[str]) -> bytes:
-    """The dealer's file as it is, for parties that have joined an older one.
+    """A dealer's file as it is, which parties that have joined an older one are sent.
 
     Raises:
         OSError, MalformedDataError: it cannot be read.
     """
     path = arguments.path("federation", path)
     return read_file(path, max_bytes=_MAX_BYTES, what="a dealer's federation.veil")
+
+
+def agreed_in(signed: bytes, *, expected_hash: bytes | None) -> Federation:
+    """The agreement in what ``read_signed`` gave; errors as ``Federation.from_signed``.
+
+    A server need not pin it: with another federation than theirs no party answers.
+    """
+    if expected_hash is not None:
+        return Federation.from_signed(signed, expected_hash=expected_hash)
+    return Federation.from_signed(signed, dealer=Federation.dealer_named_in(signed))
 
 
 def renewed(folder: PartyFolder, federation_hash: bytes | None, signed: object) -> PartyFolder:

@@ -17,7 +17,7 @@ from veilsum.fedavg.history import Meter
 from veilsum.integrations.aggregator_identity import aggregator_identity
 from veilsum.integrations.budgets import Budgets
 from veilsum.integrations.checkpoint import Checkpoint
-from veilsum.integrations.federation_file import parse_hash, read_federation, read_signed, shown
+from veilsum.integrations.federation_file import agreed_in, parse_hash, read_signed, shown
 from veilsum.integrations.flower.nodes import ContributorGrid, Nodes
 from veilsum.integrations.flower.opening import NodeHolders
 from veilsum.integrations.flower.optimiser import (
@@ -118,7 +118,7 @@ class SecureStrategy(Strategy):
         if not isinstance(federation, Federation):
             pin = None if federation_hash is None else parse_hash(federation_hash)
             signed = read_signed(federation)
-            federation = read_federation(federation, expected_hash=pin)
+            federation = agreed_in(signed, expected_hash=pin)
         if num_threads is not None:
             num_threads = arguments.count("num_threads", num_threads, at_least=1)
         self.history: list[SumRecord] = []

@@ -26,7 +26,7 @@ from veilsum.errors import (
 )
 from veilsum.integrations.aggregator_identity import aggregator_identity
 from veilsum.integrations.budgets import Budgets
-from veilsum.integrations.federation_file import parse_hash, read_federation, read_signed
+from veilsum.integrations.federation_file import agreed_in, parse_hash, read_signed
 from veilsum.integrations.model_vector import ModelVector
 from veilsum.integrations.nvflare.messages import CONTRIBUTION, FEDERATION, ROUND, SPENT
 from veilsum.integrations.nvflare.opening import SiteHolders, aux_questions
@@ -257,11 +257,11 @@ class SecureAggregator(ModelAggregator):
 
     def _start(self) -> None:
         expected = parse_hash(self.federation_hash)
-        federation = read_federation(self.federation, expected_hash=expected)
+        signed = read_signed(self.federation)
+        federation = agreed_in(signed, expected_hash=expected)
         folder = RunFolder(self.store, federation)
         folder.erase_ended()  # Of jobs that died. No job goes on with a round of another one.
         identity = aggregator_identity(self.identity, self.passphrase_file, federation)
-        signed = read_signed(self.federation)
         budgets, openers = Budgets(federation), Openers(federation)
         self._run = _Run(federation, signed, identity, folder, budgets, openers)
 
