@@ -106,6 +106,18 @@ def forged_request(announced, messages, chunks):
     return b"".join(frames)
 
 
+def opened_by_honest_parties(agreed, announced, messages):
+    """The sum, when an aggregator and holders who follow the protocol are sent these."""
+    aggregator = parties.aggregator(agreed, announced)
+    for message in messages:
+        aggregator.receive(message)
+    while requests := aggregator.open_requests():
+        for name, request in requests.items():
+            if aggregator.num_missing_chunks > 0:
+                aggregator.receive_opening(parties.holder(agreed, name).open(request))
+    return aggregator.finish()
+
+
 def refused_everywhere(agreed, announced, message, error, match):
     """The aggregator refuses it, and where the aggregator is in league every holder does."""
     aggregator = parties.aggregator(agreed, announced)

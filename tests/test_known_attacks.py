@@ -12,7 +12,12 @@ import protocol_parties as parties
 import pytest
 import veilsum as vs
 from known_keys import known_key
-from protocol_attackers import asked_anew, ciphertexts_of, forged_contribution
+from protocol_attackers import (
+    asked_anew,
+    ciphertexts_of,
+    forged_contribution,
+    opened_by_honest_parties,
+)
 from protocol_parties import CODEC, DIM, MODEL, NAMES, NOISE, NOISY_CODEC, frames_of
 from veilsum.schemes import packing
 from veilsum.secure_sum import (
@@ -49,18 +54,6 @@ def threshold_federation(**changes):
 def slots_of(name, codec=CODEC):
     """What only this contributor may know."""
     return codec.quantise(DELTAS[name])[0]
-
-
-def opened_by_honest_parties(agreed, announced, messages):
-    """The sum, when an aggregator and holders who follow the protocol are sent these."""
-    aggregator = parties.aggregator(agreed, announced)
-    for message in messages:
-        aggregator.receive(message)
-    while requests := aggregator.open_requests():
-        for name, request in requests.items():
-            if aggregator.num_missing_chunks > 0:
-                aggregator.receive_opening(parties.holder(agreed, name).open(request))
-    return aggregator.finish()
 
 
 # ---- where one party has the whole key ----

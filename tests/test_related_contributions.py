@@ -16,6 +16,7 @@ from protocol_attackers import (
     contribution,
     forged_contribution,
     forged_request,
+    opened_by_honest_parties,
     proofs_of,
 )
 from protocol_parties import CODEC, DIM, NAMES, TRUSTS
@@ -47,14 +48,7 @@ def slots_of(name):
 
 def opened(agreed, announced, messages):
     """The values of the sum, when everybody else follows the protocol."""
-    aggregator = parties.aggregator(agreed, announced)
-    for message in messages:
-        aggregator.receive(message)
-    while requests := aggregator.open_requests():
-        for name, request in requests.items():
-            if aggregator.num_missing_chunks > 0:
-                aggregator.receive_opening(parties.holder(agreed, name).open(request))
-    return aggregator.finish().sum.values
+    return opened_by_honest_parties(agreed, announced, messages).sum.values
 
 
 def values_of(slots):
