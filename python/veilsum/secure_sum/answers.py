@@ -125,8 +125,7 @@ class Answers:
 
     def _begin(self) -> None:
         """From now on holders are shown enough locks: the sum may get open, whatever happens."""
-        self._shown = tuple(self._locks.values())[: self._federation.num_locks]
-        self.has_begun = True
+        self.go_on(tuple(self._locks.values())[: self._federation.num_locks])
 
     def go_on(self, shown: Sequence[Lock]) -> None:
         """As another aggregator of the round had begun, with these locks."""

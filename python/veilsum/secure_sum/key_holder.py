@@ -159,10 +159,10 @@ class KeyHolder:
         self._check_chunks(asked)
         lock = self._lock_of(asked, before)
         first = next(frames, None)
-        if first is not None:
+        if first is None:
+            totals = self._kept(asked)
+        else:
             lock.check()  # Before all that follows is read.
-        totals = self._kept(asked) if first is None else None
-        if first is not None:
             totals = self._added(asked, itertools.chain([first], frames), num_threads)
         if totals is None or not self._is_shown_enough(asked):
             yield self._locked(asked, lock, totals)
@@ -250,12 +250,20 @@ class KeyHolder:
         def found(index: int) -> Body | None:
             return sums.find(name, index, partial(bodies.read_sum, chunk=index))
 
-        if not all(sums.has(name, i) for i in asked.chunks) or found(asked.chunks[0]) is None:
+        first = found(asked.chunks[0])
+        if first is None or not all(sums.has(name, index) for index in asked.chunks):
             return None
-        # One at a time; where one turns out to be damaged the answer ends, and it is asked again.
-        each = ((index, found(index)) for index in asked.chunks)
-        whole = itertools.takewhile(lambda pair: pair[1] is not None, each)
-        return ((index, total) for index, total in whole if total is not None)
+
+        def totals(total: Body) -> Iterator[tuple[int, Body]]:
+            """One at a time; where one is damaged the answer ends, and it is asked for again."""
+            yield asked.chunks[0], total
+            for index in asked.chunks[1:]:
+                following = found(index)
+                if following is None:
+                    return
+                yield index, following
+
+        return totals(first)
 
     def _added(
         self, asked: OpenRequest, frames: Iterator[bytes], num_threads: int | None

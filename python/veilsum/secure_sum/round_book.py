@@ -66,7 +66,7 @@ class OpenedModel(NamedTuple):
     """Whose contributions to a model were opened."""
 
     model: bytes
-    """Names model and purpose, and how often they were announced before."""
+    """Names model and purpose, and how often they were opened before."""
     names: bytes
     """SHA-256 of the contributors' names."""
 
@@ -187,12 +187,14 @@ class Book:
                 "federation may agree on noise, or on same_model='allow'"
             )
 
-    def begin(self, run: RunName, begun: int, model: OpenedModel | None) -> None:
-        """A round is opened from now on."""
-        self._begun[self._runs.index(run)] = begun
-        self._connection.execute(
-            "UPDATE runs SET begun = ? WHERE key = ? AND serial = ?", (begun, run.key, run.serial)
-        )
+    def begin(self, run: RunName, begun: int | None, model: OpenedModel | None) -> None:
+        """A round is opened from now on; ``begun`` is its number, if later ones must have it."""
+        if begun is not None:
+            self._begun[self._runs.index(run)] = begun
+            self._connection.execute(
+                "UPDATE runs SET begun = ? WHERE key = ? AND serial = ?",
+                (begun, run.key, run.serial),
+            )
         if model is not None:
             row = (run.key, run.serial, *model)
             self._connection.execute("INSERT OR IGNORE INTO opened VALUES (?, ?, ?, ?)", row)

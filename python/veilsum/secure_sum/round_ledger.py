@@ -236,7 +236,7 @@ class RoundLedger:
         with self._book() as book:
             book.pin(run)
             book.lock(run, round_number, answer, before, model)
-            book.begin(run, round_number if is_followed else book.begun(run), model)
+            book.begin(run, round_number if is_followed else None, model)
 
     @staticmethod
     def _check_lock(run: RunName, round_number: int, answer: bytes, before: Before) -> None:
