@@ -28,6 +28,7 @@ CPP_ARROWS = {
     "paillier": {"bigint"},
     "codec": {"bigint"},
     "noise": {"rng"},
+    "lattice": {"noise"},
 }
 
 MAX_LINES = 500  # One concept a file is the rule; a length is a symptom.

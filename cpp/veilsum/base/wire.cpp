@@ -54,6 +54,8 @@ std::string_view wire_kind_name(WireKind kind) noexcept {
         case WireKind::signed_federation: return "signed federation";
         case WireKind::round_link: return "round link";
         case WireKind::lock: return "lock";
+        case WireKind::masked_blocks: return "masked blocks";
+        case WireKind::masked_vector: return "masked vector";
     }
     return "unknown";
 }

@@ -64,6 +64,8 @@ enum class WireKind : std::uint8_t {
     signed_federation = 19,
     round_link = 20,
     lock = 21,
+    masked_blocks = 22,
+    masked_vector = 23,
 };
 
 inline constexpr std::size_t kFrameBytes = 16;

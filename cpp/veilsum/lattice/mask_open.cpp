@@ -1,0 +1,149 @@
+// Opens sums: everything here is public.
+
+#include <algorithm>
+#include <atomic>
+
+#include "veilsum/base/error.hpp"
+#include "veilsum/lattice/mask_state.hpp"
+
+namespace veilsum {
+namespace {
+
+using Wide = unsigned __int128;
+using SignedWide = __int128;
+
+/// Integers modulo Q from their residues, as balanced digits above an error.
+class Decoder {
+public:
+    Decoder(const MaskShape& shape, const std::vector<PrimeRing>& rings)
+        : shape_(shape), slack_(shape.slack()), base_(shape.base()), modulus_(rings[0].q()) {
+        for (unsigned k = 0; k < shape.num_digits; ++k) num_messages_ *= base_;
+        if (rings.size() == 1) return;
+        first_ = rings[0].q();
+        second_ = &rings[1];
+        modulus_ *= second_->q();
+        // The first prime is the larger one, by less than the second.
+        first_inverse_ =
+            second_->factor(second_->power_vartime(first_ - second_->q(), second_->q() - 2));
+    }
+
+    /// x = first + first_prime * ((second - first) / first_prime modulo second_prime).
+    Wide join(std::uint64_t first, std::uint64_t second) const {
+        const std::uint64_t q = second_->q();
+        const std::uint64_t difference = second + 2 * q - first;  // first < 2q.
+        return first +
+               Wide{first_} * reduce_once(multiply_lazily(difference, first_inverse_, q), q);
+    }
+
+    /// Writes digit k of x to out[k * stride]. False if they are none that slots add up to.
+    bool split(Wide x, std::int64_t* out, std::size_t stride, std::int64_t& largest_error) const {
+        const Wide half_error = Wide{1} << (slack_ - 1);
+        // Centred: from [0, Q) to (-Q/2, Q/2), then up by half of all messages and of all errors.
+        const SignedWide centred =
+            static_cast<SignedWide>(x) - (x > modulus_ / 2 ? static_cast<SignedWide>(modulus_) : 0);
+        const SignedWide raised =
+            centred + static_cast<SignedWide>((num_messages_ / 2 << slack_) + half_error);
+        const auto error =
+            static_cast<std::int64_t>(static_cast<Wide>(raised) & ((Wide{1} << slack_) - 1)) -
+            static_cast<std::int64_t>(half_error);
+        largest_error = std::max(largest_error, error < 0 ? -error : error);
+        if (raised < 0) return false;
+        Wide message = static_cast<Wide>(raised) >> slack_;
+        if (message >= num_messages_) return false;
+        bool fits = true;
+        const auto half_base = static_cast<std::int64_t>(base_ / 2);
+        for (unsigned k = 0; k < shape_.num_digits; ++k) {
+            const Wide quotient = divided(message);
+            const std::int64_t slot =
+                static_cast<std::int64_t>(message - quotient * base_) - half_base;
+            fits &= slot <= shape_.max_slot && slot >= -shape_.max_slot;
+            out[k * stride] = slot;
+            message = quotient;
+        }
+        return fits;
+    }
+
+private:
+    Wide divided(Wide x) const {
+        return x >> 64 == 0 ? static_cast<std::uint64_t>(x) / base_ : x / base_;
+    }
+
+    const MaskShape& shape_;
+    unsigned slack_;
+    std::uint64_t base_;
+    Wide modulus_;
+    Wide num_messages_ = 1;
+    std::uint64_t first_ = 0;
+    const PrimeRing* second_ = nullptr;
+    Factor first_inverse_{};
+};
+
+/// Copies the first `count` of the digits in `planes`, `stride` apart, or all.
+void copy_slots(std::span<std::int64_t> out, std::span<const std::int64_t> digits) {
+    std::copy_n(digits.begin(), std::min(out.size(), digits.size()), out.begin());
+}
+
+}  // namespace
+
+Mask::Opened Mask::open(const MaskedBlocks& sum, std::span<const std::int64_t> secret,
+                        ByteView context, const Execution& execution) const {
+    const MaskShape& shape = state_->shape;
+    if (!(sum.shape == shape) || sum.first != 0 || sum.count != shape.num_blocks()) {
+        throw Error(Errc::invalid_argument, "these are not the blocks of a vector of this mask");
+    }
+    if (secret.size() != shape.dim()) {
+        throw Error(Errc::invalid_argument,
+                    "a mask is opened with as many secrets as its ring has "
+                    "coefficients");
+    }
+    const std::int64_t most = shape.max_secret();
+    if (std::ranges::any_of(secret, [&](std::int64_t s) { return s > most || s < -most; })) {
+        throw Error(Errc::capacity, "the opened secrets are none that contributors draw");
+    }
+    const PublicPolynomials polynomials(shape, context);
+    const PreparedSecret prepared(*state_, secret);
+    const Decoder decoder(shape, state_->rings);
+    Opened opened{std::vector<std::int64_t>(shape.num_slots), 0};
+    std::atomic<std::int64_t> largest_error{0};
+    std::atomic<bool> fits{true};
+    parallel_for(shape.num_blocks(), 1, execution, [&](std::size_t begin, std::size_t end) {
+        std::vector<Secret<std::uint64_t>> residues(shape.num_primes,
+                                                    Secret<std::uint64_t>(shape.dim()));
+        std::vector<std::uint64_t> sums;
+        std::vector<std::int64_t> digits;
+        std::int64_t largest = 0;
+        for (std::size_t block = begin; block < end; ++block) {
+            const std::size_t num_coefficients = shape.num_coefficients(block);
+            const std::byte* packed = sum.residues.data() + shape.bytes_of(0, block);
+            for (unsigned p = 0; p < shape.num_primes; ++p) {
+                const PrimeRing& ring = state_->rings[p];
+                polynomials.expand(residues[p], block, p, ring);
+                sums.assign(num_coefficients, 0);
+                state_->kernel.add(sums.data(), packed, num_coefficients, ring.bits());
+                state_->kernel.unmask(residues[p].data(), sums.data(), num_coefficients,
+                                      prepared.of(p), ring);
+                packed += packed_bytes(num_coefficients, ring.bits());
+            }
+            digits.resize(shape.num_digits * num_coefficients);
+            for (std::size_t i = 0; i < num_coefficients; ++i) {
+                const Wide x = shape.num_primes == 1 ? Wide{residues[0][i]}
+                                                     : decoder.join(residues[0][i], residues[1][i]);
+                if (!decoder.split(x, digits.data() + i, num_coefficients, largest)) fits = false;
+            }
+            copy_slots(std::span(opened.slots).subspan(block * shape.num_digits * shape.dim()),
+                       digits);
+        }
+        std::int64_t seen = largest_error;
+        while (seen < largest && !largest_error.compare_exchange_weak(seen, largest)) {
+        }
+    });
+    opened.largest_error = largest_error;
+    if (!fits) {
+        throw Error(Errc::capacity,
+                    "the sum has a slot beyond what its codec has room for: somebody sent a value "
+                    "out of range, or something that is no masked vector");
+    }
+    return opened;
+}
+
+}  // namespace veilsum
