@@ -14,6 +14,7 @@
 #include <pybind11/stl.h>
 
 #include "execution.hpp"
+#include "slot_arrays.hpp"
 #include "veilsum/base/error.hpp"
 #include "veilsum/base/limb.hpp"
 #include "veilsum/codec/quantise.hpp"
@@ -25,24 +26,6 @@ using veilsum::Limb;
 using veilsum::Plaintexts;
 using veilsum::Quantiser;
 using veilsum::SlotLayout;
-
-template <class T>
-using Array = py::array_t<T, py::array::c_style>;
-
-template <class T>
-std::span<const T> vector_view(const Array<T>& array) {
-    if (array.ndim() != 1) {
-        throw veilsum::Error(
-            veilsum::Errc::invalid_argument,
-            "expected a 1-D array, got " + std::to_string(array.ndim()) + " dimensions");
-    }
-    return {array.data(), static_cast<std::size_t>(array.size())};
-}
-
-template <class T>
-std::span<T> whole(Array<T>& array) {
-    return {array.mutable_data(), static_cast<std::size_t>(array.size())};
-}
 
 SlotLayout make_layout(std::size_t num_slots, std::int64_t max_slot, const py::bytes& modulus) {
     const std::string_view bytes = modulus;

@@ -9,6 +9,7 @@
 #include "codec.hpp"
 #include "errors.hpp"
 #include "integers.hpp"
+#include "masks.hpp"
 #include "noise.hpp"
 #include "paillier.hpp"
 #include "plaintexts.hpp"
@@ -84,6 +85,7 @@ PYBIND11_MODULE(_core, core) {
     register_wire(core);
     register_plaintexts(core);
     register_integers(core);
+    register_masks(core);
     register_keys(core);
     register_ciphertexts(core);
     register_proofs(core);

@@ -95,7 +95,16 @@ void register_keys(py::module_& core) {
         .def_property_readonly("fingerprint",
                                [](const PublicKey& self) { return to_python(self.fingerprint()); })
         .def("encrypt", &encrypt_public, py::arg("plaintexts"), py::arg("shape"),
-             py::arg("pool") = nullptr, num_threads, progress);
+             py::arg("pool") = nullptr, num_threads, progress)
+        .def(
+            "encrypt_hedged",
+            [](const PublicKey& self, const Plaintexts& plaintexts, Ciphertexts::Shape shape,
+               const HedgedSeed& seed, unsigned threads) {
+                return unlocked(threads, [&](const Execution& execution) {
+                    return encrypt_hedged(plaintexts, std::move(shape), self, seed, execution);
+                });
+            },
+            py::arg("plaintexts"), py::arg("shape"), py::arg("seed"), num_threads);
 
     py::class_<SecretKey>(core, "SecretKey")
         .def_static("from_primes", &key_from_primes<SecretKey::from_primes>, py::arg("p"),

@@ -13,11 +13,12 @@ using namespace veilsum;
 
 py::tuple prove(const PublicKey& key, const Plaintexts& plaintexts, Ciphertexts::Shape shape,
                 RandomiserPool* pool, const py::bytes& context, std::uint64_t first,
-                std::size_t chunk, unsigned num_threads, const py::object& progress) {
+                std::size_t chunk, unsigned num_threads, const py::object& progress,
+                const HedgedSeed* seed) {
     const ByteView view = from_python(context);
     ProvedCiphertexts proved = unlocked(num_threads, progress, [&](const Execution& execution) {
         return encrypt_and_prove(plaintexts, std::move(shape), key, pool, view, first, chunk,
-                                 execution);
+                                 execution, seed);
     });
     return py::make_tuple(std::move(proved.ciphertexts), std::move(proved.proof));
 }
@@ -55,5 +56,5 @@ void register_proofs(py::module_& core) {
 
     core.def("encrypt_and_prove", &prove, py::arg("key"), py::arg("plaintexts"), py::arg("shape"),
              py::arg("pool"), py::arg("context"), py::arg("first"), py::arg("chunk"),
-             py::arg("num_threads") = 0, py::arg("progress") = py::none());
+             py::arg("num_threads") = 0, py::arg("progress") = py::none(), py::arg("seed") = py::none());
 }

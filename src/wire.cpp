@@ -58,6 +58,8 @@ void register_wire(py::module_& core) {
         .value("SIGNED_FEDERATION", WireKind::signed_federation)
         .value("ROUND_LINK", WireKind::round_link)
         .value("LOCK", WireKind::lock)
+        .value("MASKED_BLOCKS", WireKind::masked_blocks)
+        .value("MASKED_VECTOR", WireKind::masked_vector)
         .finalize();
 
     core.def(

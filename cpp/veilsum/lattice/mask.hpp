@@ -23,6 +23,8 @@ struct MaskedBlocks {
     std::size_t count;
     Bytes residues;
 
+    bool operator==(const MaskedBlocks&) const = default;
+
     /// Reads kind 22, which must be blocks of this mask.
     /// Throws Error: malformed (not the wire format, other blocks, MB1: a residue that is not below
     /// its prime, or bits behind the last one).
@@ -67,17 +69,15 @@ public:
     Protected protect(std::span<const std::int64_t> slots, ByteView context, const HedgedSeed& seed,
                       const Execution& execution) const;
 
-    struct Opened {
-        std::vector<std::int64_t> slots;
-        /// The largest |error| of the sum.
-        std::int64_t largest_error;
-    };
-
-    /// Opens a sum with the sum of its secrets. All is public; variable time.
-    /// Throws Error: invalid_argument (other blocks than all of this shape, or not N secrets),
-    /// capacity (a slot is beyond max_slot), cancelled.
-    Opened open(const MaskedBlocks& sum, std::span<const std::int64_t> secret, ByteView context,
-                const Execution& execution) const;
+    /// Opens a sum with the sum of its secrets, and writes its num_slots slots. All is public;
+    /// variable time. Returns the largest |error|: beyond max_error() somebody sent what is no
+    /// masked vector.
+    /// Throws Error: invalid_argument (other blocks than all of this shape, not N secrets, or no
+    /// room for the slots), capacity (a secret is beyond max_secret(), or a slot beyond max_slot),
+    /// cancelled.
+    std::int64_t open(std::span<std::int64_t> out, const MaskedBlocks& sum,
+                      std::span<const std::int64_t> secret, ByteView context,
+                      const Execution& execution) const;
 
     struct State;
 

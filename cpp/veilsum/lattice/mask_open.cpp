@@ -78,18 +78,17 @@ private:
     Factor first_inverse_{};
 };
 
-/// Copies the first `count` of the digits in `planes`, `stride` apart, or all.
-void copy_slots(std::span<std::int64_t> out, std::span<const std::int64_t> digits) {
-    std::copy_n(digits.begin(), std::min(out.size(), digits.size()), out.begin());
-}
-
 }  // namespace
 
-Mask::Opened Mask::open(const MaskedBlocks& sum, std::span<const std::int64_t> secret,
-                        ByteView context, const Execution& execution) const {
+std::int64_t Mask::open(std::span<std::int64_t> out, const MaskedBlocks& sum,
+                        std::span<const std::int64_t> secret, ByteView context,
+                        const Execution& execution) const {
     const MaskShape& shape = state_->shape;
     if (!(sum.shape == shape) || sum.first != 0 || sum.count != shape.num_blocks()) {
         throw Error(Errc::invalid_argument, "these are not the blocks of a vector of this mask");
+    }
+    if (out.size() != shape.num_slots) {
+        throw Error(Errc::invalid_argument, "a vector of this mask has another number of slots");
     }
     if (secret.size() != shape.dim()) {
         throw Error(Errc::invalid_argument,
@@ -103,7 +102,6 @@ Mask::Opened Mask::open(const MaskedBlocks& sum, std::span<const std::int64_t> s
     const PublicPolynomials polynomials(shape, context);
     const PreparedSecret prepared(*state_, secret);
     const Decoder decoder(shape, state_->rings);
-    Opened opened{std::vector<std::int64_t>(shape.num_slots), 0};
     std::atomic<std::int64_t> largest_error{0};
     std::atomic<bool> fits{true};
     parallel_for(shape.num_blocks(), 1, execution, [&](std::size_t begin, std::size_t end) {
@@ -130,20 +128,19 @@ Mask::Opened Mask::open(const MaskedBlocks& sum, std::span<const std::int64_t> s
                                                      : decoder.join(residues[0][i], residues[1][i]);
                 if (!decoder.split(x, digits.data() + i, num_coefficients, largest)) fits = false;
             }
-            copy_slots(std::span(opened.slots).subspan(block * shape.num_digits * shape.dim()),
-                       digits);
+            const auto place = out.subspan(block * shape.num_digits * shape.dim());
+            std::copy_n(digits.begin(), std::min(place.size(), digits.size()), place.begin());
         }
         std::int64_t seen = largest_error;
         while (seen < largest && !largest_error.compare_exchange_weak(seen, largest)) {
         }
     });
-    opened.largest_error = largest_error;
     if (!fits) {
         throw Error(Errc::capacity,
                     "the sum has a slot beyond what its codec has room for: somebody sent a value "
                     "out of range, or something that is no masked vector");
     }
-    return opened;
+    return largest_error;
 }
 
 }  // namespace veilsum

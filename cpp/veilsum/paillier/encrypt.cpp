@@ -10,6 +10,7 @@
 #include "veilsum/base/error.hpp"
 #include "veilsum/base/fork.hpp"
 #include "veilsum/bigint/batch.hpp"
+#include "veilsum/rng/seeded_source.hpp"
 #include "veilsum/rng/uniform.hpp"
 
 namespace veilsum {
@@ -51,15 +52,21 @@ void random_unit(std::span<Limb> r, const Modulus& n, RandomSource& random) {
     } while (n.bits() < kUnitCheckBits && !is_unit());
 }
 
-/// Calls draw(witness, its number, a generator) for each witness of num_limbs limbs.
+/// Calls draw(witness, its number, a generator) for each witness of num_limbs limbs. Generators are
+/// those of the seed, if there is one.
 template <class Draw>
-void for_each_witness(std::span<Limb> witnesses, std::size_t num_limbs, const Execution& execution,
-                      const Draw& draw) {
+void for_each_witness(std::span<Limb> witnesses, std::size_t num_limbs, const HedgedSeed* seed,
+                      const Execution& execution, const Draw& draw) {
     parallel_for(witnesses.size() / num_limbs, kWitnessesPerPiece, execution.without_progress(),
                  [&](std::size_t begin, std::size_t end) {
-                     Csprng random;
+                     std::unique_ptr<RandomSource> random;
+                     if (seed == nullptr) {
+                         random = std::make_unique<Csprng>();
+                     } else {
+                         random = std::make_unique<SeededSource>(*seed, "randomisers", begin);
+                     }
                      for (std::size_t i = begin; i < end; ++i) {
-                         draw(witnesses.subspan(i * num_limbs, num_limbs), i, random);
+                         draw(witnesses.subspan(i * num_limbs, num_limbs), i, *random);
                      }
                  });
 }
@@ -110,20 +117,21 @@ SignedOperand signed_operand(const Plaintexts& plaintexts) {
     return {plaintexts[0].data(), num_limbs, plaintexts.size() == 1 ? 0 : num_limbs};
 }
 
-Randomisers fresh_randomisers(std::size_t num, const PublicKey& key, const Execution& execution) {
+Randomisers fresh_randomisers(std::size_t num, const PublicKey& key, const Execution& execution,
+                              const HedgedSeed* seed) {
     const SquareModulus& n = key.modulus();
     const std::size_t num_limbs = witness_limbs(key);
     Randomisers result{make_secret<std::byte>(num * n.element_bytes(), execution),
                        make_secret<Limb>(num * num_limbs, execution)};
     if (key.form() == KeyForm::djn) {
-        for_each_witness(result.witnesses, num_limbs, execution,
+        for_each_witness(result.witnesses, num_limbs, seed, execution,
                          [&](std::span<Limb> a, std::size_t /*i*/, RandomSource& random) {
                              uniform_bits(a, key.randomiser_bits(), random);
                          });
         batch::fixed_base(result.elements.data(), key.randomiser_table(execution),
                           result.witnesses.data(), num_limbs, num, n, execution);
     } else {
-        for_each_witness(result.witnesses, num_limbs, execution,
+        for_each_witness(result.witnesses, num_limbs, seed, execution,
                          [&](std::span<Limb> r, std::size_t i, RandomSource& random) {
                              random_unit(r, n, random);
                              std::memcpy(result.elements.data() + i * n.element_bytes(), r.data(),
@@ -272,6 +280,14 @@ Ciphertexts encrypt(const Plaintexts& plaintexts, Ciphertexts::Shape shape, cons
         return fresh_randomisers(num, key, part).elements;
     };
     return seal_with(make, plaintexts, std::move(shape), key, execution);
+}
+
+Ciphertexts encrypt_hedged(const Plaintexts& plaintexts, Ciphertexts::Shape shape,
+                           const PublicKey& key, const HedgedSeed& seed,
+                           const Execution& execution) {
+    require_representable(plaintexts, key.modulus(), execution.without_progress());
+    const Randomisers randomisers = fresh_randomisers(plaintexts.size(), key, execution, &seed);
+    return seal(randomisers.elements, plaintexts, std::move(shape), key, execution);
 }
 
 Ciphertexts encrypt_with(const Plaintexts& plaintexts, const std::vector<Integer>& r,

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "veilsum/paillier/ciphertexts.hpp"
+#include "veilsum/rng/hedged_seed.hpp"
 
 namespace veilsum {
 
@@ -72,6 +73,12 @@ private:
 /// Source: Paillier 1999, scheme 1 with g = 1 + n.
 Ciphertexts encrypt(const Plaintexts& plaintexts, Ciphertexts::Shape shape, const PublicKey& key,
                     RandomiserPool* pool, const Execution& execution);
+
+/// As encrypt, with randomisers from a seed that is hedged: for plaintexts whose other half is
+/// derived from the same seed. Throws Error: invalid_argument, cancelled.
+Ciphertexts encrypt_hedged(const Plaintexts& plaintexts, Ciphertexts::Shape shape,
+                           const PublicKey& key, const HedgedSeed& seed,
+                           const Execution& execution);
 
 /// (1 + m*n) * r^n mod n^2 with the r given: for test vectors and research only.
 /// Throws Error: invalid_argument (r not a unit modulo n).

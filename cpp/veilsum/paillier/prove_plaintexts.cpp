@@ -197,7 +197,8 @@ PlaintextProof prove(const Ciphertexts& ciphertexts, std::span<const Limb> witne
 ProvedCiphertexts encrypt_and_prove(const Plaintexts& plaintexts, Ciphertexts::Shape shape,
                                     const PublicKey& key, RandomiserPool* pool, ByteView context,
                                     std::uint64_t first, std::size_t chunk,
-                                    const Execution& execution) {
+                                    const Execution& execution,
+                                    const HedgedSeed* seed) {
     require_pool_of(key, pool);
     if (pool != nullptr && !(pool->key() == key)) {
         throw Error(Errc::key_mismatch,
@@ -225,7 +226,7 @@ ProvedCiphertexts encrypt_and_prove(const Plaintexts& plaintexts, Ciphertexts::S
         const RandomiserPool::Taken taken = pool->take(plaintexts.size());
         return finish(taken.elements(), taken.witnesses());
     }
-    const Randomisers fresh = fresh_randomisers(plaintexts.size(), key, execution);
+    const Randomisers fresh = fresh_randomisers(plaintexts.size(), key, execution, seed);
     return finish(fresh.elements, fresh.witnesses);
 }
 

@@ -25,7 +25,8 @@ SignedOperand signed_operand(const Plaintexts& plaintexts);
 inline constexpr std::size_t kRandomisersPerBlock = std::size_t{1} << 16;
 
 /// Throws Error: entropy, cancelled.
-Randomisers fresh_randomisers(std::size_t num, const PublicKey& key, const Execution& execution);
+Randomisers fresh_randomisers(std::size_t num, const PublicKey& key, const Execution& execution,
+                              const HedgedSeed* seed = nullptr);
 
 /// The ciphertexts rho * (1 + m*n) of randomisers rho and representable plaintexts m.
 /// Throws Error: cancelled.
