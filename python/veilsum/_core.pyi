@@ -254,6 +254,13 @@ class PublicKey:
         num_threads: int = 0,
         progress: Callable[[int, int], object] | None = None,
     ) -> Ciphertexts: ...
+    def encrypt_hedged(
+        self,
+        plaintexts: Plaintexts,
+        shape: Sequence[int],
+        seed: HedgedSeed,
+        num_threads: int = 0,
+    ) -> Ciphertexts: ...
 
 class SecretKey:
     @staticmethod

@@ -5,7 +5,7 @@ into one plaintext. Every contributor, the aggregator and whoever opens the sum 
 """
 
 import threading
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args
 
 from numpy.typing import ArrayLike
 
@@ -20,6 +20,14 @@ from veilsum.paillier.encrypted import Encrypted
 from veilsum.paillier.public_key import PublicKey, RandomiserPool
 from veilsum.paillier.secret_key import SecretKey
 from veilsum.schemes import packing
+from veilsum.schemes.masking import (
+    MaskedPart,
+    MaskedSum,
+    Masking,
+    MaskShape,
+    check_context,
+    is_shorter_masked,
+)
 from veilsum.schemes.vector_message import check_vector, read_vector, write_vector
 from veilsum.system import Progress
 from veilsum.wire import BytesLike
@@ -27,6 +35,7 @@ from veilsum.wire import BytesLike
 __all__ = ["Accumulator", "ClipReport", "Codec", "EncryptedVector", "GridNoise", "Sum"]
 
 Key = PublicKey | SecretKey
+VectorScheme = Literal["auto", "packed", "masked"]
 
 
 class Codec(SlotCodec):
@@ -68,6 +77,15 @@ class Codec(SlotCodec):
         """How many ciphertexts of ``key`` a vector and its weight take."""
         return packing.layout(self, _public(key).n).num_plaintexts
 
+    @property
+    def mask_shape(self) -> MaskShape:
+        """How masked vectors of this codec lie in a ring: chosen by a rule (docs/masks.md).
+
+        Raises:
+            InvalidArgumentError: no mask has room for slots this wide and so many addends.
+        """
+        return MaskShape.of(self)
+
     def encrypt(
         self,
         delta: ArrayLike,
@@ -75,6 +93,8 @@ class Codec(SlotCodec):
         key: Key,
         weight: float = 1.0,
         noise: GridNoise | None = None,
+        scheme: VectorScheme = "auto",
+        context: BytesLike = b"",
         pool: RandomiserPool | None = None,
         num_threads: int | None = None,
         progress: Progress | None = None,
@@ -88,20 +108,35 @@ class Codec(SlotCodec):
             weight: what the vector counts in the mean: 0, or from ``2**-weight_bits`` to 1.
             noise: adds integer noise to the quantised vector and weight before encryption. Noisy
                 values are never clipped; ``noise_bound`` makes room for them.
+            scheme: ``"packed"``: Paillier all the way. ``"masked"``: a lattice mask over the
+                vector and its short secret under Paillier, far faster for long vectors. ``"auto"``:
+                what is shorter, and packed where no context is given.
+            context: 1 to 255 bytes that name the sum, for a masked vector: the same for all vectors
+                of one sum, and new for every other one. Public.
             pool: randomisers made ahead by ``key.precompute``; for a public key only.
             num_threads: None for as many as there are processors.
             progress: called with ``(done, total)`` now and then.
 
         Returns:
-            ``num_ciphertexts(key)`` ciphertexts, whatever the values. ``.report`` says what was
-            clipped.
+            Of ``num_ciphertexts(key)`` ciphertexts if it is packed, whatever the values.
+            ``.report`` says what was clipped.
 
         Raises:
             TypeError: ``delta`` is not an array of float16, float32, float64 or integers, or has
                 masked values; a pool is given with a secret key.
             InvalidArgumentError: wrong shape, NaN or infinity, a weight outside [0, 1] or too small
-                for ``weight_bits``.
+                for ``weight_bits``; a masked vector without a context or with a pool.
         """
+        scheme = arguments.choice("scheme", scheme, get_args(VectorScheme))
+        if scheme == "masked" or (scheme == "auto" and context and self._is_shorter_masked(key)):
+            context = check_context(context)
+            if pool is not None:
+                raise InvalidArgumentError(
+                    "a masked vector takes no pool: its randomisers and its mask have one seed"
+                )
+            return self._encrypt_masked(
+                delta, key, weight, noise, context, num_threads=num_threads, progress=progress
+            )
         if pool is not None and isinstance(key, SecretKey):
             raise TypeError(
                 "pool is for a public key; the key's owner encrypts without one, or with "
@@ -121,6 +156,30 @@ class Codec(SlotCodec):
             )
         return EncryptedVector(ciphertexts, self, report=report)
 
+    def _is_shorter_masked(self, key: Key) -> bool:
+        return is_shorter_masked(self, _public(key))
+
+    def _encrypt_masked(
+        self,
+        delta: ArrayLike,
+        key: Key,
+        weight: float,
+        noise: GridNoise | None,
+        context: bytes,
+        *,
+        num_threads: int | None,
+        progress: Progress | None,
+    ) -> "EncryptedVector":
+        masking = Masking(self, _public(key))
+        slots, report = self.quantise(delta, weight=weight, noise=noise, num_threads=num_threads)
+        try:
+            fresh = masking.make(slots, context=context, num_threads=num_threads, progress=progress)
+        finally:
+            slots.fill(0)
+        masked = MaskedPart(masking.shape, context, fresh.blocks)
+        secret = fresh.encrypt(masking.public_key, num_threads=num_threads)
+        return EncryptedVector(secret, self, report=report, masked=masked)
+
     def decrypt(
         self,
         total: "EncryptedVector",
@@ -134,7 +193,7 @@ class Codec(SlotCodec):
         Raises:
             InvalidArgumentError: the sum was made with another codec.
             KeyMismatchError: it is encrypted under another key.
-            CapacityError: it does not fit its slots.
+            CapacityError: it does not fit its slots, or somebody sent what is no masked vector.
         """
         if not isinstance(key, SecretKey):
             raise TypeError(f"expected a SecretKey, got {type(key).__name__}")
@@ -142,9 +201,19 @@ class Codec(SlotCodec):
         plaintexts = key.decrypt_plaintexts(
             total.ciphertexts, num_threads=num_threads, progress=progress
         )
-        return self.decode(
-            plaintexts, key=key, num_addends=total.num_addends, num_threads=num_threads
+        if total.masked is None:
+            return self.decode(
+                plaintexts, key=key, num_addends=total.num_addends, num_threads=num_threads
+            )
+        masking = Masking(self, key.public_key, total.masked.shape)
+        slots = masking.open(
+            total.masked.blocks,
+            masking.unpack(plaintexts, num_threads=num_threads),
+            context=total.masked.context,
+            num_addends=total.num_addends,
+            num_threads=num_threads,
         )
+        return self.dequantise(slots, num_addends=total.num_addends, num_threads=num_threads)
 
     def decode(
         self,
@@ -174,7 +243,7 @@ class EncryptedVector(Encrypted):
     by adding, and by ``from_bytes``; pickles through its wire bytes and those of the public key.
     """
 
-    __slots__ = ("_ciphertexts", "_codec", "_num_addends", "_report")
+    __slots__ = ("_ciphertexts", "_codec", "_masked", "_num_addends", "_report")
     _IN_PLACE_OF_NUMPY: ClassVar = {
         "": "add encrypted vectors with v + w or sum([v, w]), and open the sum with "
         "codec.decrypt(v, key); v.to_bytes() shows its bytes",
@@ -192,16 +261,28 @@ class EncryptedVector(Encrypted):
         *,
         num_addends: int = 1,
         report: ClipReport | None = None,
+        masked: MaskedPart | None = None,
     ) -> None:
         self._ciphertexts = arguments.instance("ciphertexts", ciphertexts, Ciphertexts)
         self._codec = arguments.instance("codec", codec, Codec)
-        self._num_addends = check_vector(codec, ciphertexts, num_addends)
+        self._masked = arguments.instance("masked", masked, (MaskedPart, type(None)))
+        self._num_addends = check_vector(codec, ciphertexts, num_addends, masked)
         self._report = arguments.instance("report", report, (ClipReport, type(None)))
 
     @property
     def ciphertexts(self) -> Ciphertexts:
-        """The ciphertexts of the packed vector."""
+        """The ciphertexts: of the packed vector, or of the secret of its mask."""
         return self._ciphertexts
+
+    @property
+    def masked(self) -> MaskedPart | None:
+        """Shape, context and masked blocks; None for a packed vector."""
+        return self._masked
+
+    @property
+    def scheme(self) -> Literal["packed", "masked"]:
+        """How it was encrypted."""
+        return "packed" if self._masked is None else "masked"
 
     @property
     def codec(self) -> Codec:
@@ -227,15 +308,22 @@ class EncryptedVector(Encrypted):
         """The encrypted sum.
 
         Raises:
-            InvalidArgumentError: the two have different codecs.
+            InvalidArgumentError: the two have different codecs, or are masked in different ways or
+                for different contexts.
             KeyMismatchError: the two are under different keys.
             CapacityError: the sum would have more than ``max_addends`` addends.
         """
         if not isinstance(other, EncryptedVector):
             return NotImplemented
         _check_same(self._codec, self.public_key, other)
+        _check_same_sum(self._masked, other._masked)
         num_addends = self._num_addends + other._num_addends
         self._codec.check_num_addends(num_addends)
+        if self._masked is not None:
+            accumulator = Accumulator(self._codec, key=self.public_key)
+            accumulator.add(self)
+            accumulator.add(other)
+            return accumulator.total
         total = self._ciphertexts + other._ciphertexts
         return EncryptedVector(total, self._codec, num_addends=num_addends)
 
@@ -248,17 +336,21 @@ class EncryptedVector(Encrypted):
             self._codec == other._codec
             and self._num_addends == other._num_addends
             and self._ciphertexts == other._ciphertexts
+            and _is_same_part(self._masked, other._masked)
         )
 
     def __repr__(self) -> str:
         return (
-            f"<EncryptedVector: dim {self._codec.dim}, {len(self._ciphertexts)} ciphertexts, "
+            f"<EncryptedVector: {self.scheme}, dim {self._codec.dim}, "
+            f"{len(self._ciphertexts)} ciphertexts, "
             f"{self.num_addends} of {self._codec.max_addends} addends>"
         )
 
     def to_bytes(self) -> bytes:
         """The wire bytes: codec, number of addends, ciphertexts. Nothing about the report."""
-        return write_vector(self._codec, self._ciphertexts, num_addends=self._num_addends)
+        return write_vector(
+            self._codec, self._ciphertexts, num_addends=self._num_addends, masked=self._masked
+        )
 
     @staticmethod
     def from_bytes(data: BytesLike, key: Key) -> "EncryptedVector":
@@ -269,8 +361,10 @@ class EncryptedVector(Encrypted):
             KeyMismatchError: it is under a key with another modulus.
             InvalidCiphertextError: a ciphertext breaks a rule of docs/validation.md.
         """
-        codec, ciphertexts, num_addends = read_vector(data, _public(key), Codec)
-        return EncryptedVector(ciphertexts, codec, num_addends=num_addends)
+        given = read_vector(data, _public(key), Codec)
+        return EncryptedVector(
+            given.ciphertexts, given.codec, num_addends=given.num_addends, masked=given.masked
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickle, (self.to_bytes(), self.public_key.to_bytes())
@@ -285,7 +379,8 @@ class Accumulator:
     def __init__(self, codec: Codec, *, key: Key) -> None:
         self._codec = arguments.instance("codec", codec, Codec)
         self._public_key = _public(key)
-        self._sum = CiphertextSum(self._public_key)
+        self._sum: CiphertextSum | MaskedSum | None = None
+        self._first: MaskedPart | None = None  # What the others must be masked like.
         self._total: EncryptedVector | None = None  # Of _sum as it is, once someone asked.
         self._lock = threading.Lock()
 
@@ -295,30 +390,55 @@ class Accumulator:
         Ctrl-C leaves it as it was or with the vector added, and ``num_addends`` tells which.
 
         Raises:
-            InvalidArgumentError: ``vector`` has another codec.
+            InvalidArgumentError: ``vector`` has another codec, or is masked in another way or for
+                another context than what was added before.
             KeyMismatchError: it is under another key.
             CapacityError: the sum would have more than ``max_addends`` addends.
         """
         _check_same(self._codec, self._public_key, vector)
         with self._lock:
             self._codec.check_num_addends(self.num_addends + vector.num_addends)
+            if self._sum is not None and self.num_addends > 0:
+                _check_same_sum(self._first, vector.masked)
+            elif vector.masked is None:
+                self._sum, self._first = CiphertextSum(self._public_key), None
+            else:
+                masking = Masking(self._codec, self._public_key, vector.masked.shape)
+                self._sum, self._first = MaskedSum(masking), vector.masked
             self._total = None
-            self._sum.add(vector.ciphertexts, num_addends=vector.num_addends)
+            if isinstance(self._sum, MaskedSum):
+                assert vector.masked is not None  # As the first one.
+                blocks = [vector.masked.blocks]
+                self._sum.add(vector.ciphertexts, blocks, num_addends=vector.num_addends)
+            else:
+                self._sum.add(vector.ciphertexts, num_addends=vector.num_addends)
 
     @property
     def num_addends(self) -> int:
         """How many contributors' vectors were added so far."""
-        return self._sum.num_addends
+        return 0 if self._sum is None else self._sum.num_addends
 
     @property
     def total(self) -> EncryptedVector:
         """The sum so far; InvalidArgumentError when nothing was added."""
         with self._lock:
+            if self._sum is None:
+                raise InvalidArgumentError("nothing was added yet, so there is no total")
             if self._total is None:
-                self._total = EncryptedVector(
-                    self._sum.total(), self._codec, num_addends=self.num_addends
-                )
+                self._total = self._made_total(self._sum)
             return self._total
+
+    def _made_total(self, total: CiphertextSum | MaskedSum) -> EncryptedVector:
+        if isinstance(total, CiphertextSum):
+            return EncryptedVector(total.total(), self._codec, num_addends=self.num_addends)
+        assert self._first is not None  # It is what made the sum a masked one.
+        ciphertexts, blocks = total.total()
+        return EncryptedVector(
+            ciphertexts,
+            self._codec,
+            num_addends=self.num_addends,
+            masked=self._first._replace(blocks=blocks),
+        )
 
     def __repr__(self) -> str:
         return (
@@ -342,6 +462,26 @@ def _check_same(codec: Codec, key: PublicKey, vector: EncryptedVector) -> None:
         raise InvalidArgumentError(f"different codecs: {codec.difference(vector.codec)}")
     if vector.public_key.n != key.n:
         raise KeyMismatchError("the vector is encrypted under another key: its modulus differs")
+
+
+def _check_same_sum(first: MaskedPart | None, other: MaskedPart | None) -> None:
+    if (first is None) != (other is None):
+        raise InvalidArgumentError("a packed and a masked vector cannot be added")
+    if first is None or other is None:
+        return
+    if first.shape != other.shape:
+        raise InvalidArgumentError(f"different masks: {first.shape} and {other.shape}")
+    if first.context != other.context:
+        raise InvalidArgumentError(
+            "the vectors are masked for different contexts: all vectors of one sum are encrypted "
+            "with the same context"
+        )
+
+
+def _is_same_part(one: MaskedPart | None, other: MaskedPart | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return one[:2] == other[:2] and one.blocks == other.blocks
 
 
 def _unpickle(data: bytes, key_bytes: bytes) -> EncryptedVector:

@@ -90,7 +90,9 @@ unsigned MaskShape::slack() const noexcept {
 }
 
 std::int64_t MaskShape::max_secret() const noexcept {
-    return static_cast<std::int64_t>(deviations(16, max_addends));
+    // All numbers of so many bits, since slots in plaintexts have whole bits.
+    const unsigned bits = static_cast<unsigned>(std::bit_width(deviations(15, max_addends)));
+    return (std::int64_t{1} << bits) - 1;
 }
 
 std::int64_t MaskShape::max_error(std::uint64_t num_addends) const noexcept {

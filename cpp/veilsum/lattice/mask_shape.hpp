@@ -55,7 +55,8 @@ struct MaskShape {
     }
     /// 2^(slack-1) is at least 16 standard deviations of a sum of max_addends errors.
     unsigned slack() const noexcept;
-    /// 16 standard deviations of a coefficient of a sum of max_addends secrets, rounded up.
+    /// The least 2^k - 1 that is at least 15 standard deviations of a coefficient of a sum of
+    /// max_addends secrets.
     std::int64_t max_secret() const noexcept;
     /// 8 standard deviations of a sum of so many errors: more than that is no accident.
     std::int64_t max_error(std::uint64_t num_addends) const noexcept;

@@ -194,12 +194,14 @@ class _UnderOneKey(_Packed):
         return write_vector(self.codec, total, num_addends=num_addends)
 
     def read_total(self, message: bytes, *, num_addends: int) -> Ciphertexts:
-        codec, ciphertexts, stated = read_vector(message, self.public_key, type(self.codec))
-        if codec != self.codec:
+        given = read_vector(message, self.public_key, type(self.codec))
+        if given.codec != self.codec or given.masked is not None:
             raise ProtocolError("the total has another codec than agreed")
-        if stated != num_addends:
-            raise ProtocolError(f"the total has {stated} addends for {num_addends} names")
-        return ciphertexts
+        if given.num_addends != num_addends:
+            raise ProtocolError(
+                f"the total has {given.num_addends} addends for {num_addends} names"
+            )
+        return given.ciphertexts
 
     def held_key(self, secret: AnySecret, *, holder: str) -> _Owner:
         if not isinstance(secret, SecretKey) or secret.public_key != self.public_key:

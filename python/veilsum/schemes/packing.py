@@ -9,16 +9,21 @@ from veilsum import _core, arguments
 from veilsum.codec import SlotCodec
 from veilsum.system import thread_count
 
-__all__ = ["layout", "pack", "unpack"]
+__all__ = ["layout", "layout_of", "pack", "unpack"]
 
 _MAX_MODULUS = 2**20_000
 
 
 def layout(codec: SlotCodec, modulus: int) -> _core.SlotLayout:
     """How the slots of a vector lie in plaintexts below ``modulus``."""
+    return layout_of(codec.num_slots, codec.max_slot, modulus)
+
+
+def layout_of(num_slots: int, max_slot: int, modulus: int) -> _core.SlotLayout:
+    """How so many integers up to ``max_slot`` lie in plaintexts below ``modulus``."""
     modulus = arguments.count("modulus", modulus, at_least=1, at_most=_MAX_MODULUS)
     data = modulus.to_bytes((modulus.bit_length() + 7) // 8, "little")
-    return _core.SlotLayout(codec.num_slots, codec.max_slot, data)
+    return _core.SlotLayout(num_slots, max_slot, data)
 
 
 def pack(

@@ -1,19 +1,29 @@
-"""The framed message of an encrypted vector: codec, number of addends, ciphertexts."""
+"""The framed messages of an encrypted vector: packed, kind 3, or masked, kind 23."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
+from veilsum import _core
 from veilsum.codec import SlotCodec, codec_field
 from veilsum.errors import CapacityError, InvalidArgumentError, MalformedDataError
-from veilsum.message import Form, Layout, rest, u64
+from veilsum.message import Form, Layout, counted, framed, rest, u8, u64
 from veilsum.paillier.ciphertexts import Ciphertexts
 from veilsum.paillier.public_key import PublicKey
 from veilsum.schemes import packing
-from veilsum.wire import BytesLike, WireKind
+from veilsum.schemes.masking import MAX_CONTEXT_BYTES, MaskedPart, Masking, MaskShape
+from veilsum.wire import BytesLike, WireKind, as_bytes, wire_kind
 
-__all__ = ["check_vector", "read_vector", "vector_form", "write_vector"]
+__all__ = [
+    "VectorParts",
+    "check_vector",
+    "masked_form",
+    "read_vector",
+    "vector_form",
+    "write_vector",
+]
 
 C = TypeVar("C", bound=SlotCodec)
 
@@ -22,6 +32,37 @@ class _Vector(NamedTuple):
     codec: SlotCodec
     num_addends: int
     ciphertexts: Ciphertexts
+
+
+class _MaskedVector(NamedTuple):
+    codec: SlotCodec
+    num_addends: int
+    log_dim: int
+    num_primes: int
+    prime_bits: int
+    num_digits: int
+    context: tuple[int, ...]
+    ciphertexts: bytes
+    blocks: bytes
+
+
+@dataclass(frozen=True)
+class VectorParts(Generic[C]):
+    """What a message of an encrypted vector holds; ``masked`` is None for a packed one."""
+
+    codec: C
+    num_addends: int
+    ciphertexts: Ciphertexts
+    masked: MaskedPart | None
+
+
+_SHAPE_FIELDS = {
+    "log_dim": u8("of the ring: 11 or 12"),
+    "num_primes": u8("1 where log_dim is 11, 2 where it is 12"),
+    "prime_bits": u8(at_least=24, at_most=46),
+    "num_digits": u8(at_least=1, at_most=16),
+}
+"""``MaskShape``."""
 
 
 @cache
@@ -38,7 +79,26 @@ def vector_form(codec_type: type[SlotCodec]) -> Form:
     return Form(WireKind.ENCRYPTED_VECTOR, layouts)
 
 
-def check_vector(codec: SlotCodec, ciphertexts: Ciphertexts, num_addends: int) -> int:
+@cache
+def masked_form(codec_type: type[SlotCodec]) -> Form:
+    """The same of a masked vector."""
+    layouts = {
+        1 + has_segments: Layout(
+            codec=codec_field(codec_type, has_segments=has_segments),
+            num_addends=u64("at most max_addends", at_least=1),
+            **_SHAPE_FIELDS,
+            context=counted(u8(), "names the sum", count=u8, at_least=1, at_most=MAX_CONTEXT_BYTES),
+            ciphertexts=framed(None, "of kind 2: the secret, packed"),
+            blocks=rest("of kind 22: all blocks", type="message"),
+        )
+        for has_segments in (False, True)
+    }
+    return Form(WireKind.MASKED_VECTOR, layouts)
+
+
+def check_vector(
+    codec: SlotCodec, ciphertexts: Ciphertexts, num_addends: int, masked: MaskedPart | None
+) -> int:
     """That the codec makes such ciphertexts, and sums of so many; the number, as an int.
 
     Raises:
@@ -46,23 +106,48 @@ def check_vector(codec: SlotCodec, ciphertexts: Ciphertexts, num_addends: int) -
         CapacityError: more addends than ``max_addends``.
     """
     num_addends = codec.check_num_addends(num_addends)
-    wanted = (packing.layout(codec, ciphertexts.public_key.n).num_plaintexts,)
-    if ciphertexts.shape != wanted:
+    if masked is None:
+        wanted = packing.layout(codec, ciphertexts.public_key.n).num_plaintexts
+    else:
+        masking = Masking(codec, ciphertexts.public_key, masked.shape)
+        wanted = masking.num_key_units
+        if (masked.blocks.first, masked.blocks.count) != (0, masking.num_blocks):
+            raise InvalidArgumentError("the masked blocks are not all blocks of a vector")
+    if ciphertexts.shape != (wanted,):
         raise InvalidArgumentError(
-            f"the codec needs ciphertexts of shape {wanted}, got {ciphertexts.shape}"
+            f"the codec needs ciphertexts of shape {(wanted,)}, got {ciphertexts.shape}"
         )
     return num_addends
 
 
-def write_vector(codec: SlotCodec, ciphertexts: Ciphertexts, *, num_addends: int) -> bytes:
+def write_vector(
+    codec: SlotCodec,
+    ciphertexts: Ciphertexts,
+    *,
+    num_addends: int,
+    masked: MaskedPart | None = None,
+) -> bytes:
     """The wire bytes (docs/wire-format.md, section 3)."""
-    vector = _Vector(codec, num_addends, ciphertexts)
-    return vector_form(SlotCodec).write(vector, version=1 + codec.needs_segments)
+    version = 1 + codec.needs_segments
+    if masked is None:
+        vector = _Vector(codec, num_addends, ciphertexts)
+        return vector_form(SlotCodec).write(vector, version=version)
+    shape = masked.shape
+    message = _MaskedVector(
+        codec,
+        num_addends,
+        shape.log_dim,
+        shape.num_primes,
+        shape.prime_bits,
+        shape.num_digits,
+        tuple(masked.context),
+        ciphertexts.to_bytes(),
+        masked.blocks.to_bytes(),
+    )
+    return masked_form(SlotCodec).write(message, version=version)
 
 
-def read_vector(
-    data: BytesLike, public_key: PublicKey, codec_type: type[C]
-) -> tuple[C, Ciphertexts, int]:
+def read_vector(data: BytesLike, public_key: PublicKey, codec_type: type[C]) -> VectorParts[C]:
     """Codec, ciphertexts and number of addends of a message from outside.
 
     Raises:
@@ -70,10 +155,34 @@ def read_vector(
         KeyMismatchError: it is under a key with another modulus.
         InvalidCiphertextError: a ciphertext breaks a rule of docs/validation.md.
     """
+    data = as_bytes(data, "data")
+    if wire_kind(data) is WireKind.MASKED_VECTOR:
+        return _read_masked(data, public_key, codec_type)
     form = vector_form(codec_type)  # type: ignore[arg-type]
-    codec, num_addends, framed = form.read(data).values()
+    codec, num_addends, framed_units = form.read(data).values()
+    ciphertexts = Ciphertexts.from_bytes(framed_units, public_key)
+    return _checked(VectorParts(codec, num_addends, ciphertexts, None))
+
+
+def _read_masked(data: BytesLike, public_key: PublicKey, codec_type: type[C]) -> VectorParts[C]:
+    values = masked_form(codec_type).read(data)  # type: ignore[arg-type]
+    codec = values["codec"]
+    shape = MaskShape(**{name: values[name] for name in _SHAPE_FIELDS})
     try:
-        ciphertexts = Ciphertexts.from_bytes(framed, public_key)
-        return codec, ciphertexts, check_vector(codec, ciphertexts, num_addends)
+        shape.check(codec)
+    except InvalidArgumentError as error:
+        raise MalformedDataError(f"masked vector: {error}") from error
+    ciphertexts = Ciphertexts.from_bytes(values["ciphertexts"], public_key)
+    mask = Masking(codec, public_key, shape).mask
+    blocks = _core.MaskedBlocks.from_bytes(values["blocks"], mask)
+    masked = MaskedPart(shape, bytes(values["context"]), blocks)
+    return _checked(VectorParts(codec, values["num_addends"], ciphertexts, masked))
+
+
+def _checked(parts: VectorParts[C]) -> VectorParts[C]:
+    what = "encrypted vector" if parts.masked is None else "masked vector"
+    try:
+        check_vector(parts.codec, parts.ciphertexts, parts.num_addends, parts.masked)
     except (InvalidArgumentError, CapacityError) as error:
-        raise MalformedDataError(f"encrypted vector: {error}") from error
+        raise MalformedDataError(f"{what}: {error}") from error
+    return parts

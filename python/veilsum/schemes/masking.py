@@ -1,0 +1,275 @@
+"""Slots behind a lattice mask, whose short secret goes under Paillier (docs/masks.md).
+
+A vector's mask has a secret of its own. Whoever opens the sum of the secrets opens the sum of the
+vectors, and no single one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veilsum import _core
+from veilsum.codec import SlotCodec
+from veilsum.errors import CapacityError, InvalidArgumentError
+from veilsum.paillier.ciphertext_sum import CiphertextSum
+from veilsum.paillier.ciphertexts import Ciphertexts
+from veilsum.paillier.public_key import PublicKey
+from veilsum.schemes import packing
+from veilsum.system import Progress, thread_count, watcher
+from veilsum.wire import BytesLike, as_bytes
+
+__all__ = [
+    "MAX_CONTEXT_BYTES",
+    "FreshMask",
+    "MaskShape",
+    "MaskedPart",
+    "MaskedSum",
+    "Masking",
+    "check_context",
+    "is_shorter_masked",
+]
+
+MAX_CONTEXT_BYTES = 255
+_SEED_LABEL = "veilsum/mask/seed/1"
+
+
+def check_context(context: BytesLike) -> bytes:
+    """What names a sum, as bytes: 1 to 255 of them.
+
+    Raises:
+        TypeError: it is no bytes.
+        InvalidArgumentError: it is empty or too long.
+    """
+    context = as_bytes(context, "context")
+    if not context:
+        raise InvalidArgumentError(
+            "a masked vector needs a context: bytes that name the sum, the same for all its "
+            "vectors and new for every sum, such as context=b'training 7, round 12'"
+        )
+    if len(context) > MAX_CONTEXT_BYTES:
+        raise InvalidArgumentError(
+            f"context has {len(context)} bytes, and at most {MAX_CONTEXT_BYTES} are taken; a hash "
+            "of it serves as well"
+        )
+    return context
+
+
+@dataclass(frozen=True)
+class MaskShape:
+    """In which ring the mask of a vector lies, and how many slots a coefficient of it carries.
+
+    Attributes:
+        log_dim: the ring has ``2**log_dim`` coefficients: 11 or 12.
+        num_primes: of its modulus: 1 with 11, 2 with 12.
+        prime_bits: of each of them, 24 to 46.
+        num_digits: slots a coefficient, 1 to 16.
+    """
+
+    log_dim: int
+    num_primes: int
+    prime_bits: int
+    num_digits: int
+
+    @classmethod
+    def of(cls, codec: SlotCodec) -> MaskShape:
+        """The one with the fewest bytes that is strong enough for sums of this codec.
+
+        Raises:
+            InvalidArgumentError: none has room for slots this wide and so many addends.
+        """
+        native = _core.MaskShape.choose(codec.num_slots, codec.max_slot, codec.max_addends)
+        return cls(native.log_dim, native.num_primes, native.prime_bits, native.num_digits)
+
+    def check(self, codec: SlotCodec) -> None:
+        """InvalidArgumentError unless sums of the codec fit, and it is strong enough for them."""
+        self.native(codec)
+
+    def native(self, codec: SlotCodec) -> _core.MaskShape:
+        """For vectors of this codec."""
+        return _core.MaskShape(
+            codec.num_slots,
+            codec.max_slot,
+            codec.max_addends,
+            self.log_dim,
+            self.num_primes,
+            self.prime_bits,
+            self.num_digits,
+        )
+
+    def strength(self, codec: SlotCodec) -> tuple[float, float]:
+        """Bits by core-SVP and by MATZOV's model, after 10,000 sums of ``codec.max_addends``."""
+        return self.native(codec).strength
+
+
+@lru_cache(maxsize=8)
+def _mask(num_slots: int, max_slot: int, max_addends: int, shape: MaskShape) -> _core.Mask:
+    """Takes some milliseconds, and half a megabyte for each prime."""
+    native = _core.MaskShape(
+        num_slots,
+        max_slot,
+        max_addends,
+        shape.log_dim,
+        shape.num_primes,
+        shape.prime_bits,
+        shape.num_digits,
+    )
+    return _core.Mask(native)
+
+
+class MaskedPart(NamedTuple):
+    """What a masked vector has beside its encrypted secret."""
+
+    shape: MaskShape
+    context: bytes
+    blocks: _core.MaskedBlocks
+
+
+@dataclass(frozen=True)
+class FreshMask:
+    """A new vector behind a new mask.
+
+    Attributes:
+        blocks: the masked slots.
+        secret: packed, to be encrypted.
+        seed: what the randomness of the secret's encryption must come from.
+    """
+
+    blocks: _core.MaskedBlocks
+    secret: _core.Plaintexts
+    seed: _core.HedgedSeed
+
+    def encrypt(self, public_key: PublicKey, *, num_threads: int | None = None) -> Ciphertexts:
+        """The secret under a key, without a proof."""
+        shape = (len(self.secret),)
+        native = public_key._native.encrypt_hedged(
+            self.secret, shape, self.seed, thread_count(num_threads)
+        )
+        return Ciphertexts(native, public_key)
+
+
+class Masking:
+    """How vectors of a codec are masked, and how the secrets lie in plaintexts of a key."""
+
+    def __init__(
+        self, codec: SlotCodec, public_key: PublicKey, shape: MaskShape | None = None
+    ) -> None:
+        self.codec = codec
+        self.public_key = public_key
+        self.shape = MaskShape.of(codec) if shape is None else shape
+
+    @cached_property
+    def mask(self) -> _core.Mask:
+        """Of this codec and shape."""
+        codec = self.codec
+        return _mask(codec.num_slots, codec.max_slot, codec.max_addends, self.shape)
+
+    @cached_property
+    def secret_layout(self) -> _core.SlotLayout:
+        """How the coefficients of a secret, and of a sum of secrets, lie in plaintexts."""
+        shape = self.mask.shape
+        return packing.layout_of(shape.dim, shape.max_secret, self.public_key.n)
+
+    @property
+    def num_key_units(self) -> int:
+        """How many ciphertexts carry a secret."""
+        return self.secret_layout.num_plaintexts
+
+    @property
+    def num_blocks(self) -> int:
+        """How many blocks a vector has."""
+        return self.mask.shape.num_blocks
+
+    def make(
+        self,
+        slots: NDArray[np.int64],
+        *,
+        context: bytes,
+        maker: bytes = b"",
+        num_threads: int | None = None,
+        progress: Progress | None = None,
+    ) -> FreshMask:
+        """Mask a vector under a new secret, which nobody keeps but in what is returned."""
+        # Beside fresh randomness: a generator that repeats itself gives no two vectors one mask.
+        seed = _core.HedgedSeed(_SEED_LABEL, context, maker, hashlib.sha256(slots.data).digest())
+        threads = thread_count(num_threads)
+        blocks, secret = self.mask.protect(slots, context, seed, threads, watcher(progress))
+        try:
+            packed = _core.pack(secret, self.secret_layout, threads)
+        finally:
+            secret.fill(0)
+        return FreshMask(blocks, packed, seed)
+
+    def unpack(
+        self, secret: _core.Plaintexts, *, num_threads: int | None = None
+    ) -> NDArray[np.int64]:
+        """The decrypted sum of secrets, coefficient by coefficient."""
+        return _core.unpack(secret, self.secret_layout, thread_count(num_threads))
+
+    def open(
+        self,
+        blocks: _core.MaskedBlocks,
+        secret: NDArray[np.int64],
+        *,
+        context: bytes,
+        num_addends: int,
+        num_threads: int | None = None,
+    ) -> NDArray[np.int64]:
+        """The slots of a sum, from the sum of its secrets.
+
+        Raises:
+            CapacityError: a contributor sent what is no masked vector, or it is another sum.
+        """
+        slots, largest_error = self.mask.open(blocks, secret, context, thread_count(num_threads))
+        most = self.mask.shape.max_error(num_addends)
+        if largest_error > most:
+            raise CapacityError(
+                f"the sum is garbled: its largest error is {largest_error}, and masks of "
+                f"{num_addends} addends leave at most {most}. Somebody sent what is no masked "
+                "vector, or one for another context"
+            )
+        return slots
+
+
+def is_shorter_masked(codec: SlotCodec, public_key: PublicKey) -> bool:
+    """Whether a masked vector takes fewer bytes than a packed one; False where there is no mask."""
+    try:
+        masking = Masking(codec, public_key)
+    except InvalidArgumentError:
+        return False
+    ciphertext_bytes = 2 * (-(-public_key.key_bits // 8))
+    packed = packing.layout(codec, public_key.n).num_plaintexts * ciphertext_bytes
+    key = masking.num_key_units * ciphertext_bytes
+    shape = masking.shape.native(codec)
+    return key + shape.bytes_of(0, shape.num_blocks) < packed
+
+
+class MaskedSum:
+    """A running sum of masked vectors, in the memory of one. For one thread at a time."""
+
+    def __init__(self, masking: Masking) -> None:
+        self._masking = masking
+        self._key = CiphertextSum(masking.public_key)
+        self._blocks = _core.MaskSum(masking.mask)
+
+    @property
+    def num_addends(self) -> int:
+        """How many were added so far."""
+        return self._key.num_addends
+
+    def add(
+        self, key: Ciphertexts, blocks: Sequence[_core.MaskedBlocks], *, num_addends: int
+    ) -> None:
+        """Add a vector, or a sum of so many, given all its blocks in order."""
+        self._blocks.add(list(blocks), num_addends)
+        self._key.add(key, num_addends=num_addends)
+
+    def total(self) -> tuple[Ciphertexts, _core.MaskedBlocks]:
+        """The sums so far, of secrets and of blocks; InvalidArgumentError without an addend."""
+        return self._key.total(), self._blocks.total()
