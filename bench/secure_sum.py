@@ -17,6 +17,7 @@ import numpy as np
 import veilsum as vs
 from numpy.typing import NDArray
 from veilsum.identity import Role
+from veilsum.schemes import Chunks, packing
 from veilsum.schemes.shards import plan_shards
 from veilsum.secure_sum import (
     Aggregator,
@@ -257,7 +258,7 @@ class _Round:
             "num_measured": size.num_measured,
             "max_error": max_error,
             "facts": {
-                "num_ciphertexts": self.federation.bodies.chunks.num_units,
+                "num_ciphertexts": self._num_ciphertexts(),
                 "num_chunks": self.federation.num_chunks,
                 "num_opened": self._num_opened(),
                 "kernel": vs.cpu()["kernel"],
@@ -269,17 +270,21 @@ class _Round:
         """Ciphertexts that a holder opens: where they differ, the holder in the middle."""
         federation = self.federation
         if federation.trust != "threshold":
-            return federation.bodies.chunks.num_units
+            return self._num_ciphertexts()
         shards = plan_shards(
             [holder.name for holder in federation.holders],
             threshold=THRESHOLD,
-            answered=[set() for _ in range(federation.num_chunks)],
+            answered=[set() for _ in range(federation.num_opened)],
             missing=frozenset(),
         )
-        counts = [
-            sum(len(federation.bodies.chunks.units(i)) for i in shard) for shard in shards.values()
-        ]
+        chunks = Chunks(self._num_ciphertexts(), federation.chunk_size)
+        counts = [sum(len(chunks.units(i)) for i in shard) for shard in shards.values()]
         return round(statistics.median(counts))
+
+    def _num_ciphertexts(self) -> int:
+        """Of a contribution."""
+        layout = packing.layout(self.federation.codec, self.federation.public_key.n)
+        return layout.num_plaintexts
 
     def _update(self, index: int) -> NDArray[np.float32]:
         return np.roll(make_update(self._size.dim), index)

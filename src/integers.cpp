@@ -13,6 +13,7 @@
 #include "execution.hpp"
 #include "veilsum/base/error.hpp"
 #include "veilsum/paillier/public_key.hpp"
+#include "veilsum/paillier/seal.hpp"
 
 namespace {
 
@@ -151,6 +152,40 @@ py::bytes plaintexts_to_bytes(const Plaintexts& plaintexts, std::size_t value_by
     return {bytes.data(), bytes.size()};
 }
 
+/// What plaintexts_to_bytes wrote, in as many bytes a value as the modulus has.
+std::shared_ptr<Plaintexts> plaintexts_from_bytes(const py::bytes& data,
+                                                  const veilsum::PublicKey& key) {
+    const veilsum::ByteView bytes = from_python(data);
+    const veilsum::Modulus& n = key.modulus();
+    const std::size_t value_bytes = n.digit_bytes();
+    if (bytes.size() % value_bytes != 0) {
+        throw veilsum::Error(veilsum::Errc::malformed, "plaintexts of " +
+                                                           std::to_string(value_bytes) +
+                                                           " bytes each cannot be " +
+                                                           std::to_string(bytes.size()) + " bytes");
+    }
+    const std::size_t size = bytes.size() / value_bytes;
+    auto plaintexts = std::make_shared<Plaintexts>(size, n.num_limbs());
+    unlocked([&](const veilsum::Execution& execution) {
+        serial_for(size, kIntsPerPiece, execution, [&](std::size_t begin, std::size_t end) {
+            for (std::size_t i = begin; i < end; ++i) {
+                const auto value = bytes.subspan(i * value_bytes, value_bytes);
+                const auto out = std::as_writable_bytes((*plaintexts)[i]);
+                const auto rest = std::copy(value.begin(), value.end(), out.begin());
+                const bool is_negative = (std::to_integer<int>(value.back()) & 0x80) != 0;
+                std::fill(rest, out.end(), is_negative ? std::byte{0xff} : std::byte{0});
+            }
+        });
+        try {
+            veilsum::require_representable(*plaintexts, n, execution, "an opened plaintext");
+        } catch (const veilsum::Error& error) {
+            if (error.code() != veilsum::Errc::invalid_argument) throw;
+            throw veilsum::Error(veilsum::Errc::malformed, error.what());
+        }
+    });
+    return plaintexts;
+}
+
 [[noreturn]] void refuse_large_plaintext(std::size_t i) {
     throw veilsum::Error(veilsum::Errc::invalid_argument,
                          "plaintext " + std::to_string(i) +
@@ -222,5 +257,6 @@ void register_integers(py::module_& core) {
     core.def("plaintexts_to_list", &plaintexts_to_list, py::arg("plaintexts"));
     core.def("plaintexts_to_bytes", &plaintexts_to_bytes, py::arg("plaintexts"),
              py::arg("value_bytes"));
+    core.def("plaintexts_from_bytes", &plaintexts_from_bytes, py::arg("data"), py::arg("key"));
     core.def("plaintexts_to_int64", &plaintexts_to_int64, py::arg("plaintexts"));
 }

@@ -215,11 +215,11 @@ def holder(process):
     party = PartyFolder(process.disk).key_holder(passphrase=PASSPHRASE)
     compute = packed._ShareHolder.open
 
-    def watched(self, total, *, context, **options):
-        round_id, set_hash = context[:32], context[32:]
+    def watched(self, total, *, binding, **options):
+        round_id, set_hash = binding[:32], binding[32:]
         process.say("computes", round_id.hex(), set_hash.hex(), time.monotonic())
         process.passes("before computing")
-        return compute(self, total, context=context, **options)
+        return compute(self, total, binding=binding, **options)
 
     packed._ShareHolder.open = watched
     process.say("ready")

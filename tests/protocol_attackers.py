@@ -7,14 +7,15 @@ import protocol_parties as parties
 import pytest
 import veilsum as vs
 from protocol_parties import DIM, NAMES, Round, frames_of
+from veilsum.schemes import packing
 from veilsum.secure_sum import (
     Chunk,
     ChunkRequest,
     ContributionHeader,
+    Opening,
     OpenRequest,
 )
 from veilsum.secure_sum.merkle import leaf_hash, merkle_paths, merkle_root
-from veilsum.wire import WireKind, wire_kind
 
 VICTIM, EVIL = "ada", "dan"
 HOLDERS = parties.holder_names("threshold")
@@ -74,24 +75,21 @@ def forged_contribution(agreed, announced, name, ciphertexts, proofs):
     return resigned(announced, name, [chunk.to_bytes() for chunk in chunks])
 
 
-def asked_anew(request, frames=(), **changes):
-    """A changed request, which the aggregator signs, with the total that follows if one does."""
-    total = b""
-    if frames and wire_kind(frames[0]) is WireKind.ENCRYPTED_VECTOR:
-        total = frames[0]
+def asked_anew(request, **changes):
+    """A changed request, which the aggregator signs."""
     changed = dataclasses.replace(request, **changes)
-    return changed.signed(parties.identity(parties.AGGREGATOR), total=total)
+    return changed.signed(parties.identity(parties.AGGREGATOR))
 
 
-def forged_request(announced, messages, chunks):
-    """What a cheating aggregator asks: these contributions, these chunks."""
+def forged_request(announced, messages, chunks, *, holder=HOLDERS[0]):
+    """What a cheating aggregator asks a holder: these contributions, these chunks."""
     contributions = {
         ContributionHeader.from_bytes(frames_of(m)[0]).contributor: frames_of(m) for m in messages
     }
     headers = tuple(
         ContributionHeader.from_bytes(contributions[name][0]) for name in sorted(contributions)
     )
-    request = OpenRequest(descriptor=announced, headers=headers, chunks=chunks)
+    request = OpenRequest(descriptor=announced, holder=holder, headers=headers, chunks=chunks)
     frames = [asked_anew(request).to_bytes()]
     for index in chunks:
         for position, name in enumerate(sorted(contributions)):
@@ -104,6 +102,20 @@ def forged_request(announced, messages, chunks):
                 ).to_bytes()
             )
     return b"".join(frames)
+
+
+def addressed(request, holder):
+    """The request that was made for somebody else, as the aggregator would make it for this one."""
+    head, *rest = frames_of(request)
+    asked = asked_anew(OpenRequest.from_bytes(head), holder=holder)
+    return b"".join([asked.to_bytes(), *rest])
+
+
+def opened_slots(agreed, answer):
+    """The slots in all answers of one who has the whole key."""
+    body = b"".join(Opening.from_bytes(frame).body for frame in frames_of(answer))
+    plaintexts = agreed.bodies.read_opened(body)
+    return packing.unpack(agreed.codec, plaintexts, modulus=agreed.public_key.n)
 
 
 def opened_by_honest_parties(agreed, announced, messages):
@@ -126,6 +138,6 @@ def refused_everywhere(agreed, announced, message, error, match):
     assert aggregator.contributors == ()
     assert sum(aggregator.refused.values()) == 1
     honest = [contribution(agreed, announced, name) for name in NAMES[1:3]]
-    request = forged_request(announced, [*honest, message], tuple(range(agreed.num_chunks)))
+    request = forged_request(announced, [*honest, message], tuple(range(agreed.num_opened)))
     with pytest.raises(error, match=match):
         parties.holder(agreed, HOLDERS[0]).open(request)

@@ -143,6 +143,11 @@ def contribute(agreed, announced, name, delta=0.5, *, weight=1.0, chain=None, **
     )
 
 
+def opener_of(agreed):
+    """The name of one who may open a round of ``descriptor``."""
+    return agreed.openers[0].name
+
+
 def key_of(agreed, name):
     """What the holder of this name has: a share, or the secret key."""
     if agreed.trust != "threshold":
@@ -216,11 +221,13 @@ class Round:
 
     def _are_of_locks(self, requests):
         """Whether holders answer with their locks: they are asked to, or have kept nothing."""
+        if self.federation.num_locks == 0:
+            return False
         for request in requests.values():
             head, *others = frames_of(request)
             asked = OpenRequest.from_bytes(head)
             is_short = len(others) == asked.num_links and not self.sums
-            if asked.chunks and (not asked.locks or is_short):
+            if not asked.locks or is_short:
                 return True
         return False
 

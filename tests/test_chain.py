@@ -15,6 +15,7 @@ from protocol_attackers import forged_contribution, forged_request
 from protocol_parties import CODEC, DIM, NAMES, NOISE, NOISY_CODEC
 from validation_rules import rule
 from veilsum.identity import Identity
+from veilsum.schemes.proof_context import proof_context
 from veilsum.secure_sum import (
     Aggregator,
     Announcement,
@@ -27,7 +28,6 @@ from veilsum.secure_sum import (
     announcement,
     hash_model,
 )
-from veilsum.secure_sum.contribution import proof_context
 
 AGGREGATOR = parties.identity(parties.AGGREGATOR)
 STRANGER = Identity.generate(parties.AGGREGATOR)  # By the same name.
@@ -179,8 +179,8 @@ def test_a_round_has_an_opener_on_the_roster_where_every_contributor_has_the_key
         state = parties.Round(agreed, NAMES[:2], opener=opener)
         told = state.aggregator.transcript()
         told.verify(agreed)
-    chunks = (0,) if trust == "threshold" else ()
-    request = forged_request(announced, state.messages.values(), chunks)
+    name = parties.opener_of(agreed)
+    request = forged_request(announced, state.messages.values(), (0,), holder=name)
     rounds = RoundLedger.in_memory()
     ada = parties.contributor(agreed, "ada", rounds=rounds)
     for refuse in (

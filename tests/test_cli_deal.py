@@ -180,6 +180,16 @@ def test_the_noise_is_that_of_veilsum_privacy(place, tmp_path):
     assert told["noise"]["parameter_grid_steps"] == scale
 
 
+@pytest.mark.parametrize(("options", "wanted"), [((), 1000), (("--max-repeats", "3"), 3)])
+def test_how_often_a_model_is_announced_again_is_agreed_on(place, tmp_path, options, wanted):
+    folder, _ = place
+    dealt = deal(folder, tmp_path / "dealt", *options)
+    assert dealt["max_repeats"] == wanted
+    signed = (tmp_path / "dealt" / "federation.veil").read_bytes()
+    federation = Federation.from_signed(signed, expected_hash=bytes.fromhex(dealt["hash"]))
+    assert federation.max_repeats == wanted
+
+
 def test_where_every_contributor_has_the_key_each_adds_all_of_the_noise(place, tmp_path):
     folder, _ = place
     dealt = deal(folder, tmp_path / "dealt", "--epsilon", "2", trust="contributors")
@@ -219,6 +229,7 @@ def test_how_many_may_collude_is_always_said(place, tmp_path):
         (("--colluding", "-1"), "--colluding is -1"),
         (("--min-contributors", "1"), "--min-contributors is 1"),
         (("--max-addends", "0"), "--max-addends must be"),
+        (("--max-repeats", "-1"), "--max-repeats is -1"),
         (("--weight-spread", "0"), "--weight-spread is 0"),
         (("--clip", "nan"), "--clip is nan"),
         (("--delta", "0.1"), "need --epsilon"),

@@ -26,6 +26,7 @@ from veilsum.secure_sum import (
     Aggregator,
     Enrolment,
     Identity,
+    OpenRequest,
     PartyFolder,
     RoundDescriptor,
     Transcript,
@@ -328,6 +329,41 @@ def test_a_request_is_verified_as_its_holder_would(place, pinned, tmp_path):
         assert failure(tmp_path / "file", *pinned) == "ProtocolError"
 
 
+def test_a_request_is_for_one_holder_and_signed_with_its_chunks(place, pinned, tmp_path):
+    path = place / "holder-1.opening-request"
+    seen = look(path, *pinned)
+    assert seen["holder"] == "holder-1"
+    assert seen["checked"][-1].startswith("signed by aggregator, the aggregator, for holder-1;")
+    head, *others = frames_of(path)
+    asked = OpenRequest.from_bytes(head)
+    for changes, error in (
+        ({"holder": "holder-2"}, "SignatureError"),
+        ({"holder": "nobody"}, "ProtocolError"),
+        ({"chunks": (asked.chunks[0],)}, "SignatureError"),
+        ({"locks": ()}, "SignatureError"),
+    ):
+        changed = dataclasses.replace(asked, **changes).to_bytes()
+        (tmp_path / "file").write_bytes(b"".join([changed, *others]))
+        assert failure(tmp_path / "file", *pinned) == error
+
+
+def test_what_one_who_has_the_whole_key_is_asked_and_answers_is_verified(tmp_path):
+    agreed = parties.federation("authority", chunk_size=2)
+    file = tmp_path / "federation.veil"
+    file.write_bytes(agreed.signed_by(parties.identity("dealer")))
+    pinned = ("--federation", file, "--hash", agreed.hash.hex())
+    state = parties.Round(agreed)
+    (request,) = state.asked().values()
+    (tmp_path / "request").write_bytes(request)
+    seen = look(tmp_path / "request", *pinned)
+    assert (seen["verified"], seen["chunks"], seen["locks"]) == (True, [0, 1, 2], [])
+    (tmp_path / "request").write_bytes(b"".join(parties.frames_of(request)[:-1]))
+    assert failure(tmp_path / "request", *pinned) == "ProtocolError"
+    (tmp_path / "answers").write_bytes(state.holder().open(request))
+    rows = look(tmp_path / "answers", *pinned)["answers"]
+    assert [(row["chunk"], row["plaintexts"]) for row in rows] == [(0, 2), (1, 2), (2, 1)]
+
+
 def test_an_opening_is_verified_by_its_signature(place, pinned, tmp_path):
     seen = look(place / "holder-2.opening", *pinned)
     assert {row["holder"] for row in seen["answers"]} == {"holder-2"}
@@ -344,7 +380,7 @@ def test_a_transcript_verifies_off_line(place, pinned):
     assert [row["contributor"] for row in seen["contributions"]] == list(CONTRIBUTORS)
     assert sum(row["answers"] for row in seen["holders"]) == 3 * 4
     assert seen["round_number"] == 7
-    assert (seen["outcome"], seen["units_not_opened"]) == ("complete", [])
+    assert (seen["outcome"], seen["chunks_not_opened"]) == ("complete", [])
     unpinned = look(place / "transcript", *pinned[:2])
     assert "--hash" in unpinned["unchecked"][0]
     assert unpinned["verified"] is None
@@ -396,7 +432,7 @@ def test_transcripts_of_a_run_are_held_against_each_other(place, pinned, tmp_pat
     good = abandoned(8, first.end)
     told, after = done("inspect", place / "transcript", good, *pinned)
     assert (told["outcome"], after["outcome"]) == ("complete", "abandoned")
-    assert after["units_not_opened"] == list(range(after["units"]))
+    assert after["chunks_not_opened"] == list(range(after["chunks"]))
     assert told["verified"] is after["verified"] is True
     assert "it goes on from round 7, whose transcript is here" in after["checked"]
     alone = look(good, *pinned)

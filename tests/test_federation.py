@@ -74,9 +74,10 @@ def test_messages_survive_the_wire(hash_, names, signature, payload, data):
         model_hash=hash_,
         invited=tuple(names),
     )
-    chunks = tuple(sorted(data.draw(st.sets(st.integers(0, 2**32 - 1), max_size=5))))
+    chunks = st.sets(st.integers(0, 2**32 - 1), min_size=1, max_size=5)
+    asked = {"holder": min(names), "chunks": tuple(sorted(data.draw(chunks)))}
     assert all(map(survives, headers))
-    assert survives(OpenRequest(descriptor=descriptor, headers=headers, chunks=chunks))
+    assert survives(OpenRequest(descriptor=descriptor, headers=headers, **asked))
     index = data.draw(st.integers(0, 2**32 - 1))
     assert survives(Chunk(index=index, body=payload, proof=data.draw(st.binary())))
     path = tuple(data.draw(st.lists(HASHES, max_size=32)))
@@ -392,6 +393,19 @@ def test_every_frame_of_a_round_is_below_the_limit(trust):
         for message in (*state.messages.values(), request, answer):
             assert max(map(len, parties.frames_of(message))) <= agreed.max_frame_bytes
         break
+
+
+@pytest.mark.parametrize("trust", parties.TRUSTS)
+@pytest.mark.parametrize("chunk_size", [1, 3, 4096])
+def test_no_piece_is_longer_than_the_scheme_says(trust, chunk_size):
+    toy = {"toy": (5, 4)} if trust == "threshold" else {}
+    agreed = parties.federation(trust, chunk_size=chunk_size, **toy)
+    message = parties.contribute(agreed, parties.descriptor(agreed), "ada")
+    chunks = [Chunk.from_bytes(frame) for frame in parties.frames_of(message)[1:]]
+    longest = max(len(chunk.body) + len(chunk.proof) for chunk in chunks)
+    assert longest <= agreed.bodies.max_chunk_bytes < longest + 1024
+    assert agreed.chunks_within(7 * agreed.bodies.max_chunk_bytes, num_contributors=3) == 2
+    assert agreed.chunks_within(1, num_contributors=3) == 1
 
 
 def test_the_limit_grows_with_rosters_as_requests_do():

@@ -198,8 +198,8 @@ class Supervisor:
         some = self.random.sample(there, self.random.randint(2, len(there)))
         messages = [self.post.get(f"contributions/{name}") for name in some]
         announced = announced_in(self.post, number)
-        chunk = self.random.randrange(self.agreed.num_chunks)
-        request = forged_request(announced, messages, (chunk,))
+        chunk = self.random.randrange(self.agreed.num_opened)
+        request = forged_request(announced, messages, (chunk,), holder=holder)
         self.post.put(f"requests/{holder}/{number:04d}-rogue-{digest(request)}", request)
 
 

@@ -13,21 +13,20 @@ import pytest
 import veilsum as vs
 from known_keys import known_key
 from protocol_attackers import (
-    asked_anew,
     ciphertexts_of,
     forged_contribution,
     opened_by_honest_parties,
 )
 from protocol_parties import CODEC, DIM, MODEL, NAMES, NOISE, NOISY_CODEC, frames_of
 from veilsum.schemes import packing
+from veilsum.schemes.proof_context import proof_context
 from veilsum.secure_sum import (
     Announcement,
-    Opening,
+    ChunkRequest,
     OpenRequest,
     RoundLedger,
     RunChain,
 )
-from veilsum.secure_sum.contribution import proof_context
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "protocol.md"
 TESTED = {}
@@ -94,17 +93,17 @@ def test_who_has_the_key_reads_what_it_sees_and_proves_what_it_makes_of_it():
 
 
 def opened_alone(state, name):
-    """The slots of one contribution, which a deviating aggregator passes off as the total."""
-    (opener, request), *_ = state.requests().items()
-    asked = OpenRequest.from_bytes(frames_of(request)[0])
-    lone = vs.EncryptedVector(
-        ciphertexts_of(state.federation, state.messages[name]),
-        state.federation.codec,
-        num_addends=len(asked.headers),
+    """The slots of one contribution, to whoever has the whole key and is given it to add."""
+    (request,) = state.asked().values()
+    head, *frames = frames_of(request)
+    names = [header.contributor for header in OpenRequest.from_bytes(head).headers]
+    given = map(ChunkRequest.from_bytes, frames)
+    chunks = [each.chunk for each in given if names[each.contribution] == name]
+    agreed = state.federation
+    plaintexts = known_key(2048).secret.decrypt_plaintexts(
+        ciphertexts_of(agreed, b"".join([head, *chunks]))
     )
-    asked = asked_anew(asked, [lone.to_bytes()])
-    answer = Opening.from_bytes(state.holder(opener).open([asked.to_bytes(), lone.to_bytes()]))
-    return np.frombuffer(answer.body, "<i8")
+    return packing.unpack(agreed.codec, plaintexts, modulus=agreed.public_key.n)
 
 
 def test_a_share_of_noise_is_all_that_is_left_on_it():
@@ -125,7 +124,7 @@ def test_a_share_of_noise_is_all_that_is_left_on_it():
 
 
 @known_attack("KA2")
-def test_who_has_the_whole_key_opens_one_contribution_passed_off_as_the_total():
+def test_who_has_the_whole_key_opens_each_contribution_that_it_is_given():
     state = parties.Round(deltas={name: DELTAS[name] for name in NAMES[:3]})
     assert np.array_equal(opened_alone(state, VICTIM), slots_of(VICTIM))
 

@@ -5,18 +5,19 @@ import dataclasses
 import itertools
 from unittest import mock
 
-import numpy as np
 import protocol_parties as parties
 import pytest
 import veilsum as vs
-from protocol_attackers import asked_anew, forged_contribution
+from protocol_attackers import addressed, asked_anew, forged_contribution, forged_request
 from protocol_parties import NAMES, Round, frames_of
 from test_locks import SMALL, holders_of, lock_by, map_locks, opened_round, request_to_open
 from validation_rules import rule
 from veilsum.integrations import opening
+from veilsum.schemes.proof_context import proof_context
 from veilsum.secure_sum import (
     ChunkRequest,
     FolderStore,
+    KeyHolder,
     Lock,
     Opening,
     OpenRequest,
@@ -27,7 +28,6 @@ from veilsum.secure_sum import (
     Transcript,
     round_ledger,
 )
-from veilsum.secure_sum.contribution import proof_context
 from veilsum.secure_sum.link import START
 
 
@@ -70,6 +70,13 @@ def without_a_contributor(request, kept):
     return b"".join(frames)
 
 
+def turned_on(request, name):
+    """What a holder makes of its request to have another one answer it."""
+    head, *rest = frames_of(request)
+    asked = dataclasses.replace(OpenRequest.from_bytes(head), holder=name)
+    return b"".join([asked.to_bytes(), *rest])
+
+
 @rule("KH18")
 @pytest.mark.parametrize("kept", [NAMES[:2], NAMES[:3]])
 def test_nobody_but_the_aggregator_has_anything_locked_or_opened(agreed, kept):
@@ -77,38 +84,70 @@ def test_nobody_but_the_aggregator_has_anything_locked_or_opened(agreed, kept):
     state = Round(agreed)
     evil, *honest = holders_of(agreed)
     request = state.asked()[evil]
-    forged = without_a_contributor(request, kept) if len(kept) < 3 else request
+    made = without_a_contributor(request, kept) if len(kept) < 3 else request
+    forged = {name: turned_on(made, name) for name in honest}
     with mock.patch.object(OpenRequest, "verify"):
         other = Round(agreed)
-        locks = [Lock.from_bytes(other.holder(name).open(forged)) for name in honest]
-        shown = with_locks_unsigned(forged, locks)
-        answers = [frames_of(other.holder(name).open(shown)) for name in honest]
+        locks = [Lock.from_bytes(other.holder(name).open(forged[name])) for name in honest]
+        shown = {name: with_locks_unsigned(forged[name], locks) for name in honest}
+        answers = [frames_of(other.holder(name).open(shown[name])) for name in honest]
     assert {Opening.from_bytes(frame).holder for each in answers for frame in each} == set(honest)
     for name in honest:
-        if len(kept) < 3:
+        for wrong in (
+            forged[name],
+            with_locks_unsigned(forged[name], map_locks(honest, forged[name])),
+        ):
             with pytest.raises(vs.SignatureError, match="open request is not signed by aggregator"):
-                state.holder(name).open(forged)
-        else:
-            state.holder(name).open(forged)  # What the aggregator wants locked is locked.
-        with pytest.raises(vs.SignatureError, match="open request is not signed by aggregator"):
-            state.holder(name).open(with_locks_unsigned(forged, map_locks(honest, forged)))
+                state.holder(name).open(wrong)
     # The aggregator, which has shown nobody anything, may leave the round behind.
     assert not state.aggregator.must_finish
     opened_round(agreed, state.ledgers, RunChain(), 2)
 
 
-def test_a_total_is_the_aggregators():
-    state = Round(parties.federation("authority", codec=SMALL))
-    head, total = frames_of(state.requests()["holder-1"])
-    other = SMALL.encrypt(np.ones(SMALL.dim), key=state.federation.public_key)
-    for _ in range(2):
-        other = other + other
-    forged = vs.EncryptedVector(other.ciphertexts, SMALL, num_addends=3).to_bytes()
-    assert len(forged) == len(total)
-    with pytest.raises(vs.SignatureError, match="open request"):
-        state.holder().open([head, forged])
-    assert state.ledgers["holder-1"].answered(RunName.of(state.federation)) == {}
-    state.holder().open([head, total])
+@rule("KH3")
+def test_a_request_for_another_holder_is_refused(agreed):
+    """A holder shows its own request to one whom the aggregator has not asked to open."""
+    state = Round(agreed)
+    asked = state.requests()
+    (spared,) = set(holders_of(agreed)) - set(state.asked(missing=holders_of(agreed)[4:]))
+    evil, request = next((name, asked[name]) for name in sorted(asked) if name != spared)
+    why = f"the request is for {evil}, and this is {spared}"
+
+    def answer(holder):
+        return Opening.from_bytes(frames_of(holder.open(request))[0])
+
+    with mock.patch.object(KeyHolder, "_check_recipient"):
+        other = parties.holder(agreed, spared)
+        assert answer(other).holder == spared
+    ledger = state.ledgers[spared]
+    before = ledger.answered(RunName.of(agreed))
+    with pytest.raises(vs.PolicyRefusedError, match=why):
+        answer(state.holder(spared))
+    assert ledger.answered(RunName.of(agreed)) == before
+    assert answer(state.holder(evil)).holder == evil
+
+
+@rule("KH19")
+@pytest.mark.parametrize("trust", parties.TRUSTS)
+def test_the_chunks_asked_for_are_those_that_the_aggregator_signed(trust):
+    """Somebody on the way has a holder open another chunk than it was asked to."""
+    toy = {"toy": (5, 4)} if trust == "threshold" else {}
+    agreed = parties.federation(trust, **toy)
+    state = Round(agreed)
+    name, request = next(iter(state.asked(max_chunks=1).items()))
+    ((chunk,), *_) = [OpenRequest.from_bytes(frames_of(request)[0]).chunks]
+    wanted = (chunk + 1) % agreed.num_opened
+    messages = state.messages.values()
+    head, *pieces = frames_of(forged_request(state.descriptor, messages, (wanted,), holder=name))
+    signature = OpenRequest.from_bytes(frames_of(request)[0]).signature
+    moved = dataclasses.replace(OpenRequest.from_bytes(head), signature=signature).to_bytes()
+    with mock.patch.object(OpenRequest, "verify"):
+        parties.holder(agreed, name).open([moved, *pieces])
+    ledger = state.ledgers[name]
+    with pytest.raises(vs.SignatureError, match="open request is not signed by aggregator"):
+        state.holder(name).open([moved, *pieces])
+    assert ledger.answered(RunName.of(agreed)) == {}
+    state.holder(name).open(request)
 
 
 # ---- two requests at once ----
@@ -144,9 +183,8 @@ def hide_a_round(agreed):
             yield from frames[:3]  # Signatures and links are checked, and the ledger is asked.
             yield b""
             holder = parties.holder(agreed, name, ledgers[name])
-            holder.open(ask_first)
-            holder.open(shown)
-            holder.open(ask_second)
+            for asked in (ask_first, shown, ask_second):
+                holder.open(addressed(asked, name))
             yield from frames[3:]
 
         with contextlib.suppress(vs.PolicyRefusedError):
@@ -338,16 +376,20 @@ def test_locks_are_not_shown_before_that_is_stored(agreed, tmp_path):
 def test_locks_where_one_party_opens_alone_are_refused(trust):
     state = Round(parties.federation(trust, codec=SMALL))
     told = Transcript.from_bytes(state.finish().transcript)
-    (receipt,) = told.receipts
+    receipt = told.receipts[0]
     names = {"round_id": receipt.round_id, "set_hash": receipt.set_hash}
     lock = Lock.signed(parties.identity(receipt.holder), **names)
     with pytest.raises(vs.ProtocolError, match="one party opens alone"):
         dataclasses.replace(told, locks=(lock,)).verify(state.federation)
     ((name, request),) = Round(state.federation).requests().items()
-    head, total = frames_of(request)
-    asked = asked_anew(OpenRequest.from_bytes(head), [total], locks=(lock,))
+    head, *pieces = frames_of(request)
+    asked = asked_anew(OpenRequest.from_bytes(head), locks=(lock,))
     with pytest.raises(vs.ProtocolError, match="one party opens alone"):
-        parties.holder(state.federation, name).open([asked.to_bytes(), total])
+        parties.holder(state.federation, name).open([asked.to_bytes(), *pieces])
+    # Nor does one who has the whole key lock where it is to open.
+    bare = asked_anew(asked, locks=())
+    with pytest.raises(vs.ProtocolError, match="fewer chunks follow"):
+        parties.holder(state.federation, name).open(bare.to_bytes())
 
 
 @pytest.mark.parametrize("trust", parties.TRUSTS)

@@ -11,7 +11,7 @@ import numpy as np
 import protocol_parties as parties
 import pytest
 import veilsum as vs
-from protocol_attackers import asked_anew, forged_request
+from protocol_attackers import addressed, asked_anew, forged_request
 from protocol_parties import NAMES, Round, frames_of
 from validation_rules import rule
 from veilsum.schemes import packed
@@ -64,7 +64,7 @@ def holders_of(agreed):
 
 
 def all_chunks(agreed):
-    return tuple(range(agreed.num_chunks))
+    return tuple(range(agreed.num_opened))
 
 
 def with_locks(request, locks):
@@ -82,7 +82,7 @@ def lock_by(name, request):
 
 
 def request_to_open(state, names=NAMES[:3]):
-    """What a cheating aggregator asks of any holder: all chunks of these contributions."""
+    """What a cheating aggregator asks of the first holder: all chunks of these contributions."""
     messages = [state.messages[name] for name in names]
     return forged_request(state.descriptor, messages, all_chunks(state.federation))
 
@@ -98,12 +98,13 @@ def test_two_sets_for_two_minorities_are_not_opened_for_either(agreed):
     answers = dict(zip(honest, (first, second, first), strict=True))
     with without(Federation, "num_locks", 0), powers() as seen:
         for name in honest:
-            parties.holder(agreed, name).open(answers[name])
-    assert len(seen) == 3 * agreed.num_chunks
+            parties.holder(agreed, name).open(addressed(answers[name], name))
+    assert len(seen) == 3 * agreed.num_opened
     with powers() as seen:
         locks = {first: [], second: []}
         for name in honest:
-            locks[answers[name]].append(Lock.from_bytes(state.holder(name).open(answers[name])))
+            asked = addressed(answers[name], name)
+            locks[answers[name]].append(Lock.from_bytes(state.holder(name).open(asked)))
         for name in honest:
             for request in (first, second):
                 # The corrupt lock whatever they are asked to.
@@ -112,14 +113,14 @@ def test_two_sets_for_two_minorities_are_not_opened_for_either(agreed):
                 error = vs.VeilsumError if len(found) >= 4 else vs.ProtocolError
                 if len(found) < 4:
                     with pytest.raises(error, match="holders have locked the set, and 4 must"):
-                        state.holder(name).open(with_locks(request, found))
+                        state.holder(name).open(addressed(with_locks(request, found), name))
     assert len(locks[first]) + len(corrupt) == 4  # One set may be opened, and only that one.
     with powers() as seen:
-        state.holder(honest[0]).open(with_locks(first, [*locks[first], *map_locks(corrupt, first)]))
         shown = with_locks(first, [*locks[first], *map_locks(corrupt, first)])
+        state.holder(honest[0]).open(addressed(shown, honest[0]))
         with pytest.raises(vs.PolicyRefusedError, match="one answer"):
-            state.holder(honest[1]).open(shown)
-    assert len(seen) == agreed.num_chunks
+            state.holder(honest[1]).open(addressed(shown, honest[1]))
+    assert len(seen) == agreed.num_opened
 
 
 def map_locks(names, request):
@@ -235,7 +236,7 @@ def test_a_split_round_is_left_behind_and_the_run_goes_on(agreed):
     for name, request in zip(
         holders_of(agreed), (first, first, second, second, second), strict=True
     ):
-        state.holder(name).open(request)
+        state.holder(name).open(addressed(request, name))
     chain = RunChain()
     missing = [*state.asked(), *state.asked(missing=list(state.asked())[:1])]
     for name, request in state.asked().items():

@@ -162,7 +162,7 @@ def test_nobody_but_the_opener_is_asked_and_waited_for(clock):
 
 def test_requests_are_no_longer_than_was_asked_for(clock):
     agreed = AGREED["threshold"]
-    chunk = 3 * agreed.chunk_size * 2 * (agreed.public_key.key_bits // 8)
+    chunk = 3 * agreed.bodies.max_chunk_bytes
     assert agreed.num_chunks > 4
     sizes = {}
     for max_request_bytes in (1, 2 * chunk, 1 << 20):

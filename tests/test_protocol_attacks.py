@@ -17,6 +17,7 @@ from protocol_attackers import (
     EVIL,
     HOLDERS,
     VICTIM,
+    addressed,
     attacked_round,
     changed,
     ciphertexts_of,
@@ -24,6 +25,7 @@ from protocol_attackers import (
     federation,
     forged_contribution,
     forged_request,
+    opened_slots,
     proofs_of,
     refused_everywhere,
 )
@@ -32,7 +34,7 @@ from shared_keys import shared_key
 from validation_rules import rule
 from veilsum import hazmat
 from veilsum.schemes import packing
-from veilsum.secure_sum import Chunk, ChunkRequest, Opening, RoundDescriptor, RoundLedger
+from veilsum.secure_sum import Chunk, ChunkRequest, RoundDescriptor, RoundLedger
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +65,7 @@ def test_a_lone_ciphertext_is_not_opened_as_a_sum(agreed):
     state = attacked_round(agreed)
     stolen = ciphertexts_of(agreed, state.messages[VICTIM])
     assert np.array_equal(gullible_open(agreed, stolen), slots_of(VICTIM))
-    chunks = tuple(range(agreed.num_chunks))
+    chunks = tuple(range(agreed.num_opened))
     lone = forged_request(state.descriptor, [state.messages[VICTIM]], chunks)
     with pytest.raises(vs.PolicyRefusedError, match="fewer than 3"):
         state.holder(HOLDERS[0]).open(lone)
@@ -74,7 +76,7 @@ def test_a_lone_ciphertext_is_not_opened_as_a_sum(agreed):
         frames = frames_of(forged_request(state.descriptor, state.messages.values(), chunks))
         frames[1 + i] = changed(frames[1 + i], ChunkRequest, chunk=fake)
         with pytest.raises(vs.ProtocolError, match=f"chunk 0 that {name} signed"):
-            state.holder(HOLDERS[i]).open(frames)
+            state.holder(HOLDERS[i]).open(addressed(b"".join(frames), HOLDERS[i]))
 
 
 def test_a_cancelling_contribution_needs_a_proof_it_cannot_have(agreed):
@@ -119,7 +121,7 @@ def test_a_contribution_to_an_earlier_round_is_not_summed_again(agreed):
 
 def test_a_second_overlapping_set_finds_too_few_holders(agreed):
     state = attacked_round(agreed)
-    chunks, messages = tuple(range(agreed.num_chunks)), list(state.messages.values())
+    chunks, messages = tuple(range(agreed.num_opened)), list(state.messages.values())
     with_victim = forged_request(state.descriptor, messages, chunks)
     without = forged_request(state.descriptor, messages[1:], chunks)
     # Two of five holders collude and answer everything; three are honest, one set each.
@@ -130,11 +132,11 @@ def test_a_second_overlapping_set_finds_too_few_holders(agreed):
         [(with_victim, "with"), (with_victim, "with"), (without, "without")],
         strict=True,
     ):
-        state.holder(name).open(request)
+        state.holder(name).open(addressed(request, name))
         answered[which].add(name)
         other = without if which == "with" else with_victim
         with pytest.raises(vs.PolicyRefusedError, match="one answer"):
-            state.holder(name).open(other)
+            state.holder(name).open(addressed(other, name))
     threshold = agreed.key.threshold
     assert len(answered["with"]) >= threshold > len(answered["without"])
 
@@ -195,13 +197,10 @@ def test_three_answers_for_three_sets_tell_a_weighted_sum():
 
 
 def opened_by(name, agreed, announced, messages, rounds=None):
-    """The slots that an opener answers, asked by an aggregator for the sum of these alone."""
-    aggregator = parties.aggregator(agreed, announced)
-    for message in messages:
-        aggregator.receive(message)
-    request = b"".join(next(iter(aggregator.open_requests().values())))
-    answer = Opening.from_bytes(parties.holder(agreed, name, rounds).open(request))
-    return np.frombuffer(answer.body, "<i8")
+    """The slots that an opener answers who is asked for the sum of these alone."""
+    chunks = tuple(range(agreed.num_opened))
+    request = forged_request(announced, messages, chunks, holder=name)
+    return opened_slots(agreed, parties.holder(agreed, name, rounds).open(request))
 
 
 @rule("KH16")
@@ -227,7 +226,7 @@ def test_two_openers_are_not_given_two_sets_of_a_round(monkeypatch):
     for name in NAMES[:3]:
         with pytest.raises(vs.PolicyRefusedError, match="already contributed to round 1"):
             contribution(agreed, again, name, rounds=ledgers[name])
-    stale = forged_request(again, messages, ())
+    stale = forged_request(again, messages, (0,), holder="cyd")
     with pytest.raises(vs.ProtocolError, match="for another round"):
         parties.holder(agreed, "cyd").open(stale)
 
@@ -246,7 +245,7 @@ def test_a_round_is_opened_once_whatever_is_changed(agreed, change):
     request = forged_request(announced, again, (0,))
     for name in HOLDERS[:4]:
         with pytest.raises(vs.PolicyRefusedError, match="round 1 was answered"):
-            state.holder(name).open(request)
+            state.holder(name).open(addressed(request, name))
 
 
 def test_another_run_needs_another_key_or_a_higher_serial_number(agreed):

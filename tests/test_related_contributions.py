@@ -23,7 +23,7 @@ from protocol_parties import CODEC, DIM, NAMES, TRUSTS
 from validation_rules import rule
 from veilsum.paillier.proofs import PlaintextProof
 from veilsum.schemes import packing
-from veilsum.secure_sum.contribution import proof_context
+from veilsum.schemes.proof_context import proof_context
 from veilsum.wire import FRAME_BYTES
 
 # What is made of the victim's ciphertexts, and how many times it then holds its values.
@@ -70,7 +70,7 @@ def proofs_by_evil(agreed, announced, slots):
 
 
 def is_refused(agreed, announced, messages, evil):
-    """By the aggregator; and by a holder of a share, if the aggregator is in league."""
+    """By the aggregator; and by whoever opens, if the aggregator is in league."""
     aggregator = parties.aggregator(agreed, announced)
     for message in messages:
         aggregator.receive(message)
@@ -78,10 +78,10 @@ def is_refused(agreed, announced, messages, evil):
         aggregator.receive(evil)
     assert EVIL not in aggregator.contributors
     assert aggregator.refused == {"ProofError": 1}
-    if not agreed.bodies.opens_totals:
-        request = forged_request(announced, [*messages, evil], (0,))
-        with pytest.raises(vs.ProofError, match="dan did not prove"):
-            parties.holder(agreed, agreed.openers[0].name).open(request)
+    name = parties.opener_of(agreed)
+    request = forged_request(announced, [*messages, evil], (0,), holder=name)
+    with pytest.raises(vs.ProofError, match="dan did not prove"):
+        parties.holder(agreed, name).open(request)
 
 
 @rule("CN10")

@@ -1,6 +1,7 @@
 """A federation runs with any scheme: here one of plain integers, which nobody knows."""
 
 import ast
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,10 @@ import protocol_parties as parties
 import pytest
 import toy_scheme
 import veilsum as vs
-from protocol_attackers import resigned
+from protocol_attackers import asked_anew, forged_request, resigned
 from protocol_parties import CODEC, NAMES, TRUSTS, Round
 from veilsum import schemes
-from veilsum.secure_sum import Federation, FolderStore, Transcript
+from veilsum.secure_sum import ChunkRequest, Federation, FolderStore, OpenRequest, Transcript
 
 
 @pytest.fixture(autouse=True)
@@ -25,16 +26,9 @@ def agreement(trust, scheme="toy", **changes):
     return parties.federation(trust, toy=toy, scheme=scheme, chunk_size=2, **changes)
 
 
-@pytest.mark.parametrize(
-    ("trust", "scheme"),
-    [
-        *((trust, "toy") for trust in TRUSTS),
-        ("authority", "toy with totals"),
-        ("contributors", "toy with totals"),
-    ],
-)
-def test_a_round_with_a_scheme_of_plain_integers(trust, scheme, tmp_path):
-    agreed = agreement(trust, scheme)
+@pytest.mark.parametrize("trust", TRUSTS)
+def test_a_round_with_a_scheme_of_plain_integers(trust, tmp_path):
+    agreed = agreement(trust)
     state = Round(agreed, names=(), store=FolderStore(tmp_path / "store"))
     deltas = np.random.default_rng(1).uniform(-1, 1, (3, CODEC.dim))
     for name, delta in zip(NAMES, deltas, strict=False):
@@ -50,12 +44,50 @@ def test_a_round_with_a_scheme_of_plain_integers(trust, scheme, tmp_path):
     Transcript.from_bytes(result.transcript).verify(agreed)
 
 
+@pytest.mark.parametrize("trust", TRUSTS)
+def test_holders_are_given_only_the_chunks_that_are_opened(trust):
+    state = Round(agreement(trust))
+    agreed = state.federation
+    assert agreed.num_chunks == agreed.num_opened + 1 > 2
+    assert state.aggregator.num_missing_chunks == agreed.num_opened
+    asked, given = set(), set()
+    while requests := state.asked():
+        for name, request in requests.items():
+            head, *frames = parties.frames_of(request)
+            asked.update(OpenRequest.from_bytes(head).chunks)
+            chunks = [ChunkRequest.from_bytes(frame).chunk for frame in frames]
+            given.update(vs.secure_sum.Chunk.from_bytes(chunk).index for chunk in chunks)
+            if state.aggregator.num_missing_chunks > 0:
+                state.aggregator.receive_opening(state.holder(name).open(request))
+    assert asked == given == set(range(agreed.num_opened))
+    told = state.aggregator.transcript()
+    told.verify(agreed)
+    assert {receipt.index for receipt in told.receipts} == asked
+    last = dataclasses.replace(told.receipts[0], index=agreed.num_opened)
+    with pytest.raises(vs.VeilsumError):
+        dataclasses.replace(told, receipts=(*told.receipts, last)).verify(agreed)
+
+
+@pytest.mark.parametrize("trust", TRUSTS)
+def test_a_chunk_that_is_only_added_is_not_opened(trust):
+    state = Round(agreement(trust))
+    agreed, messages = state.federation, list(state.messages.values())
+    for chunk in (agreed.num_opened, agreed.num_chunks):
+        name = parties.opener_of(agreed)
+        request = forged_request(state.descriptor, messages, (0,), holder=name)
+        head, *frames = parties.frames_of(request)
+        wider = asked_anew(OpenRequest.from_bytes(head), chunks=(0, chunk)).to_bytes()
+        with pytest.raises(vs.ProtocolError, match=f"chunk {chunk} is asked for; of "):
+            parties.holder(agreed, name).open([wider, *frames])
+
+
 def test_what_was_sent_in_plain_integers_is_no_ciphertext():
     state = Round(agreement("authority"), names=())
-    frame = parties.frames_of(state.contribution("ada", 1.0))[1]
-    body = vs.secure_sum.Chunk.from_bytes(frame).body
-    largest = CODEC.quantise(np.ones(CODEC.dim))[0][0]
-    assert np.frombuffer(body, "<i8").tolist() == [largest] * 2 * toy_scheme.SLOTS_OF_A_UNIT
+    *opened, added = [
+        np.frombuffer(vs.secure_sum.Chunk.from_bytes(frame).body, "<i8")
+        for frame in parties.frames_of(state.contribution("ada", 1.0))[1:]
+    ]
+    assert np.array_equal(added - np.concatenate(opened), CODEC.quantise(np.ones(CODEC.dim))[0])
 
 
 def test_a_proof_is_the_schemes_to_check():

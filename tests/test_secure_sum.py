@@ -13,8 +13,8 @@ from protocol_parties import CODEC, DIM, NAMES, NOISE, NOISY_CODEC, TRUSTS, Roun
 from shared_keys import shared_key
 from validation_rules import rule
 from veilsum.privacy import Ledger
+from veilsum.schemes.proof_context import proof_context
 from veilsum.secure_sum import Chunk, ContributionHeader
-from veilsum.secure_sum.contribution import proof_context
 
 # ---- the sum ----
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from known_keys import known_key
 from reference import codec as reference
 from veilsum import _core
-from veilsum.errors import CapacityError, InvalidArgumentError
+from veilsum.errors import CapacityError, InvalidArgumentError, MalformedDataError
 
 N2048 = 2**2047 + 2**2000 + 1
 N3072 = 2**3071 + 1
@@ -218,3 +219,31 @@ def test_plaintexts_show_nothing_and_cannot_be_copied():
             leak(packed)  # type: ignore[call-overload]
     with pytest.raises(TypeError):
         _core.Plaintexts()
+
+
+def test_opened_plaintexts_are_read_as_they_were_written():
+    key = known_key(2048).public
+    size, half = 256, key.n // 2
+    values = [0, 1, -1, half, -half, 2**1000, -(2**1000)]
+    data = b"".join(value.to_bytes(size, "little", signed=True) for value in values)
+    plaintexts = _core.plaintexts_from_bytes(data, key._native)
+    assert _core.plaintexts_to_list(plaintexts) == values
+    assert _core.plaintexts_to_bytes(plaintexts, size) == data
+    assert len(_core.plaintexts_from_bytes(b"", key._native)) == 0
+
+
+@pytest.mark.parametrize("beyond", [1, -1])
+@pytest.mark.parametrize("place", [0, 2])
+def test_an_opened_plaintext_lies_in_the_range_of_the_key(beyond, place):
+    key = known_key(2048).public
+    values = [5, -5, 7]
+    values[place] = beyond * (key.n // 2 + 1)
+    data = b"".join(value.to_bytes(256, "little", signed=True) for value in values)
+    with pytest.raises(MalformedDataError, match="outside"):
+        _core.plaintexts_from_bytes(data, key._native)
+
+
+@pytest.mark.parametrize("num_bytes", [1, 255, 257, 511])
+def test_opened_plaintexts_are_whole(num_bytes):
+    with pytest.raises(MalformedDataError, match="256 bytes each"):
+        _core.plaintexts_from_bytes(bytes(num_bytes), known_key(2048).public._native)

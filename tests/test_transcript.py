@@ -164,13 +164,13 @@ def test_receipts_are_of_this_set_by_enough_holders(done):
 
 
 @rule("TR7")
-def test_every_unit_was_opened_by_enough_holders(threshold):
+def test_every_chunk_was_opened_by_enough_holders(threshold):
     """A transcript of one opened chunk, or of all but one, is none of an opened round."""
     state, transcript = threshold
     agreed, receipts = state.federation, transcript.receipts
-    assert agreed.num_units == agreed.num_chunks > 2
+    assert agreed.num_opened == agreed.num_chunks > 2
     for wrong, missing in (
-        ([r for r in receipts if r.index == 0], tuple(range(1, agreed.num_units))),
+        ([r for r in receipts if r.index == 0], tuple(range(1, agreed.num_opened))),
         ([r for r in receipts if r.index != 1], (1,)),
         (receipts[1:], (receipts[0].index,)),
         # One holder's answer twice counts once.
@@ -178,20 +178,20 @@ def test_every_unit_was_opened_by_enough_holders(threshold):
     ):
         told = relinked(transcript, receipts=tuple(wrong))
         assert told.missing(agreed) == missing
-        with mock.patch.object(Transcript, "_check_receipts"), without_units():
+        with mock.patch.object(Transcript, "_check_receipts"), without_chunks():
             told.verify(agreed)
-        with pytest.raises(vs.ProtocolError, match=r"units there are fewer|twice"):
+        with pytest.raises(vs.ProtocolError, match=r"chunks there are fewer|twice"):
             told.verify(agreed)
         if len(wrong) < len(receipts):
             # What is told of it truly: the round was abandoned.
             dataclasses.replace(told, link=None).verify(agreed)
-    beyond = dataclasses.replace(receipts[0], index=agreed.num_units)
+    beyond = dataclasses.replace(receipts[0], index=agreed.num_opened)
     with pytest.raises((vs.ProtocolError, vs.SignatureError)):
         relinked(transcript, receipts=(beyond, *receipts)).verify(agreed)
 
 
-def without_units():
-    """The defence is off: as if every unit was opened."""
+def without_chunks():
+    """The defence is off: as if every chunk was opened."""
     return mock.patch.object(Transcript, "missing", return_value=())
 
 
@@ -207,7 +207,7 @@ def test_a_round_that_was_opened_is_not_told_as_abandoned(done):
     nothing = Transcript.of(state.descriptor, transcript.headers[:1], ())
     nothing.verify(state.federation)
     assert nothing.outcome == "abandoned"
-    assert nothing.missing(state.federation) == tuple(range(state.federation.num_units))
+    assert nothing.missing(state.federation) == tuple(range(state.federation.num_opened))
 
 
 def by_three(receipts):

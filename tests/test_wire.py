@@ -16,7 +16,8 @@ from known_keys import VECTORS, known_key
 from shared_keys import shared_key
 from vectors import generate_round
 from veilsum import _core, keyfile, secure_sum
-from veilsum.secure_sum.checks import read_chunk
+from veilsum.secure_sum.announcement import check_announced
+from veilsum.secure_sum.checks import check_set, read_chunk
 from veilsum.wire import Reader, WireKind, Writer
 
 WIRE = VECTORS / "wire"
@@ -56,10 +57,13 @@ def read_chunk_request(data):
     read_chunk_message(secure_sum.ChunkRequest.from_bytes(data).chunk)
 
 
-def open_total(data):
-    """As a holder with one key is asked: with the total behind the request."""
-    total = golden("open_request_3_total")
-    parties.holder(agreed(), "holder-1").open(data + total)
+def read_open_request(data):
+    request = secure_sum.OpenRequest.from_bytes(data)
+    if request.num_links > 0:
+        secure_sum.RoundLink.from_bytes(b"")  # Here none follows.
+    check_announced(request.descriptor, agreed())
+    check_set(agreed(), request)
+    request.verify(agreed().aggregator)
 
 
 def read_opening(data):
@@ -104,7 +108,7 @@ READERS = {
     "round_descriptor_2_opener": secure_sum.RoundDescriptor.from_bytes,
     "contribution_2": secure_sum.ContributionHeader.from_bytes,
     "chunk": read_chunk_message,
-    "open_request_3": open_total,
+    "open_request_3": read_open_request,
     "open_request_3_chunks": secure_sum.OpenRequest.from_bytes,
     "chunk_request": read_chunk_request,
     "opening_3": read_opening,

@@ -104,6 +104,7 @@ def test_an_open_request_says_what_is_read_by_hand():
     data = golden("open_request_3_chunks")
     request, found = secure_sum.OpenRequest.from_bytes(data), Bytes(data, 8, 3)
     assert values_of(request.descriptor) == descriptor_by_hand(found.take(found.number(8)))
+    assert request.holder == found.name() == "holder-1"
     headers = [header_by_hand(found.take(found.number(8))) for _ in range(found.number(4))]
     assert [values_of(header) for header in request.headers] == headers != []
     assert request.chunks == tuple(found.number(4) for _ in range(found.number(4))) != ()

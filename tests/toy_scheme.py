@@ -1,7 +1,9 @@
-"""A scheme that hides nothing: slots travel as plain integers. For tests only.
+"""A scheme that hides nothing from whoever looks: for tests only.
 
-It shows that the protocol asks a scheme and never which one it is. A unit is ten slots; a holder
-answers with the slots that it added, and as many holders as the key wants must say the same.
+It shows that the protocol asks a scheme and never which one it is. A contribution is the slots with
+a mask added, in one chunk that nobody opens and nobody proves, behind the mask itself in chunks
+that are opened. A holder answers with the mask that it added, and as many holders as the key wants
+must say the same; the slots are what is left without it.
 """
 
 from dataclasses import dataclass
@@ -10,7 +12,6 @@ import numpy as np
 import veilsum as vs
 from veilsum.schemes import Chunks, Known, Piece, policy_of
 from veilsum.schemes.shards import plan_shards
-from veilsum.wire import Reader, WireKind, Writer
 
 SLOTS_OF_A_UNIT = 10
 
@@ -19,18 +20,21 @@ SLOTS_OF_A_UNIT = 10
 class Integers:
     """A body."""
 
-    slots: np.ndarray
+    values: np.ndarray
 
     def __add__(self, other):
-        return Integers(self.slots + other.slots)
+        return Integers(self.values + other.values)
 
     def to_bytes(self):
-        return self.slots.astype("<i8").tobytes()
+        return self.values.astype("<i8").tobytes()
+
+
+def read(data):
+    return Integers(np.frombuffer(data, "<i8").astype(np.int64))
 
 
 class Toy:
-    unit_bytes = 8 * SLOTS_OF_A_UNIT
-    opens_totals = False
+    max_chunk_bytes = 1 << 12
 
     def __init__(self, key, codec, *, chunk_size, holders):
         policy = policy_of(key)
@@ -38,89 +42,92 @@ class Toy:
         self.holders = list(holders)
         self.num_answers = 1 if policy is None else policy.threshold
         self.secret_type = vs.SecretKey if policy is None else vs.secure_sum.KeyShare
-        self.chunks = Chunks(-(-codec.num_slots // SLOTS_OF_A_UNIT), chunk_size)
+        self.masks = Chunks(-(-codec.num_slots // SLOTS_OF_A_UNIT), chunk_size)
+        self.num_opened = len(self.masks)
+        self.num_chunks = self.num_opened + 1
 
     def slice(self, chunk):
-        units = self.chunks.units(chunk)
+        units = self.masks.units(chunk)
         return slice(units.start * SLOTS_OF_A_UNIT, units.stop * SLOTS_OF_A_UNIT)
 
-    def protect(self, slots, *, context, num_threads=None, progress=None):
-        return ToySealed(self, slots.copy(), context)
+    def protect(self, slots, *, context, maker, num_threads=None, progress=None):
+        mask = np.random.default_rng().integers(-(2**40), 2**40, len(slots))
+        return ToySealed(self, slots + mask, mask, context + maker.encode())
 
     def read(self, piece, *, chunk, context, maker, num_threads=None):
-        if piece.proof != context:
-            raise vs.ProofError(f"{maker} proved nothing of this round")
-        return Integers(np.frombuffer(piece.body, "<i8").astype(np.int64))
+        wanted = context + maker.encode() if chunk < self.num_opened else b""
+        if piece.proof != wanted:
+            raise vs.ProofError(f"{maker} proved nothing of this sum")
+        return read(piece.body)
 
     def read_sum(self, data, *, chunk):
-        return Integers(np.frombuffer(data, "<i8").astype(np.int64))
+        assert chunk < self.num_opened
+        return read(data)
 
     def running_sum(self):
-        return ToySum()
-
-    def write_total(self, total, *, num_addends):
-        writer = Writer(WireKind.CIPHERTEXTS, 1)
-        writer.bytes(total.to_bytes())
-        return writer.finish()
-
-    def read_total(self, message, *, num_addends):
-        reader = Reader(message, WireKind.CIPHERTEXTS, 1)
-        return Integers(np.frombuffer(reader.bytes(reader.remaining()), "<i8"))
+        return ToySum(self)
 
     def held_key(self, secret, *, holder):
-        return ToyKey()
+        return ToyKey(self)
 
-    def opener(self, total, *, context, num_threads=None):
-        return ToyOpener(self)
+    def opener(self, total, *, context, binding, num_threads=None):
+        assert binding.startswith(context)
+        return ToyOpener(self, total, binding)
 
     def answer_facts(self, answer):
         return {}
 
 
-class ToyWithTotals(Toy):
-    opens_totals = True
-
-
 @dataclass(frozen=True)
 class ToySealed:
     scheme: Toy
-    slots: np.ndarray
-    context: bytes
+    masked: np.ndarray
+    mask: np.ndarray
+    proof: bytes
 
     def piece(self, chunk):
-        return Piece(Integers(self.slots[self.scheme.slice(chunk)]).to_bytes(), self.context)
+        if chunk == self.scheme.num_opened:
+            return Piece(Integers(self.masked).to_bytes(), b"")
+        return Piece(Integers(self.mask[self.scheme.slice(chunk)]).to_bytes(), self.proof)
 
 
 class ToySum:
-    def __init__(self):
+    """Of the masked slots alone: that is all that is left to do here."""
+
+    def __init__(self, scheme):
+        self.scheme = scheme
         self.num_addends = 0
         self.total = None
 
     def add(self, parts):
-        whole = Integers(np.concatenate([part.slots for part in parts]))
-        self.total = whole if self.total is None else self.total + whole
+        assert len(parts) == self.scheme.num_chunks
+        masked = parts[-1].values.tolist()
+        self.total = masked if self.total is None else np.add(self.total, masked).tolist()
         self.num_addends += 1
 
 
+@dataclass(frozen=True)
 class ToyKey:
-    def open(self, total, *, first, context, num_threads=None, progress=None):
-        return first.to_bytes(4, "little") + total.to_bytes()
+    scheme: Toy
+
+    def open(self, total, *, chunk, binding, num_threads=None):
+        assert chunk < self.scheme.num_opened
+        return binding + total.to_bytes()
 
 
 class ToyOpener:
-    def __init__(self, scheme):
+    def __init__(self, scheme, total, binding):
         self.scheme = scheme
-        self.answered = [set() for _ in range(len(scheme.chunks))]
-        self.found = np.zeros(scheme.codec.num_slots, np.int64)
+        self.total = np.array(total)
+        self.binding = binding
+        self.answered = [set() for _ in range(scheme.num_opened)]
+        self.mask = np.zeros(scheme.codec.num_slots, np.int64)
 
     @property
     def num_missing(self):
         return sum(len(holders) < self.scheme.num_answers for holders in self.answered)
 
     def wanted(self, missing):
-        if self.scheme.opens_totals:
-            names = [name for name in self.scheme.holders if name not in missing]
-            return dict.fromkeys(names if self.num_missing else [])
         return plan_shards(
             self.scheme.holders,
             threshold=self.scheme.num_answers,
@@ -129,17 +136,13 @@ class ToyOpener:
         )
 
     def take(self, holder, answer, *, chunk):
-        slots = np.frombuffer(answer[4:], "<i8")
-        if self.scheme.opens_totals:
-            self.found[:] = slots
-            for holders in self.answered:
-                holders.add(holder)
-            return True
-        assert chunk == int.from_bytes(answer[:4], "little") // self.scheme.chunks.size
+        if not answer.startswith(self.binding):
+            raise vs.ProofError(f"{holder} opens another set")
+        mask = read(answer.removeprefix(self.binding)).values
         place = self.scheme.slice(chunk)
-        if self.answered[chunk] and not np.array_equal(self.found[place], slots):
+        if self.answered[chunk] and not np.array_equal(self.mask[place], mask):
             raise vs.ProofError(f"{holder} says another sum")
-        self.found[place] = slots
+        self.mask[place] = mask
         self.answered[chunk].add(holder)
         return True
 
@@ -149,7 +152,7 @@ class ToyOpener:
     def slots(self):
         if self.num_missing:
             raise vs.NotEnoughSharesError("answers are missing")
-        return self.found
+        return self.total - self.mask
 
 
-SCHEMES = {"toy": Known(15, Toy), "toy with totals": Known(14, ToyWithTotals)}
+SCHEMES = {"toy": Known(15, Toy)}

@@ -14,7 +14,7 @@ import veilsum as vs
 from fuzz import files
 from known_keys import VECTORS, known_key
 from shared_keys import shared_key
-from veilsum import secure_sum, threshold
+from veilsum import _core, secure_sum, threshold
 from veilsum.secure_sum.merkle import leaf_hash, path_leads_to
 from veilsum.wire import split_frames
 
@@ -104,8 +104,18 @@ def read_frames(data):
     return b"".join(split_frames(pieces, max_frame_bytes=MAX_FRAME_BYTES))
 
 
+def read_opened(data):
+    """What one who has the whole key answers for a chunk."""
+    plaintexts = _core.plaintexts_from_bytes(data, known_key(2048).public._native)
+    return _core.plaintexts_to_bytes(plaintexts, 256)
+
+
+def opened_seeds():
+    return [secure_sum.Opening.from_bytes((WIRE / "opening_3.bin").read_bytes()).body]
+
+
 def frames_seeds():
-    names = ("open_request_3", "open_request_3_total", "chunk")
+    names = ("open_request_3", "chunk_request", "chunk")
     return [b"".join((WIRE / f"{name}.bin").read_bytes() for name in names)]
 
 
@@ -131,7 +141,7 @@ TARGETS = {
     "encrypted_vector": Target(
         written_by(lambda data: vs.EncryptedVector.from_bytes(data, known_key(2048).public)),
         BAD_CIPHERTEXT,
-        ("encrypted_vector", "open_request_3_total"),
+        ("encrypted_vector",),
     ),
     "plaintext_proof": Target(
         written_by(lambda data: vs.PlaintextProof.from_bytes(data, known_key(2048).public)),
@@ -169,6 +179,7 @@ TARGETS = {
         MALFORMED,
         ("open_request_3", "open_request_3_chunks"),
     ),
+    "opened_plaintexts": Target(read_opened, MALFORMED, make_seeds=opened_seeds),
     "chunk_request": Target(read_chunk_request, MALFORMED, ("chunk_request",)),
     "opening": Target(
         written_by(secure_sum.Opening.from_bytes), MALFORMED, ("opening_3", "opening_3_partial")

@@ -122,15 +122,12 @@ class Fire:
             )
 
     def fire_at_holder(self, name, request, count):
-        """A share's holder takes honest requests afterwards; one total uses up a whole key."""
+        """It takes the honest request afterwards."""
         rounds = RoundLedger.in_memory()
         for changed in self.changes(request, count):
-            if self.federation.trust != "threshold":
-                rounds = RoundLedger.in_memory()
             holder = parties.holder(self.federation, name, rounds)
             self.attempt("open", lambda data=changed, holder=holder: holder.open(data))
-        if self.federation.trust == "threshold":
-            parties.holder(self.federation, name, rounds).open(request)
+        parties.holder(self.federation, name, rounds).open(request)
 
     def fire_with_answers(self, state, answer, count):
         aggregator = state.aggregator

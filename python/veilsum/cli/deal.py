@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from veilsum.arguments import printable
+from veilsum.cli.deal_numbers import Rounding, agreed_codec, agreed_noise, counted_on
 from veilsum.cli.dealing import Dealt, deal_federation, new_run_id, renew_federation
 from veilsum.cli.facts import print_facts
 from veilsum.cli.files import (
@@ -23,17 +24,15 @@ from veilsum.cli.files import (
     read_federation_file,
     read_roster,
 )
-from veilsum.cli.noise_options import USUAL_DELTA, Kind, Neighbours, make_noise
+from veilsum.cli.noise_options import Kind, Neighbours
 from veilsum.cli.passphrases import known_passphrase
 from veilsum.cli.terms import check_key_bits, choose_policy, roster_facts, terms_facts
 from veilsum.cli.words import grouped, one_line, telling_of
 from veilsum.errors import InvalidArgumentError
 from veilsum.identity import Enrolment, Identity
-from veilsum.privacy import Noise
 from veilsum.schemes import Policy
 from veilsum.secure_sum import Federation
 from veilsum.secure_sum.agreement import Agreement
-from veilsum.vector import Codec
 
 __all__ = ["deal"]
 
@@ -54,6 +53,7 @@ _OPTIONS = {
     "epsilon": "--epsilon",
     "honest_contributors": "--honest",
     "max_addends": "--max-addends",
+    "max_repeats": "--max-repeats",
     "min_contributors": "--min-contributors",
     "norm_bound": "--norm-bound",
     "rounds": "--rounds",
@@ -69,13 +69,6 @@ class Trust(str, Enum):
     threshold = "threshold"
     authority = "authority"
     contributors = "contributors"
-
-
-class Rounding(str, Enum):
-    """How values are rounded to grid steps."""
-
-    nearest = "nearest"
-    stochastic = "stochastic"
 
 
 class SameModel(str, Enum):
@@ -203,6 +196,13 @@ def deal(
         SameModel,
         typer.Option(help="Whether one model may be opened twice, for different contributors."),
     ] = SameModel.refuse,
+    max_repeats: Annotated[
+        int,
+        typer.Option(
+            help="How many times a model that was opened in vain may be announced again, for other "
+            "contributors too."
+        ),
+    ] = 1000,
     min_contributors: Annotated[
         int | None,
         typer.Option(help="Fewest contributors in a sum. If left out: --honest plus --colluding."),
@@ -247,7 +247,7 @@ def deal(
                 "--json asks no questions: compare the fingerprints first, then give --yes"
             )
         enrolled = read_roster(contributors)
-        agreed = _noise(
+        agreed = agreed_noise(
             epsilon=epsilon,
             delta=delta,
             rounds=rounds,
@@ -268,7 +268,7 @@ def deal(
             holders=key_holders,
             policy=_policy(trust, key_holders, threshold, max_colluding),
             key_bits=check_key_bits(bits),
-            codec=_codec(
+            codec=agreed_codec(
                 agreed,
                 clip,
                 dim,
@@ -278,11 +278,12 @@ def deal(
                 rounding,
             ),
             noise=agreed,
-            honest_contributors=_honest(honest, agreed),
+            honest_contributors=counted_on(honest, agreed),
             colluding_contributors=colluding,
             min_contributors=min_contributors,
             chunk_size=chunk_size,
             same_model=same_model.value,
+            max_repeats=max_repeats,
         )
         check_readable(identity)
         check_writable(out, *filter(None, [passphrase_dir]))
@@ -391,74 +392,6 @@ def _policy(
             "with --trust contributors the contributors have the key; leave --holders out"
         )
     return None
-
-
-def _noise(
-    *,
-    epsilon: float | None,
-    delta: float | None,
-    rounds: int | None,
-    kind: Kind | None,
-    norm_bound: float | None,
-    adjacency: Neighbours | None,
-    uniform: bool,
-    honest: int | None,
-    half: int,
-) -> Noise | None:
-    """The noise that the options make, or None.
-
-    ``half`` is what Gaussian noise counts on where ``honest`` is left out.
-    """
-    if epsilon is None:
-        if uniform or any(x is not None for x in (delta, rounds, kind, norm_bound, adjacency)):
-            raise InvalidArgumentError(
-                "the options of noise need --epsilon, without which there is no noise"
-            )
-        return None
-    if kind is Kind.laplace and delta is not None:
-        raise InvalidArgumentError("--delta is for Gaussian noise")
-    return make_noise(
-        (kind or Kind.gaussian).value,
-        epsilon=epsilon,
-        delta=USUAL_DELTA if delta is None else delta,
-        rounds=1 if rounds is None else rounds,
-        norm_bound=1.0 if norm_bound is None else norm_bound,
-        honest=half if honest is None else honest,
-        adjacency=(adjacency or Neighbours.zero_out).value,
-        weighted=not uniform,
-    )
-
-
-def _honest(honest: int | None, noise: Noise | None) -> int:
-    """What the federation counts on: a sum hides one among others, whatever the noise needs."""
-    if noise is None:
-        return 2 if honest is None else honest
-    return max(2, honest or 0, noise.honest_contributors)
-
-
-def _codec(
-    noise: Noise | None,
-    clip: float | None,
-    dim: int,
-    value_bits: int,
-    weight_spread: float,
-    max_addends: int,
-    rounding: Rounding,
-) -> Codec:
-    if clip is None:
-        if noise is None:
-            raise InvalidArgumentError(
-                "--clip is missing: the largest value in an update. `veilsum measure` tells how "
-                "large those of a first training are"
-            )
-        clip = noise.norm_bound
-    codec = Codec(
-        dim, clip=clip, value_bits=value_bits, max_addends=max_addends, rounding=rounding.value
-    )
-    if noise is not None and not noise.weighted and weight_spread != 1:
-        raise InvalidArgumentError("--uniform makes all weights 1: leave --weight-spread out")
-    codec = codec.for_weight_spread(weight_spread)
-    return codec if noise is None else noise.fit(codec)
 
 
 def _confirm(terms: Agreement, dealer: Enrolment) -> None:

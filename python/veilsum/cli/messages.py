@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from veilsum.cli.findings import Agreed, Contents
-from veilsum.errors import MalformedDataError, ProtocolError
+from veilsum.errors import ProtocolError
 from veilsum.message import Part
 from veilsum.paillier.ciphertexts import Ciphertexts
 from veilsum.paillier.layouts import CIPHERTEXTS, PARTIAL_DECRYPTION, PLAINTEXT_PROOF
@@ -112,13 +112,18 @@ def _contribution(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -
         contents.unchecked.append(_WANTED)
     else:
         contents.checked.append(
-            f"signed by {header.contributor}; ciphertexts and proofs as the federation has them"
+            f"signed by {header.contributor}; chunks and proofs as the federation has them"
         )
 
 
 def _chunk(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
     chunk = Chunk.from_bytes(next(frames))
-    contents.facts |= {**_plain_facts(chunk), **CIPHERTEXTS.shown(chunk.body)}
+    contents.facts |= _plain_facts(chunk)
+    kind = wire_kind(chunk.body)
+    if kind is WireKind.CIPHERTEXTS:
+        contents.facts |= CIPHERTEXTS.shown(chunk.body)
+    else:
+        contents.facts |= {"body_kind": kind.name.lower(), "body_bytes": len(chunk.body)}
     contents.facts["proof_bytes"] = len(chunk.proof)
     contents.unchecked.append("a chunk alone; verify the contribution it belongs to")
 
@@ -126,6 +131,7 @@ def _chunk(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
 def _open_request(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
     request = OpenRequest.from_bytes(next(frames))
     contents.facts |= _descriptor_facts(request.descriptor)
+    contents.facts["holder"] = request.holder
     contents.facts["set_hash"] = request.set_hash.hex()
     contents.facts["chunks"] = list(request.chunks)
     contents.facts["contributions"] = [_short_facts(header) for header in request.headers]
@@ -136,7 +142,10 @@ def _open_request(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -
     federation = agreed.federation
     if federation is not None:
         _check_descriptor(request.descriptor, federation)
+        if federation.holder(request.holder) is None:
+            raise ProtocolError(f"the request is for {request.holder}, who is no holder")
         check_set(federation, request)
+        request.verify(federation.aggregator)
         names = {"round_id": request.descriptor.round_id, "set_hash": request.set_hash}
         for lock in request.locks:
             check_lock(federation, lock, **names)
@@ -144,7 +153,10 @@ def _open_request(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -
     if federation is None:
         contents.unchecked.append(_WANTED)
     else:
-        contents.checked.append("all contributions are signed, by contributors on the roster")
+        contents.checked.append(
+            f"signed by {federation.aggregator.name}, the aggregator, for {request.holder}; all "
+            "contributions are signed, by contributors on the roster"
+        )
 
 
 def _check_requested(
@@ -153,12 +165,7 @@ def _check_requested(
     federation: Federation | None,
     contents: Contents,
 ) -> None:
-    """The chunks, or the total, that follow a request."""
-    if not request.chunks:
-        if wire_kind(next(frames, b"")) is not WireKind.ENCRYPTED_VECTOR:
-            raise MalformedDataError("the request has neither chunks nor a total")
-        contents.facts["total"] = "an encrypted sum follows"
-        return
+    """The chunks that follow a request."""
     first = next(frames, None)
     if first is None and request.locks:
         contents.unchecked.append("the chunks, whose sums the holder keeps")
@@ -197,7 +204,12 @@ def _opening(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> Non
     federation = agreed.federation
     for frame in frames:
         answer = Opening.from_bytes(frame)
-        row = {"holder": answer.holder, "round_id": answer.round_id.hex(), "bytes": len(frame)}
+        row = {
+            "holder": answer.holder,
+            "round_id": answer.round_id.hex(),
+            "chunk": answer.index,
+            "bytes": len(frame),
+        }
         rows.append(row)
         if federation is not None:
             check_answer(federation, answer)
@@ -221,7 +233,7 @@ def _plaintext_proof(frames: Iterator[bytes], agreed: Agreed, contents: Contents
 def _partial_decryption(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
     data = next(frames)
     contents.facts |= PARTIAL_DECRYPTION.shown(data)
-    if agreed.federation is not None and not agreed.federation.bodies.opens_totals:
+    if agreed.federation is not None and agreed.federation.num_locks > 0:
         contents.facts |= agreed.federation.bodies.answer_facts(data)
         contents.checked.append("well-formed, for the federation's key")
     contents.unchecked.append("its proof: that takes the ciphertexts of the round")
@@ -244,13 +256,14 @@ def _transcript(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> 
     if agreed.federation is None:
         contents.unchecked.append(_WANTED)
         return
-    units, missing = agreed.federation.num_units, transcript.missing(agreed.federation)
-    contents.facts["units"] = units
-    contents.facts["units_not_opened"] = list(missing)
+    chunks, missing = agreed.federation.num_opened, transcript.missing(agreed.federation)
+    contents.facts["chunks"] = chunks
+    contents.facts["chunks_not_opened"] = list(missing)
     transcript.verify(agreed.federation)
     contents.checked.append(
         f"{len(transcript.headers)} contributors and {len(names)} holders of the federation signed "
-        f"this round, and all of the same set; {units - len(missing)} of {units} units were opened"
+        "this round, and all of the same set; "
+        f"{chunks - len(missing)} of {chunks} chunks were opened"
     )
 
 

@@ -64,11 +64,11 @@ class Known(NamedTuple):
 
     code: int
     """On the wire, 0 to 15; never given to another one."""
-    make: Callable[..., Scheme[Any]]
+    make: Callable[..., Scheme[Any, Any]]
     """Called with key and codec, ``chunk_size`` and the names of the ``holders``."""
 
 
-def _make_packed(*arguments: Any, **options: Any) -> Scheme[Any]:
+def _make_packed(*arguments: Any, **options: Any) -> Scheme[Any, Any]:
     from veilsum.schemes import packed  # Not before it is asked for: codecs need none of it.
 
     return packed.make(*arguments, **options)

@@ -1,14 +1,15 @@
 """``"packed"``: slots side by side in Paillier plaintexts, Paillier all the way.
 
-Each contributor proves that it knows what it encrypted (docs/plaintext-proof.md). Under a shared
-key, holders open the chunks that they have checked and added themselves (docs/threshold.md). Under
-a key that is held whole, its owner is given the total, opens it alone and answers with the slots.
+Each contributor proves that it knows what it encrypted (docs/plaintext-proof.md). Holders open the
+chunks that they have checked and added themselves: several together under a shared key
+(docs/threshold.md), one alone, who answers with the plaintexts, under a key that is held whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,35 +17,35 @@ from numpy.typing import NDArray
 from veilsum import _core
 from veilsum.codec import SlotCodec
 from veilsum.errors import (
-    CapacityError,
     InvalidArgumentError,
     KeyMismatchError,
-    MalformedDataError,
     NotEnoughSharesError,
     ProofError,
     ProtocolError,
 )
 from veilsum.paillier.ciphertext_sum import CiphertextSum
-from veilsum.paillier.ciphertexts import Ciphertexts
+from veilsum.paillier.ciphertexts import Ciphertexts, to_native_key
 from veilsum.paillier.proofs import PlaintextProof
 from veilsum.paillier.public_key import PublicKey
 from veilsum.paillier.secret_key import SecretKey
 from veilsum.paillier.threshold import Combination, KeyShare, PartialDecryption, ThresholdKey
 from veilsum.schemes import packing
 from veilsum.schemes.keys import AnyKey, AnySecret
+from veilsum.schemes.proof_context import proof_context
 from veilsum.schemes.scheme import Chunks, Piece, Scheme
 from veilsum.schemes.shards import plan_shards
-from veilsum.schemes.vector_message import read_vector, write_vector
 from veilsum.system import Progress
 
 __all__ = ["make"]
 
-_NO_SLOTS = b""  # What an owner of the key answers who has opened something else.
+A = TypeVar("A")
+
+_FRAMES_BYTES = 512  # More than all in the frames of a chunk but numbers below n and n^2.
 
 
 def make(
     key: AnyKey, codec: SlotCodec, *, chunk_size: int, holders: Sequence[str]
-) -> Scheme[Ciphertexts]:
+) -> Scheme[Ciphertexts, Ciphertexts]:
     """The scheme under this key. ``holders`` are who can open, in the order of their shares."""
     if isinstance(key, ThresholdKey):
         return _UnderShares(key, codec, chunk_size=chunk_size, holders=holders)
@@ -52,7 +53,11 @@ def make(
 
 
 class _Packed:
-    """What holds whoever opens."""
+    """What holds whoever opens. All chunks are opened."""
+
+    @property
+    def num_answers(self) -> int:
+        raise NotImplementedError
 
     def __init__(
         self, public_key: PublicKey, codec: SlotCodec, *, chunk_size: int, holders: Sequence[str]
@@ -63,9 +68,35 @@ class _Packed:
         self.chunks = Chunks(packing.layout(codec, public_key.n).num_plaintexts, chunk_size)
 
     @property
-    def unit_bytes(self) -> int:
-        """Of a ciphertext."""
-        return 2 * (-(-self.public_key.key_bits // 8))
+    def num_chunks(self) -> int:
+        return len(self.chunks)
+
+    @property
+    def num_opened(self) -> int:
+        return len(self.chunks)
+
+    @property
+    def max_chunk_bytes(self) -> int:
+        """Of ciphertexts, and of a proof with two numbers that are hardly longer than n."""
+        num_units = min(self.chunks.size, self.chunks.num_units)
+        return 2 * self.number_bytes * (num_units + 1) + _FRAMES_BYTES
+
+    @property
+    def number_bytes(self) -> int:
+        """Of a number below n."""
+        return -(-self.public_key.key_bits // 8)
+
+    def write_opened(self, plaintexts: _core.Plaintexts) -> bytes:
+        """Each plaintext, signed and little-endian, in as many bytes as the modulus has."""
+        return _core.plaintexts_to_bytes(plaintexts, self.number_bytes)
+
+    def read_opened(self, data: bytes) -> _core.Plaintexts:
+        """What ``write_opened`` gave.
+
+        Raises:
+            MalformedDataError: these are no whole plaintexts, or one lies outside (-n/2, n/2).
+        """
+        return _core.plaintexts_from_bytes(data, to_native_key(self.public_key))
 
     def pack(self, slots: NDArray[np.int64], num_threads: int | None) -> _core.Plaintexts:
         return packing.pack(self.codec, slots, modulus=self.public_key.n, num_threads=num_threads)
@@ -83,12 +114,13 @@ class _Packed:
         slots: NDArray[np.int64],
         *,
         context: bytes,
+        maker: str,
         num_threads: int | None = None,
         progress: Progress | None = None,
     ) -> _SealedCiphertexts:
         ciphertexts, proof = self.public_key.encrypt_and_prove(
             self.pack(slots, num_threads),
-            context=context,
+            context=proof_context(context, maker),
             chunk=self.chunks.size,
             num_threads=num_threads,
             progress=progress,
@@ -141,7 +173,8 @@ class _Packed:
                 raise ProtocolError(
                     f"{maker} sent the proof of other ciphertexts than those of chunk {chunk}"
                 )
-            proof.verify(ciphertexts, context=context, num_threads=num_threads)
+            bound_to = proof_context(context, maker)
+            proof.verify(ciphertexts, context=bound_to, num_threads=num_threads)
         except ProofError as error:
             raise ProofError(f"{missing}: {error}") from error
 
@@ -180,28 +213,75 @@ class _PackedSum:
         self._sum.add(Ciphertexts.concatenate(parts), num_addends=1)
 
 
+class _Opener(Generic[A]):
+    """Collects answers chunk by chunk, until each chunk has enough."""
+
+    def __init__(self, scheme: _Packed, num_threads: int | None) -> None:
+        self._packed = scheme
+        self._num_threads = num_threads
+        self._answered: list[set[str]] = [set() for _ in range(scheme.num_opened)]
+        self._plaintexts: _core.Plaintexts | None = None
+
+    @property
+    def num_missing(self) -> int:
+        return sum(len(holders) < self._packed.num_answers for holders in self._answered)
+
+    def wanted(self, missing: Collection[str]) -> dict[str, tuple[int, ...]]:
+        return plan_shards(
+            self._packed.holders,
+            threshold=self._packed.num_answers,
+            answered=self._answered,
+            missing=missing,
+        )
+
+    def take(self, holder: str, answer: bytes, *, chunk: int) -> bool:
+        if chunk >= len(self._answered):
+            raise ProtocolError(f"{holder} answers for chunk {chunk} of {len(self._answered)}")
+        read = self._read(holder, answer, chunk)
+        if holder in self._answered[chunk]:
+            return False
+        self._keep(holder, read, chunk)
+        self._answered[chunk].add(holder)
+        return True
+
+    def opened(self) -> bytes:
+        """The plaintexts of all chunks in order, each as ``_Packed.write_opened`` has them."""
+        return self._packed.write_opened(self._opened())
+
+    def slots(self) -> NDArray[np.int64]:
+        return self._packed.unpack(self._opened(), self._num_threads)
+
+    def _opened(self) -> _core.Plaintexts:
+        """What takes a power for each ciphertext is computed once."""
+        if self._plaintexts is None:
+            self._plaintexts = self._combined()
+        return self._plaintexts
+
+    def _read(self, holder: str, answer: bytes, chunk: int) -> A:
+        """The answer to this chunk, as far as it can be checked alone."""
+        raise NotImplementedError
+
+    def _keep(self, holder: str, answer: A, chunk: int) -> None:
+        """Check what is left to be checked, and keep the answer."""
+        raise NotImplementedError
+
+    def _combined(self) -> _core.Plaintexts:
+        """Of all chunks.
+
+        Raises:
+            NotEnoughSharesError: answers are missing.
+        """
+        raise NotImplementedError
+
+
 # ---- a key that is held whole ----
 
 
 class _UnderOneKey(_Packed):
-    """The owner of the key opens the total that it is given."""
+    """One holder opens what it has added itself, alone."""
 
-    opens_totals = True
     num_answers = 1
     secret_type = SecretKey
-
-    def write_total(self, total: Ciphertexts, *, num_addends: int) -> bytes:
-        return write_vector(self.codec, total, num_addends=num_addends)
-
-    def read_total(self, message: bytes, *, num_addends: int) -> Ciphertexts:
-        given = read_vector(message, self.public_key, type(self.codec))
-        if given.codec != self.codec or given.masked is not None:
-            raise ProtocolError("the total has another codec than agreed")
-        if given.num_addends != num_addends:
-            raise ProtocolError(
-                f"the total has {given.num_addends} addends for {num_addends} names"
-            )
-        return given.ciphertexts
 
     def held_key(self, secret: AnySecret, *, holder: str) -> _Owner:
         if not isinstance(secret, SecretKey) or secret.public_key != self.public_key:
@@ -209,12 +289,17 @@ class _UnderOneKey(_Packed):
         return _Owner(self, secret)
 
     def opener(
-        self, total: Ciphertexts, *, context: bytes, num_threads: int | None = None
+        self,
+        total: Ciphertexts,
+        *,
+        context: bytes,
+        binding: bytes,
+        num_threads: int | None = None,
     ) -> _Opened:
-        return _Opened(self.codec, self.holders, len(self.chunks))
+        return _Opened(self, num_threads)
 
     def answer_facts(self, answer: bytes) -> dict[str, int]:
-        return {}
+        return {"plaintexts": len(self.read_opened(answer))}
 
 
 @dataclass(frozen=True)
@@ -223,81 +308,46 @@ class _Owner:
     secret_key: SecretKey
 
     def open(
-        self,
-        total: Ciphertexts,
-        *,
-        first: int,
-        context: bytes,
-        num_threads: int | None = None,
-        progress: Progress | None = None,
+        self, total: Ciphertexts, *, chunk: int, binding: bytes, num_threads: int | None = None
     ) -> bytes:
-        """The summed slots as little-endian int64; nothing if what was opened are no slots."""
-        plaintexts = self.secret_key.decrypt_plaintexts(
-            total, num_threads=num_threads, progress=progress
-        )
-        try:
-            slots = self.scheme.unpack(plaintexts, num_threads)
-        except CapacityError:
-            return _NO_SLOTS
-        return slots.astype("<i8").tobytes() if self.scheme.codec.holds(slots) else _NO_SLOTS
+        """The plaintexts, whatever they are: whether slots are in them is for all to see."""
+        plaintexts = self.secret_key.decrypt_plaintexts(total, num_threads=num_threads)
+        return self.scheme.write_opened(plaintexts)
 
 
-class _Opened:
-    """The slots that the one who opens the total found."""
+class _Opened(_Opener[bytes]):
+    """The plaintexts that one who has the whole key found."""
 
-    def __init__(self, codec: SlotCodec, holders: Sequence[str], num_chunks: int) -> None:
-        self._codec = codec
-        self._holders = holders
-        self._num_chunks = num_chunks
-        self._answer: bytes | None = None
+    def __init__(self, scheme: _UnderOneKey, num_threads: int | None) -> None:
+        super().__init__(scheme, num_threads)
+        self._scheme = scheme
+        self._answers: dict[int, bytes] = {}
 
-    @property
-    def num_missing(self) -> int:
-        return self._num_chunks if self._answer is None else 0
+    def _read(self, holder: str, answer: bytes, chunk: int) -> bytes:
+        wanted, found = len(self._scheme.chunks.units(chunk)), len(self._scheme.read_opened(answer))
+        if found != wanted:
+            raise ProtocolError(
+                f"{holder} opened chunk {chunk} to {found} plaintexts, and it has {wanted}"
+            )
+        return answer
 
-    def wanted(self, missing: Collection[str]) -> dict[str, tuple[int, ...] | None]:
-        if self._answer is not None:
-            return {}
-        names = [name for name in self._holders if name not in missing]
-        if not names:
-            raise NotEnoughSharesError("everybody who holds the key is missing")
-        return dict.fromkeys(names)
+    def _keep(self, holder: str, answer: bytes, chunk: int) -> None:
+        if self._answers.setdefault(chunk, answer) != answer:
+            raise ProtocolError(f"{holder} opened chunk {chunk} to something else than others did")
 
-    def take(self, holder: str, answer: bytes, *, chunk: int) -> bool:
-        if chunk != 0:
-            raise ProtocolError(f"{holder} answers for chunk {chunk}, and was asked for the total")
-        if len(answer) not in (len(_NO_SLOTS), 8 * self._codec.num_slots):
-            raise MalformedDataError("the opening has another number of slots than the codec")
-        if answer and not self._codec.holds(_slots_of(answer)):
-            raise MalformedDataError("the opening has slots that no sum in this codec has")
-        if self._answer is not None:
-            return False
-        self._answer = answer
-        return True
-
-    def opened(self) -> bytes:
-        if self._answer is None:
-            raise NotEnoughSharesError("nobody has opened the total yet")
-        return self._answer
-
-    def slots(self) -> NDArray[np.int64]:
-        opened = self.opened()
-        if opened == _NO_SLOTS:
-            raise CapacityError("what was opened are no slots: somebody sent none")
-        return _slots_of(opened)
-
-
-def _slots_of(answer: bytes) -> NDArray[np.int64]:
-    return np.frombuffer(answer, "<i8").astype(np.int64)
+    def _combined(self) -> _core.Plaintexts:
+        if self.num_missing > 0:
+            raise NotEnoughSharesError(f"{self.num_missing} chunks were not opened yet")
+        answers = (answer for _, answer in sorted(self._answers.items()))
+        return self._scheme.read_opened(b"".join(answers))
 
 
 # ---- a key that is shared ----
 
 
 class _UnderShares(_Packed):
-    """Holders open what they have added themselves."""
+    """Several holders open together what each has added itself."""
 
-    opens_totals = False
     secret_type = KeyShare
 
     def __init__(
@@ -310,12 +360,6 @@ class _UnderShares(_Packed):
     def num_answers(self) -> int:
         return self.key.threshold
 
-    def write_total(self, total: Ciphertexts, *, num_addends: int) -> bytes:
-        raise InvalidArgumentError("holders of shares are given no total")
-
-    def read_total(self, message: bytes, *, num_addends: int) -> Ciphertexts:
-        raise ProtocolError("holders of shares open no total that they are given")
-
     def held_key(self, secret: AnySecret, *, holder: str) -> _ShareHolder:
         if not isinstance(secret, KeyShare) or secret.key != self.key:
             raise KeyMismatchError("the secret key or share is not of the federation's key")
@@ -324,12 +368,17 @@ class _UnderShares(_Packed):
             raise InvalidArgumentError(
                 f"the share is that of holder {secret.holder}, who is {owner}, not {holder}"
             )
-        return _ShareHolder(secret)
+        return _ShareHolder(self, secret)
 
     def opener(
-        self, total: Ciphertexts, *, context: bytes, num_threads: int | None = None
+        self,
+        total: Ciphertexts,
+        *,
+        context: bytes,
+        binding: bytes,
+        num_threads: int | None = None,
     ) -> _Combined:
-        return _Combined(self, Combination(self.key, total, context=context), num_threads)
+        return _Combined(self, Combination(self.key, total, context=binding), num_threads)
 
     def answer_facts(self, answer: bytes) -> dict[str, int]:
         partial = PartialDecryption.from_bytes(answer, self.key)
@@ -338,50 +387,30 @@ class _UnderShares(_Packed):
 
 @dataclass(frozen=True)
 class _ShareHolder:
+    scheme: _UnderShares
     share: KeyShare
 
     def open(
-        self,
-        total: Ciphertexts,
-        *,
-        first: int,
-        context: bytes,
-        num_threads: int | None = None,
-        progress: Progress | None = None,
+        self, total: Ciphertexts, *, chunk: int, binding: bytes, num_threads: int | None = None
     ) -> bytes:
         """A framed partial decryption."""
+        first = self.scheme.chunks.units(chunk).start
         return self.share.decrypt(
-            total, context=context, first=first, num_threads=num_threads, progress=progress
+            total, context=binding, first=first, num_threads=num_threads
         ).to_bytes()
 
 
-class _Combined:
-    """Partial decryptions, chunk by chunk, until each chunk has enough."""
+class _Combined(_Opener[PartialDecryption]):
+    """Partial decryptions, of which it takes some of each chunk."""
 
     def __init__(
         self, scheme: _UnderShares, combination: Combination, num_threads: int | None
     ) -> None:
+        super().__init__(scheme, num_threads)
         self._scheme = scheme
         self._combination = combination
-        self._num_threads = num_threads
-        self._answered: list[set[str]] = [set() for _ in range(len(scheme.chunks))]
-        self._plaintexts: _core.Plaintexts | None = None
 
-    @property
-    def num_missing(self) -> int:
-        return sum(len(holders) < self._scheme.num_answers for holders in self._answered)
-
-    def wanted(self, missing: Collection[str]) -> dict[str, tuple[int, ...] | None]:
-        return dict(
-            plan_shards(
-                self._scheme.holders,
-                threshold=self._scheme.num_answers,
-                answered=self._answered,
-                missing=missing,
-            )
-        )
-
-    def take(self, holder: str, answer: bytes, *, chunk: int) -> bool:
+    def _read(self, holder: str, answer: bytes, chunk: int) -> PartialDecryption:
         chunks = self._scheme.chunks
         partial = PartialDecryption.from_bytes(answer, self._scheme.key)
         index = partial.first // chunks.size
@@ -392,25 +421,13 @@ class _Combined:
             raise ProtocolError(f"{holder} sent no chunk of this federation")
         if index != chunk:
             raise ProtocolError(f"{holder} sent chunk {index} under the number {chunk}")
-        if holder in self._answered[index]:
-            return False
+        return partial
+
+    def _keep(self, holder: str, answer: PartialDecryption, chunk: int) -> None:
         try:
-            self._combination.add(partial, num_threads=self._num_threads)
+            self._combination.add(answer, num_threads=self._num_threads)
         except ProofError as error:
             raise ProofError(f"{holder}: {error}") from error
-        self._answered[index].add(holder)
-        return True
-
-    def opened(self) -> bytes:
-        """Each plaintext, signed and little-endian, in as many bytes as the modulus has."""
-        size = self._scheme.unit_bytes // 2
-        return _core.plaintexts_to_bytes(self._combined(), size)
-
-    def slots(self) -> NDArray[np.int64]:
-        return self._scheme.unpack(self._combined(), self._num_threads)
 
     def _combined(self) -> _core.Plaintexts:
-        """What takes a power for each ciphertext is computed once."""
-        if self._plaintexts is None:
-            self._plaintexts = self._combination.open_plaintexts(num_threads=self._num_threads)
-        return self._plaintexts
+        return self._combination.open_plaintexts(num_threads=self._num_threads)

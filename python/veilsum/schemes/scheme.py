@@ -1,8 +1,9 @@
 """What a scheme is: how the slots of a vector travel, so that only their sum can be read.
 
 ``secure_sum`` and ``fedavg`` ask a scheme and never which one it is. Slots go in, an int64 vector
-of ``codec.num_slots``; the summed slots come out. A contribution is a sequence of *units*
-(ciphertexts, blocks), and a *chunk* is some consecutive ones of them.
+of ``codec.num_slots``; the summed slots come out. A contribution is a sequence of *chunks*. The
+first of them, ``num_opened``, are given to the holders of the key, who add and open them; where
+there are more, whatever they hold is only added.
 
 Whoever adds a scheme implements ``Scheme``, ``HeldKey`` and ``Opener``, and gives it a name in
 ``veilsum.schemes``.
@@ -25,11 +26,13 @@ __all__ = ["Body", "Chunks", "HeldKey", "Opener", "Piece", "RunningSum", "Scheme
 
 B = TypeVar("B", bound="Body")
 B_contra = TypeVar("B_contra", bound="Body", contravariant=True)
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True)
 class Chunks:
-    """How the units of a contribution are cut: ``size`` each, and the last one what is left."""
+    """How units, such as ciphertexts, are cut: ``size`` each, and the last one what is left."""
 
     num_units: int
     size: int
@@ -45,11 +48,12 @@ class Chunks:
 
 @dataclass(frozen=True)
 class Piece:
-    """Some units of a contribution on their way.
+    """A chunk of a contribution on its way.
 
     Attributes:
-        body: the units, as a framed message.
-        proof: that their maker knows what is in them, as a framed message.
+        body: what it carries, as a framed message.
+        proof: that its maker knows what is in it, as a framed message; empty where the scheme has
+            no proof.
     """
 
     body: bytes
@@ -57,10 +61,10 @@ class Piece:
 
 
 class Body(Protocol):
-    """Units that were read and checked, of one contributor or summed over several. Immutable."""
+    """A chunk that was read and checked, of one contributor or summed over several. Immutable."""
 
     def __add__(self, other: Any, /) -> Any:
-        """The sum of two bodies of the same units."""
+        """The sum of two bodies of the same chunk."""
 
     def to_bytes(self) -> bytes:
         """As a framed message."""
@@ -70,10 +74,10 @@ class Sealed(Protocol):
     """What one contributor made of its slots."""
 
     def piece(self, chunk: int) -> Piece:
-        """The units of one chunk."""
+        """One chunk, below ``Scheme.num_chunks``."""
 
 
-class RunningSum(Protocol[B]):
+class RunningSum(Protocol[B_contra, T_co]):
     """A sum of whole contributions, in the memory of one."""
 
     @property
@@ -81,11 +85,11 @@ class RunningSum(Protocol[B]):
         """How many were added."""
 
     @property
-    def total(self) -> B:
-        """The sum so far; at least one was added."""
+    def total(self) -> T_co:
+        """The sum so far, for ``Scheme.opener``; at least one was added."""
 
-    def add(self, parts: Sequence[B]) -> None:
-        """Add a contribution, given all its units in order. An error changes nothing.
+    def add(self, parts: Sequence[B_contra]) -> None:
+        """Add a contribution, given all its chunks in order. An error changes nothing.
 
         Raises:
             CapacityError: the codec has no room for another addend.
@@ -99,12 +103,18 @@ class HeldKey(Protocol[B_contra]):
         self,
         total: B_contra,
         *,
-        first: int,
-        context: bytes,
+        chunk: int,
+        binding: bytes,
         num_threads: int | None = None,
-        progress: Progress | None = None,
     ) -> bytes:
-        """This holder's part in opening the units of a sum from ``first``, for ``Opener.take``."""
+        """This holder's part in opening one chunk of a sum, for ``Opener.take``.
+
+        Args:
+            total: the sum of everybody's chunk.
+            chunk: which one, below ``Scheme.num_opened``.
+            binding: names what is opened; what is proved of the answer is bound to it.
+            num_threads: None for as many as there are processors.
+        """
 
 
 class Opener(Protocol):
@@ -112,17 +122,17 @@ class Opener(Protocol):
 
     @property
     def num_missing(self) -> int:
-        """How many chunks still want answers."""
+        """How many of the opened chunks still want answers."""
 
-    def wanted(self, missing: Collection[str]) -> dict[str, tuple[int, ...] | None]:
-        """Which holders to ask for which chunks, None for the total, if some are ``missing``.
+    def wanted(self, missing: Collection[str]) -> dict[str, tuple[int, ...]]:
+        """Which holders to ask for which chunks, if some are ``missing``; each for one or more.
 
         Raises:
             NotEnoughSharesError: without those it cannot be opened.
         """
 
     def take(self, holder: str, answer: bytes, *, chunk: int) -> bool:
-        """Check an answer to one chunk, 0 for the total, and keep it; False if it is known already.
+        """Check an answer to one chunk, and keep it; False if it is known already.
 
         Raises:
             MalformedDataError, ProtocolError, ProofError, KeyMismatchError,
@@ -145,27 +155,27 @@ class Opener(Protocol):
         """
 
 
-class Scheme(Protocol[B]):
-    """The public part of a scheme, with the key, the codec and the chunks of one federation."""
+class Scheme(Protocol[B, T]):
+    """The public part of a scheme, with the key, the codec and the chunks of one federation.
+
+    Holders are given the pieces that contributors signed, and add them themselves.
+    """
 
     @property
-    def chunks(self) -> Chunks:
-        """How many units a contribution has, and how they are cut."""
+    def num_chunks(self) -> int:
+        """How many chunks a contribution has."""
 
     @property
-    def unit_bytes(self) -> int:
-        """Most bytes of a unit."""
+    def num_opened(self) -> int:
+        """How many of them, the first ones, holders are given and open; at least 1."""
 
     @property
-    def opens_totals(self) -> bool:
-        """Whether a holder is given the total of a round, and opens it alone.
-
-        Otherwise it is given the pieces that contributors signed, and adds them itself.
-        """
+    def max_chunk_bytes(self) -> int:
+        """Most bytes of a piece, body and proof together."""
 
     @property
     def num_answers(self) -> int:
-        """How many holders must answer for a sum to be opened."""
+        """How many holders must answer for each opened chunk of a sum."""
 
     @property
     def secret_type(self) -> type[KeyShare] | type[SecretKey]:
@@ -176,6 +186,7 @@ class Scheme(Protocol[B]):
         slots: NDArray[np.int64],
         *,
         context: bytes,
+        maker: str,
         num_threads: int | None = None,
         progress: Progress | None = None,
     ) -> Sealed:
@@ -183,7 +194,9 @@ class Scheme(Protocol[B]):
 
         Args:
             slots: shape ``(codec.num_slots,)``.
-            context: names the round and the contributor; the proofs are bound to it.
+            context: names the sum: all contributions to it have the same, and those to others
+                another.
+            maker: the contributor's name; proofs are bound to it and to the context.
             num_threads: None for as many as there are processors.
             progress: called with ``(done, total)`` now and then.
         """
@@ -197,41 +210,30 @@ class Scheme(Protocol[B]):
         maker: str,
         num_threads: int | None = None,
     ) -> B:
-        """What somebody sent as these units of a contribution, parsed and verified.
+        """What somebody sent as this chunk of a contribution, parsed and verified.
 
         Args:
             piece: as it came.
-            chunk: which chunk it has to be.
-            context: what its proofs have to be bound to.
-            maker: who sent it, for errors.
+            chunk: which chunk it has to be, below ``num_chunks``.
+            context: of the sum that it has to be for.
+            maker: who sent it, and has to have made it.
             num_threads: None for as many as there are processors.
 
         Raises:
-            ProtocolError: these are other units, or the proof is of others.
-            ProofError: there is no proof, or it does not hold.
+            ProtocolError: it is another chunk, or the proof is of another.
+            ProofError: there is no proof where there has to be one, or it does not hold.
             MalformedDataError, KeyMismatchError, InvalidCiphertextError: it cannot be read.
         """
 
     def read_sum(self, data: bytes, *, chunk: int) -> B:
-        """A sum of these units that a holder kept: what its ``to_bytes`` gave.
+        """A sum of an opened chunk that a holder kept: what its ``to_bytes`` gave.
 
         Raises:
             MalformedDataError, ProtocolError, KeyMismatchError, InvalidCiphertextError: it is none.
         """
 
-    def running_sum(self) -> RunningSum[B]:
+    def running_sum(self) -> RunningSum[B, T]:
         """An empty sum."""
-
-    def write_total(self, total: B, *, num_addends: int) -> bytes:
-        """The total of so many contributions, as a framed message for who opens totals."""
-
-    def read_total(self, message: bytes, *, num_addends: int) -> B:
-        """What ``write_total`` wrote, as it came from outside.
-
-        Raises:
-            MalformedDataError, ProtocolError, KeyMismatchError, InvalidCiphertextError: it is no
-                total of so many contributions.
-        """
 
     def held_key(self, secret: KeyShare | SecretKey, *, holder: str) -> HeldKey[B]:
         """What this holder opens with.
@@ -241,8 +243,21 @@ class Scheme(Protocol[B]):
             InvalidArgumentError: it is the share of another holder.
         """
 
-    def opener(self, total: B, *, context: bytes, num_threads: int | None = None) -> Opener:
-        """What collects the answers to this total, each bound to the context."""
+    def opener(
+        self, total: T, *, context: bytes, binding: bytes, num_threads: int | None = None
+    ) -> Opener:
+        """What collects the answers of holders and opens the total with them.
+
+        Args:
+            total: of a ``running_sum``.
+            context: names the sum, as for ``protect``.
+            binding: names what is opened, as for ``HeldKey.open``.
+            num_threads: None for as many as there are processors.
+        """
 
     def answer_facts(self, answer: bytes) -> dict[str, int]:
-        """What an answer says of itself, for people: which units it is for."""
+        """What an answer to one chunk says of itself, for people.
+
+        Raises:
+            MalformedDataError, ProtocolError, KeyMismatchError: it is no answer.
+        """

@@ -5,7 +5,7 @@ import itertools
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from veilsum import arguments
 from veilsum.errors import (
@@ -173,14 +173,13 @@ class Aggregator:
         Ask again and again until nobody need be asked: with the holders that are known to be
         ``missing``, only what is not answered yet is asked of the others. Holders of shares are
         first asked to check and lock the set, then to open it; whoever has the whole key is asked
-        to open the total, and where every contributor has it, the opener that the round names. Each
-        request comes in pieces to be sent one after another; ``b"".join`` makes it one.
+        at once to open it, and where every contributor has it, the opener that the round names.
+        Each request comes in pieces to be sent one after another; ``b"".join`` makes it one.
 
         Args:
             missing: names of holders that do not answer.
             max_chunks: of most chunks in one request what everybody sent goes along, for transports
-                that bound a message; ask again for the rest. None for all of them. A total, for who
-                has the whole key, is not divided.
+                that bound a message; ask again for the rest. None for all of them.
 
         Raises:
             ConcurrentUseError: another call is not done yet.
@@ -204,7 +203,7 @@ class Aggregator:
             asked = answers.wanted(away, max_chunks=max_chunks)
             if answers.has_begun and not self._store.names("begun"):
                 self._store.put("begun", "round", [lock.to_bytes() for lock in answers.shown])
-            return {name: self._request(answers, each) for name, each in asked.items()}
+            return {name: self._request(name, answers, each) for name, each in asked.items()}
 
     def receive_opening(self, message: BytesLike | Iterable[BytesLike]) -> str:
         """Take a holder's answer, a lock or what it has opened, and return its name.
@@ -227,9 +226,9 @@ class Aggregator:
 
     @property
     def num_missing_chunks(self) -> int:
-        """How many chunks still want answers. All of them before ``open_requests``."""
+        """How many of the opened chunks still want answers. All before ``open_requests``."""
         if self._answers is None:
-            return self._federation.num_chunks
+            return self._federation.num_opened
         return self._answers.num_missing
 
     @property
@@ -280,15 +279,14 @@ class Aggregator:
         with self._one_at_a_time:
             if self._answers is not None:
                 return self._answers.transcript(self._identity)
-            headers = [self._headers[name] for name in self.contributors]
-            return Transcript.of(self._descriptor, headers, ())
+            return self._contributed()
 
     def __repr__(self) -> str:
         state = "open" if self._answers is None else "closed"
         return (
             f"<Aggregator: round {self._descriptor.round_number} of federation "
             f"{self._federation.hash[:8].hex()}, {state}, {len(self._headers)} contributions, "
-            f"{self.num_missing_chunks} of {self._federation.num_chunks} chunks to be opened>"
+            f"{self.num_missing_chunks} of {self._federation.num_opened} chunks to be opened>"
         )
 
     @contextmanager
@@ -322,7 +320,7 @@ class Aggregator:
                 self._store.put("opening", f"{number:09d}", [frame])
                 continue
             num_repeated += 1
-            if num_repeated > self._federation.num_chunks:
+            if num_repeated > self._federation.num_opened:
                 break
         if not name:
             raise MalformedDataError("the answer is empty")
@@ -415,7 +413,7 @@ class Aggregator:
                     "the aggregator was interrupted while it added a contribution; make another "
                     "one with the same store, which goes on with the round"
                 )
-            self._store.put("closed", "round", [self._request_header(()).to_bytes()])
+            self._store.put("closed", "round", [self._contributed().to_bytes()])
             self._gather()
         assert self._answers is not None
         return self._answers
@@ -429,24 +427,26 @@ class Aggregator:
             num_threads=self._num_threads,
         )
 
-    def _request_header(self, chunks: tuple[int, ...]) -> OpenRequest:
-        headers = tuple(self._headers[name] for name in self.contributors)
-        return OpenRequest(descriptor=self._descriptor, headers=headers, chunks=chunks)
+    def _contributed(self) -> Transcript:
+        """Who has contributed so far, and nothing else."""
+        headers = [self._headers[name] for name in self.contributors]
+        return Transcript.of(self._descriptor, headers, ())
 
-    def _request(self, answers: Answers, asked: Asked) -> Iterator[bytes]:
+    def _request(self, holder: str, answers: Answers, asked: Asked) -> Iterator[bytes]:
         """What a holder is sent. What is signed is made now, and not when it is read."""
-        chunks = asked.chunks
-        header = replace(
-            self._request_header(chunks or ()), num_links=len(self._links), locks=answers.shown
+        request = OpenRequest(
+            descriptor=self._descriptor,
+            holder=holder,
+            headers=tuple(self._headers[name] for name in self.contributors),
+            chunks=asked.chunks,
+            num_links=len(self._links),
+            locks=answers.shown,
         )
-        total = answers.total_message() if chunks is None else b""
-        head = [header.signed(self._identity, total=total).to_bytes()]
+        head = [request.signed(self._identity).to_bytes()]
         head += [link.to_bytes() for link in self._links]
-        if chunks is None:
-            return iter([*head, total])
-        return itertools.chain(head, self._units(chunks) if asked.with_units else ())
+        return itertools.chain(head, self._pieces(asked.chunks) if asked.with_pieces else ())
 
-    def _units(self, chunks: tuple[int, ...]) -> Iterator[bytes]:
+    def _pieces(self, chunks: tuple[int, ...]) -> Iterator[bytes]:
         """These chunks of everybody."""
         paths = {name: merkle_paths(self._leaves[name]) for name in self.contributors}
         for index in chunks:
@@ -467,14 +467,14 @@ class Aggregator:
             closed = next(self._store.frames("closed", "round"), b"")
             # One that was kept and not added, as by a call that was interrupted, is not in the sum.
             counted = {
-                _place(header.contributor) for header in OpenRequest.from_bytes(closed).headers
+                _place(header.contributor) for header in Transcript.from_bytes(closed).headers
             }
             places = [place for place in places if place in counted]
         for place in places:
             frames = self._store.frames("contribution", place)
             self._take(frames, lambda _, checked: deque(checked, maxlen=0))  # It is kept already.
         if closed:
-            if closed != self._request_header(()).to_bytes():
+            if closed != self._contributed().to_bytes():
                 raise ProtocolError("the store has other contributions than when it was closed")
             self._gather()
             assert self._answers is not None

@@ -1,7 +1,7 @@
 """What holders are asked, and their answers as they come in, until the sum is open."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from veilsum.errors import CapacityError, MalformedDataError, ProtocolError
 from veilsum.identity import Identity
 from veilsum.opened_sum import Sum
-from veilsum.schemes import Body
 from veilsum.secure_sum.checks import check_answer_in_round
 from veilsum.secure_sum.contribution import ContributionHeader, set_hash
 from veilsum.secure_sum.descriptor import RoundDescriptor
@@ -31,9 +30,9 @@ __all__ = ["Answers", "Asked"]
 class Asked(NamedTuple):
     """What one holder is asked next."""
 
-    chunks: tuple[int, ...] | None
-    """Which chunks; None for the total."""
-    with_units: bool
+    chunks: tuple[int, ...]
+    """Which chunks; at least one."""
+    with_pieces: bool
     """Whether it is sent everybody's chunks: it has not checked them, or kept no sums."""
 
 
@@ -42,7 +41,7 @@ class Answers:
 
     Holders of shares are asked twice. First they check the chunks that they are to open, and lock
     the set; once all of them have, each is shown enough locks and opens. Whoever takes the place of
-    one that is gone does both at once.
+    one that is gone does both at once. Whoever has the whole key is asked once, to open.
     """
 
     def __init__(
@@ -51,10 +50,9 @@ class Answers:
         descriptor: RoundDescriptor,
         *,
         headers: Sequence[ContributionHeader],
-        total: Body,
+        total: Any,
         num_threads: int | None,
     ) -> None:
-        self._total = total
         self._federation = federation
         self._descriptor = descriptor
         self._headers = tuple(headers)
@@ -68,7 +66,8 @@ class Answers:
         self.has_begun = False
         self._opener = federation.bodies.opener(
             total,
-            context=opening_context(descriptor.round_id, self._set_hash),
+            context=descriptor.round_id,
+            binding=opening_context(descriptor.round_id, self._set_hash),
             num_threads=num_threads,
         )
 
@@ -105,23 +104,21 @@ class Answers:
         return asked
 
     def _to_lock(
-        self, wanted: dict[str, tuple[int, ...] | None], max_chunks: int | None
+        self, wanted: dict[str, tuple[int, ...]], max_chunks: int | None
     ) -> dict[str, Asked]:
         """Who has not locked the set yet, or not checked what it is to open."""
         if self._federation.num_locks == 0:
             return {}
         asked = {}
         for name, chunks in wanted.items():
-            left = [i for i in chunks or () if i not in self._checked.get(name, ())]
+            left = [i for i in chunks if i not in self._checked.get(name, ())]
             if left:
-                asked[name] = Asked(tuple(left[:max_chunks]), with_units=True)
+                asked[name] = Asked(tuple(left[:max_chunks]), with_pieces=True)
         return asked
 
-    def _to_open(self, name: str, chunks: tuple[int, ...] | None, max_chunks: int | None) -> Asked:
-        if chunks is None:
-            return Asked(None, with_units=False)
+    def _to_open(self, name: str, chunks: tuple[int, ...], max_chunks: int | None) -> Asked:
         kept = tuple(i for i in chunks if i in self._checked.get(name, ()))
-        return Asked(kept, False) if kept else Asked(chunks[:max_chunks], with_units=True)
+        return Asked(kept, False) if kept else Asked(chunks[:max_chunks], with_pieces=True)
 
     def _begin(self) -> None:
         """From now on holders are shown enough locks: the sum may get open, whatever happens."""
@@ -146,18 +143,13 @@ class Answers:
             if asked is None and name in self._locks:
                 raise ProtocolError(f"{name} has locked already, and was not asked again")
             # Of a lock that another aggregator of the round was given, all that can be hoped.
-            whole = range(self._federation.num_chunks)
-            checked.update(whole if asked is None or asked.chunks is None else asked.chunks)
-        elif asked is None or asked.with_units or asked.chunks is None:
+            checked.update(range(self._federation.num_opened) if asked is None else asked.chunks)
+        elif asked is None or asked.with_pieces:
             raise ProtocolError(f"{name} answers with its lock, and was asked to open")
         else:
             checked.difference_update(asked.chunks)  # It keeps none of their sums.
         self._last_asked.pop(name, None)
         self._locks[name] = lock
-
-    def total_message(self) -> bytes:
-        """For holders that open the total."""
-        return self._federation.bodies.write_total(self._total, num_addends=len(self._headers))
 
     def take(self, frame: bytes) -> tuple[str, bool]:
         """Check one answer and keep it; the name of the holder, and whether the answer is news."""

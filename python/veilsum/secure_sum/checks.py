@@ -2,7 +2,7 @@
 
 from veilsum.errors import PolicyRefusedError, ProtocolError
 from veilsum.schemes import Body, Piece
-from veilsum.secure_sum.contribution import Chunk, ContributionHeader, proof_context
+from veilsum.secure_sum.contribution import Chunk, ContributionHeader
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.merkle import leaf_hash, path_leads_to
@@ -113,11 +113,11 @@ def read_chunk(
     chunk: Chunk,
     num_threads: int | None,
 ) -> Body:
-    """What is in chunk ``index``, checked, with its proof.
+    """What is in chunk ``index``, checked, with the proof that the scheme demands of it.
 
     Raises:
-        ProtocolError: it is another chunk, or does not have the units that it must.
-        ProofError: there is no proof, or it does not hold; the error names the contributor.
+        ProtocolError: it is another chunk.
+        ProofError: a proof is missing, or does not hold; the error names the contributor.
         MalformedDataError, KeyMismatchError, InvalidCiphertextError: as ``Scheme.read``.
     """
     name = header.contributor
@@ -126,7 +126,7 @@ def read_chunk(
     body: Body = federation.bodies.read(
         Piece(chunk.body, chunk.proof),
         chunk=index,
-        context=proof_context(header.round_id, name),
+        context=header.round_id,
         maker=name,
         num_threads=num_threads,
     )

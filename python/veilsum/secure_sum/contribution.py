@@ -1,4 +1,4 @@
-"""What a contributor sends: a signed header, then its units in chunks.
+"""What a contributor sends: a signed header, then chunks.
 
 The header commits to every chunk by the root of a Merkle tree, so that each chunk can be checked
 alone by whoever opens it.
@@ -20,9 +20,8 @@ from veilsum.secure_sum.fields import (
 )
 from veilsum.wire import WireKind
 
-__all__ = ["Chunk", "ContributionHeader", "proof_context", "set_hash"]
+__all__ = ["Chunk", "ContributionHeader", "set_hash"]
 
-_PROOF_LABEL = b"veilsum/contribution/1"
 _SET_LABEL = b"veilsum/set/1"
 
 
@@ -40,7 +39,7 @@ class ContributionHeader(Message, kind=WireKind.CONTRIBUTION, version=2):
 
     round_id: Annotated[bytes, sha256("SHA-256 of the round descriptor")]
     contributor: Annotated[str, NAME]
-    num_chunks: Annotated[int, u32("as many as the codec's ciphertexts need", at_least=1)]
+    num_chunks: Annotated[int, u32("as many as scheme and codec need", at_least=1)]
     root: Annotated[bytes, sha256("of the Merkle tree over the chunks, below")]
     signature: Annotated[bytes, ed25519("below, of role 1, over num_chunks and root")]
 
@@ -84,17 +83,18 @@ class ContributionHeader(Message, kind=WireKind.CONTRIBUTION, version=2):
 
 @dataclass(frozen=True, kw_only=True)
 class Chunk(Message, kind=WireKind.CHUNK, version=1):
-    """Some consecutive units of a contribution.
+    """A part of a contribution.
 
     Attributes:
         index: which of the chunks, from 0.
-        body: the units, a framed message of the federation's scheme: ciphertexts.
-        proof: a framed proof that the contributor knows what is in them.
+        body: a framed message of the federation's scheme, such as ciphertexts.
+        proof: a framed proof that the contributor knows what is in them; empty for a chunk that
+            the scheme has no proof of.
     """
 
     index: Annotated[int, u32("from 0")]
     body: Annotated[bytes, framed(None, "of kind 2, below")]
-    proof: Annotated[bytes, rest("of kind 13, below", type="message")]
+    proof: Annotated[bytes, rest("of kind 13, or nothing, below", type="message")]
 
 
 def set_hash(headers: list[ContributionHeader]) -> bytes:
@@ -107,11 +107,6 @@ def set_hash(headers: list[ContributionHeader]) -> bytes:
         encoded = header.contributor.encode()
         digest.update(len(encoded).to_bytes(1, "little") + encoded + header.commitment)
     return digest.digest()
-
-
-def proof_context(round_id: bytes, contributor: str) -> bytes:
-    """What the proofs of a contribution are bound to, besides the place of their chunk."""
-    return _PROOF_LABEL + round_id + contributor.encode()
 
 
 def _payload(num_chunks: int, root: bytes) -> bytes:

@@ -13,7 +13,7 @@ from veilsum.identity import Identity, Role
 from veilsum.privacy import Ledger
 from veilsum.secure_sum.announcement import Announcement
 from veilsum.secure_sum.clipping import log_clipping
-from veilsum.secure_sum.contribution import Chunk, ContributionHeader, proof_context
+from veilsum.secure_sum.contribution import Chunk, ContributionHeader
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.fields import check_hash
@@ -215,7 +215,8 @@ class Contributor:
             log_clipping(self.name, report, federation.codec)
             sealed = federation.bodies.protect(
                 slots,
-                context=proof_context(announced.round_id, self.name),
+                context=announced.round_id,
+                maker=self.name,
                 num_threads=num_threads,
                 progress=progress,
             )

@@ -167,7 +167,7 @@ class Federation(Terms):
         )
 
     @cached_property
-    def bodies(self) -> Scheme[Any]:
+    def bodies(self) -> Scheme[Any, Any]:
         """The scheme, with this key and codec: makes what contributors send, adds it, opens sums.
 
         Nobody asks which scheme or key it has.
@@ -212,20 +212,20 @@ class Federation(Terms):
     @property
     def num_chunks(self) -> int:
         """How many chunks a contribution has."""
-        return len(self.bodies.chunks)
+        return self.bodies.num_chunks
 
     @property
-    def num_units(self) -> int:
-        """In how many parts a sum is opened: chunk by chunk, or as one total."""
-        return 1 if self.bodies.opens_totals else self.num_chunks
+    def num_opened(self) -> int:
+        """How many of the chunks, the first ones, holders open; the others are only added."""
+        return self.bodies.num_opened
 
     @property
     def num_locks(self) -> int:
         """How many holders must lock a set before any of them opens it.
 
-        None where one party opens alone: its own record is the lock.
+        None where one party has the whole key: its own record is the lock.
         """
-        return 0 if self.bodies.opens_totals else self.bodies.num_answers
+        return 0 if self.agreement.policy is None else self.bodies.num_answers
 
     @property
     def refuses_same_model(self) -> bool:
@@ -239,19 +239,14 @@ class Federation(Terms):
         """
         most = arguments.count("num_bytes", num_bytes)
         parts = max(1, arguments.count("num_contributors", num_contributors))
-        return max(1, most // (self.chunk_size * self.bodies.unit_bytes * parts))
+        return max(1, most // (self.bodies.max_chunk_bytes * parts))
 
     @property
     def max_frame_bytes(self) -> int:
         """The longest framed message that a round of this federation can have."""
-        bodies = self.bodies
         # A request names everyone in its descriptor, and again with a signed header.
         names = 1024 * (len(self.contributors) + len(self.holders))
-        chunk = self.chunk_size * bodies.unit_bytes
-        total = bodies.chunks.num_units * bodies.unit_bytes
-        slots = 8 * self.codec.num_slots
-        whole = max(total, slots) if bodies.opens_totals else 0
-        return names + 8 * self.num_chunks + max(chunk, whole) + (1 << 16)
+        return names + 8 * self.num_chunks + self.bodies.max_chunk_bytes + (1 << 16)
 
     def contributor(self, name: str) -> Enrolment | None:
         """The contributor of this name; None if nobody on the roster has it."""

@@ -37,11 +37,10 @@ class KeyHolder:
     """Whoever holds the secret key or a share of it. It can be made anew for each request.
 
     It opens one set of contributions for each round of one run, and none of fewer than the
-    federation's ``min_contributors``. With a share it opens only what it has multiplied itself,
-    from chunks that their contributors signed and proved to know, and in two steps: first it checks
-    a set and locks it, for good; it opens the set when it is shown that as many holders have locked
-    it as it takes to open a sum. With the whole key it is given the total and must believe the
-    aggregator that it *is* the sum of the contributions named; it opens one total a round.
+    federation's ``min_contributors``; and only what it has added itself, from chunks that their
+    contributors signed. With a share it does so in two steps: first it checks a set and locks it,
+    for good; it opens the set when it is shown that as many holders have locked it as it takes to
+    open a sum. With the whole key it locks and opens at once: its own record is the lock.
 
     Args:
         federation: the agreement, from a trusted channel.
@@ -105,18 +104,19 @@ class KeyHolder:
 
         To a request without locks the answer of a holder of a share is its own ``Lock``; to one
         with enough of them it is what it has opened, or its lock again if it no longer has the sums
-        of these chunks and was not sent them.
+        of these chunks and was not sent them. Whoever has the whole key answers with what it has
+        opened.
 
         Raises:
             MalformedDataError: ``request`` is not a request.
-            PolicyRefusedError: it is for another federation, for fewer contributors than agreed,
-                for a round far away, off the chain of those that this holder has seen, or that
-                names another opener; for another set or total of a round that was locked before;
-                for a round before the last that was locked, or one that leaves out a round that
-                this holder has begun to open; or for others than before of a model that was opened.
+            PolicyRefusedError: it is for another federation or holder, for fewer contributors than
+                agreed, for a round far away, off the chain of those that this holder has seen, or
+                that names another opener; for another set of a round that was locked before; for a
+                round before the last that was locked, or one that leaves out a round that this
+                holder has begun to open; or for others than before of a model that was opened.
             ProtocolError: it has contributors who were not invited or are not on the roster, chunks
-                that are missing or not those of the signed header, a total that does not fit, or
-                locks that are too few or of another set.
+                that are missing, not those of the signed header or none that is opened, or locks
+                that are too few or of another set.
             SignatureError: the round is not signed by the federation's aggregator, or a
                 contribution not by its contributor.
             ProofError: a contributor did not prove that it knows what its chunk encrypts.
@@ -144,17 +144,6 @@ class KeyHolder:
             raise MalformedDataError("the request is empty")
         asked = OpenRequest.from_bytes(first)
         before = self._check_set(asked, frames)
-        bodies = self._federation.bodies
-        # Recorded before anything is opened: even an opening that fails is not tried with others.
-        if bodies.opens_totals:
-            message = self._total_message(asked, frames)
-            asked.verify(self._federation.aggregator, total=message)
-            total = bodies.read_total(message, num_addends=len(asked.headers))
-            # With its total: nothing else ties that to the set.
-            lock = self._lock_of(asked, before, hashlib.sha256(message).digest())
-            lock.begin()
-            yield self._answer(asked, total, 0, num_threads, progress)
-            return
         asked.verify(self._federation.aggregator)
         self._check_chunks(asked)
         lock = self._lock_of(asked, before)
@@ -168,8 +157,9 @@ class KeyHolder:
             yield self._locked(asked, lock, totals)
             return
         for done, (index, total) in enumerate(totals):
+            # Recorded before anything is opened: what fails then is not tried with others.
             lock.begin()
-            answer = self._answer(asked, total, index, num_threads, None)
+            answer = self._answer(asked, total, index, num_threads)
             if progress is not None:
                 progress(done + 1, len(asked.chunks))
             yield answer
@@ -183,6 +173,7 @@ class KeyHolder:
                 f"the round names {descriptor.opener} to open it, and nobody else does: "
                 f"{self.name} opens rounds that name it"
             )
+        self._check_recipient(asked)
         seen = self._rounds.chain_end(self._run)
         opened = dict[int, bytes]()
 
@@ -201,21 +192,28 @@ class KeyHolder:
             check_locks(federation, asked.locks, round_id=descriptor.round_id, set_hash=name)
         return Before(seen, descriptor.after, opened)
 
+    def _check_recipient(self, asked: OpenRequest) -> None:
+        if asked.holder != self.name:
+            raise PolicyRefusedError(
+                f"the request is for {asked.holder}, and this is {self.name}: the aggregator makes "
+                "one for each holder"
+            )
+
     def _check_chunks(self, asked: OpenRequest) -> None:
-        if not asked.chunks:
-            raise ProtocolError("no chunk is asked for; a holder of a share opens chunks only")
-        if asked.chunks[-1] >= self._federation.num_chunks:
+        last, num_opened = asked.chunks[-1], self._federation.num_opened
+        if last >= num_opened:
             raise ProtocolError(
-                f"chunk {asked.chunks[-1]} is asked for; there are {self._federation.num_chunks}"
+                f"chunk {last} is asked for; of {self._federation.num_chunks} chunks holders open "
+                f"the first {num_opened}"
             )
 
     def _is_shown_enough(self, asked: OpenRequest) -> bool:
         """Whether the locks of a request, which were checked, let this holder open."""
         return len(asked.locks) >= self._federation.num_locks
 
-    def _lock_of(self, asked: OpenRequest, before: Before, hash_of_total: bytes = b"") -> "_Record":
+    def _lock_of(self, asked: OpenRequest, before: Before) -> "_Record":
         descriptor = asked.descriptor
-        answer = descriptor.round_id + asked.set_hash + hash_of_total
+        answer = descriptor.round_id + asked.set_hash
         # One who has the whole key tells the aggregator of no lock before it opens: an aggregator
         # that it refuses could not know whether to go on.
         is_followed = self._federation.num_locks > 0
@@ -241,7 +239,7 @@ class KeyHolder:
 
     def _kept(self, asked: OpenRequest) -> Iterator[tuple[int, Body]] | None:
         """The sums that this holder has kept of what is asked; None if one is not here."""
-        if not self._is_shown_enough(asked):
+        if not asked.locks:  # Whoever is shown none has kept nothing yet.
             raise ProtocolError("fewer chunks follow than the request announces")
         if self._sums is None:
             return None
@@ -274,14 +272,6 @@ class KeyHolder:
         if next(frames, None) is not None:
             raise MalformedDataError("more chunks follow than the request announces")
 
-    def _total_message(self, asked: OpenRequest, frames: Iterator[bytes]) -> bytes:
-        frame = next(frames, None)
-        if frame is None or asked.chunks or next(frames, None) is not None:
-            raise MalformedDataError(
-                "a request to a holder of the whole key must have one total, and no chunks"
-            )
-        return frame
-
     def _recompute(
         self, asked: OpenRequest, index: int, frames: Iterator[bytes], num_threads: int | None
     ) -> Body:
@@ -302,15 +292,13 @@ class KeyHolder:
         total: Body,
         index: int,
         num_threads: int | None,
-        progress: Progress | None,
     ) -> bytes:
         round_id = asked.descriptor.round_id
         body = self._key.open(
             total,
-            first=self._federation.bodies.chunks.units(index).start,
-            context=opening_context(round_id, asked.set_hash),
+            chunk=index,
+            binding=opening_context(round_id, asked.set_hash),
             num_threads=num_threads,
-            progress=progress,
         )
         return Opening.signed(
             self._identity, round_id=round_id, set_hash=asked.set_hash, index=index, body=body

@@ -22,29 +22,33 @@ _MAX_PATH = 32
 
 @dataclass(frozen=True, kw_only=True)
 class OpenRequest(Message, kind=WireKind.OPEN_REQUEST, version=3):
-    """What a holder is asked to lock or to open: the sum of these contributions, or chunks of it.
+    """What one holder is asked to lock or to open: chunks of the sum of these contributions.
 
     It carries the whole descriptor and the signed headers, so that the holder knows run, round and
-    set itself. The aggregator signs each step, so that nobody else has anything locked or opened,
-    as who was shown locks and shows them on. ``RoundLink`` messages follow, for who has missed
-    rounds; then ``ChunkRequest`` messages, or none where the holder keeps the sums of these chunks,
-    or, where one party has the whole key, the encrypted total.
+    set itself. The aggregator signs each step for each holder, so that nobody else has anything
+    locked or opened, such as whoever was shown locks and shows them on. ``RoundLink`` messages
+    follow, for whoever has missed rounds; then ``ChunkRequest`` messages, or none where the holder
+    keeps the sums of these chunks.
 
     Attributes:
         descriptor: the round.
+        holder: whom it is for.
         headers: of the contributions, sorted by contributor.
-        chunks: which chunks, in order; empty where the total follows.
+        chunks: which chunks, in order; at least one.
         num_links: how many links follow.
-        locks: without any, a holder of a share locks the set; with enough, it opens it.
-        signature: by the aggregator, over set, step and total; ``OpenRequest.signed`` makes it.
+        locks: without any, a holder of a share locks the set; with enough, it opens it. Whoever
+            has the whole key opens it without any.
+        signature: by the aggregator, over set, step, holder and chunks; ``OpenRequest.signed``
+            makes it.
     """
 
     descriptor: Annotated[RoundDescriptor, framed(RoundDescriptor)]
+    holder: Annotated[str, NAME]
     headers: Annotated[
         tuple[ContributionHeader, ...],
         counted(framed(ContributionHeader), "sorted by contributor, each once"),
     ]
-    chunks: Annotated[tuple[int, ...], counted(u32(), "growing, below")] = ()
+    chunks: Annotated[tuple[int, ...], counted(u32(), "growing, below", at_least=1)]
     num_links: Annotated[int, u32("messages of kind 20 that follow")] = 0
     locks: Annotated[tuple[Lock, ...], counted(framed(Lock), "of this set, below")] = ()
     signature: Annotated[bytes, ed25519("section 7, of role 4, over what is below")] = bytes(64)
@@ -59,23 +63,24 @@ class OpenRequest(Message, kind=WireKind.OPEN_REQUEST, version=3):
         if list(self.chunks) != sorted(set(self.chunks)):
             raise InvalidArgumentError("chunks must grow, with each of them once")
 
-    def signed(self, aggregator: Identity, *, total: bytes = b"") -> "OpenRequest":
-        """The request with the aggregator's signature, and the ``total`` that follows, if any."""
+    def signed(self, aggregator: Identity) -> "OpenRequest":
+        """The request with the aggregator's signature."""
         kind, role = WireKind.OPEN_REQUEST, Role.AGGREGATOR
-        name = self.descriptor.round_id
-        signature = aggregator.sign(kind, role, name, self._signed_part(total))
+        signature = aggregator.sign(kind, role, self.descriptor.round_id, self._signed_part())
         return replace(self, signature=signature)
 
-    def verify(self, aggregator: Enrolment, *, total: bytes = b"") -> None:
-        """SignatureError unless this aggregator asks for this step, with this total."""
+    def verify(self, aggregator: Enrolment) -> None:
+        """SignatureError unless this aggregator asks this holder for this step and these chunks."""
         kind, role = WireKind.OPEN_REQUEST, Role.AGGREGATOR
-        name = self.descriptor.round_id
-        verify(aggregator, self.signature, kind, role, name, self._signed_part(total))
+        verify(
+            aggregator, self.signature, kind, role, self.descriptor.round_id, self._signed_part()
+        )
 
-    def _signed_part(self, total: bytes) -> bytes:
-        """Who checks which chunks, and which links come along, is for the holder to look at."""
-        step = bytes([bool(self.locks)])
-        return self.set_hash + step + hashlib.sha256(total).digest()
+    def _signed_part(self) -> bytes:
+        """Links and locks carry signatures of their own."""
+        step, holder = bytes([bool(self.locks)]), self.holder.encode()
+        chunks = b"".join(index.to_bytes(4, "little") for index in self.chunks)
+        return self.set_hash + step + bytes([len(holder)]) + holder + chunks
 
     @cached_property
     def set_hash(self) -> bytes:
@@ -102,26 +107,26 @@ class ChunkRequest(Message, kind=WireKind.CHUNK_REQUEST, version=1):
 
 @dataclass(frozen=True, kw_only=True)
 class Opening(Message, kind=WireKind.OPENING, version=3):
-    """A holder's signed answer: a partial decryption of one chunk, or all slots of the sum.
+    """A holder's signed answer: what it has opened of one chunk of the sum.
 
     Attributes:
         round_id: of the round.
         set_hash: of the set that was opened.
         holder: who answers.
-        index: which chunk of the sum it opens; 0 for the whole of it.
-        body: a framed partial decryption; or, of one who has the whole key, the summed slots as
-            little-endian int64.
+        index: which chunk of the sum it opens.
+        body: a framed partial decryption; or, of one who has the whole key, the plaintexts, each
+            signed and little-endian in as many bytes as the modulus has.
         signature: over all of it, by the holder.
     """
 
     round_id: Annotated[bytes, sha256("SHA-256 of the round descriptor")]
     set_hash: Annotated[bytes, sha256("the name of the set, section 7")]
     holder: Annotated[str, NAME]
-    index: Annotated[int, u32("of the chunk; 0 for slots")]
+    index: Annotated[int, u32("of the chunk")]
     signature: Annotated[
         bytes, ed25519("section 7, of role 2, over set_hash, index and SHA-256(body)")
     ]
-    body: Annotated[bytes, rest("threshold: a message of kind 12; else slots, both below")]
+    body: Annotated[bytes, rest("threshold: a message of kind 12; else plaintexts, both below")]
 
     @classmethod
     def signed(

@@ -155,8 +155,7 @@ class Book:
         end, begun = self.chain_end(run), self.begun(run)
         self.check_seen(run, before.seen)
         named = before.opened.get(begun)
-        # What was recorded may have the hash of a total behind what the link names.
-        if begun > end.number and (named is None or not answers[begun].startswith(named)):
+        if begun > end.number and answers[begun] != named:
             raise PolicyRefusedError(
                 f"this holder has begun to open round {begun}, and round {round_number} does not "
                 f"have it among those before it. Finish round {begun} first: a round that was "

@@ -178,7 +178,7 @@ class RoundLedger:
         Args:
             run: of which the round is; pinned, as by ``pin``.
             round_number: above those of all rounds that were locked before.
-            answer: names the set, and the total where there is one.
+            answer: names the set.
             before: how the run had come to this round.
             model: of the round, if it may not be opened for others than before; nothing is kept.
 

@@ -30,7 +30,7 @@ class Transcript(Message, kind=WireKind.TRANSCRIPT, version=2):
     Attributes:
         descriptor: the round.
         headers: of the contributions in the sum, sorted by contributor.
-        receipts: of the holders' answers, as they came: one for each holder and unit.
+        receipts: of the holders' answers, as they came: one for each holder and chunk.
         link: what stands for the round in the chain of the run; None of one that was not opened.
         locks: those that holders were shown before they opened; none where one party opens alone.
     """
@@ -81,9 +81,9 @@ class Transcript(Message, kind=WireKind.TRANSCRIPT, version=2):
         return None if self.link is None else self.link.end(self.descriptor.after)
 
     def missing(self, federation: Federation) -> tuple[int, ...]:
-        """The units of the sum that fewer holders have opened than it takes, by their indices."""
+        """The chunks of the sum that fewer holders have opened than it takes, by their indices."""
         arguments.instance("federation", federation, Federation)
-        answered: list[set[str]] = [set() for _ in range(federation.num_units)]
+        answered: list[set[str]] = [set() for _ in range(federation.num_opened)]
         for receipt in self.receipts:
             if receipt.index < len(answered):
                 answered[receipt.index].add(receipt.holder)
@@ -93,14 +93,14 @@ class Transcript(Message, kind=WireKind.TRANSCRIPT, version=2):
     def verify(self, federation: Federation) -> None:
         """Check all of it against the pinned federation, without any of the ciphertexts.
 
-        A round that was opened has a link, and enough answers for every unit of its sum; one that
-        was abandoned has neither.
+        A round that was opened has a link, and enough answers for every chunk of its sum that is
+        opened; one that was abandoned has neither.
 
         Raises:
             ProtocolError: the federation is another one; contributors or holders are not on its
                 rosters, were not invited or are too few; an answer is to another set, there
-                twice, or not by the opener that the round names; a unit was not opened, or all were
-                and there is no link; or the link is that of another round or set.
+                twice, or not by the opener that the round names; a chunk was not opened, or all
+                were and there is no link; or the link is that of another round or set.
             PolicyRefusedError: its number or its opener is none that parties answer.
             SignatureError: a part is not signed by whom it names.
         """
@@ -140,10 +140,10 @@ class Transcript(Message, kind=WireKind.TRANSCRIPT, version=2):
                 raise ProtocolError(f"{receipt.holder} opened another set")
             check_answer_in_round(federation, self.descriptor, receipt)
             place = (receipt.holder, receipt.index)
-            if receipt.index >= federation.num_units or place in seen:
+            if receipt.index >= federation.num_opened or place in seen:
                 raise ProtocolError(
-                    f"{receipt.holder} answered for unit {receipt.index}, twice or of "
-                    f"{federation.num_units}"
+                    f"{receipt.holder} answered for chunk {receipt.index}, twice or of "
+                    f"{federation.num_opened}"
                 )
             seen.add(place)
 
@@ -152,17 +152,17 @@ class Transcript(Message, kind=WireKind.TRANSCRIPT, version=2):
         if link is None:
             if not missing:
                 raise ProtocolError(
-                    "every unit of the sum was opened, and the round has no link: a round that was "
-                    "opened must not be hidden"
+                    "every chunk of the sum was opened, and the round has no link: a round that "
+                    "was opened must not be hidden"
                 )
             return
         if missing:
-            units = ", ".join(map(str, missing[:_MOST_NAMED]))
+            chunks = ", ".join(map(str, missing[:_MOST_NAMED]))
             more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
             raise ProtocolError(
-                f"the round counts as opened, and for {len(missing)} of {federation.num_units} "
-                f"units there are fewer answers than the {federation.bodies.num_answers} that it "
-                f"takes: {units}{more}"
+                f"the round counts as opened, and for {len(missing)} of {federation.num_opened} "
+                f"chunks there are fewer answers than the {federation.bodies.num_answers} that it "
+                f"takes: {chunks}{more}"
             )
         named = (link.round_number, link.round_id, link.set_hash)
         number, name = self.descriptor.round_number, self.descriptor.round_id
