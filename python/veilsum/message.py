@@ -35,6 +35,7 @@ __all__ = [
     "framed_or_none",
     "inner",
     "rest",
+    "short_bytes",
     "to_end",
     "u8",
     "u32",
@@ -140,6 +141,25 @@ def fixed(size: int, words: str = "", *, what: str = "it") -> Field[bytes]:
 
     read = methodcaller("bytes", size)
     return Field(f"{size} bytes", words, size, Writer.bytes, read, check, bytes.hex)
+
+
+def short_bytes(words: str = "") -> Field[bytes]:
+    """Up to 255 bytes, with their number before them."""
+
+    def check(name: str, value: Any) -> bytes:
+        found = arguments.instance(name, value, bytes)
+        if len(found) > 255:
+            raise InvalidArgumentError(f"{name} has {len(found)} bytes, and may have 255")
+        return found
+
+    def write(writer: Writer, value: bytes) -> None:
+        writer.u8(len(value))
+        writer.bytes(value)
+
+    def read(reader: Reader) -> bytes:
+        return reader.bytes(reader.u8())
+
+    return Field("u8 and as many bytes", words, 1, write, read, check, bytes.hex)
 
 
 def rest(words: str, *, type: str = "bytes") -> Field[Any]:

@@ -157,7 +157,7 @@ class Codec(SlotCodec):
         return EncryptedVector(ciphertexts, self, report=report)
 
     def _is_shorter_masked(self, key: Key) -> bool:
-        return is_shorter_masked(self, _public(key))
+        return is_shorter_masked(self, _public(key).key_bits)
 
     def _encrypt_masked(
         self,

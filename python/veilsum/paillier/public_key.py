@@ -162,22 +162,16 @@ class PublicKey:
                 chunk that is not from 1 to 2**20, or a pool that is not for proofs.
             TypeError, KeyMismatchError, PoolExhaustedError: as :meth:`encrypt`.
         """
-        native_pool = _native_pool(pool)
-        first = arguments.count("first", first)
-        chunk = arguments.count("chunk", chunk)
-        plaintexts, shape = to_plaintexts(values)
-        ciphertexts, proof = _core.encrypt_and_prove(
-            self._native,
-            plaintexts,
-            shape or (1,),
-            native_pool,
-            as_bytes(context, "context"),
-            first,
-            chunk,
-            thread_count(num_threads),
-            watcher(progress),
+        return encrypt_and_prove(
+            self,
+            values,
+            context=context,
+            first=first,
+            chunk=chunk,
+            pool=pool,
+            num_threads=num_threads,
+            progress=progress,
         )
-        return Ciphertexts(ciphertexts, self), PlaintextProof(proof)
 
     def precompute(
         self,
@@ -256,3 +250,35 @@ class RandomiserPool:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a randomiser pool cannot be pickled or copied: each is used once")
+
+
+def encrypt_and_prove(
+    key: PublicKey,
+    values: PlaintextLike | _core.Plaintexts,
+    *,
+    context: BytesLike,
+    first: int = 0,
+    chunk: int = 512,
+    pool: RandomiserPool | None = None,
+    seed: _core.HedgedSeed | None = None,
+    num_threads: int | None = None,
+    progress: Progress | None = None,
+) -> tuple[Ciphertexts, PlaintextProof]:
+    """As the method, or with randomisers from a seed where there is no pool."""
+    native_pool = _native_pool(pool)
+    first = arguments.count("first", first)
+    chunk = arguments.count("chunk", chunk)
+    plaintexts, shape = to_plaintexts(values)
+    ciphertexts, proof = _core.encrypt_and_prove(
+        key._native,
+        plaintexts,
+        shape or (1,),
+        native_pool,
+        as_bytes(context, "context"),
+        first,
+        chunk,
+        thread_count(num_threads),
+        watcher(progress),
+        seed,
+    )
+    return Ciphertexts(ciphertexts, key), PlaintextProof(proof)

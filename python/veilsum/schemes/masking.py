@@ -237,17 +237,17 @@ class Masking:
         return slots
 
 
-def is_shorter_masked(codec: SlotCodec, public_key: PublicKey) -> bool:
+def is_shorter_masked(codec: SlotCodec, key_bits: int) -> bool:
     """Whether a masked vector takes fewer bytes than a packed one; False where there is no mask."""
     try:
-        masking = Masking(codec, public_key)
+        shape = MaskShape.of(codec).native(codec)
     except InvalidArgumentError:
         return False
-    ciphertext_bytes = 2 * (-(-public_key.key_bits // 8))
-    packed = packing.layout(codec, public_key.n).num_plaintexts * ciphertext_bytes
-    key = masking.num_key_units * ciphertext_bytes
-    shape = masking.shape.native(codec)
-    return key + shape.bytes_of(0, shape.num_blocks) < packed
+    smallest = 1 << (key_bits - 1)  # Moduli of this size have the same layouts, or nearly.
+    ciphertext_bytes = 2 * (-(-key_bits // 8))
+    packed = packing.layout(codec, smallest).num_plaintexts * ciphertext_bytes
+    secret = packing.layout_of(shape.dim, shape.max_secret, smallest).num_plaintexts
+    return secret * ciphertext_bytes + shape.bytes_of(0, shape.num_blocks) < packed
 
 
 class MaskedSum:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,26 +26,50 @@ from veilsum.errors import (
 from veilsum.paillier.ciphertext_sum import CiphertextSum
 from veilsum.paillier.ciphertexts import Ciphertexts, to_native_key
 from veilsum.paillier.proofs import PlaintextProof
-from veilsum.paillier.public_key import PublicKey
+from veilsum.paillier.public_key import PublicKey, encrypt_and_prove
 from veilsum.paillier.secret_key import SecretKey
 from veilsum.paillier.threshold import Combination, KeyShare, PartialDecryption, ThresholdKey
 from veilsum.schemes import packing
 from veilsum.schemes.keys import AnyKey, AnySecret
+from veilsum.schemes.packing import Slots
 from veilsum.schemes.proof_context import proof_context
-from veilsum.schemes.scheme import Chunks, Piece, Scheme
+from veilsum.schemes.scheme import Chunks, Piece, Scheme, Sealed
 from veilsum.schemes.shards import plan_shards
 from veilsum.system import Progress
 
-__all__ = ["make"]
+__all__ = ["PackedScheme", "make", "settle"]
 
 A = TypeVar("A")
 
 _FRAMES_BYTES = 512  # More than all in the frames of a chunk but numbers below n and n^2.
 
 
+class PackedScheme(Scheme[Ciphertexts, Ciphertexts], Protocol):
+    """What ``masked`` needs of it besides: to carry the secrets of masks."""
+
+    def seal(
+        self,
+        plaintexts: _core.Plaintexts,
+        *,
+        context: bytes,
+        maker: str,
+        seed: _core.HedgedSeed | None = None,
+        num_threads: int | None = None,
+        progress: Progress | None = None,
+    ) -> Sealed:
+        """As ``protect``, of slots that are packed; with a seed, all randomness comes from it."""
+
+
+def settle(codec: SlotCodec, parameters: bytes) -> bytes:
+    """No parameters: InvalidArgumentError if there are any."""
+    if parameters:
+        raise InvalidArgumentError("scheme_parameters: the packed scheme has none")
+    return parameters
+
+
 def make(
-    key: AnyKey, codec: SlotCodec, *, chunk_size: int, holders: Sequence[str]
-) -> Scheme[Ciphertexts, Ciphertexts]:
+    key: AnyKey, codec: Slots, *, chunk_size: int, holders: Sequence[str], parameters: bytes = b""
+) -> PackedScheme:
     """The scheme under this key. ``holders`` are who can open, in the order of their shares."""
     if isinstance(key, ThresholdKey):
         return _UnderShares(key, codec, chunk_size=chunk_size, holders=holders)
@@ -60,7 +84,7 @@ class _Packed:
         raise NotImplementedError
 
     def __init__(
-        self, public_key: PublicKey, codec: SlotCodec, *, chunk_size: int, holders: Sequence[str]
+        self, public_key: PublicKey, codec: Slots, *, chunk_size: int, holders: Sequence[str]
     ) -> None:
         self.public_key = public_key
         self.codec = codec
@@ -118,10 +142,30 @@ class _Packed:
         num_threads: int | None = None,
         progress: Progress | None = None,
     ) -> _SealedCiphertexts:
-        ciphertexts, proof = self.public_key.encrypt_and_prove(
+        return self.seal(
             self.pack(slots, num_threads),
+            context=context,
+            maker=maker,
+            num_threads=num_threads,
+            progress=progress,
+        )
+
+    def seal(
+        self,
+        plaintexts: _core.Plaintexts,
+        *,
+        context: bytes,
+        maker: str,
+        seed: _core.HedgedSeed | None = None,
+        num_threads: int | None = None,
+        progress: Progress | None = None,
+    ) -> _SealedCiphertexts:
+        ciphertexts, proof = encrypt_and_prove(
+            self.public_key,
+            plaintexts,
             context=proof_context(context, maker),
             chunk=self.chunks.size,
+            seed=seed,
             num_threads=num_threads,
             progress=progress,
         )
@@ -196,7 +240,7 @@ class _SealedCiphertexts:
 class _PackedSum:
     """Contributions that are added in place."""
 
-    def __init__(self, codec: SlotCodec, public_key: PublicKey) -> None:
+    def __init__(self, codec: Slots, public_key: PublicKey) -> None:
         self._codec = codec
         self._sum = CiphertextSum(public_key)
 
@@ -351,7 +395,7 @@ class _UnderShares(_Packed):
     secret_type = KeyShare
 
     def __init__(
-        self, key: ThresholdKey, codec: SlotCodec, *, chunk_size: int, holders: Sequence[str]
+        self, key: ThresholdKey, codec: Slots, *, chunk_size: int, holders: Sequence[str]
     ) -> None:
         super().__init__(key.public_key, codec, chunk_size=chunk_size, holders=holders)
         self.key = key

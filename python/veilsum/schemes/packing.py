@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
 from veilsum import _core, arguments
-from veilsum.codec import SlotCodec
 from veilsum.system import thread_count
 
-__all__ = ["layout", "layout_of", "pack", "unpack"]
+__all__ = ["Slots", "layout", "layout_of", "pack", "unpack"]
 
 _MAX_MODULUS = 2**20_000
 
 
-def layout(codec: SlotCodec, modulus: int) -> _core.SlotLayout:
+class Slots(Protocol):
+    """What a codec says of its slots. Coefficients of the secrets of masks are slots, too."""
+
+    @property
+    def num_slots(self) -> int:
+        """Of a vector."""
+
+    @property
+    def max_slot(self) -> int:
+        """The largest magnitude of a summed slot."""
+
+    def check_num_addends(self, num_addends: int) -> int:
+        """The number, or CapacityError."""
+
+
+def layout(codec: Slots, modulus: int) -> _core.SlotLayout:
     """How the slots of a vector lie in plaintexts below ``modulus``."""
     return layout_of(codec.num_slots, codec.max_slot, modulus)
 
@@ -27,14 +43,14 @@ def layout_of(num_slots: int, max_slot: int, modulus: int) -> _core.SlotLayout:
 
 
 def pack(
-    codec: SlotCodec, slots: NDArray[np.int64], *, modulus: int, num_threads: int | None = None
+    codec: Slots, slots: NDArray[np.int64], *, modulus: int, num_threads: int | None = None
 ) -> _core.Plaintexts:
     """The plaintexts that carry the slots of a vector, or of a sum."""
     return _core.pack(slots, layout(codec, modulus), thread_count(num_threads))
 
 
 def unpack(
-    codec: SlotCodec,
+    codec: Slots,
     plaintexts: _core.Plaintexts,
     *,
     modulus: int,

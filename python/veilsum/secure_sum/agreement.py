@@ -11,7 +11,7 @@ from veilsum.errors import InvalidArgumentError
 from veilsum.identity import Enrolment
 from veilsum.message import fixed
 from veilsum.privacy import GaussianNoise, LaplaceNoise, Noise
-from veilsum.schemes import SCHEMES, Policy
+from veilsum.schemes import SCHEMES, Policy, choose
 from veilsum.secure_sum.fields import MAX_U32
 from veilsum.vector import Codec
 
@@ -52,7 +52,8 @@ class Terms:
     chunk_size: int = 512
     same_model: SameModel = "refuse"
     max_repeats: int = 1000
-    scheme: str = "packed"
+    scheme: str = "auto"
+    scheme_parameters: bytes = b""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +81,7 @@ class Agreement(Terms):
         self._check_holders()
         self._check_aggregator()
         self._check_noise()
+        self._settle_scheme()
 
     @property
     def trust(self) -> KeyTrust:
@@ -109,7 +111,8 @@ class Agreement(Terms):
 
     def _check_types(self) -> None:
         """That every field is of its type; sequences become tuples, numpy's integers Python's."""
-        arguments.choice("scheme", self.scheme, SCHEMES)
+        arguments.choice("scheme", self.scheme, ("auto", *SCHEMES))
+        arguments.instance("scheme_parameters", self.scheme_parameters, bytes)
         arguments.choice("same_model", self.same_model, get_args(SameModel))
         arguments.instance("policy", self.policy, (Policy, type(None)))
         arguments.instance("codec", self.codec, Codec)
@@ -134,6 +137,15 @@ class Agreement(Terms):
         found[name] = arguments.count(name, self.max_repeats, at_most=MAX_U32)
         for name, value in found.items():
             object.__setattr__(self, name, value)
+
+    def _settle_scheme(self) -> None:
+        """The scheme by its name, with its parameters: what all parties go by."""
+        scheme = choose(
+            self.scheme, self.codec, key_bits=self.key_bits, is_shared=self.policy is not None
+        )
+        parameters = SCHEMES[scheme].settle(self.codec, self.scheme_parameters)
+        object.__setattr__(self, "scheme", scheme)
+        object.__setattr__(self, "scheme_parameters", parameters)
 
     def _check_numbers(self, fewest: int, wanted: int) -> None:
         if self.honest_contributors < 2:

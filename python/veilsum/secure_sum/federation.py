@@ -17,7 +17,18 @@ from veilsum.errors import (
     PolicyRefusedError,
 )
 from veilsum.identity import Enrolment, Identity, Role, verify
-from veilsum.message import Form, Layout, Message, code, framed, inner, rest, u32, u64
+from veilsum.message import (
+    Form,
+    Layout,
+    Message,
+    code,
+    framed,
+    inner,
+    rest,
+    short_bytes,
+    u32,
+    u64,
+)
 from veilsum.paillier.public_key import PublicKey
 from veilsum.privacy.wire import NOISE_FIELD
 from veilsum.schemes import (
@@ -85,6 +96,7 @@ FEDERATION = Form(
             noise=NOISE_FIELD,
             contributors=roster("sorted by the bytes of their names"),
             holders=roster("as the trust has it, below"),
+            scheme_parameters=short_bytes("packed: none; masked: the shape, below"),
             key=rest("threshold: of kind 10; else of kind 1", type="message"),
         )
         for has_segments in (False, True)
@@ -129,7 +141,11 @@ class Federation(Terms):
         max_repeats: how many times one model may be announced again where it was opened before, as
             after a void round; each counts as another model (``RoundDescriptor.repeat``). Where the
             same model is allowed, or noise is agreed on, nothing is counted.
-        scheme: how contributions travel; a name of ``veilsum.schemes.SCHEMES``.
+        scheme: how contributions travel. ``"packed"``: Paillier all the way, for shared keys;
+            ``"masked"``: a lattice mask, and only its short secret under Paillier; ``"auto"``: what
+            is shorter under a shared key, else masked.
+        scheme_parameters: of the scheme, found by its rule if not given; for ``"masked"`` the shape
+            of the mask (``veilsum.schemes.masking.MaskShape``), a byte for each number.
 
     Raises:
         TypeError: an argument has another type; rosters are tuples or lists.
@@ -177,6 +193,7 @@ class Federation(Terms):
             self.codec,
             chunk_size=self.chunk_size,
             holders=[party.name for party in self.openers],
+            parameters=self.scheme_parameters,
         )
 
     @property
