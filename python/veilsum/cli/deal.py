@@ -71,6 +71,14 @@ class Trust(str, Enum):
     contributors = "contributors"
 
 
+class Scheme(str, Enum):
+    """How updates travel."""
+
+    auto = "auto"
+    packed = "packed"
+    masked = "masked"
+
+
 class SameModel(str, Enum):
     """What holders do with a second sum of one model."""
 
@@ -157,6 +165,13 @@ def deal(
         int | None, typer.Option(help="Most contributors in a sum. If left out: all of them.")
     ] = None,
     rounding: Annotated[Rounding, typer.Option(help="How values are rounded.")] = Rounding.nearest,
+    scheme: Annotated[
+        Scheme,
+        typer.Option(
+            help="How updates travel: packed in ciphertexts; masked, with ciphertexts only for the "
+            "key of the mask; or auto, the shorter one, and masked where one party has the key."
+        ),
+    ] = Scheme.auto,
     chunk_size: Annotated[int, typer.Option(help="How many ciphertexts make a chunk.")] = 512,
     epsilon: Annotated[
         float | None,
@@ -282,6 +297,7 @@ def deal(
             colluding_contributors=colluding,
             min_contributors=min_contributors,
             chunk_size=chunk_size,
+            scheme=scheme.value,
             same_model=same_model.value,
             max_repeats=max_repeats,
         )

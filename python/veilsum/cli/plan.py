@@ -16,7 +16,7 @@ from veilsum.privacy import (
     accounting_available,
     forecast,
 )
-from veilsum.sizes import contribution_size
+from veilsum.sizes import ContributionSize, contribution_size
 
 __all__ = ["Goal", "Plan", "meaning", "plan", "trust_levels"]
 
@@ -64,9 +64,7 @@ class Plan:
         deviation: standard deviation, in grid steps.
         deviation_model: the same in model units.
         expected: of a sum of all contributors.
-        slots_per_ciphertext: values in a ciphertext of any key of ``key_bits``, at least.
-        num_ciphertexts: in a contribution.
-        num_bytes: of these ciphertexts; a contribution has a few hundred more.
+        size: of a contribution under a shared key of ``key_bits``.
         why_not_sampled: why there is no epsilon for those who do not know who took part.
     """
 
@@ -75,9 +73,7 @@ class Plan:
     deviation: float
     deviation_model: float
     expected: Forecast
-    slots_per_ciphertext: int
-    num_ciphertexts: int
-    num_bytes: int
+    size: ContributionSize
     why_not_sampled: str | None
 
     @property
@@ -129,16 +125,13 @@ def plan(goal: Goal, *, sampled: bool = True) -> Plan:
     )
     parameter = noise.sigma(codec) if isinstance(noise, GaussianNoise) else noise.scale(codec)
     deviation = noise.standard_deviation(codec)
-    size = contribution_size(codec, goal.key_bits)
     return Plan(
         goal=goal,
         parameter=parameter,
         deviation=deviation,
         deviation_model=deviation / codec.scale,
         expected=expected,
-        slots_per_ciphertext=size.slots_per_ciphertext,
-        num_ciphertexts=size.num_ciphertexts,
-        num_bytes=size.num_bytes,
+        size=contribution_size(codec, goal.key_bits),
         why_not_sampled=_why_not(goal, expected),
     )
 

@@ -19,7 +19,7 @@ __all__ = ["as_json", "print_plan"]
 
 def print_plan(console: Console, plan: Plan, levels: Sequence[Plan]) -> None:
     """The figures, the two columns of epsilon, and what trust would change."""
-    goal, expected = plan.goal, plan.expected
+    goal, expected, size = plan.goal, plan.expected, plan.size
     kind = "Gaussian" if goal.noise == "gaussian" else "Laplace"
     at_delta = f" at delta {goal.delta:g}" if goal.noise == "gaussian" else ""
     console.print(
@@ -43,13 +43,13 @@ def print_plan(console: Console, plan: Plan, levels: Sequence[Plan]) -> None:
         ),
         (
             "slots",
-            f"{expected.slot_bits} bits; {plan.slots_per_ciphertext} in a ciphertext of a "
-            f"{goal.key_bits}-bit key",
+            f"{expected.slot_bits} bits, {_travel(plan)}",
         ),
         (
             "a contributor sends",
-            f"{plan.num_ciphertexts:,} ciphertext{'s' if plan.num_ciphertexts > 1 else ''}, "
-            f"{_size(plan.num_bytes)} a round",
+            f"{_size(size.num_bytes)} a round, with {size.num_ciphertexts:,} "
+            f"ciphertext{'s' if size.num_ciphertexts > 1 else ''} of a {goal.key_bits}-bit key; "
+            f"{_size(size.num_opened_bytes)} of it to a holder",
         ),
         *_weights(plan),
         (
@@ -120,7 +120,7 @@ def _print_levels(console: Console, plan: Plan, levels: Sequence[Plan]) -> None:
             _trusted(level.goal.honest, level.goal.contributors),
             _steps(level.parameter),
             f"{level.expected.signal_to_noise:.3g}",
-            _size(level.num_bytes),
+            _size(level.size.num_bytes),
             f"{level.expected.epsilon_colluding:.4g}",
             f"{level.expected.epsilon_honest_server:.4g}",
         )
@@ -157,9 +157,11 @@ def _figures(plan: Plan) -> dict[str, Any]:
         },
         "ciphertexts": {
             "slot_bits": expected.slot_bits,
-            "slots_per_ciphertext": plan.slots_per_ciphertext,
-            "num_ciphertexts": plan.num_ciphertexts,
-            "num_bytes": plan.num_bytes,
+            "scheme": plan.size.scheme,
+            "mask_bits": None if plan.size.strength is None else list(plan.size.strength),
+            "num_ciphertexts": plan.size.num_ciphertexts,
+            "num_bytes": plan.size.num_bytes,
+            "num_opened_bytes": plan.size.num_opened_bytes,
             "num_bytes_for_weights": expected.num_bytes_for_weights,
             "overflow_probability": expected.overflow_probability,
         },
@@ -188,6 +190,14 @@ def _steps(number: float) -> str:
 
 def _rounds(rounds: int) -> str:
     return "1 round" if rounds == 1 else f"{rounds:,} rounds"
+
+
+def _travel(plan: Plan) -> str:
+    """How slots travel under a shared key."""
+    if plan.size.strength is None:
+        return "packed in ciphertexts"
+    core_svp, matzov = plan.size.strength
+    return f"masked: {core_svp:.0f} bits of strength by core-SVP, {matzov:.0f} by MATZOV's model"
 
 
 def _size(num_bytes: int) -> str:

@@ -6,14 +6,16 @@ import math
 from typing import Any
 
 from veilsum.cli.facts import Facts
+from veilsum.codec import SlotCodec
 from veilsum.errors import InvalidArgumentError
 from veilsum.identity import Enrolment
 from veilsum.privacy import GaussianNoise, Noise, forecast
 from veilsum.schemes import Policy
+from veilsum.schemes.masking import MaskShape
 from veilsum.secure_sum.agreement import Agreement
 from veilsum.sizes import contribution_size
 
-__all__ = ["check_key_bits", "choose_policy", "roster_facts", "terms_facts"]
+__all__ = ["check_key_bits", "choose_policy", "mask_facts", "roster_facts", "terms_facts"]
 
 _MAX_HOLDERS = 64
 _KEY_BITS = (2048, 16384)
@@ -83,7 +85,11 @@ def terms_facts(terms: Agreement) -> dict[str, Any]:
         "same_model": terms.same_model,
         "max_repeats": terms.max_repeats,
     }
-    size = contribution_size(codec, terms.key_bits)
+    is_shared = policy is not None
+    size = contribution_size(codec, terms.key_bits, scheme=terms.scheme, is_shared=is_shared)
+    facts["scheme"] = size.scheme
+    if size.strength is not None:
+        facts |= mask_facts(MaskShape(*terms.scheme_parameters), codec)
     facts["ciphertexts_of_a_contribution"] = size.num_ciphertexts
     facts["bytes_a_contributor_sends"] = size.num_bytes
     if terms.noise is not None and terms.noise.weighted:
@@ -95,9 +101,21 @@ def terms_facts(terms: Agreement) -> dict[str, Any]:
     if policy is not None:
         # Of each contribution, as holders share the work.
         facts["bytes_a_holder_receives"] = math.ceil(
-            size.num_bytes * len(terms.contributors) * policy.threshold / policy.num_holders
+            size.num_opened_bytes * len(terms.contributors) * policy.threshold / policy.num_holders
         )
     return facts
+
+
+def mask_facts(shape: MaskShape, codec: SlotCodec) -> dict[str, Any]:
+    """In which ring masks lie, and how strong they are."""
+    core_svp, matzov = shape.strength(codec)
+    return {
+        "mask_ring": 1 << shape.log_dim,
+        "mask_modulus_bits": shape.num_primes * shape.prime_bits,
+        "mask_values_a_coefficient": shape.num_digits,
+        "mask_bits_core_svp": math.floor(core_svp),
+        "mask_bits_matzov": math.floor(matzov),
+    }
 
 
 def roster_facts(terms: Agreement) -> Facts:

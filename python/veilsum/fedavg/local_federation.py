@@ -74,6 +74,7 @@ def make_federation(
         colluding_contributors=0,
         honest_contributors=max(2, noise.honest_contributors if noise is not None else 0),
         min_contributors=min_contributors,
+        scheme=settings.scheme,
         same_model="allow",  # A run that has converged goes on with the model that it had.
     )
     # Where every contributor has the key, any of them may be the one that a round names.

@@ -12,7 +12,7 @@ from veilsum.fedavg.company import Company
 from veilsum.fedavg.history import History
 from veilsum.fedavg.parameters import Model, to_model
 from veilsum.fedavg.progress import ProgressBar, Silence
-from veilsum.fedavg.settings import Settings, Trust, Weighting
+from veilsum.fedavg.settings import SchemeChoice, Settings, Trust, Weighting
 from veilsum.fedavg.training import TrainingRun
 from veilsum.one_at_a_time import OneAtATime
 from veilsum.paillier.secret_key import SecretKey
@@ -51,6 +51,9 @@ class FedAvg:
             ``"authority"`` (a party that holds the key and has no data), ``"contributors"`` (every
             client), or ``"clear"`` for no encryption at all: with a codec the
             same integers summed in the clear, without one ordinary averaging of floats.
+        scheme: how changes travel: ``"packed"`` in Paillier ciphertexts, for ``"threshold"``;
+            ``"masked"`` behind a lattice mask, whose short secret is under Paillier; or ``"auto"``:
+            what is shorter, and masked for the other kinds of trust.
         key: the secret key, which ``"threshold"`` shares out 4 of 5; or what ``deal_shares`` gave.
             The default makes a new one of ``key_bits``; with safe primes, for ``"threshold"``, that
             takes seconds to a minute.
@@ -94,6 +97,7 @@ class FedAvg:
         *,
         codec: Codec | None = None,
         trust: Trust = "authority",
+        scheme: SchemeChoice = "auto",
         key: SecretKey | DealtKey | None = None,
         key_bits: int = 3072,
         fraction: float = 0.1,
@@ -127,6 +131,7 @@ class FedAvg:
         settings = Settings(
             codec=codec,
             trust=trust,
+            scheme=scheme,
             key_bits=key_bits,
             fraction=fraction,
             selection=selection,

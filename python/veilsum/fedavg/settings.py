@@ -10,9 +10,10 @@ from veilsum.fedavg.clients import Selection
 from veilsum.privacy import GaussianNoise, LaplaceNoise, Noise
 from veilsum.vector import Codec
 
-__all__ = ["Settings", "Trust", "Weighting"]
+__all__ = ["SchemeChoice", "Settings", "Trust", "Weighting"]
 
 Trust: TypeAlias = Literal["threshold", "authority", "contributors", "clear"]
+SchemeChoice: TypeAlias = Literal["auto", "packed", "masked"]
 Weighting: TypeAlias = Literal["samples", "uniform"]
 
 _NOISES: dict[str, type[GaussianNoise] | type[LaplaceNoise]] = {
@@ -31,6 +32,7 @@ class Settings:
 
     codec: Codec | None
     trust: Trust
+    scheme: SchemeChoice
     key_bits: int
     fraction: float
     selection: Selection
@@ -52,6 +54,7 @@ class Settings:
         arguments.instance("noise", self.noise, (GaussianNoise, LaplaceNoise, type(None)))
         checked = {
             "trust": arguments.choice("trust", self.trust, get_args(Trust)),
+            "scheme": arguments.choice("scheme", self.scheme, get_args(SchemeChoice)),
             "key_bits": arguments.count("key_bits", self.key_bits, at_least=1),
             "fraction": arguments.real("fraction", self.fraction, above=0, at_most=1),
             "selection": arguments.choice("selection", self.selection, get_args(Selection)),
