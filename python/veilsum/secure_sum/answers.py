@@ -59,6 +59,7 @@ class Answers:
         self._set_hash = set_hash(list(headers))
         self._receipts: list[Receipt] = []
         self._link: RoundLink | None = None
+        self._opened_slots: NDArray[np.int64] | None = None
         self._locks: dict[str, Lock] = {}
         self._checked: dict[str, set[int]] = {}
         self._last_asked: dict[str, Asked] = {}
@@ -210,7 +211,10 @@ class Answers:
         )
 
     def _slots(self) -> NDArray[np.int64]:
-        slots = self._opener.slots()
-        if not self._federation.codec.holds(slots):
-            raise MalformedDataError("the opening has slots that no sum in this codec has")
-        return slots
+        """Opened once: link and sum are both made of them."""
+        if self._opened_slots is None:
+            slots = self._opener.slots()
+            if not self._federation.codec.holds(slots):
+                raise MalformedDataError("the opening has slots that no sum in this codec has")
+            self._opened_slots = slots
+        return self._opened_slots
