@@ -111,10 +111,9 @@ void measure_kernel(const RingKernel& kernel, const Mask::State& state, const Re
         });
     });
     report("add a body", [&] {
-        for_each([&](std::size_t, unsigned p, std::size_t count, const std::byte* packed,
-                     std::uint64_t* sum) {
-            kernel.add(sum, packed, count, state.rings[p].bits());
-        });
+        for_each(
+            [&](std::size_t, unsigned p, std::size_t count, const std::byte* packed,
+                std::uint64_t* sum) { kernel.add(sum, packed, count, state.rings[p].bits()); });
     });
 }
 
@@ -124,7 +123,7 @@ void measure_masks() {
     const MaskShape shape{kNumValues, kMaxSlot, kNumAddends, 12, 2, 40, 3};
     const Mask::State state(shape);
     const Mask mask(shape);
-    const Execution execution;
+    const Execution execution{.num_threads = 1};
     const HedgedSeed seed("bench", text("context"), text("maker"), text("input"));
     const Report report;
     std::printf("mask of %zu values, N = 4096, 2 primes of 40 bits, 3 values a coefficient\n",
@@ -152,7 +151,8 @@ void measure_masks() {
         }
     });
     const std::vector<std::int64_t> slots(kNumValues, kMaxSlot / 100);
-    report("a contributor, all of it", [&] { (void)mask.protect(slots, text("a sum"), seed, execution); });
+    report("a contributor, all of it",
+           [&] { (void)mask.protect(slots, text("a sum"), seed, execution); });
     const auto made = mask.protect(slots, text("a sum"), seed, execution);
     MaskSum sum(mask);
     const MaskedBlocks* parts[] = {&made.blocks};
@@ -161,7 +161,6 @@ void measure_masks() {
     const MaskedBlocks total = sum.total(execution);
     report("open a sum", [&] { (void)mask.open(total, made.secret, text("a sum"), execution); });
     Bytes copy(made.blocks.residues.size());
-    report("copy a body", [&] {
-        std::memcpy(copy.data(), made.blocks.residues.data(), copy.size());
-    });
+    report("copy a body",
+           [&] { std::memcpy(copy.data(), made.blocks.residues.data(), copy.size()); });
 }
