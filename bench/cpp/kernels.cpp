@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "keystreams.hpp"
+#include "masks.hpp"
 #include "peaks.hpp"
 #include "timing.hpp"
 #include "veilsum/bigint/kernel.hpp"
@@ -157,8 +158,15 @@ void measure(const SquareKernel& kernel, std::size_t bits, double madd_seconds) 
 }  // namespace
 
 int main(int argc, char** argv) {
+    if (argc == 2 && std::strcmp(argv[1], "--masks") == 0) {
+        measure_masks();
+        return 0;
+    }
     prints_csv = argc == 2 && std::strcmp(argv[1], "--csv") == 0;
-    if (!prints_csv) measure_keystreams();
+    if (!prints_csv) {
+        measure_keystreams();
+        measure_masks();
+    }
     const auto kernels =
         prints_csv ? std::vector<const SquareKernel*>{&active_kernel()} : available_kernels();
     const bool has_ifma = std::strcmp(kernels.back()->name, "ifma") == 0;

@@ -16,6 +16,7 @@
 #include "veilsum/bigint/kernel.hpp"
 #include "veilsum/bigint/limbs.hpp"
 #include "veilsum/bigint/residue.hpp"
+#include "veilsum/lattice/ring_kernel.hpp"
 #include "veilsum/paillier/plaintext_proof.hpp"
 #include "veilsum/paillier/prime_half.hpp"
 #include "veilsum/paillier/seal.hpp"
@@ -354,6 +355,46 @@ void check_keystreams() {
     }
 }
 
+/// Slots, errors and the secret are secret; the public polynomial is not.
+void check_masks() {
+    for (const RingKernel* kernel : available_ring_kernels()) {
+        if (!ctime::kSeesGmp && std::string(kernel->name) != "avx512") continue;
+        std::printf("%s lattice kernel:\n", kernel->name);
+        const PrimeRing ring(PrimeRing::kMinLogDim, 40, 0);
+        constexpr std::size_t kNumCoefficients = 1024;
+        Secret<std::int64_t> secret(ring.dim());
+        for (std::size_t i = 0; i < secret.size(); ++i) secret[i] = std::int64_t(i % 65) - 32;
+        mark_secret(std::span(secret));
+        Secret<std::uint64_t> transformed(ring.dim());
+        Secret<std::uint64_t> prepared(2 * ring.dim());
+        const auto prepare = [&] {
+            transform_secret(transformed.data(), secret.data(), ring);
+            kernel->prepare(prepared.data(), transformed.data(), ring);
+        };
+        // A word of a residue or of a double has bytes that are known: zeros, or an exponent's.
+        const unsigned reports = reports_of(prepare);
+        verdict(reports == 0, "transform_secret, prepare", reports, "none");
+
+        const std::vector<DigitWeight> weights = {digit_weight(1 << 11, ring),
+                                                  digit_weight(ring.q() / 3, ring)};
+        std::vector<std::int64_t> slots(weights.size() * kNumCoefficients, -5);
+        std::vector<std::int32_t> errors(kNumCoefficients, 3);
+        mark_secret(std::span(slots));
+        mark_secret(std::span(errors));
+        mark_secret(std::span(prepared));
+        Secret<std::byte> out(packed_bytes(kNumCoefficients, ring.bits()));
+        for (const bool slots_are_short : {true, false}) {
+            Secret<std::uint64_t> a(ring.dim(), ring.q() / 7);
+            expect_constant_time("protect", std::span(out), [&] {
+                kernel->protect(
+                    out.data(), a.data(), prepared.data(),
+                    {kNumCoefficients, slots.data(), slots_are_short, errors.data(), weights},
+                    ring);
+            });
+        }
+    }
+}
+
 /// Nonces are hashed from the randomisers' witnesses, so that answers are secret here, though they
 /// are public.
 void check_plaintext_proof() {
@@ -392,6 +433,7 @@ int main() {
     }
     check_instrument();
     check_keystreams();
+    check_masks();
     for (const SquareKernel* kernel : kernels) {
         for (const std::size_t bits : {512u, 2048u}) {
             check_kernel(*kernel, bits);

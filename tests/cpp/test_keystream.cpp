@@ -2,6 +2,7 @@
 
 #include "rng_fixtures.hpp"
 #include "veilsum/base/cpu.hpp"
+#include "veilsum/rng/public_stream.hpp"
 
 namespace {
 
@@ -13,11 +14,24 @@ Bytes counting_key() {
     return key;
 }
 
+/// Those that this processor runs, and AES by tables, which is for public streams only.
+std::vector<const Keystream*> public_keystreams() {
+    std::vector<const Keystream*> keystreams = available_keystreams();
+    keystreams.push_back(&kAesTablesVartime);
+    return keystreams;
+}
+
+std::vector<const Keystream*> public_keystreams_of(Cipher cipher) {
+    std::vector<const Keystream*> keystreams = public_keystreams();
+    std::erase_if(keystreams, [&](const Keystream* each) { return each->cipher != cipher; });
+    return keystreams;
+}
+
 }  // namespace
 
 TEST_CASE("AES-256 matches FIPS-197, C.3 (the cipher)") {
     const Bytes start = from_hex("00112233445566778899aabbccddeeff");
-    for (const Keystream* keystream : keystreams_of(Cipher::aes256_ctr)) {
+    for (const Keystream* keystream : public_keystreams_of(Cipher::aes256_ctr)) {
         CAPTURE(keystream->name);
         const Bytes block = blocks_of(*keystream, counting_key(), start, 1);
         CHECK(hex(std::span(block).first(16)) == "8ea2b7ca516745bfeafc49904b496089");
@@ -27,7 +41,7 @@ TEST_CASE("AES-256 matches FIPS-197, C.3 (the cipher)") {
 TEST_CASE("AES-256-CTR matches SP 800-38A, F.5.5 (four blocks)") {
     const Bytes key = from_hex("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4");
     const Bytes start = from_hex("f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff");
-    for (const Keystream* keystream : keystreams_of(Cipher::aes256_ctr)) {
+    for (const Keystream* keystream : public_keystreams_of(Cipher::aes256_ctr)) {
         CAPTURE(keystream->name);
         CHECK(hex(blocks_of(*keystream, key, start, 1)) ==
               "0bdf7df1591716335e9a8b15c860c502"
@@ -79,7 +93,7 @@ TEST_CASE("all keystreams of a cipher give the same bytes, wherever they begin a
     const Bytes key = counting_key();
     const Bytes start = from_hex("00112233445566778899aabbccddeeff");
     for (const Cipher cipher : {Cipher::aes256_ctr, Cipher::chacha20}) {
-        const auto keystreams = keystreams_of(cipher);
+        const auto keystreams = public_keystreams_of(cipher);
         if (keystreams.empty()) continue;
         for (const std::uint64_t first :
              {std::uint64_t{0}, std::uint64_t{7}, (std::uint64_t{1} << 32) - 20,
@@ -102,7 +116,7 @@ TEST_CASE("all keystreams of a cipher give the same bytes, wherever they begin a
 
 TEST_CASE("a block's number is added to the 64 bits of the start that count") {
     constexpr std::size_t kNumBlocks = 40;
-    for (const Keystream* keystream : available_keystreams()) {
+    for (const Keystream* keystream : public_keystreams()) {
         CAPTURE(keystream->name);
         const bool is_aes = keystream->cipher == Cipher::aes256_ctr;
         for (const int bits : {8, 31, 32, 33, 61}) {
@@ -126,7 +140,7 @@ TEST_CASE("a block's number is added to the 64 bits of the start that count") {
 TEST_CASE("a keystream writes what it was asked for and not a byte more, anywhere in memory") {
     const Bytes key = counting_key();
     const Bytes start(16);
-    for (const Keystream* keystream : available_keystreams()) {
+    for (const Keystream* keystream : public_keystreams()) {
         CAPTURE(keystream->name);
         const Bytes expected = blocks_of(*keystream, key, start, 33);
         KeySchedule schedule;
@@ -147,4 +161,22 @@ TEST_CASE("the active keystream is the last that VEILSUM_ISA leaves") {
     const auto available = available_keystreams();
     CHECK(std::find(available.begin(), available.end(), &active) != available.end());
     CHECK((active.cipher == Cipher::aes256_ctr) == ((usable_features() & cpu::kAes) != 0));
+}
+
+TEST_CASE("AES by tables is never what secrets are drawn from") {
+    CHECK(kAesTablesVartime.cipher == Cipher::aes256_ctr);
+    for (const Keystream* keystream : available_keystreams()) {
+        CHECK(keystream != &kAesTablesVartime);
+    }
+}
+
+TEST_CASE("words of a public stream are AES in counter mode under the stream's number") {
+    const Bytes key = counting_key();
+    const Bytes start = from_hex("01020304050607080000000000000000");
+    const PublicStream stream(std::span<const std::byte, kKeystreamKeyBytes>(key),
+                              0x0102030405060708);
+    std::vector<std::uint64_t> words(3 * PublicStream::kWordsPerBlock);
+    stream.words(words, 5 * PublicStream::kWordsPerBlock);
+    const Bytes expected = blocks_of(kAesTablesVartime, key, start, 3, 5);
+    CHECK(std::ranges::equal(std::as_bytes(std::span(words)), expected));
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 
 #include "veilsum/base/error.hpp"
 #include "veilsum/lattice/mask_state.hpp"
@@ -17,7 +18,10 @@ class Decoder {
 public:
     Decoder(const MaskShape& shape, const std::vector<PrimeRing>& rings)
         : shape_(shape), slack_(shape.slack()), base_(shape.base()), modulus_(rings[0].q()) {
-        for (unsigned k = 0; k < shape.num_digits; ++k) num_messages_ *= base_;
+        for (unsigned k = 0; k < shape.num_digits; ++k) {
+            quotients_.insert(quotients_.begin(), Quotient(num_messages_, base_));
+            num_messages_ *= base_;
+        }
         if (rings.size() == 1) return;
         first_ = rings[0].q();
         second_ = &rings[1];
@@ -52,27 +56,59 @@ public:
         if (message >= num_messages_) return false;
         bool fits = true;
         const auto half_base = static_cast<std::int64_t>(base_ / 2);
-        for (unsigned k = 0; k < shape_.num_digits; ++k) {
-            const Wide quotient = divided(message);
-            const std::int64_t slot =
-                static_cast<std::int64_t>(message - quotient * base_) - half_base;
+        for (const Quotient& quotient : quotients_) {
+            const std::int64_t slot = quotient.divide(message, base_) - half_base;
             fits &= slot <= shape_.max_slot && slot >= -shape_.max_slot;
-            out[k * stride] = slot;
-            message = quotient;
+            *out = slot;
+            out += stride;
         }
         return fits;
     }
 
 private:
-    Wide divided(Wide x) const {
-        return x >> 64 == 0 ? static_cast<std::uint64_t>(x) / base_ : x / base_;
-    }
+    /// How numbers below `bound` * base are divided by the base.
+    class Quotient {
+    public:
+        Quotient(Wide bound, std::uint64_t base) : is_one_(bound == 1) {
+            if (bound >= Wide{1} << 50) return;
+            while ((bound * base) >> shift_ >> 62 != 0) ++shift_;
+            scale_ = std::ldexp(1 / static_cast<double>(base), static_cast<int>(shift_));
+        }
+
+        /// Leaves the quotient in x, and returns the remainder.
+        std::int64_t divide(Wide& x, std::uint64_t base) const {
+            const auto low = static_cast<std::uint64_t>(x);
+            if (is_one_) return static_cast<std::int64_t>(low);
+            if (scale_ == 0) {
+                const Wide quotient = x / base;
+                x = quotient;
+                return static_cast<std::int64_t>(low - static_cast<std::uint64_t>(quotient) * base);
+            }
+            // x is shifted so that 2^shift <= 2^-11 * base, and three roundings of a quotient below
+            // 2^50 change it by less than 1/2: so it is off by one at most.
+            const auto high = static_cast<double>(static_cast<std::int64_t>(x >> shift_));
+            const auto near = static_cast<std::int64_t>(high * scale_);
+            const auto rest =
+                static_cast<std::int64_t>(low - static_cast<std::uint64_t>(near) * base);
+            const auto signed_base = static_cast<std::int64_t>(base);
+            const std::int64_t change = rest < 0 ? -1 : rest >= signed_base ? 1 : 0;
+            x = static_cast<std::uint64_t>(near + change);
+            return rest - change * signed_base;
+        }
+
+    private:
+        bool is_one_;
+        unsigned shift_ = 0;
+        double scale_ = 0;
+    };
 
     const MaskShape& shape_;
     unsigned slack_;
     std::uint64_t base_;
     Wide modulus_;
     Wide num_messages_ = 1;
+    /// Of each digit, the lowest first.
+    std::vector<Quotient> quotients_;
     std::uint64_t first_ = 0;
     const PrimeRing* second_ = nullptr;
     Factor first_inverse_{};

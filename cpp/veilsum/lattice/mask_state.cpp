@@ -59,12 +59,15 @@ void PublicPolynomials::expand(std::span<std::uint64_t> out, std::size_t block, 
     const std::uint64_t first = (std::uint64_t{block} * num_primes_ + prime) * out.size();
     first_stream_.words(out, first);
     const std::uint64_t mask = (std::uint64_t{1} << ring.bits()) - 1;
-    std::uint64_t largest = 0;
+    const std::uint64_t largest = ring.q() - 1;
+    // Negative if a value is too large; compilers take several at a time, which they do not
+    // compare.
+    std::uint64_t differences = 0;
     for (std::uint64_t& value : out) {
         value &= mask;
-        largest = largest < value ? value : largest;
+        differences |= largest - value;
     }
-    if (largest < ring.q()) return;
+    if (differences >> 63 == 0) return;
     for (std::size_t i = 0; i < out.size(); ++i) {
         if (out[i] >= ring.q()) out[i] = replacement(first + i, ring);
     }

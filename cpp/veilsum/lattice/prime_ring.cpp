@@ -79,6 +79,19 @@ PrimeRing::PrimeRing(unsigned log_dim, unsigned bits, unsigned index)
         inverse_.push_back(factor(inverse));
         float_inverse_.push_back(float_factor(inverse));
     }
+    for (std::size_t begin = 0; begin < dim(); begin += 64) {
+        for (std::size_t distance = 1; distance <= 4; distance *= 2) {
+            for (std::size_t pair = 0; pair < 4 / distance; ++pair) {
+                FloatFactorRow& row = near_inverse_.emplace_back();
+                for (std::size_t lane = 0; lane < 8; ++lane) {
+                    const std::size_t group = (begin + 8 * lane) / (2 * distance) + pair;
+                    const FloatFactor& of_lane = float_inverse_[dim() / (2 * distance) + group];
+                    row.w[lane] = of_lane.w;
+                    row.over_q[lane] = of_lane.over_q;
+                }
+            }
+        }
+    }
     dim_inverse_ = factor(power_mod(dim(), q_ - 2, q_));
     one_ = factor(1);
 }

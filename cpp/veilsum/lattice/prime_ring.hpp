@@ -19,6 +19,12 @@ struct FloatFactor {
     double over_q;
 };
 
+/// Eight of them, for the lanes of a row.
+struct alignas(64) FloatFactorRow {
+    double w[8];
+    double over_q[8];
+};
+
 /// Z_q[X]/(X^N + 1) for N = 2^log_dim and a prime q = 1 mod 2N, with the tables of its transform.
 ///
 /// The transform evaluates at the odd powers of psi, which has order 2N. Values are in *lane
@@ -45,6 +51,9 @@ public:
     const std::vector<Factor>& forward() const noexcept { return forward_; }
     const std::vector<Factor>& inverse() const noexcept { return inverse_; }
     const std::vector<FloatFactor>& float_inverse() const noexcept { return float_inverse_; }
+    /// The same for the inverse transform's stages at distances 1, 2 and 4 on rows in lane order:
+    /// of each 64 values, four rows of factors, two and one.
+    const std::vector<FloatFactorRow>& near_inverse() const noexcept { return near_inverse_; }
     /// 1/N and 1.
     Factor dim_inverse() const noexcept { return dim_inverse_; }
     Factor one() const noexcept { return one_; }
@@ -69,6 +78,7 @@ private:
     std::vector<Factor> forward_;
     std::vector<Factor> inverse_;
     std::vector<FloatFactor> float_inverse_;
+    std::vector<FloatFactorRow> near_inverse_;
     Factor dim_inverse_{};
     Factor one_{};
 };

@@ -69,6 +69,10 @@ bool passes_self_test(const RingKernel& kernel) {
 
 constexpr Dispatcher<RingKernel>::Candidate kCandidates[] = {
     {&kPortableRingKernel, 0},
+#if defined(__x86_64__)
+    {&kAvx2RingKernel, cpu::kAvx2 | cpu::kFma},
+    {&kAvx512RingKernel, cpu::kAvx512},
+#endif
 };
 
 constinit Dispatcher<RingKernel> dispatcher("lattice kernel", kCandidates, passes_self_test);

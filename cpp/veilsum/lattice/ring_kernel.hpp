@@ -76,7 +76,10 @@ struct RingKernel {
                    const std::uint64_t* prepared, const PrimeRing& ring);
 };
 
+// The last two are in builds for x86-64 only.
 extern const RingKernel kPortableRingKernel;
+extern const RingKernel kAvx2RingKernel;
+extern const RingKernel kAvx512RingKernel;
 
 /// Those that this processor runs, slowest first; the portable one always.
 std::vector<const RingKernel*> available_ring_kernels();
