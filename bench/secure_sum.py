@@ -236,8 +236,7 @@ class _Round:
     def method(self, max_error: float) -> Record:
         """All of it, for as many contributors as are reported."""
         size, accounts = self._size, self._accounts
-        # Holders of shares get every contribution; who has the whole key, one total.
-        times = size.times if self.federation.trust == "threshold" else 1.0
+        times = size.times  # Holders get every contribution.
         contributors = new_party(CONTRIBUTOR, size.num_contributors)
         take(contributors, accounts["contribute"])
         aggregator = new_party(AGGREGATOR, 1)

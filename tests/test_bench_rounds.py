@@ -182,8 +182,9 @@ def test_every_party_of_a_round_spent_time_on_every_phase(results):
     whole = method(results, AUTHORITY)
     assert phases.PROVE_PLAINTEXTS in party_of(whole, CONTRIBUTOR)["phases"]
     assert phases.CHECK_PLAINTEXTS in party_of(whole, AGGREGATOR)["phases"]
-    assert phases.CHECK_PLAINTEXTS not in party_of(whole, HOLDER)["phases"]
-    assert phases.DECRYPT in party_of(whole, HOLDER)["phases"]
+    assert {phases.CHECK_PLAINTEXTS, phases.MULTIPLY, phases.DECRYPT} <= set(
+        party_of(whole, HOLDER)["phases"]
+    )
     assert shared["num_measured"] == SIZE.num_measured
 
 
@@ -198,13 +199,14 @@ def test_bytes_are_those_of_the_messages(results):
         wanted = SIZE.num_contributors * contributor["sent"] + answers
         assert aggregator["received"] == pytest.approx(wanted, rel=0.05)
         assert holder["count"] == num_holders
-    # A holder of a share downloads its part of everybody's contribution; an authority the total.
+    # A holder of a share downloads its part of everybody's contribution; an authority all of it.
     shared = method(results, THRESHOLD)
     share = shared["facts"]["num_opened"] / found["facts"]["num_ciphertexts"]
     assert 0.7 < share < 0.9
     everything = SIZE.num_contributors * party_of(shared, CONTRIBUTOR)["sent"]
     assert party_of(shared, HOLDER)["received"] > 0.9 * share * everything
-    assert party_of(method(results, AUTHORITY), HOLDER)["received"] < 2 * vector + 2000
+    everything = SIZE.num_contributors * party_of(method(results, AUTHORITY), CONTRIBUTOR)["sent"]
+    assert party_of(method(results, AUTHORITY), HOLDER)["received"] > 0.9 * everything
 
 
 def test_contributors_that_are_not_played_count(tmp_path):
