@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bench import message_tables
 from bench.machine import ROOT
+from bench.mask_tables import limits_table, shapes_table
 from bench.records import Run, read
 from bench.round_tables import (
     ciphertext_table,
@@ -36,6 +37,8 @@ _TABLES: dict[str, Callable[[Run, int | None], Table]] = {
     "methods": methods_table,
     "scale": lambda run, _: scale_table(run),
     "ciphertexts": lambda run, _: ciphertext_table(run),
+    "mask_limits": lambda run, _: limits_table(run),
+    "mask_shapes": lambda run, _: shapes_table(run),
 }
 
 
