@@ -139,6 +139,9 @@ TEST_CASE("sums of masked vectors open to the sums of their slots") {
         {shape_of(5000, 1000, 4, 11, 36, 2), 4},
         {shape_of(100, (std::int64_t{1} << 61) - 1, 2, 12, 36, 1), 2},
         {shape_of(4097, 7, 10, 12, 40, 13), 10},
+        // Quotients of more than 50 bits, and a wide base.
+        {shape_of(5000, 10, 10, 12, 42, 16), 10},
+        {shape_of(3000, std::int64_t{1} << 39, 4, 12, 46, 2), 4},
     };
     for (const auto& [shape, num_addends] : cases) {
         CAPTURE(shape.num_slots);

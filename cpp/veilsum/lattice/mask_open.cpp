@@ -42,17 +42,17 @@ public:
     /// Writes digit k of x to out[k * stride]. False if they are none that slots add up to.
     bool split(Wide x, std::int64_t* out, std::size_t stride, std::int64_t& largest_error) const {
         const Wide half_error = Wide{1} << (slack_ - 1);
-        // Centred: from [0, Q) to (-Q/2, Q/2), then up by half of all messages and of all errors.
-        const SignedWide centred =
-            static_cast<SignedWide>(x) - (x > modulus_ / 2 ? static_cast<SignedWide>(modulus_) : 0);
-        const SignedWide raised =
-            centred + static_cast<SignedWide>((num_messages_ / 2 << slack_) + half_error);
-        const auto error =
-            static_cast<std::int64_t>(static_cast<Wide>(raised) & ((Wide{1} << slack_) - 1)) -
-            static_cast<std::int64_t>(half_error);
+        // Up by half of all messages and of all errors, modulo Q: sums of slots are below
+        // 2^slack * num_messages_ then. By a mask, since half of all x would be a surprise.
+        const Wide offset = (num_messages_ / 2 << slack_) + half_error;
+        const auto lowered =
+            static_cast<SignedWide>(x + offset) - static_cast<SignedWide>(modulus_);
+        const Wide raised =
+            static_cast<Wide>(lowered) + (modulus_ & static_cast<Wide>(lowered >> 127));
+        const auto error = static_cast<std::int64_t>(raised & ((Wide{1} << slack_) - 1)) -
+                           static_cast<std::int64_t>(half_error);
         largest_error = std::max(largest_error, error < 0 ? -error : error);
-        if (raised < 0) return false;
-        Wide message = static_cast<Wide>(raised) >> slack_;
+        Wide message = raised >> slack_;
         if (message >= num_messages_) return false;
         bool fits = true;
         const auto half_base = static_cast<std::int64_t>(base_ / 2);
@@ -91,7 +91,7 @@ private:
             const auto rest =
                 static_cast<std::int64_t>(low - static_cast<std::uint64_t>(near) * base);
             const auto signed_base = static_cast<std::int64_t>(base);
-            const std::int64_t change = rest < 0 ? -1 : rest >= signed_base ? 1 : 0;
+            const std::int64_t change = (rest >> 63) - ((signed_base - 1 - rest) >> 63);
             x = static_cast<std::uint64_t>(near + change);
             return rest - change * signed_base;
         }
