@@ -7,6 +7,8 @@ import protocol_parties as parties
 import pytest
 import veilsum as vs
 from protocol_parties import DIM, NAMES, Round, frames_of
+from test_masked import reference_primes, reference_residues
+from veilsum import _core
 from veilsum.schemes import packing
 from veilsum.secure_sum import (
     Chunk,
@@ -18,6 +20,7 @@ from veilsum.secure_sum import (
 from veilsum.secure_sum.merkle import leaf_hash, merkle_paths, merkle_root
 
 VICTIM, EVIL = "ada", "dan"
+BLOCKS_HEAD = 16 + 4 + 16  # The frame, the shape, and which blocks follow.
 HOLDERS = parties.holder_names("threshold")
 DELTAS = {name: np.round(np.linspace(-1, 1, DIM) * (i + 1) / 4, 2) for i, name in enumerate(NAMES)}
 
@@ -42,16 +45,32 @@ def changed(frame, kind, **changes):
     return dataclasses.replace(kind.from_bytes(frame), **changes).to_bytes()
 
 
+def key_scheme(agreed):
+    """The scheme of the chunks that holders open: of everything, or of the keys of masks."""
+    return getattr(agreed.bodies, "keys", agreed.bodies)
+
+
+def chunks_of(message):
+    return [Chunk.from_bytes(frame) for frame in frames_of(message)[1:]]
+
+
 def ciphertexts_of(agreed, message):
     """The ciphertexts in a contribution: anybody can read them."""
-    chunks = [Chunk.from_bytes(frame) for frame in frames_of(message)[1:]]
     return vs.Ciphertexts.concatenate(
-        [vs.Ciphertexts.from_bytes(chunk.body, agreed.public_key) for chunk in chunks]
+        [
+            vs.Ciphertexts.from_bytes(chunk.body, agreed.public_key)
+            for chunk in chunks_of(message)[: agreed.num_opened]
+        ]
     )
 
 
-def proofs_of(message):
-    return [Chunk.from_bytes(frame).proof for frame in frames_of(message)[1:]]
+def proofs_of(agreed, message):
+    return [chunk.proof for chunk in chunks_of(message)[: agreed.num_opened]]
+
+
+def bodies_of(agreed, message):
+    """What is only added: nothing, or masked blocks."""
+    return [chunk.body for chunk in chunks_of(message)[agreed.num_opened :]]
 
 
 def resigned(announced, name, frames):
@@ -65,14 +84,74 @@ def resigned(announced, name, frames):
     return b"".join([header.to_bytes(), *frames])
 
 
-def forged_contribution(agreed, announced, name, ciphertexts, proofs):
-    """A contribution of these ciphertexts and proofs, properly signed by ``name``."""
-    chunks = []
-    for index in range(agreed.num_chunks):
-        places = agreed.bodies.chunks.units(index)
-        part = ciphertexts[places.start : places.stop]
-        chunks.append(Chunk(index=index, body=part.to_bytes(), proof=proofs[index]))
-    return resigned(announced, name, [chunk.to_bytes() for chunk in chunks])
+def forged_contribution(agreed, announced, name, ciphertexts, proofs, bodies=()):
+    """A contribution of these ciphertexts, proofs and bodies, properly signed by ``name``."""
+    pieces = []
+    for index, proof in enumerate(proofs):
+        places = key_scheme(agreed).chunks.units(index)
+        pieces.append((ciphertexts[places.start : places.stop].to_bytes(), proof))
+    pieces += [(body, b"") for body in bodies]
+    frames = [Chunk(index=i, body=b, proof=p).to_bytes() for i, (b, p) in enumerate(pieces)]
+    return resigned(announced, name, frames)
+
+
+def proved_contribution(agreed, announced, name, slots):
+    """A contribution of any slots, with proofs that hold: whoever is on the roster can make it."""
+    sealed = agreed.bodies.protect(slots, context=announced.round_id, maker=name)
+    pieces = map(sealed.piece, range(agreed.num_chunks))
+    frames = [Chunk(index=i, body=p.body, proof=p.proof) for i, p in enumerate(pieces)]
+    return resigned(announced, name, [frame.to_bytes() for frame in frames])
+
+
+def combined_bodies(agreed, parts):
+    """Of ``(times, message)`` each: what nobody but the aggregator would look at, combined."""
+    if agreed.num_chunks == agreed.num_opened:
+        return []
+    added = [(times, bodies_of(agreed, message)) for times, message in parts]
+    masking, columns = agreed.bodies.masking, len(added[0][1])
+    return [
+        combined_blocks(masking, [(times, bodies[i]) for times, bodies in added])
+        for i in range(columns)
+    ]
+
+
+def combined_blocks(masking, parts):
+    """Masked blocks, of one block each, times small integers."""
+    bits = masking.shape.prime_bits
+    primes = reference_primes(masking.shape)
+    ((begin, size),) = {(wire[:BLOCKS_HEAD], len(wire) - BLOCKS_HEAD) for _, wire in parts}
+    each = size // len(primes)
+    count = each // 64 * 64 // bits * 8
+    planes = []
+    for p, prime in enumerate(primes):
+        total = [0] * count
+        for times, wire in parts:
+            start = BLOCKS_HEAD + p * each
+            residues = reference_residues(wire[start : start + each], count, bits)
+            total = [(x + times * y) % prime for x, y in zip(total, residues, strict=True)]
+        planes.append(written_residues(total, bits, each))
+    return b"".join([begin, *planes])
+
+
+def written_residues(residues, bits, size):
+    """As ``reference_residues`` reads them."""
+    lanes = [0] * 8
+    for i, residue in enumerate(residues):
+        lanes[i % 8] |= residue << (i // 8 * bits)
+    words = [np.frombuffer(lane.to_bytes(size // 8, "little"), "<u8") for lane in lanes]
+    return np.stack(words, axis=1).tobytes()
+
+
+def slots_behind(agreed, announced, message, plaintexts):
+    """The slots of one contribution, to who has it whole and what its ciphertexts encrypt."""
+    scheme = key_scheme(agreed)
+    opened = packing.unpack(scheme.codec, plaintexts, modulus=agreed.public_key.n)
+    masked = bodies_of(agreed, message)
+    if not masked:
+        return opened
+    masking, total = agreed.bodies.masking, _core.MaskSum(agreed.bodies.masking.mask)
+    total.add([_core.MaskedBlocks.from_bytes(body, masking.mask) for body in masked], 1)
+    return masking.open(total.total(), opened, context=announced.round_id, num_addends=1)
 
 
 def asked_anew(request, **changes):
@@ -111,11 +190,13 @@ def addressed(request, holder):
     return b"".join([asked.to_bytes(), *rest])
 
 
-def opened_slots(agreed, answer):
-    """The slots in all answers of one who has the whole key."""
+def opened_keys(agreed, answer):
+    """The sum of masks' keys in all answers of one who has the whole key."""
     body = b"".join(Opening.from_bytes(frame).body for frame in frames_of(answer))
-    plaintexts = agreed.bodies.read_opened(body)
-    return packing.unpack(agreed.codec, plaintexts, modulus=agreed.public_key.n)
+    scheme = key_scheme(agreed)
+    return packing.unpack(
+        scheme.codec, scheme.read_opened(body), modulus=agreed.public_key.n
+    )
 
 
 def opened_by_honest_parties(agreed, announced, messages):

@@ -103,6 +103,7 @@ class _Masked:
         block_bytes = native.bytes_of(0, 1)
         # Chunks of keys and of bodies are about as long.
         blocks_each = max(1, chunk_size * ciphertext_bytes // block_bytes)
+        blocks_each = min(blocks_each, native.num_blocks)
         self.body = Chunks(native.num_blocks, blocks_each)
         self.max_body_bytes = blocks_each * block_bytes + _FRAME_BYTES
 
