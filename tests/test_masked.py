@@ -16,7 +16,8 @@ import veilsum as vs
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from known_keys import known_key
 from veilsum import _core
-from veilsum.schemes.masking import Masking, MaskShape
+from veilsum.schemes.mask_shape import MaskShape
+from veilsum.schemes.masking import Masking
 
 SK = known_key(2048).secret
 PK = SK.public_key

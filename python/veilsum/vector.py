@@ -20,14 +20,8 @@ from veilsum.paillier.encrypted import Encrypted
 from veilsum.paillier.public_key import PublicKey, RandomiserPool
 from veilsum.paillier.secret_key import SecretKey
 from veilsum.schemes import packing
-from veilsum.schemes.masking import (
-    MaskedPart,
-    MaskedSum,
-    Masking,
-    MaskShape,
-    check_context,
-    is_shorter_masked,
-)
+from veilsum.schemes.mask_shape import MaskShape, is_shorter_masked
+from veilsum.schemes.masking import MaskedPart, MaskedSum, Masking, check_context
 from veilsum.schemes.vector_message import check_vector, read_vector, write_vector
 from veilsum.system import Progress
 from veilsum.wire import BytesLike

@@ -64,7 +64,7 @@ public:
     /// `context` names the sum: the same for all its vectors, and another one for every sum. The
     /// seed is for this vector only. Constant time in slots, secret and errors, but for what the
     /// noise sampler's timing tells (docs/noise.md). A slot beyond max_slot is neither clamped nor
-    /// refused: it carries.
+    /// refused: it carries, and one of 2^51 or more garbles the sum.
     /// Throws Error: invalid_argument (not num_slots slots, an empty context), cancelled.
     Protected protect(std::span<const std::int64_t> slots, ByteView context, const HedgedSeed& seed,
                       const Execution& execution) const;

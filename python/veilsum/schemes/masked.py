@@ -21,9 +21,10 @@ from veilsum.errors import InvalidArgumentError, MalformedDataError, ProtocolErr
 from veilsum.paillier.ciphertexts import Ciphertexts
 from veilsum.paillier.secret_key import SecretKey
 from veilsum.paillier.threshold import KeyShare
-from veilsum.schemes import packed
+from veilsum.schemes import packed, packing
 from veilsum.schemes.keys import AnyKey, public_key_of
-from veilsum.schemes.masking import MaskedSum, Masking, MaskShape
+from veilsum.schemes.mask_shape import MaskShape
+from veilsum.schemes.masking import MaskedSum, Masking
 from veilsum.schemes.scheme import Chunks, HeldKey, Opener, Piece, Scheme, Sealed
 from veilsum.system import Progress, thread_count
 
@@ -99,7 +100,7 @@ class _Masked:
         native = self.masking.mask.shape
         secrets = _SecretSlots(codec, native.dim, native.max_secret)
         self.keys = packed.make(key, secrets, chunk_size=chunk_size, holders=holders)
-        ciphertext_bytes = 2 * (-(-public_key.key_bits // 8))
+        ciphertext_bytes = packing.ciphertext_bytes(public_key.key_bits)
         block_bytes = native.bytes_of(0, 1)
         # Chunks of keys and of bodies are about as long.
         blocks_each = max(1, chunk_size * ciphertext_bytes // block_bytes)

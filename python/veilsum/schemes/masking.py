@@ -22,18 +22,17 @@ from veilsum.paillier.ciphertext_sum import CiphertextSum
 from veilsum.paillier.ciphertexts import Ciphertexts
 from veilsum.paillier.public_key import PublicKey
 from veilsum.schemes import packing
+from veilsum.schemes.mask_shape import MaskShape
 from veilsum.system import Progress, thread_count, watcher
 from veilsum.wire import BytesLike, as_bytes
 
 __all__ = [
     "MAX_CONTEXT_BYTES",
     "FreshMask",
-    "MaskShape",
     "MaskedPart",
     "MaskedSum",
     "Masking",
     "check_context",
-    "is_shorter_masked",
 ]
 
 MAX_CONTEXT_BYTES = 255
@@ -59,53 +58,6 @@ def check_context(context: BytesLike) -> bytes:
             "of it serves as well"
         )
     return context
-
-
-@dataclass(frozen=True)
-class MaskShape:
-    """In which ring the mask of a vector lies, and how many slots a coefficient of it carries.
-
-    Attributes:
-        log_dim: the ring has ``2**log_dim`` coefficients: 11 or 12.
-        num_primes: of its modulus: 1 with 11, 2 with 12.
-        prime_bits: of each of them, 24 to 46.
-        num_digits: slots a coefficient, 1 to 16.
-    """
-
-    log_dim: int
-    num_primes: int
-    prime_bits: int
-    num_digits: int
-
-    @classmethod
-    def of(cls, codec: SlotCodec) -> MaskShape:
-        """The one with the fewest bytes that is strong enough for sums of this codec.
-
-        Raises:
-            InvalidArgumentError: none has room for slots this wide and so many addends.
-        """
-        native = _core.MaskShape.choose(codec.num_slots, codec.max_slot, codec.max_addends)
-        return cls(native.log_dim, native.num_primes, native.prime_bits, native.num_digits)
-
-    def check(self, codec: SlotCodec) -> None:
-        """InvalidArgumentError unless sums of the codec fit, and it is strong enough for them."""
-        self.native(codec)
-
-    def native(self, codec: SlotCodec) -> _core.MaskShape:
-        """For vectors of this codec."""
-        return _core.MaskShape(
-            codec.num_slots,
-            codec.max_slot,
-            codec.max_addends,
-            self.log_dim,
-            self.num_primes,
-            self.prime_bits,
-            self.num_digits,
-        )
-
-    def strength(self, codec: SlotCodec) -> tuple[float, float]:
-        """Bits by core-SVP and by MATZOV's model, after 10,000 sums of ``codec.max_addends``."""
-        return self.native(codec).strength
 
 
 @lru_cache(maxsize=8)
@@ -235,19 +187,6 @@ class Masking:
                 "vector, or one for another context"
             )
         return slots
-
-
-def is_shorter_masked(codec: SlotCodec, key_bits: int) -> bool:
-    """Whether a masked vector takes fewer bytes than a packed one; False where there is no mask."""
-    try:
-        shape = MaskShape.of(codec).native(codec)
-    except InvalidArgumentError:
-        return False
-    smallest = 1 << (key_bits - 1)  # Moduli of this size have the same layouts, or nearly.
-    ciphertext_bytes = 2 * (-(-key_bits // 8))
-    packed = packing.layout(codec, smallest).num_plaintexts * ciphertext_bytes
-    secret = packing.layout_of(shape.dim, shape.max_secret, smallest).num_plaintexts
-    return secret * ciphertext_bytes + shape.bytes_of(0, shape.num_blocks) < packed
 
 
 class MaskedSum:

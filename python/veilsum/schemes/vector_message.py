@@ -13,7 +13,8 @@ from veilsum.message import Form, Layout, counted, framed, rest, u8, u64
 from veilsum.paillier.ciphertexts import Ciphertexts
 from veilsum.paillier.public_key import PublicKey
 from veilsum.schemes import packing
-from veilsum.schemes.masking import MAX_CONTEXT_BYTES, MaskedPart, Masking, MaskShape
+from veilsum.schemes.mask_shape import MaskShape
+from veilsum.schemes.masking import MAX_CONTEXT_BYTES, MaskedPart, Masking
 from veilsum.wire import BytesLike, WireKind, as_bytes, wire_kind
 
 __all__ = [
