@@ -6,7 +6,6 @@
 import hashlib
 import math
 import pickle
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ import veilsum as vs
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from known_keys import known_key
 from veilsum import _core
-from veilsum.schemes.masking import Masking, MaskShape
+from veilsum.schemes.masking import Masking
 
 SK = known_key(2048).secret
 PK = SK.public_key
@@ -302,29 +301,6 @@ def test_a_shape_is_strong_enough_and_the_shortest(rng):
         assert core_svp >= 128 or max_addends > 1000
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"log_dim": 10},
-        {"log_dim": 11},
-        {"num_primes": 1},
-        {"num_primes": 3},
-        {"prime_bits": 23},
-        {"prime_bits": 39},
-        {"prime_bits": 46},
-        {"num_digits": 0},
-        {"num_digits": 4},
-        {"num_digits": 17},
-    ],
-)
-def test_a_shape_that_is_weak_or_has_no_room_is_refused(change):
-    codec = codec_of(20_000, max_addends=100)
-    shape = codec.mask_shape
-    assert shape == MaskShape(12, 2, 40, 3)
-    with pytest.raises(vs.InvalidArgumentError):
-        replace(shape, **change).check(codec)
-
-
 # ---- what is refused ----
 
 
@@ -333,8 +309,6 @@ def test_a_masked_vector_needs_a_context_and_takes_no_pool():
     x = np.zeros(codec.dim)
     with pytest.raises(vs.InvalidArgumentError, match="context=b"):
         codec.encrypt(x, key=PK, scheme="masked")
-    with pytest.raises(vs.InvalidArgumentError, match="256 bytes"):
-        codec.encrypt(x, key=PK, scheme="masked", context=bytes(256))
     with pytest.raises(TypeError, match="context"):
         codec.encrypt(x, key=PK, scheme="masked", context="a sum")
     with pytest.raises(vs.InvalidArgumentError, match="pool"):
@@ -361,26 +335,6 @@ def test_the_shorter_scheme_is_taken_and_packed_without_a_context():
     assert lengths["masked"] < lengths["packed"]
 
 
-def test_vectors_of_other_contexts_shapes_or_schemes_are_not_added():
-    codec = codec_of(100)
-    x = np.zeros(codec.dim)
-    one = codec.encrypt(x, key=PK, scheme="masked", context=b"a sum")
-    others = [
-        (codec.encrypt(x, key=PK, scheme="masked", context=b"another"), "contexts"),
-        (codec.encrypt(x, key=PK), "packed"),
-    ]
-    for other, match in others:
-        for first, second in ((one, other), (other, one)):
-            with pytest.raises(vs.InvalidArgumentError, match=match):
-                first + second
-            accumulator = vs.Accumulator(codec, key=PK)
-            accumulator.add(first)
-            with pytest.raises(vs.InvalidArgumentError, match=match):
-                accumulator.add(second)
-            assert accumulator.num_addends == 1
-            assert accumulator.total == first
-
-
 def test_a_vector_opens_under_its_own_context_only():
     codec = codec_of(3000)
     vector = codec.encrypt(np.zeros(codec.dim), key=PK, scheme="masked", context=b"a sum")
@@ -400,10 +354,6 @@ def test_a_sum_with_something_that_is_no_masked_vector_is_refused():
     swapped = vs.EncryptedVector(vectors[0].ciphertexts, codec, masked=vectors[1].masked)
     with pytest.raises(vs.CapacityError):
         codec.decrypt(swapped + vectors[0], SK)
-    # The secret of another sum, too large a one: nothing is opened with it.
-    huge = vs.EncryptedVector(vectors[0].ciphertexts * 500, codec, masked=vectors[0].masked)
-    with pytest.raises(vs.CapacityError):
-        codec.decrypt(huge, SK)
 
 
 def test_a_masked_vector_keeps_all_in_bytes_and_pickles():

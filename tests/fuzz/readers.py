@@ -14,7 +14,9 @@ import veilsum as vs
 from fuzz import files
 from known_keys import VECTORS, known_key
 from shared_keys import shared_key
+from vectors import generate_wire
 from veilsum import secure_sum, threshold
+from veilsum.schemes.masking import Masking
 from veilsum.secure_sum.merkle import leaf_hash, path_leads_to
 from veilsum.wire import split_frames
 
@@ -104,6 +106,11 @@ def read_frames(data):
     return b"".join(split_frames(pieces, max_frame_bytes=MAX_FRAME_BYTES))
 
 
+def masking_of_blocks():
+    """What the golden blocks were masked with."""
+    return Masking(generate_wire.BLOCKS_CODEC, known_key(2048).public)
+
+
 def frames_seeds():
     names = ("open_request_3", "open_request_3_total", "chunk")
     return [b"".join((WIRE / f"{name}.bin").read_bytes() for name in names)]
@@ -132,6 +139,14 @@ TARGETS = {
         written_by(lambda data: vs.EncryptedVector.from_bytes(data, known_key(2048).public)),
         BAD_CIPHERTEXT,
         ("encrypted_vector", "open_request_3_total"),
+    ),
+    "masked_vector": Target(
+        written_by(lambda data: vs.EncryptedVector.from_bytes(data, known_key(2048).public)),
+        BAD_CIPHERTEXT,
+        ("masked_vector",),
+    ),
+    "masked_blocks": Target(
+        written_by(masking_of_blocks().read_blocks), MALFORMED, ("masked_blocks",)
     ),
     "plaintext_proof": Target(
         written_by(lambda data: vs.PlaintextProof.from_bytes(data, known_key(2048).public)),
