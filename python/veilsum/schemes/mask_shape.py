@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-from veilsum import _core
+from veilsum import _core, arguments
 from veilsum.codec import SlotCodec
 from veilsum.errors import InvalidArgumentError
 from veilsum.schemes import packing
@@ -28,6 +28,12 @@ class MaskShape:
     num_primes: int
     prime_bits: int
     num_digits: int
+
+    def __post_init__(self) -> None:
+        """Only numbers; the core checks ranges, which depend on one another and on the codec."""
+        for each in fields(self):
+            number = arguments.count(each.name, getattr(self, each.name), at_most=255)
+            object.__setattr__(self, each.name, number)
 
     @classmethod
     def of(cls, codec: SlotCodec) -> MaskShape:

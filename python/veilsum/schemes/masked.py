@@ -26,7 +26,7 @@ from veilsum.schemes.keys import AnyKey, public_key_of
 from veilsum.schemes.mask_shape import MaskShape
 from veilsum.schemes.masking import MaskedSum, Masking
 from veilsum.schemes.scheme import Chunks, HeldKey, Opener, Piece, Scheme, Sealed
-from veilsum.system import Progress, thread_count
+from veilsum.system import Progress
 
 __all__ = ["make", "settle"]
 
@@ -163,8 +163,7 @@ class _Masked:
             )
         if piece.proof:
             raise MalformedDataError(f"{maker} sent a proof with masked blocks, which have none")
-        mask = self.masking.mask
-        blocks = _core.MaskedBlocks.from_bytes(piece.body, mask, thread_count(num_threads))
+        blocks = self.masking.read_blocks(piece.body, num_threads=num_threads)
         wanted = self.body.units(chunk - self.num_opened)
         if range(blocks.first, blocks.first + blocks.count) != wanted:
             raise ProtocolError(f"{maker} sent other blocks than those of chunk {chunk}")

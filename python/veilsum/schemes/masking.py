@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from veilsum import _core
+from veilsum import _core, arguments
 from veilsum.codec import SlotCodec
 from veilsum.errors import CapacityError, InvalidArgumentError
 from veilsum.paillier.ciphertext_sum import CiphertextSum
@@ -115,18 +115,18 @@ class Masking:
         self.codec = codec
         self.public_key = public_key
         self.shape = MaskShape.of(codec) if shape is None else shape
+        self._native = self.shape.native(codec)
 
     @cached_property
     def mask(self) -> _core.Mask:
-        """Of this codec and shape."""
+        """Of this codec and shape. Its tables are made here, and not to read a message."""
         codec = self.codec
         return _mask(codec.num_slots, codec.max_slot, codec.max_addends, self.shape)
 
     @cached_property
     def secret_layout(self) -> _core.SlotLayout:
         """How the coefficients of a secret, and of a sum of secrets, lie in plaintexts."""
-        shape = self.mask.shape
-        return packing.layout_of(shape.dim, shape.max_secret, self.public_key.n)
+        return packing.layout_of(self._native.dim, self._native.max_secret, self.public_key.n)
 
     @property
     def num_key_units(self) -> int:
@@ -136,7 +136,22 @@ class Masking:
     @property
     def num_blocks(self) -> int:
         """How many blocks a vector has."""
-        return self.mask.shape.num_blocks
+        return self._native.num_blocks
+
+    def read_blocks(self, wire: bytes, *, num_threads: int | None = None) -> _core.MaskedBlocks:
+        """Some blocks of a vector, from a message from outside.
+
+        Raises:
+            MalformedDataError: the message is of other blocks, or breaks MB1.
+        """
+        return _core.MaskedBlocks.from_bytes(wire, self._native, thread_count(num_threads))
+
+    def check_part(self, masked: MaskedPart) -> None:
+        """InvalidArgumentError unless it has a context, and all blocks of a vector."""
+        check_context(masked.context)
+        blocks = arguments.instance("masked.blocks", masked.blocks, _core.MaskedBlocks)
+        if blocks.shape != self._native or (blocks.first, blocks.count) != (0, self.num_blocks):
+            raise InvalidArgumentError("the masked blocks are not all blocks of a vector")
 
     def make(
         self,
@@ -179,7 +194,7 @@ class Masking:
             CapacityError: a contributor sent what is no masked vector, or it is another sum.
         """
         slots, largest_error = self.mask.open(blocks, secret, context, thread_count(num_threads))
-        most = self.mask.shape.max_error(num_addends)
+        most = self._native.max_error(num_addends)
         if largest_error > most:
             raise CapacityError(
                 f"the sum is garbled: its largest error is {largest_error}, and masks of "
