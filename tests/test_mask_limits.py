@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,7 @@ from protocol_attackers import DELTAS, EVIL
 from protocol_parties import NAMES, TRUSTS, frames_of
 from validation_rules import rule
 from veilsum import _core
+from veilsum.paillier.ciphertext_sum import CiphertextSum
 from veilsum.secure_sum import Chunk, ChunkRequest, Federation, OpenRequest, agreement
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -63,7 +65,7 @@ def asked_of(agreed, announced, messages):
     given = b"".join(request)
     head, *frames = frames_of(given)
     headers = OpenRequest.from_bytes(head).headers
-    sent = {header.contributor: [] for header in headers}
+    sent = defaultdict(list)
     for each in map(ChunkRequest.from_bytes, frames):
         sent[headers[each.contribution].contributor].append(Chunk.from_bytes(each.chunk))
     return given, sent
@@ -188,6 +190,59 @@ def test_a_slot_beyond_its_range_voids_the_round_within_the_guard_only(trust):
     assert np.array_equal(result.sum.values, expected(LONG, slots, 3).values)
     page = " ".join((DOCS / "protocol.md").read_text().split())
     assert "farther than that is carried into another value, and nothing shows it" in page
+
+
+# ---- interrupted additions ----
+
+
+@pytest.mark.parametrize("moment", ["between blocks and key", "after the key"])
+def test_a_masked_sum_counts_what_it_holds_wherever_it_is_interrupted(moment, monkeypatch):
+    """Ctrl-C between two halves of an addition: added again, a body would be there twice."""
+    codec = vs.Codec(300, clip=1.0, value_bits=16, max_addends=4)
+    key = known_key(2048).secret
+    vectors = [
+        codec.encrypt(np.full(codec.dim, x), key=key, scheme="masked", context=b"a sum")
+        for x in (0.25, 0.5, -0.125)
+    ]
+    total = vs.Accumulator(codec, key=key)
+    add = CiphertextSum.add
+    for vector in vectors:
+        number = total.num_addends
+
+        def stopped(self, *arguments, **options):
+            monkeypatch.undo()
+            if moment == "after the key":
+                add(self, *arguments, **options)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(CiphertextSum, "add", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            total.add(vector)
+        if total.num_addends == number:
+            total.add(vector)
+    opened = codec.decrypt(total.total, key)
+    slots = sum(codec.quantise(np.full(codec.dim, x))[0] for x in (0.25, 0.5, -0.125))
+    assert opened == expected(codec, slots, 3)
+
+
+def test_an_aggregator_that_was_interrupted_within_an_addition_says_so(monkeypatch):
+    """Or else what came twice would spoil the round."""
+    agreed = federation("authority")
+    announced = parties.descriptor(agreed)
+    messages = [contribution(agreed, announced, name) for name in NAMES[:2]]
+    receiver = parties.aggregator(agreed, announced)
+    receiver.receive(messages[0])
+
+    def stopped(*_, **__):
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(CiphertextSum, "add", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        receiver.receive(messages[1])
+    receiver.receive(messages[1])
+    with pytest.raises(vs.ProtocolError, match="interrupted while it added a contribution"):
+        receiver.open_requests()
 
 
 # ---- a generator that is rolled back ----
