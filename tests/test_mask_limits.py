@@ -65,7 +65,7 @@ def asked_of(agreed, announced, messages):
     given = b"".join(request)
     head, *frames = frames_of(given)
     headers = OpenRequest.from_bytes(head).headers
-    sent = defaultdict(list)
+    sent: dict[str, list[Chunk]] = defaultdict(list)
     for each in map(ChunkRequest.from_bytes, frames):
         sent[headers[each.contribution].contributor].append(Chunk.from_bytes(each.chunk))
     return given, sent
@@ -91,18 +91,18 @@ def test_whoever_has_the_whole_key_is_given_keys_and_no_body(trust, monkeypatch)
 
     agreed = federation(trust)
     announced = parties.descriptor(agreed)
-    messages = {name: contribution(agreed, announced, name) for name in NAMES[:3]}
-    given, sent = asked_of(agreed, announced, messages.values())
+    sealed = {name: contribution(agreed, announced, name) for name in NAMES[:3]}
+    given, sent = asked_of(agreed, announced, sealed.values())
     for name, chunks in sent.items():
         assert [chunk.index for chunk in chunks] == list(range(agreed.num_opened))
-        (body,) = body_chunks(agreed, messages[name])
+        (body,) = body_chunks(agreed, sealed[name])
         residues = body.body[BLOCKS_HEAD:]
         pieces = (residues[i : i + 16] for i in range(0, len(residues) - 15, 16))
         assert not any(piece in given for piece in pieces)
         # It finds the secret of each mask. With the aggregator's store that is the contribution.
         secret = secret_in(agreed, key, ciphertexts_in(agreed, chunks))
         assert np.abs(secret).max() < 80
-        blocks = blocks_of(agreed, messages[name])
+        blocks = blocks_of(agreed, sealed[name])
         assert np.array_equal(read_with(agreed, announced, blocks, secret), slots_of(name))
 
 
