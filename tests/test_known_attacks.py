@@ -7,6 +7,7 @@ import dataclasses
 import re
 from pathlib import Path
 
+import mask_attackers as masks
 import numpy as np
 import protocol_parties as parties
 import pytest
@@ -228,6 +229,42 @@ def test_two_rounds_of_nearly_one_model_bare_who_was_in_one_of_them():
         sums.append(result.sum.values)
     exact = CODEC.dequantise(slots_of(VICTIM), num_addends=1).values
     assert np.allclose(sums[0] - sums[1], exact, atol=1e-12)
+
+
+# ---- values of masked sums ----
+
+
+@known_attack("KA10")
+@pytest.mark.parametrize("trust", parties.TRUSTS)
+@pytest.mark.parametrize("who", ["contributor", "aggregator"])
+def test_a_body_moves_the_sum_by_any_amount_and_nobody_is_named(trust, who, monkeypatch):
+    agreed = masks.federation(trust)
+    announced = parties.descriptor(agreed)
+    messages = [masks.contribution(agreed, announced, name) for name in NAMES[:3]]
+    slots = sum(masks.slots_of(name) for name in NAMES[:3])
+    by = int(slots.max()) // 3
+    *key, body = masks.chunks_of(messages[2])
+    moved = masks.shifted(agreed, masks.blocks_of(agreed, messages[2]), slot=9, by=by)
+    chunks = [*key, dataclasses.replace(body, body=moved.to_bytes())]
+    if who == "contributor":
+        messages[2] = masks.signed(announced, NAMES[2], chunks)
+        receiver = masks.opened_round(agreed, announced, messages)
+    else:
+        receiver = parties.aggregator(agreed, announced)
+        for message in messages:
+            receiver.receive(message)
+        # It adds what nobody has signed, and hands out what was.
+        receiver._sum = agreed.bodies.running_sum()
+        for parts in (*map(masks.chunks_of, messages[:2]), chunks):
+            receiver._sum.add(masks.read(agreed, parts))
+        masks.open_all(agreed, receiver)
+    result = receiver.finish()
+    slots[9] += by
+    assert np.array_equal(result.sum.values, CODEC.dequantise(slots, num_addends=3).values)
+    told = receiver.transcript()
+    told.verify(agreed)
+    assert told.outcome == "complete"
+    assert result.link.commits_to(slots, result.salt)
 
 
 # ---- the page ----

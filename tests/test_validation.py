@@ -32,6 +32,8 @@ OTHER_MODULES = (
     "test_openings",
     "test_locks",
     "test_lock_attacks",
+    "test_mask_attacks",
+    "test_mask_limits",
     "test_same_model",
     "test_protocol_attacks",
     "test_key_holder",

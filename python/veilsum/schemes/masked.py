@@ -103,9 +103,9 @@ class _Masked:
         ciphertext_bytes = packing.ciphertext_bytes(public_key.key_bits)
         block_bytes = native.bytes_of(0, 1)
         # Chunks of keys and of bodies are about as long.
-        blocks_each = max(1, chunk_size * ciphertext_bytes // block_bytes)
+        blocks_each = min(max(1, chunk_size * ciphertext_bytes // block_bytes), native.num_blocks)
         self.body = Chunks(native.num_blocks, blocks_each)
-        self.max_body_bytes = blocks_each * block_bytes + _FRAME_BYTES
+        self.max_body_bytes = native.bytes_of(0, blocks_each) + _FRAME_BYTES
 
     @property
     def num_chunks(self) -> int:

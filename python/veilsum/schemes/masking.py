@@ -208,22 +208,35 @@ class MaskedSum:
     """A running sum of masked vectors, in the memory of one. For one thread at a time."""
 
     def __init__(self, masking: Masking) -> None:
-        self._masking = masking
         self._key = CiphertextSum(masking.public_key)
         self._blocks = _core.MaskSum(masking.mask)
+        self._last: tuple[Ciphertexts, int] | None = None  # Whose blocks are added first.
 
     @property
     def num_addends(self) -> int:
         """How many were added so far."""
+        self._settle()
         return self._key.num_addends
 
     def add(
         self, key: Ciphertexts, blocks: Sequence[_core.MaskedBlocks], *, num_addends: int
     ) -> None:
-        """Add a vector, or a sum of so many, given all its blocks in order."""
+        """Add a vector, or a sum of so many, given all its blocks in order.
+
+        Ctrl-C leaves the sum as it was or with the vector added, and ``num_addends`` tells which.
+        """
+        self._settle()
+        self._last = key, num_addends
         self._blocks.add(list(blocks), num_addends)
-        self._key.add(key, num_addends=num_addends)
+        self._settle()
 
     def total(self) -> tuple[Ciphertexts, _core.MaskedBlocks]:
         """The sums so far, of secrets and of blocks; InvalidArgumentError without an addend."""
+        self._settle()
         return self._key.total(), self._blocks.total()
+
+    def _settle(self) -> None:
+        """Add the key of the vector whose blocks were added, if Ctrl-C came in between."""
+        if self._last is not None and self._blocks.num_addends > self._key.num_addends:
+            key, num_addends = self._last
+            self._key.add(key, num_addends=num_addends)
