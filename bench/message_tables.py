@@ -18,7 +18,7 @@ from veilsum.identity import Enrolment
 from veilsum.message import Field, Form, Layout
 from veilsum.paillier.layouts import CIPHERTEXTS, PARTIAL_DECRYPTION, PLAINTEXT_PROOF
 from veilsum.privacy.wire import NOISE, NOISE_KIND
-from veilsum.schemes.vector_message import vector_form
+from veilsum.schemes.vector_message import MASKED_BLOCKS, masked_form, vector_form
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import FEDERATION, SignedFederation
@@ -36,7 +36,8 @@ _MESSAGES = (
     *(Enrolment, SignedFederation, RoundLink, Lock),
 )
 FORMS: tuple[Form, ...] = (
-    *(CIPHERTEXTS, PARTIAL_DECRYPTION, PLAINTEXT_PROOF, vector_form(SlotCodec), FEDERATION),
+    *(CIPHERTEXTS, PARTIAL_DECRYPTION, PLAINTEXT_PROOF, MASKED_BLOCKS, FEDERATION),
+    *(vector_form(SlotCodec), masked_form(SlotCodec)),
     *keyfile.FORMS.values(),
     *(message.form() for message in _MESSAGES),
 )

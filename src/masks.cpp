@@ -47,10 +47,10 @@ std::pair<Array<std::int64_t>, std::int64_t> open(const Mask& self, const Masked
     return {std::move(slots), largest_error};
 }
 
-MaskedBlocks read_blocks(const py::bytes& wire, const Mask& mask, unsigned num_threads) {
+MaskedBlocks read_blocks(const py::bytes& wire, const MaskShape& shape, unsigned num_threads) {
     const ByteView view = from_python(wire);
     return unlocked(num_threads, [&](const Execution& execution) {
-        return MaskedBlocks::from_bytes(view, mask, execution);
+        return MaskedBlocks::from_bytes(view, shape, execution);
     });
 }
 
@@ -96,6 +96,7 @@ void register_masks(py::module_& core) {
         .def_property_readonly("slack", &MaskShape::slack)
         .def_property_readonly("max_secret", &MaskShape::max_secret)
         .def_property_readonly("num_blocks", &MaskShape::num_blocks)
+        .def("__eq__", [](const MaskShape& self, const MaskShape& other) { return self == other; })
         .def("max_error", &MaskShape::max_error, py::arg("num_addends"))
         .def("bytes_of", &MaskShape::bytes_of, py::arg("first"), py::arg("count"))
         .def_property_readonly("strength", [](const MaskShape& self) {
@@ -112,7 +113,7 @@ void register_masks(py::module_& core) {
              py::arg("num_threads") = 0);
 
     py::class_<MaskedBlocks>(core, "MaskedBlocks")
-        .def_static("from_bytes", &read_blocks, py::arg("wire"), py::arg("mask"),
+        .def_static("from_bytes", &read_blocks, py::arg("wire"), py::arg("shape"),
                     py::arg("num_threads") = 0)
         .def("to_bytes",
              [](const MaskedBlocks& self) {

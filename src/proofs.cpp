@@ -56,5 +56,6 @@ void register_proofs(py::module_& core) {
 
     core.def("encrypt_and_prove", &prove, py::arg("key"), py::arg("plaintexts"), py::arg("shape"),
              py::arg("pool"), py::arg("context"), py::arg("first"), py::arg("chunk"),
-             py::arg("num_threads") = 0, py::arg("progress") = py::none(), py::arg("seed") = py::none());
+             py::arg("num_threads") = 0, py::arg("progress") = py::none(),
+             py::arg("seed") = py::none());
 }

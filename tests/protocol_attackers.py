@@ -7,8 +7,6 @@ import protocol_parties as parties
 import pytest
 import veilsum as vs
 from protocol_parties import DIM, NAMES, Round, frames_of
-from test_masked import reference_primes, reference_residues
-from veilsum import _core
 from veilsum.schemes import packing
 from veilsum.secure_sum import (
     Chunk,
@@ -20,7 +18,6 @@ from veilsum.secure_sum import (
 from veilsum.secure_sum.merkle import leaf_hash, merkle_paths, merkle_root
 
 VICTIM, EVIL = "ada", "dan"
-BLOCKS_HEAD = 16 + 4 + 16  # The frame, the shape, and which blocks follow.
 HOLDERS = parties.holder_names("threshold")
 DELTAS = {name: np.round(np.linspace(-1, 1, DIM) * (i + 1) / 4, 2) for i, name in enumerate(NAMES)}
 
@@ -95,65 +92,6 @@ def forged_contribution(agreed, announced, name, ciphertexts, proofs, bodies=())
     return resigned(announced, name, frames)
 
 
-def proved_contribution(agreed, announced, name, slots):
-    """A contribution of any slots, with proofs that hold: whoever is on the roster can make it."""
-    sealed = agreed.bodies.protect(slots, context=announced.round_id, maker=name)
-    pieces = map(sealed.piece, range(agreed.num_chunks))
-    frames = [Chunk(index=i, body=p.body, proof=p.proof) for i, p in enumerate(pieces)]
-    return resigned(announced, name, [frame.to_bytes() for frame in frames])
-
-
-def combined_bodies(agreed, parts):
-    """Of ``(times, message)`` each: what nobody but the aggregator would look at, combined."""
-    if agreed.num_chunks == agreed.num_opened:
-        return []
-    added = [(times, bodies_of(agreed, message)) for times, message in parts]
-    masking, columns = agreed.bodies.masking, len(added[0][1])
-    return [
-        combined_blocks(masking, [(times, bodies[i]) for times, bodies in added])
-        for i in range(columns)
-    ]
-
-
-def combined_blocks(masking, parts):
-    """Masked blocks, of one block each, times small integers."""
-    bits = masking.shape.prime_bits
-    primes = reference_primes(masking.shape)
-    ((begin, size),) = {(wire[:BLOCKS_HEAD], len(wire) - BLOCKS_HEAD) for _, wire in parts}
-    each = size // len(primes)
-    count = each // 64 * 64 // bits * 8
-    planes = []
-    for p, prime in enumerate(primes):
-        total = [0] * count
-        for times, wire in parts:
-            start = BLOCKS_HEAD + p * each
-            residues = reference_residues(wire[start : start + each], count, bits)
-            total = [(x + times * y) % prime for x, y in zip(total, residues, strict=True)]
-        planes.append(written_residues(total, bits, each))
-    return b"".join([begin, *planes])
-
-
-def written_residues(residues, bits, size):
-    """As ``reference_residues`` reads them."""
-    lanes = [0] * 8
-    for i, residue in enumerate(residues):
-        lanes[i % 8] |= residue << (i // 8 * bits)
-    words = [np.frombuffer(lane.to_bytes(size // 8, "little"), "<u8") for lane in lanes]
-    return np.stack(words, axis=1).tobytes()
-
-
-def slots_behind(agreed, announced, message, plaintexts):
-    """The slots of one contribution, to who has it whole and what its ciphertexts encrypt."""
-    scheme = key_scheme(agreed)
-    opened = packing.unpack(scheme.codec, plaintexts, modulus=agreed.public_key.n)
-    masked = bodies_of(agreed, message)
-    if not masked:
-        return opened
-    masking, total = agreed.bodies.masking, _core.MaskSum(agreed.bodies.masking.mask)
-    total.add([_core.MaskedBlocks.from_bytes(body, masking.mask) for body in masked], 1)
-    return masking.open(total.total(), opened, context=announced.round_id, num_addends=1)
-
-
 def asked_anew(request, **changes):
     """A changed request, which the aggregator signs."""
     changed = dataclasses.replace(request, **changes)
@@ -194,9 +132,7 @@ def opened_keys(agreed, answer):
     """The sum of masks' keys in all answers of one who has the whole key."""
     body = b"".join(Opening.from_bytes(frame).body for frame in frames_of(answer))
     scheme = key_scheme(agreed)
-    return packing.unpack(
-        scheme.codec, scheme.read_opened(body), modulus=agreed.public_key.n
-    )
+    return packing.unpack(scheme.codec, scheme.read_opened(body), modulus=agreed.public_key.n)
 
 
 def opened_by_honest_parties(agreed, announced, messages):

@@ -119,7 +119,7 @@ LAYERS = "Arrows point down"
         ),
         ("privacy/zcdp.py", "from veilsum import paillier", "Numbers and files know no encryption"),
         ("identity.py", "from veilsum import system", "Files know no numbers"),
-        ("schemes/packing.py", "from veilsum import paillier", "Numbers and files know no encr"),
+        ("schemes/known.py", "from veilsum import paillier", "Numbers and files know no encr"),
         (
             "paillier/threshold.py",
             "from veilsum import schemes",

@@ -130,10 +130,13 @@ def test_every_kind_is_described(place, tmp_path):
     """A new kind of message gets its line here, and its function in the command."""
     key = known_key(2048).public
     codec = vs.Codec(5, clip=1.0, value_bits=8, max_addends=2)
+    masked = codec.encrypt(np.zeros(5), key=key, scheme="masked", context=b"a sum")
     samples = {
         WireKind.PUBLIC_KEY: key.to_bytes(),
         WireKind.CIPHERTEXTS: key.encrypt([1, 2]).to_bytes(),
         WireKind.ENCRYPTED_VECTOR: codec.encrypt(np.zeros(5), key=key).to_bytes(),
+        WireKind.MASKED_VECTOR: masked.to_bytes(),
+        WireKind.MASKED_BLOCKS: masked.masked.blocks.to_bytes(),
         WireKind.FEDERATION: PartyFolder(place / "ann-folder").federation.to_bytes(),
         WireKind.ROUND_DESCRIPTOR: (place / "descriptor").read_bytes(),
         WireKind.CONTRIBUTION: (place / "ann.contribution").read_bytes(),
@@ -179,6 +182,35 @@ def test_every_kind_is_described(place, tmp_path):
     assert described == set(WireKind)
     known = {*cli.contents._ALONE, *cli.messages.MESSAGES}
     assert described == known
+
+
+def test_masked_vectors_are_told_by_context_mask_and_strength(place, pinned, tmp_path):
+    federation = PartyFolder(place / "ann-folder").federation
+    codec, key = federation.codec, federation.public_key
+    vectors = [
+        codec.encrypt(np.zeros(DIM), key=key, scheme="masked", context=context)
+        for context in (b"round 7", b"\x00\xff", b"\x1b[31m")
+    ]
+    (tmp_path / "vector").write_bytes(sum([vectors[0], vectors[0]]).to_bytes())
+    seen = look(tmp_path / "vector", *pinned)
+    assert (seen["kind"], seen["scheme"], seen["context"]) == ("masked vector", "masked", "round 7")
+    assert seen["num_addends"] == 2
+    shape = codec.mask_shape
+    assert seen["mask"] == dataclasses.asdict(shape)
+    assert list(seen["strength"].values()) == pytest.approx(shape.strength(codec), abs=0.06)
+    assert seen["verified"] is True
+    for vector, shown in zip(vectors[1:], ("00ff", "1b5b33316d"), strict=True):
+        (tmp_path / "vector").write_bytes(vector.to_bytes())
+        assert look(tmp_path / "vector")["context_hex"] == shown
+    (tmp_path / "blocks").write_bytes(vectors[0].masked.blocks.to_bytes())
+    assert look(tmp_path / "blocks", *pinned)["verified"] is True
+    assert look(tmp_path / "blocks")["verified"] is None
+    longer = vs.Codec(DIM + 8, clip=1.0, value_bits=16, max_addends=5)
+    other = longer.encrypt(np.zeros(DIM + 8), key=key, scheme="masked", context=b"round 7")
+    (tmp_path / "blocks").write_bytes(other.masked.blocks.to_bytes())
+    assert failure(tmp_path / "blocks", *pinned) == "MalformedDataError"
+    (tmp_path / "vector").write_bytes(other.to_bytes())
+    assert failure(tmp_path / "vector", *pinned) == "ProtocolError"
 
 
 def test_several_files_at_once(place):
@@ -348,7 +380,7 @@ def test_a_request_is_for_one_holder_and_signed_with_its_chunks(place, pinned, t
 
 
 def test_what_one_who_has_the_whole_key_is_asked_and_answers_is_verified(tmp_path):
-    agreed = parties.federation("authority", chunk_size=2)
+    agreed = parties.federation("authority", chunk_size=8)
     file = tmp_path / "federation.veil"
     file.write_bytes(agreed.signed_by(parties.identity("dealer")))
     pinned = ("--federation", file, "--hash", agreed.hash.hex())
@@ -361,7 +393,7 @@ def test_what_one_who_has_the_whole_key_is_asked_and_answers_is_verified(tmp_pat
     assert failure(tmp_path / "request", *pinned) == "ProtocolError"
     (tmp_path / "answers").write_bytes(state.holder().open(request))
     rows = look(tmp_path / "answers", *pinned)["answers"]
-    assert [(row["chunk"], row["plaintexts"]) for row in rows] == [(0, 2), (1, 2), (2, 1)]
+    assert [(row["chunk"], row["plaintexts"]) for row in rows] == [(0, 8), (1, 8), (2, 3)]
 
 
 def test_an_opening_is_verified_by_its_signature(place, pinned, tmp_path):

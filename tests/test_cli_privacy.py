@@ -100,7 +100,9 @@ def test_json_has_every_figure_and_only_these():
     }
     assert set(found["ciphertexts"]) == {
         "slot_bits",
-        "slots_per_ciphertext",
+        "scheme",
+        "mask_bits",
+        "num_opened_bytes",
         "num_ciphertexts",
         "num_bytes",
         "num_bytes_for_weights",
@@ -136,11 +138,11 @@ def test_the_figures_are_those_of_the_library(kind):
     assert found.deviation_model == noise.standard_deviation(codec) / codec.scale
     assert found.expected == vs.privacy.forecast(noise, codec, num_contributors=40, key_bits=2048)
     key = known_key(2048).secret.public_key
-    assert found.num_ciphertexts - 1 <= codec.num_ciphertexts(key) <= found.num_ciphertexts
-    assert codec.slots_per_ciphertext(key) - found.slots_per_ciphertext in (0, 1)
-    sent = len(codec.encrypt(np.zeros(5000), key=key).to_bytes())
-    assert 0 <= sent - codec.num_ciphertexts(key) * 512 < 300
-    assert found.num_bytes == found.num_ciphertexts * 512
+    vector = codec.encrypt(np.zeros(5000), key=key, context=b"a sum")
+    assert found.size.scheme == vector.scheme
+    assert found.size.num_ciphertexts - len(vector.ciphertexts) in (0, 1)
+    assert found.size.num_opened_bytes == found.size.num_ciphertexts * 512
+    assert -512 <= len(vector.to_bytes()) - found.size.num_bytes < 300
 
 
 def test_amplification_is_shown_for_those_who_do_not_know_who_took_part():

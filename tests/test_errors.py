@@ -152,7 +152,7 @@ def calls():
         yield f"Codec {name}", lambda x, n=name: vs.Codec(3, **{**options, n: x})
     yield "Codec norm_bound", lambda x: vs.Codec(3, **options, norm="l2", norm_bound=x)
     yield "Codec.encrypt", lambda x: codec.encrypt(x, key=pk)
-    for name in ("key", "weight", "noise", "pool", "num_threads"):
+    for name in ("key", "weight", "noise", "pool", "num_threads", "scheme", "context"):
         yield f"Codec.encrypt {name}", lambda x, n=name: codec.encrypt(floats, **{"key": pk, n: x})
     yield "Codec.decrypt", lambda x: codec.decrypt(x, sk)
     yield "Codec.decrypt key", lambda x: codec.decrypt(vector, x)

@@ -11,6 +11,7 @@ import veilsum as vs
 from reference import fedavg as reference
 from veilsum.fedavg.clients import Selector
 from veilsum.fedavg.parameters import difference, shifted, to_model
+from veilsum.sizes import contribution_size
 
 # ---- what is computed ----
 
@@ -234,8 +235,8 @@ def test_the_history_tells_phases_bytes_and_accuracy():
             history.rounds_to(wrong)
     assert set(history.seconds) == {"train", "encrypt", "add", "open", "step", "evaluate"}
     assert all(seconds > 0 for seconds in history.seconds.values())
-    num_ciphertexts = fl.CODEC.num_ciphertexts(fl.key())
-    assert num_ciphertexts * 512 * 15 < history.num_bytes["contributions"] < 20_000
+    size = contribution_size(fl.CODEC, 2048, is_shared=False)
+    assert size.num_bytes < history.num_bytes["contributions"] / 15 < size.num_bytes + 2000
     assert history.num_bytes["broadcast"] > 15 * (4 * 4 + 2 * 8)
     restored = json.loads(history.to_json())
     assert len(restored["rounds"]) == 3

@@ -64,6 +64,8 @@ def test_cmake_package_serves_a_cpp_program(prefix, tmp_path):
     run("cmake", "--build", "build", cwd=consumer)
     output = run("build/private_sum", cwd=consumer)
     assert output == "sum 0.750, weight 3, mean 0.250\n"
+    output = run("build/masked_sum", cwd=consumer)
+    assert re.fullmatch(r"sum 6000, \d{3} bits\n", output)
 
 
 def test_pkg_config_serves_a_cpp_program(prefix, tmp_path):

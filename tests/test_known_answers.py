@@ -15,6 +15,7 @@ from vectors import generate_party, generate_round, generate_threshold, generate
 from veilsum import _core, hazmat, keyfile, secure_sum
 from veilsum.identity import Role
 from veilsum.schemes import packing
+from veilsum.schemes.masking import Masking
 
 GOLDEN = VECTORS / "wire"
 
@@ -134,8 +135,9 @@ def test_golden_key_file_is_written_from_the_same_salt_and_nonce(key, monkeypatc
     assert keyfile.seal(secret, key.public.to_bytes(), generate_wire.PASSPHRASE) == data
 
 
-def test_golden_encrypted_vector_is_read_and_written(key):
-    data = (GOLDEN / "encrypted_vector.bin").read_bytes()
+@pytest.mark.parametrize("name", ["encrypted_vector", "masked_vector"])
+def test_golden_encrypted_vectors_are_read_and_written(key, name):
+    data = (GOLDEN / f"{name}.bin").read_bytes()
     vector = vs.EncryptedVector.from_bytes(data, key.public)
     assert vector.codec == generate_wire.CODEC
     assert vector.num_addends == 2
@@ -145,6 +147,13 @@ def test_golden_encrypted_vector_is_read_and_written(key):
     assert opened.weight == generate_wire.WEIGHT_SUM
     total = golden("open_request_2_total")  # Of a request that nothing reads any more.
     assert vs.EncryptedVector.from_bytes(total, key.public).to_bytes() == total
+
+
+def test_golden_masked_blocks_are_read_and_written(key):
+    data = golden("masked_blocks")
+    blocks = Masking(generate_wire.BLOCKS_CODEC, key.public).read_blocks(data)
+    assert (blocks.first, blocks.count) == (1, 1)
+    assert blocks.to_bytes() == data
 
 
 def golden(name):

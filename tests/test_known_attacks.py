@@ -7,6 +7,7 @@ import dataclasses
 import re
 from pathlib import Path
 
+import mask_attackers as masks
 import numpy as np
 import protocol_parties as parties
 import pytest
@@ -14,12 +15,9 @@ import veilsum as vs
 from known_keys import known_key
 from protocol_attackers import (
     bodies_of,
-    ciphertexts_of,
     forged_contribution,
     key_scheme,
     opened_by_honest_parties,
-    proved_contribution,
-    slots_behind,
 )
 from protocol_parties import CODEC, DIM, MODEL, NAMES, NOISE, NOISY_CODEC, frames_of
 from veilsum.schemes.proof_context import proof_context
@@ -63,8 +61,8 @@ def slots_of(name, codec=CODEC):
 
 def read_by(agreed, announced, message):
     """The slots of a contribution, to whoever has the key and sees all of it."""
-    opened = known_key(2048).secret.decrypt_plaintexts(ciphertexts_of(agreed, message))
-    return slots_behind(agreed, announced, message, opened)
+    secret = masks.secret_in(agreed, known_key(2048).secret, masks.key_of(agreed, message))
+    return masks.read_with(agreed, announced, masks.blocks_of(agreed, message), secret)
 
 
 @known_attack("KA1")
@@ -79,7 +77,7 @@ def test_who_has_the_key_reads_what_it_sees_and_proves_what_it_makes_of_it():
     assert np.array_equal(ada, slots_of(VICTIM))
     # Three weights of 1 in the place of the two that are taken off, so that it looks like one.
     own = 3 * CODEC.quantise(np.zeros(DIM))[0] - bob - cyd
-    messages[EVIL] = proved_contribution(agreed, announced, EVIL, own)
+    messages[EVIL] = masks.protected(agreed, announced, EVIL, own)
     result = opened_by_honest_parties(agreed, announced, messages.values())
     assert result.contributors == NAMES
     assert result.sum.num_addends == result.sum.weight == 4
@@ -95,14 +93,15 @@ def opened_alone(state, name):
     names = [header.contributor for header in OpenRequest.from_bytes(head).headers]
     given = map(ChunkRequest.from_bytes, frames)
     chunks = [each.chunk for each in given if names[each.contribution] == name]
-    ciphertexts = ciphertexts_of(state.federation, b"".join([head, *chunks]))
-    return known_key(2048).secret.decrypt_plaintexts(ciphertexts)
+    key = masks.key_of(state.federation, b"".join([head, *chunks]))
+    return masks.secret_in(state.federation, known_key(2048).secret, key)
 
 
 def opened_with_body(state, name):
     """The slots of one contribution, to who has the whole key and is shown the body as well."""
-    message = state.messages[name]
-    return slots_behind(state.federation, state.descriptor, message, opened_alone(state, name))
+    agreed, secret = state.federation, opened_alone(state, name)
+    blocks = masks.blocks_of(agreed, state.messages[name])
+    return masks.read_with(agreed, state.descriptor, blocks, secret)
 
 
 def test_a_share_of_noise_is_all_that_is_left_on_it():
@@ -128,7 +127,9 @@ def test_who_has_the_whole_key_and_the_bodies_reads_each_contribution():
     state = parties.Round(deltas={name: DELTAS[name] for name in NAMES[:3]})
     assert np.array_equal(opened_with_body(state, VICTIM), slots_of(VICTIM))
     (request,) = state.asked().values()
-    bodies = [body for message in state.messages.values() for body in bodies_of(state.federation, message)]
+    bodies = [
+        body for message in state.messages.values() for body in bodies_of(state.federation, message)
+    ]
     assert len(bodies) == 3
     assert not any(body in request for body in bodies)
 
@@ -232,6 +233,42 @@ def test_two_rounds_of_nearly_one_model_bare_who_was_in_one_of_them():
         sums.append(result.sum.values)
     exact = CODEC.dequantise(slots_of(VICTIM), num_addends=1).values
     assert np.allclose(sums[0] - sums[1], exact, atol=1e-12)
+
+
+# ---- values of masked sums ----
+
+
+@known_attack("KA10")
+@pytest.mark.parametrize("trust", parties.TRUSTS)
+@pytest.mark.parametrize("who", ["contributor", "aggregator"])
+def test_a_body_moves_the_sum_by_any_amount_and_nobody_is_named(trust, who, monkeypatch):
+    agreed = masks.federation(trust)
+    announced = parties.descriptor(agreed)
+    messages = [masks.contribution(agreed, announced, name) for name in NAMES[:3]]
+    slots = sum(masks.slots_of(name) for name in NAMES[:3])
+    by = int(slots.max()) // 3
+    *key, body = masks.chunks_of(messages[2])
+    moved = masks.shifted(agreed, masks.blocks_of(agreed, messages[2]), slot=9, by=by)
+    chunks = [*key, dataclasses.replace(body, body=moved.to_bytes())]
+    if who == "contributor":
+        messages[2] = masks.signed(announced, NAMES[2], chunks)
+        receiver = masks.opened_round(agreed, announced, messages)
+    else:
+        receiver = parties.aggregator(agreed, announced)
+        for message in messages:
+            receiver.receive(message)
+        # It adds what nobody has signed, and hands out what was.
+        receiver._sum = agreed.bodies.running_sum()
+        for parts in (*map(masks.chunks_of, messages[:2]), chunks):
+            receiver._sum.add(masks.read(agreed, parts))
+        masks.open_all(agreed, receiver)
+    result = receiver.finish()
+    slots[9] += by
+    assert np.array_equal(result.sum.values, CODEC.dequantise(slots, num_addends=3).values)
+    told = receiver.transcript()
+    told.verify(agreed)
+    assert told.outcome == "complete"
+    assert result.link.commits_to(slots, result.salt)
 
 
 # ---- the page ----

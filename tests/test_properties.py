@@ -171,3 +171,19 @@ def test_matrix_product_is_the_matrix_product(length, data):
     assert TOY.decrypt(result) == [centre(value, TOY_N) for value in expected]
     assert c.matrix_product_vartime(matrix) == result
     assert c @ np.array(matrix, dtype=object).T == result
+
+
+@settings(max_examples=40)
+@given(st.integers(1, 9000), st.integers(2, 40), st.integers(1, 2000), st.data())
+def test_a_masked_sum_is_the_packed_sum(dim, value_bits, max_addends, data):
+    codec = vs.Codec(dim, clip=1.0, value_bits=value_bits, max_addends=max_addends)
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    x = rng.choice([-1.0, 1.0, rng.uniform(-1, 1)], (min(max_addends, 3), dim))
+    opened = []
+    for scheme in ("packed", "masked"):
+        vectors = [codec.encrypt(each, key=KEY.secret, scheme=scheme, context=b"x") for each in x]
+        total = vs.EncryptedVector.from_bytes(sum(vectors).to_bytes(), KEY.public)
+        opened.append(codec.decrypt(total, KEY.secret))
+    packed, masked = opened
+    assert np.array_equal(packed.values, masked.values)
+    assert (packed.weight, packed.num_addends) == (masked.weight, masked.num_addends)

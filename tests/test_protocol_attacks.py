@@ -8,6 +8,7 @@ import dataclasses
 import math
 from fractions import Fraction
 
+import mask_attackers as masks
 import numpy as np
 import protocol_parties as parties
 import pytest
@@ -25,11 +26,9 @@ from protocol_attackers import (
     federation,
     forged_contribution,
     forged_request,
-    key_scheme,
     opened_keys,
     proofs_of,
     refused_everywhere,
-    slots_behind,
 )
 from protocol_parties import CODEC, MODEL, NAMES, frames_of
 from shared_keys import shared_key
@@ -217,12 +216,9 @@ def test_two_openers_are_not_given_two_sets_of_a_round(monkeypatch):
         all_three = opened_by("bob", agreed, announced, messages)
         without_victim = opened_by("cyd", agreed, announced, messages[1:])
         # Whoever sees the victim's body has its slots with that.
-        key = packing.pack(
-            key_scheme(agreed).codec, all_three - without_victim, modulus=agreed.public_key.n
-        )
-        assert np.array_equal(
-            slots_behind(agreed, announced, messages[0], key), slots_of(VICTIM)
-        )
+        blocks = masks.blocks_of(agreed, messages[0])
+        read = masks.read_with(agreed, announced, blocks, all_three - without_victim)
+        assert np.array_equal(read, slots_of(VICTIM))
     rounds = RoundLedger.in_memory()
     assert np.array_equal(opened_by("bob", agreed, announced, messages, rounds), all_three)
     with pytest.raises(vs.PolicyRefusedError, match="names bob to open it, and nobody else"):

@@ -4,6 +4,7 @@ Each first succeeds with the check of proofs switched off, and is then refused b
 aggregator is honest and checks what it adds; holders of shares check it again.
 """
 
+import mask_attackers as masks
 import numpy as np
 import protocol_parties as parties
 import pytest
@@ -13,13 +14,11 @@ from protocol_attackers import (
     EVIL,
     VICTIM,
     ciphertexts_of,
-    combined_bodies,
     contribution,
     forged_contribution,
     forged_request,
     opened_by_honest_parties,
     proofs_of,
-    proved_contribution,
 )
 from protocol_parties import CODEC, DIM, NAMES, TRUSTS
 from validation_rules import rule
@@ -65,7 +64,11 @@ def combined(agreed, announced, parts, proofs, *, rerandomised=False):
     terms = [ciphertexts_of(agreed, m).multiply_vartime([times]) for times, m in parts]
     related = sum(terms[1:], start=terms[0])
     related = related.rerandomise() if rerandomised else related
-    bodies = combined_bodies(agreed, parts)
+    bodies = []
+    if agreed.num_chunks > agreed.num_opened:
+        blocks, body = masks.combined(agreed, parts), agreed.bodies.body
+        units = map(body.units, range(len(body)))
+        bodies = [blocks.part(each.start, len(each)).to_bytes() for each in units]
     return forged_contribution(agreed, announced, EVIL, related, proofs, bodies)
 
 
@@ -103,7 +106,7 @@ def test_a_contribution_made_of_another_is_refused(trust, made, monkeypatch):
     assert np.array_equal(found, expected)
     is_refused(agreed, announced, messages, evil)
     # Nor with a contribution of its own mixed in, and the proofs of that; nor with no proofs.
-    own = proved_contribution(agreed, announced, EVIL, np.zeros(CODEC.num_slots, np.int64))
+    own = masks.protected(agreed, announced, EVIL, np.zeros(CODEC.num_slots, np.int64))
     for proofs in (proofs_of(agreed, own), [b""] * agreed.num_opened):
         mixed = combined(agreed, announced, [(times, stolen), (1, own)], proofs, **options)
         is_refused(agreed, announced, messages, mixed)
@@ -116,7 +119,7 @@ def test_a_contribution_made_of_the_others_bares_nobody(trust, monkeypatch):
     messages = [contribution(agreed, announced, name) for name in NAMES[:3]]
     # Three weights of 1 in the place of the two that are taken off, so that it looks like one.
     zero = 3 * CODEC.quantise(np.zeros(DIM))[0]
-    own = proved_contribution(agreed, announced, EVIL, zero)
+    own = masks.protected(agreed, announced, EVIL, zero)
     parts = [(1, own), (-1, messages[1]), (-1, messages[2])]
     evil = combined(agreed, announced, parts, proofs_of(agreed, own))
     with monkeypatch.context() as patch:

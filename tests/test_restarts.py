@@ -36,9 +36,13 @@ class RestartedRound(Round):
         return self.aggregator
 
 
-@pytest.mark.parametrize("trust", TRUSTS)
-def test_a_new_aggregator_goes_on_at_every_step(trust, tmp_path):
-    toy = {"toy": (5, 4), **TOY} if trust == "threshold" else {}
+@pytest.mark.parametrize(
+    ("trust", "scheme"), [*((trust, "auto") for trust in TRUSTS), ("threshold", "masked")]
+)
+def test_a_new_aggregator_goes_on_at_every_step(trust, scheme, tmp_path):
+    toy = {"toy": (5, 4), **TOY, "scheme": scheme} if trust == "threshold" else {}
+    if scheme == "masked":
+        toy["chunk_size"] = 16
     state = RestartedRound(parties.federation(trust, **toy), tmp_path / "round")
     assert state.federation.num_chunks >= 5
     for count, name in enumerate(NAMES[:3]):

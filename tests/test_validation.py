@@ -16,6 +16,7 @@ from validation_rules import TESTED, rule
 from veilsum import hazmat, keyfile
 
 OTHER_MODULES = (
+    "test_validation_masks",
     "test_validation_messages",
     "test_validation_threshold",
     "test_key_forms",
@@ -31,6 +32,8 @@ OTHER_MODULES = (
     "test_openings",
     "test_locks",
     "test_lock_attacks",
+    "test_mask_attacks",
+    "test_mask_limits",
     "test_same_model",
     "test_protocol_attacks",
     "test_key_holder",
@@ -398,11 +401,12 @@ def test_messages_of_key_and_ciphertext_rules_name_them():
     numbered = {
         name
         for name in documented()
-        if re.fullmatch(r"PK[1-46]|SK[1-46]|CT[1-4]|KF1|(?:SH|PP)\d+", name)
+        if re.fullmatch(r"PK[1-46]|SK[1-46]|CT[1-4]|KF1|MB1|(?:SH|PP)\d+", name)
     }
     root = DOCUMENT.parent.parent
     sources = [
         *root.glob("cpp/veilsum/paillier/*.cpp"),
+        root / "cpp/veilsum/lattice/mask_sum.cpp",
         *(
             root / "python/veilsum" / name
             for name in ("keyfile.py", "paillier/public_key.py", "paillier/secret_key.py")

@@ -14,8 +14,9 @@ import pytest
 import veilsum as vs
 from known_keys import VECTORS, known_key
 from shared_keys import shared_key
-from vectors import generate_round
+from vectors import generate_round, generate_wire
 from veilsum import _core, keyfile, secure_sum
+from veilsum.schemes.masking import Masking
 from veilsum.secure_sum.announcement import check_announced
 from veilsum.secure_sum.checks import check_set, read_chunk
 from veilsum.wire import Reader, WireKind, Writer
@@ -88,6 +89,11 @@ def read_signed_federation(data):
     secure_sum.Federation.from_signed(data, dealer=dealer)
 
 
+def read_masked_blocks(data):
+    codec = generate_wire.BLOCKS_CODEC
+    Masking(codec, known_key(2048).public).read_blocks(data)
+
+
 def read_partial(data):
     vs.threshold.PartialDecryption.from_bytes(data, shared_key().key)
 
@@ -98,6 +104,8 @@ READERS = {
     "ciphertexts_vector": lambda data: vs.Ciphertexts.from_bytes(data, known_key(2048).public),
     "ciphertexts_matrix": lambda data: vs.Ciphertexts.from_bytes(data, known_key(2048).public),
     "encrypted_vector": lambda data: vs.EncryptedVector.from_bytes(data, known_key(2048).public),
+    "masked_vector": lambda data: vs.EncryptedVector.from_bytes(data, known_key(2048).public),
+    "masked_blocks": read_masked_blocks,
     "key_file": read_key_file,
     "federation_4": secure_sum.Federation.from_bytes,
     "federation_4_threshold": secure_sum.Federation.from_bytes,
@@ -299,11 +307,12 @@ def test_shapes_that_would_cost_their_reader_memory_are_refused_everywhere(key):
 
 
 def test_codec_of_a_huge_dimension_is_refused(key):
-    data = golden("encrypted_vector")
-    for dim in (0, 2**31, 2**40, 2**62, 2**63, 2**64 - 1):
-        damaged = data[:FRAME_BYTES] + dim.to_bytes(8, "little") + data[FRAME_BYTES + 8 :]
-        with pytest.raises(vs.MalformedDataError):
-            vs.EncryptedVector.from_bytes(damaged, key.public)
+    for name in ("encrypted_vector", "masked_vector"):
+        data = golden(name)
+        for dim in (0, 2**31, 2**40, 2**62, 2**63, 2**64 - 1):
+            damaged = data[:FRAME_BYTES] + dim.to_bytes(8, "little") + data[FRAME_BYTES + 8 :]
+            with pytest.raises(vs.MalformedDataError):
+                vs.EncryptedVector.from_bytes(damaged, key.public)
 
 
 def test_messages_are_read_from_any_bytes_but_nothing_else(key):

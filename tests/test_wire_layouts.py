@@ -9,12 +9,14 @@ import pytest
 import veilsum as vs
 from known_keys import VECTORS, known_key
 from shared_keys import shared_key
+from vectors import generate_wire
 from veilsum import privacy, secure_sum
 from veilsum.codec import CODEC_LAYOUTS
 from veilsum.message import Form, Layout
 from veilsum.paillier.layouts import CIPHERTEXTS, PARTIAL_DECRYPTION, PLAINTEXT_PROOF
 from veilsum.privacy.wire import NOISE, NOISE_KIND
-from veilsum.schemes.vector_message import vector_form
+from veilsum.schemes.masking import Masking
+from veilsum.schemes.vector_message import MASKED_BLOCKS, masked_form, vector_form
 from veilsum.secure_sum.federation import FEDERATION
 from veilsum.wire import Reader, WireKind
 
@@ -189,6 +191,10 @@ def test_the_core_writes_what_is_declared_of_its_messages():
         "holder": 2,
         "first_ciphertext": 7,
     }
+    assert MASKED_BLOCKS.shown(golden("masked_blocks")) == {
+        **{"log_dim": 12, "num_primes": 2, "prime_bits": 40, "num_digits": 3},
+        **{"first": 1, "count": 1},
+    }
     for form, data in ((CIPHERTEXTS, matrix.to_bytes()), (PLAINTEXT_PROOF, proof[1].to_bytes())):
         with pytest.raises(vs.MalformedDataError):
             form.shown(data[:-1])
@@ -211,6 +217,16 @@ def declared_alone():
     yield (
         *(WireKind.ENCRYPTED_VECTOR, 1, vector_form(vs.Codec).layouts[1], vector),
         lambda data: vs.EncryptedVector.from_bytes(data, key),
+    )
+    masked = masked_form(vs.Codec).read(golden("masked_vector"))
+    yield (
+        *(WireKind.MASKED_VECTOR, 1, masked_form(vs.Codec).layouts[1], SimpleNamespace(**masked)),
+        lambda data: vs.EncryptedVector.from_bytes(data, key),
+    )
+    blocks = MASKED_BLOCKS.read(golden("masked_blocks"))
+    yield (
+        *(WireKind.MASKED_BLOCKS, 1, MASKED_BLOCKS.layouts[1], SimpleNamespace(**blocks)),
+        Masking(generate_wire.BLOCKS_CODEC, key).read_blocks,
     )
     for codec, layout in zip((vector.codec, longer), CODEC_LAYOUTS.values(), strict=True):
         yield KIND, 1, layout, codec, read_codec(layout)
@@ -242,6 +258,7 @@ def test_a_class_with_its_own_checks_has_the_bounds_that_are_declared():
                     read(form.write(SimpleNamespace(**values)))
                 seen.add(name)
     assert seen >= {"honest_contributors", "chunk_size", "num_addends", "dim", "rounds"}
+    assert seen >= {"prime_bits", "num_digits", "count"}
 
 
 def test_every_kind_is_declared_once():

@@ -41,10 +41,15 @@ def written(tmp_path_factory):
             secret.save(folder / kind.name, passphrase=PASSPHRASE)
     dealer = parties.identity("dealer")
     vector = agreed.codec.encrypt(np.zeros(parties.DIM), key=key.public)
+    masked = agreed.codec.encrypt(
+        np.zeros(parties.DIM), key=key.public, scheme="masked", context=b"a sum"
+    )
     return {kind: (folder / kind.name).read_bytes() for kind in secrets} | {
         WireKind.PUBLIC_KEY: key.public.to_bytes(),
         WireKind.CIPHERTEXTS: ciphertexts.to_bytes(),
         WireKind.ENCRYPTED_VECTOR: vector.to_bytes(),
+        WireKind.MASKED_VECTOR: masked.to_bytes(),
+        WireKind.MASKED_BLOCKS: masked.masked.blocks.to_bytes(),
         WireKind.FEDERATION: agreed.to_bytes(),
         WireKind.ROUND_DESCRIPTOR: state.descriptor.to_bytes(),
         WireKind.CONTRIBUTION: header,
@@ -78,10 +83,13 @@ def test_every_layout_on_the_page_has_the_version_that_is_written(written):
     assert {kind.value: data[5] for kind, data in written.items()} == {
         kind: versions[0] for kind, versions in told.items()
     }
+    vectors = [
+        longer.encrypt(np.zeros(4), key=known_key(2048).public, scheme=scheme, context=b"a sum")
+        for scheme in ("packed", "masked")
+    ]
     assert {kind: versions[1] for kind, versions in told.items() if len(versions) == 2} == {
-        WireKind.ENCRYPTED_VECTOR: longer.encrypt(
-            np.zeros(4), key=known_key(2048).public
-        ).to_bytes()[5],
+        WireKind.ENCRYPTED_VECTOR: vectors[0].to_bytes()[5],
+        WireKind.MASKED_VECTOR: vectors[1].to_bytes()[5],
         WireKind.FEDERATION: parties.federation(codec=longer).to_bytes()[5],
     }
 

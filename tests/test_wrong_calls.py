@@ -107,7 +107,7 @@ def subjects():
     yield "Combination.open", combination.open, few
     yield "Combination.open_plaintexts", combination.open_plaintexts, few
     whole = {"ciphertexts": VECTOR.ciphertexts, "codec": CODEC, "num_addends": 1, "report": None}
-    yield "EncryptedVector", vs.EncryptedVector, whole
+    yield "EncryptedVector", vs.EncryptedVector, {**whole, "masked": None}
     sent = {"data": VECTOR.to_bytes(), "key": PUBLIC}
     yield "EncryptedVector.from_bytes", vs.EncryptedVector.from_bytes, sent
     yield "Accumulator", vs.Accumulator, {"codec": CODEC, "key": PUBLIC}

@@ -159,4 +159,4 @@ def settle(codec, parameters):
     return parameters
 
 
-SCHEMES = {"toy": Known(15, Toy, settle, hides_single=True)}
+SCHEMES = {"toy": Known(15, Toy, settle, size=None, hides_single=True)}

@@ -20,17 +20,11 @@ from veilsum.paillier.encrypted import Encrypted
 from veilsum.paillier.public_key import PublicKey, RandomiserPool
 from veilsum.paillier.secret_key import SecretKey
 from veilsum.schemes import packing
-from veilsum.schemes.masking import (
-    MaskedPart,
-    MaskedSum,
-    Masking,
-    MaskShape,
-    check_context,
-    is_shorter_masked,
-)
+from veilsum.schemes.mask_shape import MaskShape, is_shorter_masked
+from veilsum.schemes.masking import MaskedPart, MaskedSum, Masking, check_context
 from veilsum.schemes.vector_message import check_vector, read_vector, write_vector
 from veilsum.system import Progress
-from veilsum.wire import BytesLike
+from veilsum.wire import BytesLike, as_bytes
 
 __all__ = ["Accumulator", "ClipReport", "Codec", "EncryptedVector", "GridNoise", "Sum"]
 
@@ -125,9 +119,11 @@ class Codec(SlotCodec):
             TypeError: ``delta`` is not an array of float16, float32, float64 or integers, or has
                 masked values; a pool is given with a secret key.
             InvalidArgumentError: wrong shape, NaN or infinity, a weight outside [0, 1] or too small
-                for ``weight_bits``; a masked vector without a context or with a pool.
+                for ``weight_bits``; more than 255 bytes of context; a masked vector without a
+                context or with a pool, or of a codec that no mask has room for.
         """
         scheme = arguments.choice("scheme", scheme, get_args(VectorScheme))
+        context = check_context(context) if as_bytes(context, "context") else b""
         if scheme == "masked" or (scheme == "auto" and context and self._is_shorter_masked(key)):
             context = check_context(context)
             if pool is not None:
@@ -347,7 +343,7 @@ class EncryptedVector(Encrypted):
         )
 
     def to_bytes(self) -> bytes:
-        """The wire bytes: codec, number of addends, ciphertexts. Nothing about the report."""
+        """The wire bytes: all but the report."""
         return write_vector(
             self._codec, self._ciphertexts, num_addends=self._num_addends, masked=self._masked
         )

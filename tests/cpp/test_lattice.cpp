@@ -161,8 +161,12 @@ TEST_CASE("sums of masked vectors open to the sums of their slots") {
             slots.back() = -most;
             const auto made = mask.protect(slots, text("a sum"), seed(), execution);
             const auto wire = made.blocks.to_bytes(execution);
-            const auto read = MaskedBlocks::from_bytes(wire, mask, execution);
+            const auto read = MaskedBlocks::from_bytes(wire, shape, execution);
             CHECK(read.residues == made.blocks.residues);
+            CHECK(read.part(0, read.count) == read);
+            CHECK(code_of([&] { (void)read.part(0, read.count + 1); }) == Errc::invalid_argument);
+            CHECK(code_of([&] { (void)read.part(read.count, 1); }) == Errc::invalid_argument);
+            CHECK(code_of([&] { (void)read.part(0, 0); }) == Errc::invalid_argument);
             const MaskedBlocks* parts[] = {&read};
             sum.add(parts, 1, execution);
             for (std::size_t i = 0; i < slots.size(); ++i) expected[i] += slots[i];
@@ -225,9 +229,15 @@ TEST_CASE("masked blocks from outside are refused unless they are residues of th
         mask.protect(std::vector<std::int64_t>(shape.num_slots), text("a sum"), seed(), execution);
     const auto refused = [&](const MaskedBlocks& blocks) {
         const auto wire = blocks.to_bytes(execution);
-        CHECK(code_of([&] { (void)MaskedBlocks::from_bytes(wire, mask, execution); }) ==
+        CHECK(code_of([&] { (void)MaskedBlocks::from_bytes(wire, shape, execution); }) ==
               Errc::malformed);
     };
+    MaskShape no_ring = shape;
+    no_ring.prime_bits = 47;
+    CHECK(code_of([&] {
+              const auto wire = made.blocks.to_bytes(execution);
+              (void)MaskedBlocks::from_bytes(wire, no_ring, execution);
+          }) == Errc::invalid_argument);
     MaskedBlocks blocks = made.blocks;
     for (std::size_t i = 0; i < 5 * 8; ++i) blocks.residues[i] = std::byte{0xff};
     refused(blocks);
@@ -255,7 +265,7 @@ TEST_CASE("masked blocks from outside are refused unless they are residues of th
                       [&](std::size_t i) { return i == 1234 ? value : 0; });
         if (value < ring.q()) {
             const auto wire = blocks.to_bytes(execution);
-            CHECK_NOTHROW(MaskedBlocks::from_bytes(wire, mask, execution));
+            CHECK_NOTHROW(MaskedBlocks::from_bytes(wire, shape, execution));
         } else {
             refused(blocks);
         }

@@ -21,6 +21,7 @@
 #include "veilsum/base/wire.hpp"
 #include "veilsum/codec/quantise.hpp"
 #include "veilsum/codec/slots.hpp"
+#include "veilsum/lattice/mask.hpp"
 #include "veilsum/paillier/ciphertexts.hpp"
 #include "veilsum/paillier/key_share.hpp"
 #include "veilsum/paillier/partial_decryption.hpp"
@@ -127,6 +128,15 @@ Bytes read_ciphertexts(ByteView message) {
     return batch.to_bytes(kOneThread);
 }
 
+/// That of the golden blocks: two primes, a whole block and a shorter one.
+constexpr MaskShape kMaskShape{.num_slots = 12'501,
+                               .max_slot = 3'276'700,
+                               .max_addends = 100,
+                               .log_dim = 12,
+                               .num_primes = 2,
+                               .prime_bits = 40,
+                               .num_digits = 3};
+
 /// The parameters of a codec, as an encrypted vector begins with them.
 void read_codec(ByteView message) {
     const bool has_segments = message.size() > 5 && message[5] == std::byte{2};
@@ -194,6 +204,8 @@ std::optional<Bytes> read(ByteView message, WireKind kind) {
                                               kOneThread)
                 .to_bytes();
         }
+        case WireKind::masked_blocks:
+            return MaskedBlocks::from_bytes(message, kMaskShape, kOneThread).to_bytes(kOneThread);
         // What is sealed in these files, as it is once it is opened.
         case WireKind::key_file:
             SecretKey::from_secret_bytes(message.subspan(kFrameBytes), {});

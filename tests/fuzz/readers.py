@@ -14,7 +14,9 @@ import veilsum as vs
 from fuzz import files
 from known_keys import VECTORS, known_key
 from shared_keys import shared_key
+from vectors import generate_wire
 from veilsum import _core, secure_sum, threshold
+from veilsum.schemes.masking import Masking
 from veilsum.secure_sum.merkle import leaf_hash, path_leads_to
 from veilsum.wire import split_frames
 
@@ -114,6 +116,11 @@ def opened_seeds():
     return [secure_sum.Opening.from_bytes((WIRE / "opening_3.bin").read_bytes()).body]
 
 
+def masking_of_blocks():
+    """What the golden blocks were masked with."""
+    return Masking(generate_wire.BLOCKS_CODEC, known_key(2048).public)
+
+
 def frames_seeds():
     names = ("open_request_3", "chunk_request", "chunk")
     return [b"".join((WIRE / f"{name}.bin").read_bytes() for name in names)]
@@ -142,6 +149,14 @@ TARGETS = {
         written_by(lambda data: vs.EncryptedVector.from_bytes(data, known_key(2048).public)),
         BAD_CIPHERTEXT,
         ("encrypted_vector",),
+    ),
+    "masked_vector": Target(
+        written_by(lambda data: vs.EncryptedVector.from_bytes(data, known_key(2048).public)),
+        BAD_CIPHERTEXT,
+        ("masked_vector",),
+    ),
+    "masked_blocks": Target(
+        written_by(masking_of_blocks().read_blocks), MALFORMED, ("masked_blocks",)
     ),
     "plaintext_proof": Target(
         written_by(lambda data: vs.PlaintextProof.from_bytes(data, known_key(2048).public)),

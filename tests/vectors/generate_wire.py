@@ -22,6 +22,9 @@ CODEC = vs.Codec(5, clip=1.0, value_bits=8, max_addends=4, norm="l2", norm_bound
 CONTRIBUTIONS = [[1.0, -1.0, 0.0, 1.0, 0.0], [1.0, 0.0, 0.0, -1.0, 0.0]]
 VECTOR_SUM = [2.0, -1.0, 0.0, 0.0, 0.0]
 WEIGHT_SUM = 2.0
+CONTEXT = b"a golden sum"
+# A block and a bit, two primes: the golden blocks are those of the second, shorter block.
+BLOCKS_CODEC = vs.Codec(12_500, clip=1.0, value_bits=16, max_addends=100)
 
 
 def ciphertexts(public):
@@ -43,6 +46,11 @@ def main():
     }
     vectors = [CODEC.encrypt(np.array(x), key=known.public) for x in CONTRIBUTIONS]
     messages["encrypted_vector"] = sum(vectors).to_bytes()
+    masked = {"scheme": "masked", "context": CONTEXT}
+    vectors = [CODEC.encrypt(np.array(x), key=known.public, **masked) for x in CONTRIBUTIONS]
+    messages["masked_vector"] = sum(vectors).to_bytes()
+    vector = BLOCKS_CODEC.encrypt(np.ones(BLOCKS_CODEC.dim), key=known.public, **masked)
+    messages["masked_blocks"] = vector.masked.blocks.part(1, 1).to_bytes()
     keyfile._LOG2_COST = 14  # The least cost allowed: tests open the file often.
     secret = bytes(known.secret._native.to_secret_bytes())
     messages["key_file"] = keyfile.seal(secret, known.public.to_bytes(), PASSPHRASE)

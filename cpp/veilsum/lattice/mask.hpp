@@ -25,14 +25,16 @@ struct MaskedBlocks {
 
     bool operator==(const MaskedBlocks&) const = default;
 
-    /// Reads kind 22, which must be blocks of this mask.
-    /// Throws Error: malformed (not the wire format, other blocks, MB1: a residue that is not below
-    /// its prime, or bits behind the last one).
-    static MaskedBlocks from_bytes(ByteView wire, const Mask& mask, const Execution& execution);
+    /// Reads kind 22, which must be blocks of a vector of this shape. What it costs is in
+    /// proportion to the message, whatever the shape: tables are not made for it.
+    /// Throws Error: invalid_argument (as MaskShape::check), malformed (not the wire format, other
+    /// blocks, MB1: a residue that is not below its prime, or bits behind the last one).
+    static MaskedBlocks from_bytes(ByteView wire, const MaskShape& shape,
+                                   const Execution& execution);
     /// Throws Error: cancelled.
     Bytes to_bytes(const Execution& execution) const;
 
-    /// The blocks from `from` on, which must be there.
+    /// So many blocks from `from` on. Throws Error: invalid_argument (they are not all here).
     MaskedBlocks part(std::size_t from, std::size_t num) const;
 };
 
@@ -64,7 +66,7 @@ public:
     /// `context` names the sum: the same for all its vectors, and another one for every sum. The
     /// seed is for this vector only. Constant time in slots, secret and errors, but for what the
     /// noise sampler's timing tells (docs/noise.md). A slot beyond max_slot is neither clamped nor
-    /// refused: it carries.
+    /// refused: it carries, and one of 2^51 or more garbles the sum.
     /// Throws Error: invalid_argument (not num_slots slots, an empty context), cancelled.
     Protected protect(std::span<const std::int64_t> slots, ByteView context, const HedgedSeed& seed,
                       const Execution& execution) const;
@@ -84,7 +86,6 @@ public:
 private:
     std::shared_ptr<const State> state_;
     friend class MaskSum;
-    friend struct MaskedBlocks;
 };
 
 /// A sum of masked vectors of one mask, in the memory of one: 8 bytes a residue. Public.

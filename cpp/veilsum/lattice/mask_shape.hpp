@@ -24,6 +24,8 @@ struct MaskShape {
     static constexpr std::int64_t kMaxSlot = std::int64_t{1} << 61;
     static constexpr std::uint64_t kMaxAddends = std::uint64_t{1} << 24;
     static constexpr unsigned kMaxDigits = 16;
+    /// Of a vector, however short: each tells in one of two cases or more if a sum is garbled.
+    static constexpr std::size_t kMinCoefficients = 128;
     /// How many sums the estimate allows for, each of max_addends.
     static constexpr std::uint64_t kMaxSums = 10'000;
 
@@ -62,7 +64,8 @@ struct MaskShape {
     std::int64_t max_error(std::uint64_t num_addends) const noexcept;
 
     std::size_t num_blocks() const noexcept;
-    /// A multiple of 8; only the last block may have fewer than N.
+    /// A multiple of 8; only the last block may have fewer than N, and the first one has at least
+    /// kMinCoefficients.
     std::size_t num_coefficients(std::size_t block) const noexcept;
     std::size_t block_bytes(std::size_t block) const noexcept;
     /// Of consecutive blocks.

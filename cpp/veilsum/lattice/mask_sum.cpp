@@ -27,8 +27,9 @@ void for_each_polynomial(const MaskShape& shape, const std::vector<PrimeRing>& r
 
 }  // namespace
 
-MaskedBlocks MaskedBlocks::from_bytes(ByteView wire, const Mask& mask, const Execution& execution) {
-    const MaskShape& shape = mask.shape();
+MaskedBlocks MaskedBlocks::from_bytes(ByteView wire, const MaskShape& shape,
+                                      const Execution& execution) {
+    shape.check();
     Reader reader(wire, WireKind::masked_blocks, kVersion);
     const std::array of_shape = {shape.log_dim, shape.num_primes, shape.prime_bits,
                                  shape.num_digits};
@@ -45,13 +46,19 @@ MaskedBlocks MaskedBlocks::from_bytes(ByteView wire, const Mask& mask, const Exe
     }
     const ByteView residues = reader.bytes(shape.bytes_of(first, count));
     reader.finish();
+    // No tables: whoever sent the message may have chosen the shape too.
+    std::vector<PrimeRing> rings;
+    for (unsigned p = 0; p < shape.num_primes; ++p) {
+        rings.push_back(PrimeRing::without_transform(shape.log_dim, shape.prime_bits, p));
+    }
+    const RingKernel& kernel = active_ring_kernel();
     std::atomic<bool> are_residues{true};
     parallel_for(count, kBlocksPerPiece, execution, [&](std::size_t begin, std::size_t end) {
         for (std::size_t i = begin; i < end; ++i) {
             for_each_polynomial(
-                shape, mask.state_->rings, first + i, residues.data() + shape.bytes_of(first, i),
+                shape, rings, first + i, residues.data() + shape.bytes_of(first, i),
                 [&](const PrimeRing& ring, const std::byte* packed, std::size_t num_coefficients) {
-                    if (!mask.state_->kernel.are_residues(packed, num_coefficients, ring)) {
+                    if (!kernel.are_residues(packed, num_coefficients, ring)) {
                         are_residues = false;
                     }
                 });
@@ -59,7 +66,7 @@ MaskedBlocks MaskedBlocks::from_bytes(ByteView wire, const Mask& mask, const Exe
     });
     if (!are_residues) {
         throw Error(Errc::malformed,
-                    "masked blocks: MB1: a residue is not below its prime, or bits follow the last "
+                    "MB1: masked blocks: a residue is not below its prime, or bits follow the last "
                     "one");
     }
     MaskedBlocks blocks{shape, first, count, Bytes(residues.size())};
@@ -80,6 +87,9 @@ Bytes MaskedBlocks::to_bytes(const Execution& execution) const {
 }
 
 MaskedBlocks MaskedBlocks::part(std::size_t from, std::size_t num) const {
+    if (num < 1 || from < first || from - first >= count || num > count - (from - first)) {
+        throw Error(Errc::invalid_argument, "these blocks are not among the ones that are here");
+    }
     const ByteView own =
         ByteView(residues).subspan(shape.bytes_of(first, from - first), shape.bytes_of(from, num));
     return {shape, from, num, Bytes(own.begin(), own.end())};

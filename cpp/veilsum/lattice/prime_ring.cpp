@@ -55,15 +55,24 @@ std::uint64_t largest_prime(unsigned log_dim, unsigned bits, unsigned index) {
     }
 }
 
-PrimeRing::PrimeRing(unsigned log_dim, unsigned bits, unsigned index)
-    : log_dim_(log_dim), bits_(bits) {
+PrimeRing PrimeRing::without_transform(unsigned log_dim, unsigned bits, unsigned index) {
     if (log_dim < kMinLogDim || log_dim > kMaxLogDim || bits < kMinBits || bits > kMaxBits) {
         throw Error(Errc::invalid_argument, "there is no ring of dimension 2^" +
                                                 std::to_string(log_dim) + " modulo a prime of " +
                                                 std::to_string(bits) + " bits here");
     }
-    q_ = largest_prime(log_dim, bits, index);
-    reciprocal_ = static_cast<std::uint64_t>((Wide{1} << (63 + bits)) / q_);
+    PrimeRing ring;
+    ring.log_dim_ = log_dim;
+    ring.bits_ = bits;
+    ring.q_ = largest_prime(log_dim, bits, index);
+    ring.reciprocal_ = static_cast<std::uint64_t>((Wide{1} << (63 + bits)) / ring.q_);
+    ring.dim_inverse_ = ring.factor(power_mod(ring.dim(), ring.q_ - 2, ring.q_));
+    ring.one_ = ring.factor(1);
+    return ring;
+}
+
+PrimeRing::PrimeRing(unsigned log_dim, unsigned bits, unsigned index)
+    : PrimeRing(without_transform(log_dim, bits, index)) {
     std::uint64_t psi = 0;
     for (std::uint64_t g = 2; psi == 0; ++g) {
         const std::uint64_t root = power_mod(g, (q_ - 1) / (2 * dim()), q_);
@@ -92,8 +101,6 @@ PrimeRing::PrimeRing(unsigned log_dim, unsigned bits, unsigned index)
             }
         }
     }
-    dim_inverse_ = factor(power_mod(dim(), q_ - 2, q_));
-    one_ = factor(1);
 }
 
 Factor PrimeRing::factor(std::uint64_t w) const noexcept {

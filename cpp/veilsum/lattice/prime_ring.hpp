@@ -42,6 +42,10 @@ public:
     /// Throws Error: invalid_argument (log_dim or bits outside their ranges).
     PrimeRing(unsigned log_dim, unsigned bits, unsigned index);
 
+    /// The same without the tables of its transform, and without what they cost: enough to check
+    /// residues and to add them. Throws Error: as the constructor.
+    static PrimeRing without_transform(unsigned log_dim, unsigned bits, unsigned index);
+
     std::size_t dim() const noexcept { return std::size_t{1} << log_dim_; }
     unsigned log_dim() const noexcept { return log_dim_; }
     unsigned bits() const noexcept { return bits_; }
@@ -70,11 +74,13 @@ public:
     std::uint64_t power_vartime(std::uint64_t base, std::uint64_t exponent) const noexcept;
 
 private:
-    unsigned log_dim_;
-    unsigned bits_;
-    std::uint64_t q_;
+    PrimeRing() = default;
+
+    unsigned log_dim_ = 0;
+    unsigned bits_ = 0;
+    std::uint64_t q_ = 0;
     /// floor(2^(63 + bits) / q): below 2^64.
-    std::uint64_t reciprocal_;
+    std::uint64_t reciprocal_ = 0;
     std::vector<Factor> forward_;
     std::vector<Factor> inverse_;
     std::vector<FloatFactor> float_inverse_;

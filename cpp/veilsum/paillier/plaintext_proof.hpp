@@ -52,14 +52,14 @@ struct ProvedCiphertexts {
     PlaintextProof proof;
 };
 
-/// As encrypt, or encrypt_hedged if there is a seed and no pool, with a proof that is bound to `context`, such as a round and a contributor, and to
-/// the position `first`. Constant time in plaintexts and randomness. Throws Error: as encrypt;
-/// invalid_argument (no plaintexts, PP2: a chunk of none or too many, a pool that is not for
-/// proofs). Cost: as encrypt, and a few multiplications a ciphertext more.
+/// As encrypt, or encrypt_hedged if there is a seed and no pool, with a proof that is bound to
+/// `context`, such as a round and a contributor, and to the position `first`. Constant time in
+/// plaintexts and randomness. Throws Error: as encrypt; invalid_argument (no plaintexts, PP2: a
+/// chunk of none or too many, a pool that is not for proofs). Cost: as encrypt, and a few
+/// multiplications a ciphertext more.
 ProvedCiphertexts encrypt_and_prove(const Plaintexts& plaintexts, Ciphertexts::Shape shape,
                                     const PublicKey& key, RandomiserPool* pool, ByteView context,
                                     std::uint64_t first, std::size_t chunk,
-                                    const Execution& execution,
-                                    const HedgedSeed* seed = nullptr);
+                                    const Execution& execution, const HedgedSeed* seed = nullptr);
 
 }  // namespace veilsum

@@ -197,8 +197,7 @@ PlaintextProof prove(const Ciphertexts& ciphertexts, std::span<const Limb> witne
 ProvedCiphertexts encrypt_and_prove(const Plaintexts& plaintexts, Ciphertexts::Shape shape,
                                     const PublicKey& key, RandomiserPool* pool, ByteView context,
                                     std::uint64_t first, std::size_t chunk,
-                                    const Execution& execution,
-                                    const HedgedSeed* seed) {
+                                    const Execution& execution, const HedgedSeed* seed) {
     require_pool_of(key, pool);
     if (pool != nullptr && !(pool->key() == key)) {
         throw Error(Errc::key_mismatch,

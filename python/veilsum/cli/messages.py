@@ -8,12 +8,14 @@ from dataclasses import asdict
 from typing import Any
 
 from veilsum.cli.findings import Agreed, Contents
-from veilsum.errors import ProtocolError
+from veilsum.errors import InvalidArgumentError, MalformedDataError, ProtocolError
 from veilsum.message import Part
 from veilsum.paillier.ciphertexts import Ciphertexts
 from veilsum.paillier.layouts import CIPHERTEXTS, PARTIAL_DECRYPTION, PLAINTEXT_PROOF
 from veilsum.paillier.proofs import PlaintextProof
-from veilsum.schemes.vector_message import vector_form
+from veilsum.schemes.mask_shape import MaskShape
+from veilsum.schemes.masking import Masking
+from veilsum.schemes.vector_message import MASKED_BLOCKS, masked_form, shape_of, vector_form
 from veilsum.secure_sum import (
     Chunk,
     ChunkRequest,
@@ -57,8 +59,62 @@ def _ciphertexts(frames: Iterator[bytes], agreed: Agreed, contents: Contents) ->
 def _encrypted_vector(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
     data = next(frames)
     values = vector_form(Codec).read(data)
-    contents.facts |= {"codec": asdict(values["codec"]), "num_addends": values["num_addends"]}
-    contents.facts |= CIPHERTEXTS.shown(values["ciphertexts"])
+    contents.facts |= _vector_facts(values, "packed")
+    _check_vector(data, agreed, contents)
+
+
+def _masked_vector(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
+    data = next(frames)
+    values = masked_form(Codec).read(data)
+    context, shape = bytes(values["context"]), shape_of(values)
+    contents.facts |= _vector_facts(values, "masked") | _context_facts(context)
+    contents.facts |= {"mask": asdict(shape), "blocks_bytes": len(values["blocks"])}
+    contents.facts["strength"] = _strength(shape, values["codec"])
+    _check_vector(data, agreed, contents)
+
+
+def _masked_blocks(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
+    data = next(frames)
+    values = MASKED_BLOCKS.read(data)
+    shape = shape_of(values)
+    contents.facts |= {"mask": asdict(shape), "first": values["first"], "count": values["count"]}
+    if agreed.federation is None:
+        contents.unchecked.append("that they are blocks of a vector; give --federation")
+        return
+    codec = agreed.federation.codec
+    contents.facts["strength"] = _strength(shape, codec)
+    Masking(codec, agreed.federation.public_key, shape).read_blocks(data)
+    contents.checked.append("blocks of a vector of the federation's codec")
+
+
+def _vector_facts(values: dict[str, Any], scheme: str) -> dict[str, Any]:
+    return {
+        "scheme": scheme,
+        "codec": asdict(values["codec"]),
+        "num_addends": values["num_addends"],
+        **CIPHERTEXTS.shown(values["ciphertexts"]),
+    }
+
+
+def _context_facts(context: bytes) -> dict[str, str]:
+    """As text where it is text that can be shown, else as hex."""
+    try:
+        text = context.decode()
+    except UnicodeDecodeError:
+        return {"context_hex": context.hex()}
+    return {"context": text} if text.isprintable() else {"context_hex": context.hex()}
+
+
+def _strength(shape: MaskShape, codec: Codec) -> dict[str, float]:
+    """Bits; MalformedDataError for a mask that veilsum does not make."""
+    try:
+        core_svp, matzov = shape.strength(codec)
+    except InvalidArgumentError as error:
+        raise MalformedDataError(f"masked vector: {error}") from error
+    return {"core_svp_bits": round(core_svp, 1), "matzov_bits": round(matzov, 1)}
+
+
+def _check_vector(data: bytes, agreed: Agreed, contents: Contents) -> None:
     if agreed.federation is None:
         contents.unchecked.append("that they are ciphertexts of a key; give --federation")
         return
@@ -289,6 +345,8 @@ def _check_descriptor(descriptor: RoundDescriptor, federation: Federation) -> No
 MESSAGES: dict[WireKind, Callable[[Iterator[bytes], Agreed, Contents], None]] = {
     WireKind.CIPHERTEXTS: _ciphertexts,
     WireKind.ENCRYPTED_VECTOR: _encrypted_vector,
+    WireKind.MASKED_VECTOR: _masked_vector,
+    WireKind.MASKED_BLOCKS: _masked_blocks,
     WireKind.ROUND_DESCRIPTOR: _round_descriptor,
     WireKind.CONTRIBUTION: _contribution,
     WireKind.CHUNK: _chunk,

@@ -16,7 +16,8 @@ from veilsum.privacy import (
     accounting_available,
     forecast,
 )
-from veilsum.sizes import ContributionSize, contribution_size
+from veilsum.schemes.known import ContributionSize
+from veilsum.sizes import contribution_size
 
 __all__ = ["Goal", "Plan", "meaning", "plan", "trust_levels"]
 

@@ -11,7 +11,7 @@ from veilsum.errors import InvalidArgumentError
 from veilsum.identity import Enrolment
 from veilsum.privacy import GaussianNoise, Noise, forecast
 from veilsum.schemes import Policy
-from veilsum.schemes.masking import MaskShape
+from veilsum.schemes.mask_shape import MaskShape
 from veilsum.secure_sum.agreement import Agreement
 from veilsum.sizes import contribution_size
 

@@ -21,11 +21,12 @@ from veilsum.errors import InvalidArgumentError, MalformedDataError, ProtocolErr
 from veilsum.paillier.ciphertexts import Ciphertexts
 from veilsum.paillier.secret_key import SecretKey
 from veilsum.paillier.threshold import KeyShare
-from veilsum.schemes import packed
+from veilsum.schemes import packed, packing
 from veilsum.schemes.keys import AnyKey, public_key_of
-from veilsum.schemes.masking import MaskedSum, Masking, MaskShape
+from veilsum.schemes.mask_shape import MaskShape
+from veilsum.schemes.masking import MaskedSum, Masking
 from veilsum.schemes.scheme import Chunks, HeldKey, Opener, Piece, Scheme, Sealed
-from veilsum.system import Progress, thread_count
+from veilsum.system import Progress
 
 __all__ = ["make", "settle"]
 
@@ -99,13 +100,12 @@ class _Masked:
         native = self.masking.mask.shape
         secrets = _SecretSlots(codec, native.dim, native.max_secret)
         self.keys = packed.make(key, secrets, chunk_size=chunk_size, holders=holders)
-        ciphertext_bytes = 2 * (-(-public_key.key_bits // 8))
+        ciphertext_bytes = packing.ciphertext_bytes(public_key.key_bits)
         block_bytes = native.bytes_of(0, 1)
         # Chunks of keys and of bodies are about as long.
-        blocks_each = max(1, chunk_size * ciphertext_bytes // block_bytes)
-        blocks_each = min(blocks_each, native.num_blocks)
+        blocks_each = min(max(1, chunk_size * ciphertext_bytes // block_bytes), native.num_blocks)
         self.body = Chunks(native.num_blocks, blocks_each)
-        self.max_body_bytes = blocks_each * block_bytes + _FRAME_BYTES
+        self.max_body_bytes = native.bytes_of(0, blocks_each) + _FRAME_BYTES
 
     @property
     def num_chunks(self) -> int:
@@ -163,8 +163,7 @@ class _Masked:
             )
         if piece.proof:
             raise MalformedDataError(f"{maker} sent a proof with masked blocks, which have none")
-        mask = self.masking.mask
-        blocks = _core.MaskedBlocks.from_bytes(piece.body, mask, thread_count(num_threads))
+        blocks = self.masking.read_blocks(piece.body, num_threads=num_threads)
         wanted = self.body.units(chunk - self.num_opened)
         if range(blocks.first, blocks.first + blocks.count) != wanted:
             raise ProtocolError(f"{maker} sent other blocks than those of chunk {chunk}")

@@ -15,25 +15,24 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from veilsum import _core
+from veilsum import _core, arguments
 from veilsum.codec import SlotCodec
 from veilsum.errors import CapacityError, InvalidArgumentError
 from veilsum.paillier.ciphertext_sum import CiphertextSum
 from veilsum.paillier.ciphertexts import Ciphertexts
 from veilsum.paillier.public_key import PublicKey
 from veilsum.schemes import packing
+from veilsum.schemes.mask_shape import MaskShape
 from veilsum.system import Progress, thread_count, watcher
 from veilsum.wire import BytesLike, as_bytes
 
 __all__ = [
     "MAX_CONTEXT_BYTES",
     "FreshMask",
-    "MaskShape",
     "MaskedPart",
     "MaskedSum",
     "Masking",
     "check_context",
-    "is_shorter_masked",
 ]
 
 MAX_CONTEXT_BYTES = 255
@@ -59,53 +58,6 @@ def check_context(context: BytesLike) -> bytes:
             "of it serves as well"
         )
     return context
-
-
-@dataclass(frozen=True)
-class MaskShape:
-    """In which ring the mask of a vector lies, and how many slots a coefficient of it carries.
-
-    Attributes:
-        log_dim: the ring has ``2**log_dim`` coefficients: 11 or 12.
-        num_primes: of its modulus: 1 with 11, 2 with 12.
-        prime_bits: of each of them, 24 to 46.
-        num_digits: slots a coefficient, 1 to 16.
-    """
-
-    log_dim: int
-    num_primes: int
-    prime_bits: int
-    num_digits: int
-
-    @classmethod
-    def of(cls, codec: SlotCodec) -> MaskShape:
-        """The one with the fewest bytes that is strong enough for sums of this codec.
-
-        Raises:
-            InvalidArgumentError: none has room for slots this wide and so many addends.
-        """
-        native = _core.MaskShape.choose(codec.num_slots, codec.max_slot, codec.max_addends)
-        return cls(native.log_dim, native.num_primes, native.prime_bits, native.num_digits)
-
-    def check(self, codec: SlotCodec) -> None:
-        """InvalidArgumentError unless sums of the codec fit, and it is strong enough for them."""
-        self.native(codec)
-
-    def native(self, codec: SlotCodec) -> _core.MaskShape:
-        """For vectors of this codec."""
-        return _core.MaskShape(
-            codec.num_slots,
-            codec.max_slot,
-            codec.max_addends,
-            self.log_dim,
-            self.num_primes,
-            self.prime_bits,
-            self.num_digits,
-        )
-
-    def strength(self, codec: SlotCodec) -> tuple[float, float]:
-        """Bits by core-SVP and by MATZOV's model, after 10,000 sums of ``codec.max_addends``."""
-        return self.native(codec).strength
 
 
 @lru_cache(maxsize=8)
@@ -163,18 +115,18 @@ class Masking:
         self.codec = codec
         self.public_key = public_key
         self.shape = MaskShape.of(codec) if shape is None else shape
+        self._native = self.shape.native(codec)
 
     @cached_property
     def mask(self) -> _core.Mask:
-        """Of this codec and shape."""
+        """Of this codec and shape. Its tables are made here, and not to read a message."""
         codec = self.codec
         return _mask(codec.num_slots, codec.max_slot, codec.max_addends, self.shape)
 
     @cached_property
     def secret_layout(self) -> _core.SlotLayout:
         """How the coefficients of a secret, and of a sum of secrets, lie in plaintexts."""
-        shape = self.mask.shape
-        return packing.layout_of(shape.dim, shape.max_secret, self.public_key.n)
+        return packing.layout_of(self._native.dim, self._native.max_secret, self.public_key.n)
 
     @property
     def num_key_units(self) -> int:
@@ -184,7 +136,22 @@ class Masking:
     @property
     def num_blocks(self) -> int:
         """How many blocks a vector has."""
-        return self.mask.shape.num_blocks
+        return self._native.num_blocks
+
+    def read_blocks(self, wire: bytes, *, num_threads: int | None = None) -> _core.MaskedBlocks:
+        """Some blocks of a vector, from a message from outside.
+
+        Raises:
+            MalformedDataError: the message is of other blocks, or breaks MB1.
+        """
+        return _core.MaskedBlocks.from_bytes(wire, self._native, thread_count(num_threads))
+
+    def check_part(self, masked: MaskedPart) -> None:
+        """InvalidArgumentError unless it has a context, and all blocks of a vector."""
+        check_context(masked.context)
+        blocks = arguments.instance("masked.blocks", masked.blocks, _core.MaskedBlocks)
+        if blocks.shape != self._native or (blocks.first, blocks.count) != (0, self.num_blocks):
+            raise InvalidArgumentError("the masked blocks are not all blocks of a vector")
 
     def make(
         self,
@@ -227,7 +194,7 @@ class Masking:
             CapacityError: a contributor sent what is no masked vector, or it is another sum.
         """
         slots, largest_error = self.mask.open(blocks, secret, context, thread_count(num_threads))
-        most = self.mask.shape.max_error(num_addends)
+        most = self._native.max_error(num_addends)
         if largest_error > most:
             raise CapacityError(
                 f"the sum is garbled: its largest error is {largest_error}, and masks of "
@@ -237,39 +204,39 @@ class Masking:
         return slots
 
 
-def is_shorter_masked(codec: SlotCodec, key_bits: int) -> bool:
-    """Whether a masked vector takes fewer bytes than a packed one; False where there is no mask."""
-    try:
-        shape = MaskShape.of(codec).native(codec)
-    except InvalidArgumentError:
-        return False
-    smallest = 1 << (key_bits - 1)  # Moduli of this size have the same layouts, or nearly.
-    ciphertext_bytes = 2 * (-(-key_bits // 8))
-    packed = packing.layout(codec, smallest).num_plaintexts * ciphertext_bytes
-    secret = packing.layout_of(shape.dim, shape.max_secret, smallest).num_plaintexts
-    return secret * ciphertext_bytes + shape.bytes_of(0, shape.num_blocks) < packed
-
-
 class MaskedSum:
     """A running sum of masked vectors, in the memory of one. For one thread at a time."""
 
     def __init__(self, masking: Masking) -> None:
-        self._masking = masking
         self._key = CiphertextSum(masking.public_key)
         self._blocks = _core.MaskSum(masking.mask)
+        self._last: tuple[Ciphertexts, int] | None = None  # Whose blocks are added first.
 
     @property
     def num_addends(self) -> int:
         """How many were added so far."""
+        self._settle()
         return self._key.num_addends
 
     def add(
         self, key: Ciphertexts, blocks: Sequence[_core.MaskedBlocks], *, num_addends: int
     ) -> None:
-        """Add a vector, or a sum of so many, given all its blocks in order."""
+        """Add a vector, or a sum of so many, given all its blocks in order.
+
+        Ctrl-C leaves the sum as it was or with the vector added, and ``num_addends`` tells which.
+        """
+        self._settle()
+        self._last = key, num_addends
         self._blocks.add(list(blocks), num_addends)
-        self._key.add(key, num_addends=num_addends)
+        self._settle()
 
     def total(self) -> tuple[Ciphertexts, _core.MaskedBlocks]:
         """The sums so far, of secrets and of blocks; InvalidArgumentError without an addend."""
+        self._settle()
         return self._key.total(), self._blocks.total()
+
+    def _settle(self) -> None:
+        """Add the key of the vector whose blocks were added, if Ctrl-C came in between."""
+        if self._last is not None and self._blocks.num_addends > self._key.num_addends:
+            key, num_addends = self._last
+            self._key.add(key, num_addends=num_addends)

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veilsum import _core, arguments
+from veilsum.codec import SlotCodec
+from veilsum.schemes.known import ContributionSize
 from veilsum.system import thread_count
 
-__all__ = ["Slots", "layout", "layout_of", "pack", "unpack"]
+__all__ = ["Slots", "ciphertext_bytes", "layout", "layout_of", "pack", "size", "unpack"]
 
 _MAX_MODULUS = 2**20_000
 
@@ -40,6 +42,18 @@ def layout_of(num_slots: int, max_slot: int, modulus: int) -> _core.SlotLayout:
     modulus = arguments.count("modulus", modulus, at_least=1, at_most=_MAX_MODULUS)
     data = modulus.to_bytes((modulus.bit_length() + 7) // 8, "little")
     return _core.SlotLayout(num_slots, max_slot, data)
+
+
+def size(codec: SlotCodec, key_bits: int) -> ContributionSize:
+    """Of a packed contribution, under the smallest modulus of so many bits."""
+    count = layout(codec, (1 << (key_bits - 1)) + 1).num_plaintexts
+    num_bytes = count * ciphertext_bytes(key_bits)
+    return ContributionSize("packed", count, num_bytes, num_bytes)
+
+
+def ciphertext_bytes(key_bits: int) -> int:
+    """Of one ciphertext under a key of so many bits."""
+    return 2 * ((key_bits + 7) // 8)
 
 
 def pack(

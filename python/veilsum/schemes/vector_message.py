@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from veilsum import _core
+from veilsum import arguments
 from veilsum.codec import SlotCodec, codec_field
 from veilsum.errors import CapacityError, InvalidArgumentError, MalformedDataError
 from veilsum.message import Form, Layout, counted, framed, rest, u8, u64
 from veilsum.paillier.ciphertexts import Ciphertexts
 from veilsum.paillier.public_key import PublicKey
 from veilsum.schemes import packing
-from veilsum.schemes.masking import MAX_CONTEXT_BYTES, MaskedPart, Masking, MaskShape
+from veilsum.schemes.mask_shape import MaskShape
+from veilsum.schemes.masking import MAX_CONTEXT_BYTES, MaskedPart, Masking
 from veilsum.wire import BytesLike, WireKind, as_bytes, wire_kind
 
 __all__ = [
+    "MASKED_BLOCKS",
     "VectorParts",
     "check_vector",
     "masked_form",
     "read_vector",
+    "shape_of",
     "vector_form",
     "write_vector",
 ]
@@ -79,6 +83,25 @@ def vector_form(codec_type: type[SlotCodec]) -> Form:
     return Form(WireKind.ENCRYPTED_VECTOR, layouts)
 
 
+MASKED_BLOCKS = Form(
+    WireKind.MASKED_BLOCKS,
+    {
+        1: Layout(
+            **_SHAPE_FIELDS,
+            first=u64("number of the first block, from 0"),
+            count=u64("of blocks, all of them of the vector", at_least=1),
+            residues=rest("below"),
+        )
+    },
+)
+"""Some blocks of a vector. The core reads and writes it; here it is told what is in it."""
+
+
+def shape_of(values: Mapping[str, Any]) -> MaskShape:
+    """The shape among the fields of a message."""
+    return MaskShape(**{name: values[name] for name in _SHAPE_FIELDS})
+
+
 @cache
 def masked_form(codec_type: type[SlotCodec]) -> Form:
     """The same of a masked vector."""
@@ -109,10 +132,10 @@ def check_vector(
     if masked is None:
         wanted = packing.layout(codec, ciphertexts.public_key.n).num_plaintexts
     else:
+        arguments.instance("masked.shape", masked.shape, MaskShape)
         masking = Masking(codec, ciphertexts.public_key, masked.shape)
+        masking.check_part(masked)
         wanted = masking.num_key_units
-        if (masked.blocks.first, masked.blocks.count) != (0, masking.num_blocks):
-            raise InvalidArgumentError("the masked blocks are not all blocks of a vector")
     if ciphertexts.shape != (wanted,):
         raise InvalidArgumentError(
             f"the codec needs ciphertexts of shape {(wanted,)}, got {ciphertexts.shape}"
@@ -167,14 +190,13 @@ def read_vector(data: BytesLike, public_key: PublicKey, codec_type: type[C]) -> 
 def _read_masked(data: BytesLike, public_key: PublicKey, codec_type: type[C]) -> VectorParts[C]:
     values = masked_form(codec_type).read(data)  # type: ignore[arg-type]
     codec = values["codec"]
-    shape = MaskShape(**{name: values[name] for name in _SHAPE_FIELDS})
+    shape = shape_of(values)
     try:
-        shape.check(codec)
+        masking = Masking(codec, public_key, shape)
     except InvalidArgumentError as error:
         raise MalformedDataError(f"masked vector: {error}") from error
+    blocks = masking.read_blocks(values["blocks"])
     ciphertexts = Ciphertexts.from_bytes(values["ciphertexts"], public_key)
-    mask = Masking(codec, public_key, shape).mask
-    blocks = _core.MaskedBlocks.from_bytes(values["blocks"], mask)
     masked = MaskedPart(shape, bytes(values["context"]), blocks)
     return _checked(VectorParts(codec, values["num_addends"], ciphertexts, masked))
 
