@@ -107,7 +107,8 @@ std::size_t MaskShape::num_blocks() const noexcept {
 std::size_t MaskShape::num_coefficients(std::size_t block) const noexcept {
     const std::size_t num_before = block * num_digits * dim();
     const std::size_t wanted = (num_slots - num_before + num_digits - 1) / num_digits;
-    return std::min(dim(), (wanted + kRowLanes - 1) / kRowLanes * kRowLanes);
+    const std::size_t fewest = num_blocks() == 1 ? kFewestCoefficients : kRowLanes;
+    return std::min(dim(), std::max(fewest, (wanted + kRowLanes - 1) / kRowLanes * kRowLanes));
 }
 
 std::size_t MaskShape::block_bytes(std::size_t block) const noexcept {

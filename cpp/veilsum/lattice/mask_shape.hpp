@@ -24,6 +24,9 @@ struct MaskShape {
     static constexpr std::int64_t kMaxSlot = std::int64_t{1} << 61;
     static constexpr std::uint64_t kMaxAddends = std::uint64_t{1} << 24;
     static constexpr unsigned kMaxDigits = 16;
+    /// Of a vector, whose last slots are then zeros: under a wrong secret half of all coefficients
+    /// have an error that passes, so that eight would let one of some hundred garbled sums pass.
+    static constexpr std::size_t kFewestCoefficients = 64;
     /// How many sums the estimate allows for, each of max_addends.
     static constexpr std::uint64_t kMaxSums = 10'000;
 
@@ -62,7 +65,8 @@ struct MaskShape {
     std::int64_t max_error(std::uint64_t num_addends) const noexcept;
 
     std::size_t num_blocks() const noexcept;
-    /// A multiple of 8; only the last block may have fewer than N.
+    /// A multiple of 8; only the last block may have fewer than N, and the only one has
+    /// kFewestCoefficients or more.
     std::size_t num_coefficients(std::size_t block) const noexcept;
     std::size_t block_bytes(std::size_t block) const noexcept;
     /// Of consecutive blocks.
