@@ -140,9 +140,10 @@ def changed_residues(agreed, blocks, change):
 
 
 def coefficients_of(shape, block):
-    """How many coefficients a block has: whole rows of eight."""
+    """How many coefficients a block has: whole rows of eight, and 128 or more of a vector."""
     left = shape.num_slots - block * shape.num_digits * shape.dim
-    return min(shape.dim, -(-left // (8 * shape.num_digits)) * 8)
+    fewest = 128 if block == 0 else 8
+    return min(shape.dim, max(fewest, -(-left // (8 * shape.num_digits)) * 8))
 
 
 def unpacked(data, count, bits):
