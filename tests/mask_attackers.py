@@ -106,7 +106,7 @@ def mask_of(agreed):
 def blocks_of(agreed, message):
     """All masked blocks of a contribution."""
     mask = mask_of(agreed)
-    parts = [_core.MaskedBlocks.from_bytes(c.body, mask) for c in body_chunks(agreed, message)]
+    parts = [_core.MaskedBlocks.from_bytes(c.body, mask.shape) for c in body_chunks(agreed, message)]
     return added(agreed, [parts])
 
 
@@ -136,13 +136,14 @@ def changed_residues(agreed, blocks, change):
             begin += size
         place += count
     assert begin == len(data)
-    return _core.MaskedBlocks.from_bytes(head + written, mask_of(agreed))
+    return _core.MaskedBlocks.from_bytes(head + written, mask_of(agreed).shape)
 
 
 def coefficients_of(shape, block):
-    """How many coefficients a block has: whole rows of eight."""
+    """How many coefficients a block has: whole rows of eight, and 128 or more of a vector."""
     left = shape.num_slots - block * shape.num_digits * shape.dim
-    return min(shape.dim, -(-left // (8 * shape.num_digits)) * 8)
+    fewest = 128 if block == 0 else 8
+    return min(shape.dim, max(fewest, -(-left // (8 * shape.num_digits)) * 8))
 
 
 def unpacked(data, count, bits):
@@ -201,7 +202,7 @@ def read(agreed, chunks):
     ]
     mask = mask_of(agreed)
     parts = chunks[agreed.num_opened :]
-    return [*bodies, *(_core.MaskedBlocks.from_bytes(chunk.body, mask) for chunk in parts)]
+    return [*bodies, *(_core.MaskedBlocks.from_bytes(chunk.body, mask.shape) for chunk in parts)]
 
 
 def secret_in(agreed, secret_key, key):

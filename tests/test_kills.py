@@ -13,6 +13,7 @@ import time
 from multiprocessing.connection import wait as wait_for
 
 import killable_parties as killable
+import mask_attackers as masks
 import protocol_parties as parties
 import pytest
 import veilsum as vs
@@ -47,9 +48,14 @@ AT_A_PLACE = 0.6  # This share of processes is told to die at a place, if it com
 SECONDS_BETWEEN_KILLS = 0.5
 
 
-def agree():
+def agree(scheme):
     return parties.federation(
-        "threshold", codec=NOISE.fit(CODEC), noise=NOISE, min_contributors=2, chunk_size=1
+        "threshold",
+        codec=NOISE.fit(CODEC),
+        noise=NOISE,
+        min_contributors=2,
+        chunk_size={"packed": 1, "masked": 4}[scheme],
+        scheme=scheme,
     )
 
 
@@ -295,10 +301,16 @@ class Verdict:
             message = self.post.get(f"contributions/{number:04d}-{name}")
             parts = [
                 vs.Ciphertexts.from_bytes(Chunk.from_bytes(frame).body, key)
-                for frame in parties.frames_of(message)[1:]
+                for frame in parties.frames_of(message)[1 : 1 + self.agreed.num_opened]
             ]
             opened = shared_key().secret.decrypt_plaintexts(vs.Ciphertexts.concatenate(parts))
-            slots = slots + packing.unpack(codec, opened, modulus=key.n)
+            if self.agreed.scheme == "masked":
+                secret = self.agreed.bodies.masking.unpack(opened)
+                blocks = masks.blocks_of(self.agreed, message)
+                announced = announced_in(self.post, number)
+                slots = slots + masks.read_with(self.agreed, announced, blocks, secret)
+            else:
+                slots = slots + packing.unpack(codec, opened, modulus=key.n)
         return codec.dequantise(slots, num_addends=len(contributors))
 
 
@@ -306,12 +318,14 @@ def announced_in(post, number):
     return Announcement.from_bytes(post.get(f"rounds/{number}")).descriptor
 
 
-def run_and_kill(folder, monkeypatch, *, num_kills, limit_seconds, around_locks=0.0):
+def run_and_kill(
+    folder, monkeypatch, *, num_kills, limit_seconds, around_locks=0.0, scheme="packed"
+):
     monkeypatch.setattr(keyfile, "_LOG2_COST", 14)
     # Or the process that forks the others finds nothing to import beforehand.
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     seed = int(os.environ.get("VEILSUM_TEST_SEED", time.time_ns() % 2**32))
-    agreed = agree()
+    agreed = agree(scheme)
     assert agreed.num_chunks >= 3
     set_up(folder, agreed)
     options = {"num_kills": num_kills, "seed": seed, "around_locks": around_locks}
@@ -335,8 +349,10 @@ def run_and_kill(folder, monkeypatch, *, num_kills, limit_seconds, around_locks=
     return supervisor
 
 
-def test_a_dozen_kills_lose_nothing_and_open_nothing_twice(tmp_path, monkeypatch):
-    supervisor = run_and_kill(tmp_path, monkeypatch, num_kills=12, limit_seconds=300)
+@pytest.mark.parametrize("scheme", ["packed", "masked"])
+def test_a_dozen_kills_lose_nothing_and_open_nothing_twice(scheme, tmp_path, monkeypatch):
+    options = {"limit_seconds": 300, "scheme": scheme}
+    supervisor = run_and_kill(tmp_path, monkeypatch, num_kills=12, **options)
     assert supervisor.deaths >= 12
 
 

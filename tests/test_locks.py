@@ -16,6 +16,7 @@ from protocol_parties import NAMES, Round, frames_of
 from validation_rules import rule
 from veilsum.schemes import packed
 from veilsum.secure_sum import (
+    ContributionHeader,
     Federation,
     FolderStore,
     KeptSums,
@@ -270,6 +271,30 @@ def test_what_was_checked_is_sent_once(agreed):
         assert asked.chunks == OpenRequest.from_bytes(frames_of(to_lock[name])[0]).chunks
         assert len(asked.locks) == 4
         state.aggregator.receive_opening(state.holder(name).open(request))
+    parties.assert_sums(state.aggregator.finish(), parties.quantised_sum(SMALL, [0.5] * 3))
+
+
+def test_signatures_of_a_set_that_was_locked_are_not_checked_again(agreed):
+    state = Round(agreed, keep=True)
+    checked, verify = [], ContributionHeader.verify
+
+    def watched(self, contributor):
+        checked.append(self.contributor)
+        verify(self, contributor)
+
+    with mock.patch.object(ContributionHeader, "verify", watched):
+        for step in range(2):
+            for name, request in state.asked().items():
+                checked.clear()
+                answer = state.holder(name).open(request)
+                assert checked == [sorted(state.messages), []][step]
+                state.aggregator.receive_opening(answer)
+        # Another set, or the same names with other contributions, is another one to it.
+        other = request_to_open(state, NAMES[1:3])
+        checked.clear()
+        with pytest.raises(vs.PolicyRefusedError):
+            state.holder(holders_of(agreed)[0]).open(other)
+        assert checked == sorted(NAMES[1:3])
     parties.assert_sums(state.aggregator.finish(), parties.quantised_sum(SMALL, [0.5] * 3))
 
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,7 @@ from protocol_parties import NAMES, TRUSTS, frames_of
 from validation_rules import rule
 from veilsum import _core
 from veilsum.paillier.ciphertext_sum import CiphertextSum
+from veilsum.schemes.masking import Masking
 from veilsum.secure_sum import Chunk, ChunkRequest, Federation, OpenRequest, agreement
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -190,6 +192,28 @@ def test_a_slot_beyond_its_range_voids_the_round_within_the_guard_only(trust):
     assert np.array_equal(result.sum.values, expected(LONG, slots, 3).values)
     page = " ".join((DOCS / "protocol.md").read_text().split())
     assert "farther than that is carried into another value, and nothing shows it" in page
+
+
+# ---- garbled sums of short vectors ----
+
+
+@pytest.mark.parametrize("dim", [1, 7])
+def test_no_garbled_sum_of_a_short_vector_passes_for_a_sum(dim):
+    """With eight coefficients one of 900 did: each of its errors passes half of the time."""
+    codec = vs.Codec(dim, clip=1.0, value_bits=16, max_addends=100)
+    masking = Masking(codec, known_key(2048).public)
+    seed = _core.HedgedSeed("attack", b"a sum", b"", b"")
+    slots = codec.quantise(np.full(dim, 0.5))[0]
+    blocks, secret = masking.mask.protect(slots, b"a sum", seed)
+    num_silent = 0
+    for number in range(8000):
+        wrong = secret.copy()
+        wrong[number % wrong.size] += 1 + number // wrong.size
+        with suppress(vs.CapacityError):
+            masking.open(blocks, wrong, context=b"a sum", num_addends=100)
+            num_silent += 1
+    assert num_silent == 0
+    assert np.array_equal(masking.open(blocks, secret, context=b"a sum", num_addends=100), slots)
 
 
 # ---- interrupted additions ----

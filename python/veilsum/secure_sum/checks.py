@@ -50,8 +50,11 @@ def check_in_round(
     check_header(federation, header)
 
 
-def check_set(federation: Federation, request: OpenRequest) -> None:
+def check_set(federation: Federation, request: OpenRequest, *, is_known: bool = False) -> None:
     """That a request is for enough contributions, and each is one to its round.
+
+    Of a set that ``is_known`` each contribution was checked before: its name commits to all that
+    is signed.
 
     Raises:
         PolicyRefusedError: the set has fewer contributions than the federation opens.
@@ -64,8 +67,9 @@ def check_set(federation: Federation, request: OpenRequest) -> None:
             f"sum of fewer than {federation.fewest}"
         )
     federation.codec.check_num_addends(len(request.headers))
-    for header in request.headers:
-        check_in_round(federation, request.descriptor, header)
+    if not is_known:
+        for header in request.headers:
+            check_in_round(federation, request.descriptor, header)
 
 
 def check_answer(federation: Federation, answer: Opening | Receipt) -> None:
