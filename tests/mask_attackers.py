@@ -175,6 +175,17 @@ def primes_of(shape):
     return primes
 
 
+def combined(agreed, parts):
+    """The body that somebody makes of those of messages, ``(times, message)`` each."""
+    return added(
+        agreed,
+        [
+            [changed_residues(agreed, blocks_of(agreed, message), lambda x, q, i, k=times: k * x)]
+            for times, message in parts
+        ],
+    )
+
+
 def shifted(agreed, blocks, slot, by):
     """Blocks whose slot, one of the first block's first plane, is larger by so much."""
     shape = mask_of(agreed).shape

@@ -42,16 +42,32 @@ def changed(frame, kind, **changes):
     return dataclasses.replace(kind.from_bytes(frame), **changes).to_bytes()
 
 
+def key_scheme(agreed):
+    """The scheme of the chunks that holders open: of everything, or of the keys of masks."""
+    return getattr(agreed.bodies, "keys", agreed.bodies)
+
+
+def chunks_of(message):
+    return [Chunk.from_bytes(frame) for frame in frames_of(message)[1:]]
+
+
 def ciphertexts_of(agreed, message):
     """The ciphertexts in a contribution: anybody can read them."""
-    chunks = [Chunk.from_bytes(frame) for frame in frames_of(message)[1:]]
     return vs.Ciphertexts.concatenate(
-        [vs.Ciphertexts.from_bytes(chunk.body, agreed.public_key) for chunk in chunks]
+        [
+            vs.Ciphertexts.from_bytes(chunk.body, agreed.public_key)
+            for chunk in chunks_of(message)[: agreed.num_opened]
+        ]
     )
 
 
-def proofs_of(message):
-    return [Chunk.from_bytes(frame).proof for frame in frames_of(message)[1:]]
+def proofs_of(agreed, message):
+    return [chunk.proof for chunk in chunks_of(message)[: agreed.num_opened]]
+
+
+def bodies_of(agreed, message):
+    """What is only added: nothing, or masked blocks."""
+    return [chunk.body for chunk in chunks_of(message)[agreed.num_opened :]]
 
 
 def resigned(announced, name, frames):
@@ -65,14 +81,15 @@ def resigned(announced, name, frames):
     return b"".join([header.to_bytes(), *frames])
 
 
-def forged_contribution(agreed, announced, name, ciphertexts, proofs):
-    """A contribution of these ciphertexts and proofs, properly signed by ``name``."""
-    chunks = []
-    for index in range(agreed.num_chunks):
-        places = agreed.bodies.chunks.units(index)
-        part = ciphertexts[places.start : places.stop]
-        chunks.append(Chunk(index=index, body=part.to_bytes(), proof=proofs[index]))
-    return resigned(announced, name, [chunk.to_bytes() for chunk in chunks])
+def forged_contribution(agreed, announced, name, ciphertexts, proofs, bodies=()):
+    """A contribution of these ciphertexts, proofs and bodies, properly signed by ``name``."""
+    pieces = []
+    for index, proof in enumerate(proofs):
+        places = key_scheme(agreed).chunks.units(index)
+        pieces.append((ciphertexts[places.start : places.stop].to_bytes(), proof))
+    pieces += [(body, b"") for body in bodies]
+    frames = [Chunk(index=i, body=b, proof=p).to_bytes() for i, (b, p) in enumerate(pieces)]
+    return resigned(announced, name, frames)
 
 
 def asked_anew(request, **changes):
@@ -111,11 +128,11 @@ def addressed(request, holder):
     return b"".join([asked.to_bytes(), *rest])
 
 
-def opened_slots(agreed, answer):
-    """The slots in all answers of one who has the whole key."""
+def opened_keys(agreed, answer):
+    """The sum of masks' keys in all answers of one who has the whole key."""
     body = b"".join(Opening.from_bytes(frame).body for frame in frames_of(answer))
-    plaintexts = agreed.bodies.read_opened(body)
-    return packing.unpack(agreed.codec, plaintexts, modulus=agreed.public_key.n)
+    scheme = key_scheme(agreed)
+    return packing.unpack(scheme.codec, scheme.read_opened(body), modulus=agreed.public_key.n)
 
 
 def opened_by_honest_parties(agreed, announced, messages):

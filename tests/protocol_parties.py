@@ -86,7 +86,8 @@ def federation(trust="authority", *, toy=None, **changes):
         "colluding_contributors": 0,
         "contributors": roster(*NAMES),
         "holders": roster(*holder_names(trust, 5 if toy is None else toy[0])),
-        "chunk_size": 1,
+        # Five chunks that are opened, of ciphertexts or of a mask's key.
+        "chunk_size": 1 if trust == "threshold" else 4,
     }
     return Federation(**(settings | changes))
 

@@ -11,7 +11,7 @@ import numpy as np
 import protocol_parties as parties
 import pytest
 import veilsum as vs
-from protocol_attackers import forged_contribution, forged_request
+from protocol_attackers import forged_contribution, forged_request, key_scheme
 from protocol_parties import CODEC, DIM, NAMES, NOISE, NOISY_CODEC
 from validation_rules import rule
 from veilsum.identity import Identity
@@ -340,7 +340,7 @@ def test_a_void_round_has_a_link_and_the_run_goes_on(agreed):
     """Whoever spoiled it can read it, so it counts as opened."""
     announced = parties.descriptor(agreed)
     state = parties.Round(agreed, names=NAMES[:2])
-    huge = [agreed.public_key.n // 2 - 5] * agreed.bodies.chunks.num_units
+    huge = [agreed.public_key.n // 2 - 5] * key_scheme(agreed).chunks.num_units
     ciphertexts, proof = agreed.public_key.encrypt_and_prove(
         huge, context=proof_context(announced.round_id, "dan"), chunk=agreed.chunk_size
     )

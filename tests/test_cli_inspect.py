@@ -380,7 +380,7 @@ def test_a_request_is_for_one_holder_and_signed_with_its_chunks(place, pinned, t
 
 
 def test_what_one_who_has_the_whole_key_is_asked_and_answers_is_verified(tmp_path):
-    agreed = parties.federation("authority", chunk_size=2)
+    agreed = parties.federation("authority", chunk_size=8)
     file = tmp_path / "federation.veil"
     file.write_bytes(agreed.signed_by(parties.identity("dealer")))
     pinned = ("--federation", file, "--hash", agreed.hash.hex())
@@ -393,7 +393,7 @@ def test_what_one_who_has_the_whole_key_is_asked_and_answers_is_verified(tmp_pat
     assert failure(tmp_path / "request", *pinned) == "ProtocolError"
     (tmp_path / "answers").write_bytes(state.holder().open(request))
     rows = look(tmp_path / "answers", *pinned)["answers"]
-    assert [(row["chunk"], row["plaintexts"]) for row in rows] == [(0, 2), (1, 2), (2, 1)]
+    assert [(row["chunk"], row["plaintexts"]) for row in rows] == [(0, 8), (1, 8), (2, 3)]
 
 
 def test_an_opening_is_verified_by_its_signature(place, pinned, tmp_path):

@@ -1,5 +1,6 @@
 """What a contributor agrees to do, and that it pays and remembers before it sends."""
 
+import mask_attackers as masks
 import numpy as np
 import protocol_parties as parties
 import pytest
@@ -8,7 +9,6 @@ from known_keys import known_key
 from validation_rules import rule
 from veilsum.privacy import Ledger
 from veilsum.secure_sum import (
-    Chunk,
     ContributionHeader,
     Contributor,
     Identity,
@@ -162,10 +162,8 @@ def test_contributions_carry_noise():
     message = contribute(
         parties.contributor(NOISY, "ada", ledger=ledger), parties.descriptor(NOISY)
     )
-    parts = [
-        vs.Ciphertexts.from_bytes(Chunk.from_bytes(frame).body, NOISY.public_key)
-        for frame in parties.frames_of(message)[1:]
-    ]
-    vector = vs.EncryptedVector(vs.Ciphertexts.concatenate(parts), NOISY.codec)
-    opened = NOISY.codec.decrypt(vector, known_key(2048).secret)
+    secret = masks.secret_in(NOISY, known_key(2048).secret, masks.key_of(NOISY, message))
+    blocks = masks.blocks_of(NOISY, message)
+    slots = masks.read_with(NOISY, parties.descriptor(NOISY), blocks, secret)
+    opened = NOISY.codec.dequantise(slots, num_addends=1)
     assert np.count_nonzero(opened.values) > parties.DIM // 2

@@ -201,11 +201,12 @@ def test_a_roster_is_sorted_on_the_wire_and_the_trust_is_that_of_the_key():
     data = parties.federation(contributors=parties.roster("ada", "bob")).to_bytes()
     ada, bob = (b"\x03" + n.encode() + parties.identity(n).public_key for n in ("ada", "bob"))
     assert data.count(ada + bob) == 1
-    for wrong in (data.replace(ada + bob, bob + ada), data[:16] + b"\0" + data[17:]):
+    assert data[16] == 1 | 1 << 4  # An authority, and masked.
+    for wrong in (data.replace(ada + bob, bob + ada), data[:16] + b"\x10" + data[17:]):
         with pytest.raises(vs.MalformedDataError, match="order"):
             Federation.from_bytes(wrong)
     with pytest.raises(vs.MalformedDataError):  # A threshold key is wanted there.
-        Federation.from_bytes(data[:16] + b"\2" + data[17:])
+        Federation.from_bytes(data[:16] + b"\x12" + data[17:])
 
 
 @rule("FD9")
@@ -225,7 +226,7 @@ def test_noise_counts_on_nobody_where_one_contributor_can_open(adjacency):
     with_authority = parties.federation(noise=NOISE, codec=NOISY_CODEC).to_bytes()
     name = parties.holder_names("authority")[0].encode()
     holder = bytes([1, 0, 0, 0, len(name)]) + name + parties.identity(name.decode()).public_key
-    body = b"\0" + with_authority[17:].replace(holder, bytes(4))
+    body = b"\x10" + with_authority[17:].replace(holder, bytes(4))
     assert len(body) == len(with_authority) - 16 - len(holder) + 4
     message = with_authority[:8] + len(body).to_bytes(8, "little") + body
     with pytest.raises(vs.MalformedDataError, match="honest_contributors=1"):

@@ -7,7 +7,7 @@ import protocol_parties as parties
 import pytest
 import veilsum as vs
 from known_keys import known_key
-from protocol_attackers import asked_anew, opened_slots, resigned
+from protocol_attackers import asked_anew, opened_keys, resigned
 from protocol_parties import CODEC, NAMES, Round
 from validation_rules import rule
 from veilsum.secure_sum import (
@@ -55,9 +55,9 @@ def test_answers_are_signed_and_open_to_the_sum(trust):
         answer.verify(parties.identity(FIRST).enrol())
         assert answer.set_hash == OpenRequest.from_bytes(frames[0]).set_hash
     if trust == "authority":
+        state.aggregator.receive_opening(answered)
         expected = parties.quantised_sum(CODEC, [0.5] * 3)
-        opened = CODEC.dequantise(opened_slots(state.federation, answered), num_addends=3)
-        assert np.array_equal(opened.values, expected.values)
+        parties.assert_sums(state.aggregator.finish(), expected)
 
 
 @rule("KH1")
@@ -137,10 +137,10 @@ def test_one_who_has_the_whole_key_opens_one_set_a_round_that_it_has_added_itsel
     with pytest.raises(vs.ProtocolError, match="not chunk 0 that bob signed"):
         holder.open([*frames[:2], spoiled, *frames[3:]])
     assert state.ledgers[name].answered(RunName.of(state.federation)) == {}
-    opened = opened_slots(state.federation, holder.open(frames))
+    opened = opened_keys(state.federation, holder.open(frames))
     with pytest.raises(vs.PolicyRefusedError, match="differently"):
         state.holder(name).open(request_of(other_round(state), name))
-    again = opened_slots(state.federation, state.holder(name).open(frames))
+    again = opened_keys(state.federation, state.holder(name).open(frames))
     assert np.array_equal(opened, again)
 
 

@@ -14,12 +14,12 @@ import pytest
 import veilsum as vs
 from known_keys import known_key
 from protocol_attackers import (
-    ciphertexts_of,
+    bodies_of,
     forged_contribution,
+    key_scheme,
     opened_by_honest_parties,
 )
 from protocol_parties import CODEC, DIM, MODEL, NAMES, NOISE, NOISY_CODEC, frames_of
-from veilsum.schemes import packing
 from veilsum.schemes.proof_context import proof_context
 from veilsum.secure_sum import (
     Announcement,
@@ -59,9 +59,10 @@ def slots_of(name, codec=CODEC):
 # ---- where one party has the whole key ----
 
 
-def read_by(agreed, message):
-    """The integers in a contribution, to whoever has the key and sees it."""
-    return known_key(2048).secret.decrypt(ciphertexts_of(agreed, message))
+def read_by(agreed, announced, message):
+    """The slots of a contribution, to whoever has the key and sees all of it."""
+    secret = masks.secret_in(agreed, known_key(2048).secret, masks.key_of(agreed, message))
+    return masks.read_with(agreed, announced, masks.blocks_of(agreed, message), secret)
 
 
 @known_attack("KA1")
@@ -72,19 +73,11 @@ def test_who_has_the_key_reads_what_it_sees_and_proves_what_it_makes_of_it():
     messages = {
         name: parties.contribute(agreed, announced, name, DELTAS[name]) for name in NAMES[:3]
     }
-    ada, bob, cyd = (read_by(agreed, messages[name]) for name in NAMES[:3])
-    layout = packing.pack(CODEC, slots_of(VICTIM), modulus=agreed.public_key.n)
-    assert ada == known_key(2048).secret.decrypt(agreed.public_key.encrypt(layout))
+    ada, bob, cyd = (read_by(agreed, announced, messages[name]) for name in NAMES[:3])
+    assert np.array_equal(ada, slots_of(VICTIM))
     # Three weights of 1 in the place of the two that are taken off, so that it looks like one.
-    zero = packing.pack(CODEC, CODEC.quantise(np.zeros(DIM))[0], modulus=agreed.public_key.n)
-    own = known_key(2048).secret.decrypt(agreed.public_key.encrypt(zero))
-    ciphertexts, proof = agreed.public_key.encrypt_and_prove(
-        [3 * x - y - z for x, y, z in zip(own, bob, cyd, strict=True)],
-        context=proof_context(announced.round_id, EVIL),
-        chunk=agreed.chunk_size,
-    )
-    proofs = [part.to_bytes() for part in proof.parts()]
-    messages[EVIL] = forged_contribution(agreed, announced, EVIL, ciphertexts, proofs)
+    own = 3 * CODEC.quantise(np.zeros(DIM))[0] - bob - cyd
+    messages[EVIL] = masks.protected(agreed, announced, EVIL, own)
     result = opened_by_honest_parties(agreed, announced, messages.values())
     assert result.contributors == NAMES
     assert result.sum.num_addends == result.sum.weight == 4
@@ -94,17 +87,21 @@ def test_who_has_the_key_reads_what_it_sees_and_proves_what_it_makes_of_it():
 
 
 def opened_alone(state, name):
-    """The slots of one contribution, to whoever has the whole key and is given it to add."""
+    """The key of one mask, as whoever has the whole key and is given it to add can open it."""
     (request,) = state.asked().values()
     head, *frames = frames_of(request)
     names = [header.contributor for header in OpenRequest.from_bytes(head).headers]
     given = map(ChunkRequest.from_bytes, frames)
     chunks = [each.chunk for each in given if names[each.contribution] == name]
-    agreed = state.federation
-    plaintexts = known_key(2048).secret.decrypt_plaintexts(
-        ciphertexts_of(agreed, b"".join([head, *chunks]))
-    )
-    return packing.unpack(agreed.codec, plaintexts, modulus=agreed.public_key.n)
+    key = masks.key_of(state.federation, b"".join([head, *chunks]))
+    return masks.secret_in(state.federation, known_key(2048).secret, key)
+
+
+def opened_with_body(state, name):
+    """The slots of one contribution, to who has the whole key and is shown the body as well."""
+    agreed, secret = state.federation, opened_alone(state, name)
+    blocks = masks.blocks_of(agreed, state.messages[name])
+    return masks.read_with(agreed, state.descriptor, blocks, secret)
 
 
 def test_a_share_of_noise_is_all_that_is_left_on_it():
@@ -117,7 +114,7 @@ def test_a_share_of_noise_is_all_that_is_left_on_it():
         ledger = vs.privacy.Ledger.in_memory(epsilon=noise.epsilon, delta=noise.delta)
         state.messages[name] = state.contribution(name, DELTAS[name], ledger=ledger)
         state.aggregator.receive(state.messages[name])
-    found = np.std((opened_alone(state, VICTIM) - slots_of(VICTIM, codec))[:DIM])
+    found = np.std((opened_with_body(state, VICTIM) - slots_of(VICTIM, codec))[:DIM])
     share = noise.sigma(codec)
     assert 0.75 * share < found < 1.35 * share < 3**0.5 * share
     cost = noise.round_cost(codec, honest_contributors=1)
@@ -125,9 +122,16 @@ def test_a_share_of_noise_is_all_that_is_left_on_it():
 
 
 @known_attack("KA2")
-def test_who_has_the_whole_key_opens_each_contribution_that_it_is_given():
+def test_who_has_the_whole_key_and_the_bodies_reads_each_contribution():
+    """An aggregator in league shows them: whoever opens is given keys of masks alone."""
     state = parties.Round(deltas={name: DELTAS[name] for name in NAMES[:3]})
-    assert np.array_equal(opened_alone(state, VICTIM), slots_of(VICTIM))
+    assert np.array_equal(opened_with_body(state, VICTIM), slots_of(VICTIM))
+    (request,) = state.asked().values()
+    bodies = [
+        body for message in state.messages.values() for body in bodies_of(state.federation, message)
+    ]
+    assert len(bodies) == 3
+    assert not any(body in request for body in bodies)
 
 
 # ---- rounds that are announced and not opened ----
@@ -188,7 +192,7 @@ def test_a_proved_plaintext_out_of_range_voids_a_round_and_nobody_is_named():
     messages = [
         parties.contribute(agreed, announced, name, 0.0, ledger=ledgers[name]) for name in NAMES[:2]
     ]
-    huge = [agreed.public_key.n // 2 - 5] * agreed.bodies.chunks.num_units
+    huge = [agreed.public_key.n // 2 - 5] * key_scheme(agreed).chunks.num_units
     ciphertexts, proof = agreed.public_key.encrypt_and_prove(
         huge, context=proof_context(announced.round_id, EVIL), chunk=agreed.chunk_size
     )

@@ -8,7 +8,14 @@ from unittest import mock
 import protocol_parties as parties
 import pytest
 import veilsum as vs
-from protocol_attackers import addressed, asked_anew, forged_contribution, forged_request
+from protocol_attackers import (
+    addressed,
+    asked_anew,
+    bodies_of,
+    forged_contribution,
+    forged_request,
+    key_scheme,
+)
 from protocol_parties import NAMES, Round, frames_of
 from test_locks import SMALL, holders_of, lock_by, map_locks, opened_round, request_to_open
 from validation_rules import rule
@@ -402,13 +409,14 @@ def test_a_void_round_is_opened_has_its_link_and_the_run_goes_on(trust):
     codec = vs.Codec(20, clip=1.0, value_bits=20, max_addends=4)
     agreed, chain = parties.federation(trust, codec=codec, **toy), RunChain()
     state = Round(agreed)
-    huge = [agreed.public_key.n // 2 - 5] * agreed.bodies.chunks.num_units
+    huge = [agreed.public_key.n // 2 - 5] * key_scheme(agreed).chunks.num_units
     context = proof_context(state.descriptor.round_id, "dan")
     ciphertexts, proof = agreed.public_key.encrypt_and_prove(
         huge, context=context, chunk=agreed.chunk_size
     )
     proofs = [part.to_bytes() for part in proof.parts()]
-    spoiled = forged_contribution(agreed, state.descriptor, "dan", ciphertexts, proofs)
+    bodies = bodies_of(agreed, state.contribution("dan"))
+    spoiled = forged_contribution(agreed, state.descriptor, "dan", ciphertexts, proofs, bodies)
     state.aggregator.receive(spoiled)
     state.open()
     with pytest.raises(vs.CapacityError):

@@ -8,6 +8,7 @@ import dataclasses
 import math
 from fractions import Fraction
 
+import mask_attackers as masks
 import numpy as np
 import protocol_parties as parties
 import pytest
@@ -25,7 +26,7 @@ from protocol_attackers import (
     federation,
     forged_contribution,
     forged_request,
-    opened_slots,
+    opened_keys,
     proofs_of,
     refused_everywhere,
 )
@@ -85,7 +86,7 @@ def test_a_cancelling_contribution_needs_a_proof_it_cannot_have(agreed):
     cancelling = -(bob + cyd)
     assert np.array_equal(gullible_open(agreed, victim + bob + cyd + cancelling), slots_of(VICTIM))
     for name in ("bob", VICTIM):
-        proofs = proofs_of(state.messages[name])
+        proofs = proofs_of(agreed, state.messages[name])
         forged = forged_contribution(agreed, state.descriptor, EVIL, cancelling, proofs)
         refused_everywhere(agreed, state.descriptor, forged, vs.ProofError, "dan did not prove")
 
@@ -102,7 +103,7 @@ def test_a_contribution_cannot_be_made_of_another(agreed, change):
         made = stolen
     elif change == "double":
         assert np.array_equal(gullible_open(agreed, made), 2 * slots_of(VICTIM))
-    forged = forged_contribution(agreed, descriptor, EVIL, made, proofs_of(message))
+    forged = forged_contribution(agreed, descriptor, EVIL, made, proofs_of(agreed, message))
     refused_everywhere(agreed, descriptor, forged, vs.ProofError, "dan did not prove")
 
 
@@ -112,7 +113,7 @@ def test_a_contribution_to_an_earlier_round_is_not_summed_again(agreed):
     refused_everywhere(agreed, descriptor, old, vs.ProtocolError, "another round")
     # Signed anew by a contributor in league, its proofs are still those of the old round.
     stolen = ciphertexts_of(agreed, old)
-    forged = forged_contribution(agreed, descriptor, EVIL, stolen, proofs_of(old))
+    forged = forged_contribution(agreed, descriptor, EVIL, stolen, proofs_of(agreed, old))
     refused_everywhere(agreed, descriptor, forged, vs.ProofError, "dan did not prove")
 
 
@@ -197,10 +198,10 @@ def test_three_answers_for_three_sets_tell_a_weighted_sum():
 
 
 def opened_by(name, agreed, announced, messages, rounds=None):
-    """The slots that an opener answers who is asked for the sum of these alone."""
+    """What an opener answers who is asked for the sum of these alone: of keys of masks."""
     chunks = tuple(range(agreed.num_opened))
     request = forged_request(announced, messages, chunks, holder=name)
-    return opened_slots(agreed, parties.holder(agreed, name, rounds).open(request))
+    return opened_keys(agreed, parties.holder(agreed, name, rounds).open(request))
 
 
 @rule("KH16")
@@ -214,7 +215,10 @@ def test_two_openers_are_not_given_two_sets_of_a_round(monkeypatch):
         defence.setattr(RoundDescriptor, "may_open", lambda announced, name: True)
         all_three = opened_by("bob", agreed, announced, messages)
         without_victim = opened_by("cyd", agreed, announced, messages[1:])
-        assert np.array_equal(all_three - without_victim, slots_of(VICTIM))
+        # Whoever sees the victim's body has its slots with that.
+        blocks = masks.blocks_of(agreed, messages[0])
+        read = masks.read_with(agreed, announced, blocks, all_three - without_victim)
+        assert np.array_equal(read, slots_of(VICTIM))
     rounds = RoundLedger.in_memory()
     assert np.array_equal(opened_by("bob", agreed, announced, messages, rounds), all_three)
     with pytest.raises(vs.PolicyRefusedError, match="names bob to open it, and nobody else"):

@@ -4,6 +4,7 @@ Each first succeeds with the check of proofs switched off, and is then refused b
 aggregator is honest and checks what it adds; holders of shares check it again.
 """
 
+import mask_attackers as masks
 import numpy as np
 import protocol_parties as parties
 import pytest
@@ -22,23 +23,22 @@ from protocol_attackers import (
 from protocol_parties import CODEC, DIM, NAMES, TRUSTS
 from validation_rules import rule
 from veilsum.paillier.proofs import PlaintextProof
-from veilsum.schemes import packing
-from veilsum.schemes.proof_context import proof_context
 from veilsum.wire import FRAME_BYTES
 
 # What is made of the victim's ciphertexts, and how many times it then holds its values.
 MADE = {
-    "copy": (lambda stolen: stolen, 1),
-    "rerandomised copy": (lambda stolen: stolen.rerandomise(), 1),
-    "negation": (lambda stolen: -stolen, -1),
-    "rerandomised double": (lambda stolen: stolen.multiply_vartime([2]).rerandomise(), 2),
+    "copy": 1,
+    "rerandomised copy": 1,
+    "negation": -1,
+    "rerandomised double": 2,
 }
 every_trust = pytest.mark.parametrize("trust", TRUSTS)
 
 
 def federation(trust, **changes):
     toy = {"toy": (5, 4)} if trust == "threshold" else {}
-    return parties.federation(trust, chunk_size=2, **toy, **changes)
+    chunk_size = 2 if trust == "threshold" else 8
+    return parties.federation(trust, chunk_size=chunk_size, **toy, **changes)
 
 
 def slots_of(name):
@@ -59,14 +59,17 @@ def switched_off(monkeypatch):
     return monkeypatch.setattr(PlaintextProof, "verify", lambda *_, **__: None)
 
 
-def proofs_by_evil(agreed, announced, slots):
-    """Ciphertexts of these slots, with proofs that hold, in the evil one's own name."""
-    ciphertexts, proof = agreed.public_key.encrypt_and_prove(
-        packing.pack(CODEC, slots, modulus=agreed.public_key.n),
-        context=proof_context(announced.round_id, EVIL),
-        chunk=agreed.chunk_size,
-    )
-    return ciphertexts, [part.to_bytes() for part in proof.parts()]
+def combined(agreed, announced, parts, proofs, *, rerandomised=False):
+    """What the evil one makes of ``(times, message)`` each, with whatever proofs it has."""
+    terms = [ciphertexts_of(agreed, m).multiply_vartime([times]) for times, m in parts]
+    related = sum(terms[1:], start=terms[0])
+    related = related.rerandomise() if rerandomised else related
+    bodies = []
+    if agreed.num_chunks > agreed.num_opened:
+        blocks, body = masks.combined(agreed, parts), agreed.bodies.body
+        units = map(body.units, range(len(body)))
+        bodies = [blocks.part(each.start, len(each)).to_bytes() for each in units]
+    return forged_contribution(agreed, announced, EVIL, related, proofs, bodies)
 
 
 def is_refused(agreed, announced, messages, evil):
@@ -91,11 +94,10 @@ def test_a_contribution_made_of_another_is_refused(trust, made, monkeypatch):
     agreed = federation(trust)
     announced = parties.descriptor(agreed)
     messages = [contribution(agreed, announced, name) for name in (VICTIM, "bob")]
-    stolen = ciphertexts_of(agreed, messages[0])
-    make, times = MADE[made]
-    related = make(stolen)
-    stolen_proofs = proofs_of(messages[0])
-    evil = forged_contribution(agreed, announced, EVIL, related, stolen_proofs)
+    stolen, times = messages[0], MADE[made]
+    options = {"rerandomised": made.startswith("rerandomised")}
+    proofs = proofs_of(agreed, stolen)
+    evil = combined(agreed, announced, [(times, stolen)], proofs, **options)
     with monkeypatch.context() as patch:
         switched_off(patch)
         found = opened(agreed, announced, [*messages, evil])
@@ -104,9 +106,9 @@ def test_a_contribution_made_of_another_is_refused(trust, made, monkeypatch):
     assert np.array_equal(found, expected)
     is_refused(agreed, announced, messages, evil)
     # Nor with a contribution of its own mixed in, and the proofs of that; nor with no proofs.
-    own, own_proofs = proofs_by_evil(agreed, announced, np.zeros(CODEC.num_slots, np.int64))
-    for proofs in (own_proofs, [b""] * agreed.num_chunks):
-        mixed = forged_contribution(agreed, announced, EVIL, related + own, proofs)
+    own = masks.protected(agreed, announced, EVIL, np.zeros(CODEC.num_slots, np.int64))
+    for proofs in (proofs_of(agreed, own), [b""] * agreed.num_opened):
+        mixed = combined(agreed, announced, [(times, stolen), (1, own)], proofs, **options)
         is_refused(agreed, announced, messages, mixed)
 
 
@@ -115,10 +117,11 @@ def test_a_contribution_made_of_the_others_bares_nobody(trust, monkeypatch):
     agreed = federation(trust, min_contributors=4)
     announced = parties.descriptor(agreed)
     messages = [contribution(agreed, announced, name) for name in NAMES[:3]]
-    bob, cyd = (ciphertexts_of(agreed, message) for message in messages[1:])
     # Three weights of 1 in the place of the two that are taken off, so that it looks like one.
-    zero, proofs = proofs_by_evil(agreed, announced, 3 * CODEC.quantise(np.zeros(DIM))[0])
-    evil = forged_contribution(agreed, announced, EVIL, zero - (bob + cyd), proofs)
+    zero = 3 * CODEC.quantise(np.zeros(DIM))[0]
+    own = masks.protected(agreed, announced, EVIL, zero)
+    parts = [(1, own), (-1, messages[1]), (-1, messages[2])]
+    evil = combined(agreed, announced, parts, proofs_of(agreed, own))
     with monkeypatch.context() as patch:
         switched_off(patch)
         found = opened(agreed, announced, [*messages, evil])
@@ -129,11 +132,12 @@ def test_a_contribution_made_of_the_others_bares_nobody(trust, monkeypatch):
 def test_a_number_out_of_its_range_is_refused_by_its_makers_name():
     agreed = federation("authority")
     announced = parties.descriptor(agreed)
-    ciphertexts, proofs = proofs_by_evil(agreed, announced, slots_of(EVIL))
+    own = contribution(agreed, announced, EVIL)
+    proofs = proofs_of(agreed, own)
     begin = FRAME_BYTES + 32 + 8 + 8 + 4
     commitment = bytes(agreed.public_key.key_bits // 8)  # No unit.
     proofs[0] = proofs[0][:begin] + commitment + proofs[0][begin + len(commitment) :]
-    evil = forged_contribution(agreed, announced, EVIL, ciphertexts, proofs)
+    evil = combined(agreed, announced, [(1, own)], proofs)
     with pytest.raises(vs.ProofError, match=r"dan did not prove .* PP4"):
         parties.aggregator(agreed, announced).receive(evil)
 
@@ -144,6 +148,6 @@ def test_honest_contributions_are_summed_with_their_proofs(trust):
     agreed = federation(trust)
     announced = parties.descriptor(agreed)
     messages = [contribution(agreed, announced, name) for name in NAMES[:3]]
-    assert all(len(proofs_of(message)) == agreed.num_chunks for message in messages)
+    assert all(len(proofs_of(agreed, message)) == agreed.num_opened for message in messages)
     expected = values_of(sum(slots_of(name) for name in NAMES[:3]))
     assert np.array_equal(opened(agreed, announced, messages), expected)

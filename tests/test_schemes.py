@@ -101,11 +101,11 @@ def test_a_proof_is_the_schemes_to_check():
 def test_the_scheme_is_part_of_the_agreement():
     agreed = agreement("authority")
     assert Federation.from_bytes(agreed.to_bytes()) == agreed
-    packed = parties.federation("authority", chunk_size=2)
-    assert packed.hash != agreed.hash
-    assert packed.scheme == "packed"
+    masked = parties.federation("authority", chunk_size=2)
+    assert masked.hash != agreed.hash
+    assert masked.scheme == "masked"
     with pytest.raises(vs.PolicyRefusedError, match="another federation"):
-        parties.contributor(packed, "ada").contribute(
+        parties.contributor(masked, "ada").contribute(
             parties.descriptor(agreed).to_bytes(),
             np.zeros(CODEC.dim),
             model_hash=parties.descriptor(agreed).model_hash,
