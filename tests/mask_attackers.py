@@ -108,7 +108,9 @@ def mask_of(agreed):
 def blocks_of(agreed, message):
     """All masked blocks of a contribution."""
     mask = mask_of(agreed)
-    parts = [_core.MaskedBlocks.from_bytes(c.body, mask.shape) for c in body_chunks(agreed, message)]
+    parts = [
+        _core.MaskedBlocks.from_bytes(c.body, mask.shape) for c in body_chunks(agreed, message)
+    ]
     return added(agreed, [parts])
 
 
