@@ -14,6 +14,8 @@ from veilsum.secure_sum import Chunk
 # With the toy key of the holders a secret takes many ciphertexts.
 KEY_CHUNK = {"threshold": 32, "authority": 8, "contributors": 8}
 BLOCKS_HEAD = 16 + 4 + 16  # The frame of masked blocks, their shape, and which they are.
+# What a round says whose body is not that of its key and context.
+GARBLED = r"the sum is garbled|beyond what its codec has room for"
 # Of several blocks, and so of several chunks that are only added.
 LONG = vs.Codec(40_000, clip=1.0, value_bits=16, max_addends=4)
 

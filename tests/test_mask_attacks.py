@@ -14,6 +14,7 @@ import veilsum as vs
 from known_keys import known_key
 from mask_attackers import (
     BLOCKS_HEAD,
+    GARBLED,
     LONG,
     added,
     blocks_of,
@@ -92,8 +93,6 @@ def refused_by_all(agreed, announced, messages, evil):
     with pytest.raises(vs.ProofError, match=why):
         opener.open(request)
 
-
-GARBLED = r"the sum is garbled|beyond what its codec has room for"
 
 # ---- made of another's key and body ----
 

@@ -21,6 +21,7 @@ from fedavg_clients import DIM, LinearClient, zeros
 from known_keys import known_key
 from mask_attackers import (
     BLOCKS_HEAD,
+    GARBLED,
     LONG,
     blocks_of,
     body_chunks,
@@ -28,6 +29,7 @@ from mask_attackers import (
     contribution,
     expected,
     federation,
+    made,
     mask_of,
     opened_round,
     protected,
@@ -42,6 +44,7 @@ from validation_rules import rule
 from veilsum import _core
 from veilsum.paillier.ciphertext_sum import CiphertextSum
 from veilsum.schemes.masking import Masking
+from veilsum.schemes.proof_context import proof_context
 from veilsum.secure_sum import Chunk, ChunkRequest, Federation, OpenRequest, agreement
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -194,6 +197,41 @@ def test_a_slot_beyond_its_range_voids_the_round_within_the_guard_only(trust):
     assert "farther than that is carried into another value, and nothing shows it" in page
 
 
+# ---- keys out of range ----
+
+
+def with_key_of(agreed, announced, message, plaintexts):
+    """The evil one's contribution with any plaintexts in the place of a secret, proved by it."""
+    ciphertexts, proof = agreed.public_key.encrypt_and_prove(
+        plaintexts,
+        context=proof_context(announced.round_id, EVIL),
+        chunk=agreed.chunk_size,
+    )
+    proofs = [part.to_bytes() for part in proof.parts()]
+    body = blocks_of(agreed, message)
+    return made(agreed, announced, EVIL, key=ciphertexts, proofs=proofs, body=body)
+
+
+@every_trust
+@pytest.mark.parametrize("what", ["huge", "one coefficient too large", "zeros"])
+def test_a_proved_key_that_is_no_secret_voids_the_round(trust, what):
+    """What a holder opens is whatever contributors proved: then there is no sum, and no error."""
+    agreed = federation(trust)
+    announced = parties.descriptor(agreed)
+    messages = [contribution(agreed, announced, name) for name in NAMES[:2]]
+    own = contribution(agreed, announced, EVIL)
+    num_units = agreed.bodies.keys.chunks.num_units
+    plaintexts = {
+        "huge": [agreed.public_key.n // 2 - 5] * num_units,
+        "one coefficient too large": [mask_of(agreed).shape.max_secret + 200]
+        + [0] * (num_units - 1),
+        "zeros": [0] * num_units,
+    }[what]
+    evil = with_key_of(agreed, announced, own, plaintexts)
+    why = f"{GARBLED}|none that contributors draw|does not fit its slots"
+    void_round(agreed, announced, [*messages, evil], why)
+
+
 # ---- garbled sums of short vectors ----
 
 
@@ -279,6 +317,7 @@ int getentropy(void* out, size_t size) { memset(out, 7, size); return 0; }
 MASKED_ALIKE = """
 import sys, numpy as np, veilsum as vs
 from veilsum.schemes.masking import Masking
+from veilsum.schemes.proof_context import proof_context
 from known_keys import known_key
 codec = vs.Codec(2000, clip=1.0, value_bits=16, max_addends=5)
 context, maker, slot = sys.argv[1].encode(), sys.argv[2].encode(), int(sys.argv[3])
