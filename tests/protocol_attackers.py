@@ -61,8 +61,9 @@ def ciphertexts_of(agreed, message):
     )
 
 
-def proofs_of(agreed, message):
-    return [chunk.proof for chunk in chunks_of(message)[: agreed.num_opened]]
+def proofs_of(message):
+    """Of the chunks that are opened: no others have any."""
+    return [chunk.proof for chunk in chunks_of(message) if chunk.proof]
 
 
 def bodies_of(agreed, message):

@@ -204,8 +204,7 @@ def test_golden_messages_of_a_round_still_make_a_sum():
     agreed = generate_round.sums()
     header, chunk = contribution_of(agreed, "contribution_2_masked", "chunk_masked")
     assert (chunk.index, chunk.proof) == (agreed.num_opened, b"") == (3, b"")
-    blocks = read_chunk(agreed, header, 3, chunk, None)
-    assert (blocks.first, blocks.count) == (0, 1)
+    assert read_chunk(agreed, header, 3, chunk, None).to_bytes() == chunk.body
     request = reads_and_writes(secure_sum.OpenRequest, "open_request_3")
     assert request.descriptor == generate_round.descriptor(agreed)
     assert [header.contributor for header in request.headers] == list(generate_round.NAMES)

@@ -86,7 +86,7 @@ def test_a_cancelling_contribution_needs_a_proof_it_cannot_have(agreed):
     cancelling = -(bob + cyd)
     assert np.array_equal(gullible_open(agreed, victim + bob + cyd + cancelling), slots_of(VICTIM))
     for name in ("bob", VICTIM):
-        proofs = proofs_of(agreed, state.messages[name])
+        proofs = proofs_of(state.messages[name])
         forged = forged_contribution(agreed, state.descriptor, EVIL, cancelling, proofs)
         refused_everywhere(agreed, state.descriptor, forged, vs.ProofError, "dan did not prove")
 
@@ -103,7 +103,7 @@ def test_a_contribution_cannot_be_made_of_another(agreed, change):
         made = stolen
     elif change == "double":
         assert np.array_equal(gullible_open(agreed, made), 2 * slots_of(VICTIM))
-    forged = forged_contribution(agreed, descriptor, EVIL, made, proofs_of(agreed, message))
+    forged = forged_contribution(agreed, descriptor, EVIL, made, proofs_of(message))
     refused_everywhere(agreed, descriptor, forged, vs.ProofError, "dan did not prove")
 
 
@@ -113,7 +113,7 @@ def test_a_contribution_to_an_earlier_round_is_not_summed_again(agreed):
     refused_everywhere(agreed, descriptor, old, vs.ProtocolError, "another round")
     # Signed anew by a contributor in league, its proofs are still those of the old round.
     stolen = ciphertexts_of(agreed, old)
-    forged = forged_contribution(agreed, descriptor, EVIL, stolen, proofs_of(agreed, old))
+    forged = forged_contribution(agreed, descriptor, EVIL, stolen, proofs_of(old))
     refused_everywhere(agreed, descriptor, forged, vs.ProofError, "dan did not prove")
 
 

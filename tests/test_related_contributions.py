@@ -96,7 +96,7 @@ def test_a_contribution_made_of_another_is_refused(trust, made, monkeypatch):
     messages = [contribution(agreed, announced, name) for name in (VICTIM, "bob")]
     stolen, times = messages[0], MADE[made]
     options = {"rerandomised": made.startswith("rerandomised")}
-    proofs = proofs_of(agreed, stolen)
+    proofs = proofs_of(stolen)
     evil = combined(agreed, announced, [(times, stolen)], proofs, **options)
     with monkeypatch.context() as patch:
         switched_off(patch)
@@ -107,7 +107,7 @@ def test_a_contribution_made_of_another_is_refused(trust, made, monkeypatch):
     is_refused(agreed, announced, messages, evil)
     # Nor with a contribution of its own mixed in, and the proofs of that; nor with no proofs.
     own = masks.protected(agreed, announced, EVIL, np.zeros(CODEC.num_slots, np.int64))
-    for proofs in (proofs_of(agreed, own), [b""] * agreed.num_opened):
+    for proofs in (proofs_of(own), [b""] * agreed.num_opened):
         mixed = combined(agreed, announced, [(times, stolen), (1, own)], proofs, **options)
         is_refused(agreed, announced, messages, mixed)
 
@@ -121,7 +121,7 @@ def test_a_contribution_made_of_the_others_bares_nobody(trust, monkeypatch):
     zero = 3 * CODEC.quantise(np.zeros(DIM))[0]
     own = masks.protected(agreed, announced, EVIL, zero)
     parts = [(1, own), (-1, messages[1]), (-1, messages[2])]
-    evil = combined(agreed, announced, parts, proofs_of(agreed, own))
+    evil = combined(agreed, announced, parts, proofs_of(own))
     with monkeypatch.context() as patch:
         switched_off(patch)
         found = opened(agreed, announced, [*messages, evil])
@@ -133,7 +133,7 @@ def test_a_number_out_of_its_range_is_refused_by_its_makers_name():
     agreed = federation("authority")
     announced = parties.descriptor(agreed)
     own = contribution(agreed, announced, EVIL)
-    proofs = proofs_of(agreed, own)
+    proofs = proofs_of(own)
     begin = FRAME_BYTES + 32 + 8 + 8 + 4
     commitment = bytes(agreed.public_key.key_bits // 8)  # No unit.
     proofs[0] = proofs[0][:begin] + commitment + proofs[0][begin + len(commitment) :]
@@ -148,6 +148,6 @@ def test_honest_contributions_are_summed_with_their_proofs(trust):
     agreed = federation(trust)
     announced = parties.descriptor(agreed)
     messages = [contribution(agreed, announced, name) for name in NAMES[:3]]
-    assert all(len(proofs_of(agreed, message)) == agreed.num_opened for message in messages)
+    assert all(len(proofs_of(message)) == agreed.num_opened for message in messages)
     expected = values_of(sum(slots_of(name) for name in NAMES[:3]))
     assert np.array_equal(opened(agreed, announced, messages), expected)
