@@ -5,17 +5,17 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import protocol_parties as parties
 import pytest
 import veilsum as vs
 from known_keys import VECTORS, iso_vector, known_key
 from reference import paillier as reference
 from vectors import generate_party, generate_round, generate_threshold, generate_wire
-from veilsum import _core, hazmat, keyfile, secure_sum
+from veilsum import hazmat, keyfile, secure_sum
 from veilsum.identity import Role
-from veilsum.schemes import packing
 from veilsum.schemes.masking import Masking
+from veilsum.secure_sum.checks import read_chunk
+from veilsum.secure_sum.merkle import leaf_hash, path_leads_to
 
 GOLDEN = VECTORS / "wire"
 
@@ -193,12 +193,19 @@ def test_golden_identity_file_opens():
     assert party.enrol().to_bytes() == golden("enrolment")
 
 
+def contribution_of(agreed, header_name, chunk_name):
+    """The header and a chunk of one contribution."""
+    header = reads_and_writes(secure_sum.ContributionHeader, header_name)
+    header.verify(agreed.contributor(generate_round.NAMES[-1]))
+    return header, reads_and_writes(secure_sum.Chunk, chunk_name)
+
+
 def test_golden_messages_of_a_round_still_make_a_sum():
     agreed = generate_round.sums()
-    header = reads_and_writes(secure_sum.ContributionHeader, "contribution_2")
-    header.verify(agreed.contributor(generate_round.NAMES[-1]))
-    chunk = reads_and_writes(secure_sum.Chunk, "chunk")
-    assert (chunk.index, chunk.proof) == (2, b"")
+    header, chunk = contribution_of(agreed, "contribution_2_masked", "chunk_masked")
+    assert (chunk.index, chunk.proof) == (agreed.num_opened, b"") == (3, b"")
+    blocks = read_chunk(agreed, header, 3, chunk, None)
+    assert (blocks.first, blocks.count) == (0, 1)
     request = reads_and_writes(secure_sum.OpenRequest, "open_request_3")
     assert request.descriptor == generate_round.descriptor(agreed)
     assert [header.contributor for header in request.headers] == list(generate_round.NAMES)
@@ -207,17 +214,19 @@ def test_golden_messages_of_a_round_still_make_a_sum():
     opening = reads_and_writes(secure_sum.Opening, "opening_3")
     opening.verify(agreed.holder("holder-1"))
     assert (opening.set_hash, opening.index) == (request.set_hash, 0)
-    # Each value of the sum is in the slots of the first two plaintexts.
-    summed, _ = agreed.codec.quantise(np.full(agreed.codec.dim, generate_round.VALUE))
-    packed = packing.pack(agreed.codec, 2 * summed, modulus=agreed.public_key.n)
-    num_bytes = agreed.public_key.key_bits // 8
-    assert opening.body == _core.plaintexts_to_bytes(packed, num_bytes)[: 2 * num_bytes]
+    # It is the first part of the key that opens the sum: coefficients of two secrets, added.
+    assert agreed.bodies.answer_facts(opening.body) == {"plaintexts": 4}
 
 
 def test_golden_messages_of_threshold_holders_are_read_and_written():
-    given = reads_and_writes(secure_sum.ChunkRequest, "chunk_request")
-    assert (given.contribution, len(given.path), given.chunk) == (1, 2, golden("chunk"))
     agreed = generate_round.threshold()
+    given = reads_and_writes(secure_sum.ChunkRequest, "chunk_request")
+    assert (given.contribution, len(given.path), given.chunk) == (1, 1, golden("chunk"))
+    header, chunk = contribution_of(agreed, "contribution_2", "chunk")
+    assert chunk.index == 2
+    assert len(read_chunk(agreed, header, 2, chunk, None)) == 1  # The proof holds.
+    leaf = leaf_hash(given.chunk)
+    assert path_leads_to(header.root, leaf, 2, header.num_chunks, given.path)
     lock = reads_and_writes(secure_sum.Lock, "lock")
     lock.verify(agreed.holder("holder-2"))
     request = reads_and_writes(secure_sum.OpenRequest, "open_request_3_chunks")

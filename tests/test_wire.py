@@ -48,10 +48,20 @@ def agreed():
     return generate_round.sums()
 
 
+@functools.cache
+def packed():
+    return generate_round.threshold()
+
+
 def read_chunk_message(data):
     """Of what is left open in a chunk, its readers refuse what does not belong there."""
     header = secure_sum.ContributionHeader.from_bytes(golden("contribution_2"))
-    read_chunk(agreed(), header, 2, secure_sum.Chunk.from_bytes(data), None)
+    read_chunk(packed(), header, 2, secure_sum.Chunk.from_bytes(data), None)
+
+
+def read_masked_chunk(data):
+    header = secure_sum.ContributionHeader.from_bytes(golden("contribution_2_masked"))
+    read_chunk(agreed(), header, 3, secure_sum.Chunk.from_bytes(data), None)
 
 
 def read_chunk_request(data):
@@ -69,7 +79,7 @@ def read_open_request(data):
 
 def read_opening(data):
     opening = secure_sum.Opening.from_bytes(data)
-    holder = generate_round.threshold().holder(opening.holder)
+    holder = packed().holder(opening.holder)
     if holder is None:
         raise vs.ProtocolError("by nobody")
     opening.verify(holder)
@@ -115,7 +125,9 @@ READERS = {
     "round_descriptor_2": secure_sum.RoundDescriptor.from_bytes,
     "round_descriptor_2_opener": secure_sum.RoundDescriptor.from_bytes,
     "contribution_2": secure_sum.ContributionHeader.from_bytes,
+    "contribution_2_masked": secure_sum.ContributionHeader.from_bytes,
     "chunk": read_chunk_message,
+    "chunk_masked": read_masked_chunk,
     "open_request_3": read_open_request,
     "open_request_3_chunks": secure_sum.OpenRequest.from_bytes,
     "chunk_request": read_chunk_request,

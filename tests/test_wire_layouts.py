@@ -1,5 +1,6 @@
 """Declared layouts, held against readers by hand, the core's own bytes, and the document."""
 
+import dataclasses
 import datetime
 import struct
 from pathlib import Path
@@ -15,6 +16,7 @@ from veilsum.codec import CODEC_LAYOUTS
 from veilsum.message import Form, Layout
 from veilsum.paillier.layouts import CIPHERTEXTS, PARTIAL_DECRYPTION, PLAINTEXT_PROOF
 from veilsum.privacy.wire import NOISE, NOISE_KIND
+from veilsum.schemes.mask_shape import MaskShape
 from veilsum.schemes.masking import Masking
 from veilsum.schemes.vector_message import MASKED_BLOCKS, masked_form, vector_form
 from veilsum.secure_sum.federation import FEDERATION
@@ -136,10 +138,15 @@ def test_a_transcript_says_what_is_read_by_hand():
     assert not found.left
 
 
-def test_a_federation_says_what_is_read_by_hand():
-    data = golden("federation_4_threshold")
+@pytest.mark.parametrize(
+    ("name", "trust", "scheme"),
+    [("federation_4_threshold", 2, "packed"), ("federation_4", 1, "masked")],
+)
+def test_a_federation_says_what_is_read_by_hand(name, trust, scheme):
+    data = golden(name)
     agreed, found = secure_sum.Federation.from_bytes(data), Bytes(data, 5, 4)
-    assert found.number(1) == 2
+    assert found.number(1) == trust | {"packed": 0, "masked": 1}[scheme] << 4
+    assert agreed.scheme == scheme
     assert found.number(8) == agreed.honest_contributors
     assert found.number(8) == agreed.colluding_contributors
     assert found.number(8) == agreed.min_contributors
@@ -167,6 +174,10 @@ def test_a_federation_says_what_is_read_by_hand():
     for roster in (agreed.contributors, agreed.holders):
         parties = [(found.name(), found.take(32)) for _ in range(found.number(4))]
         assert [(party.name, party.public_key) for party in roster] == parties != []
+    parameters = found.take(found.number(1))
+    assert agreed.scheme_parameters == parameters
+    if scheme == "masked":
+        assert parameters == bytes(dataclasses.astuple(MaskShape.of(codec)))
     assert found.left == agreed.key.to_bytes()
 
 

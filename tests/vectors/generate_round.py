@@ -13,6 +13,7 @@ import protocol_parties as parties
 import veilsum as vs
 from veilsum.secure_sum import (
     ChainEnd,
+    ChunkRequest,
     Lock,
     Opening,
     OpenRequest,
@@ -33,7 +34,13 @@ VALUE = 0.5
 
 def authority():
     """A federation with noise, whose key one authority has."""
-    return parties.federation(codec=CODEC, noise=NOISE, contributors=parties.roster(*INVITED))
+    return parties.federation(
+        codec=CODEC,
+        noise=NOISE,
+        contributors=parties.roster(*INVITED),
+        scheme="masked",
+        chunk_size=1,
+    )
 
 
 def threshold():
@@ -42,14 +49,18 @@ def threshold():
         "threshold",
         codec=LONG_CODEC,
         contributors=parties.roster(*INVITED),
+        scheme="packed",
         chunk_size=2,
     )
 
 
 def sums():
-    """As ``threshold``, with the key in one hand. In chunk.bin it had no proofs yet."""
-    return dataclasses.replace(
-        threshold(), key=parties.federation().key, holders=parties.roster("holder-1")
+    """The same values, masked, with the key in one hand: three chunks are opened, one is added."""
+    return parties.federation(
+        codec=LONG_CODEC,
+        contributors=parties.roster(*INVITED),
+        scheme="masked",
+        chunk_size=4,
     )
 
 
@@ -100,15 +111,31 @@ def lock():
     )
 
 
+def threshold_round():
+    """Messages of a round that was not opened: one contribution, and what a holder is given."""
+    state = parties.Round(threshold(), names=(), **ROUND)
+    for name in NAMES:
+        state.messages[name] = state.contribution(name, VALUE)
+        state.aggregator.receive(state.messages[name])
+    header, *_, chunk = parties.frames_of(state.messages[NAMES[1]])
+    given = [frame for each in state.asked().values() for frame in parties.frames_of(each)[1:]]
+    request = next(frame for frame in given if ChunkRequest.from_bytes(frame).chunk == chunk)
+    return {"contribution_2": header, "chunk": chunk, "chunk_request": request}
+
+
 def authority_round():
     """Messages of a whole round with one key, by name; each is one frame."""
     state = parties.Round(sums(), names=(), **ROUND)
     for name in NAMES:
-        state.aggregator.receive(state.contribution(name, VALUE))
+        state.messages[name] = state.contribution(name, VALUE)
+        state.aggregator.receive(state.messages[name])
+    header, *_, body = parties.frames_of(state.messages[NAMES[1]])
     request = parties.frames_of(state.requests()["holder-1"])
     state.open()
     opening, *_ = parties.frames_of(state.holder("holder-1").open(request))
     return {
+        "contribution_2_masked": header,
+        "chunk_masked": body,
         "open_request_3": request[0],
         "opening_3": opening,
         "transcript_2": state.aggregator.finish().transcript,
@@ -127,6 +154,7 @@ def main():
         "round_descriptor_2_opener": opener_descriptor().to_bytes(),
         "opening_3_partial": partial_opening().to_bytes(),
         "lock": lock().to_bytes(),
+        **threshold_round(),
         **authority_round(),
     }
     request = OpenRequest.from_bytes(messages["open_request_3"])
