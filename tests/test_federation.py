@@ -13,6 +13,7 @@ from known_keys import known_key
 from protocol_parties import CODEC, NAMES, NOISE, NOISY_CODEC, TRUSTS
 from shared_keys import shared_key
 from validation_rules import rule
+from veilsum import schemes
 from veilsum.secure_sum import (
     ChainEnd,
     Chunk,
@@ -290,6 +291,42 @@ def test_an_agreement_has_one_run_a_serial_number_and_a_last_day():
     later = data[:place] + (day + 1).to_bytes(4, "little") + data[place + 4 :]
     with pytest.raises(vs.MalformedDataError, match="calendar"):
         Federation.from_bytes(later)
+
+
+@rule("FD14")
+def test_parameters_are_those_of_the_scheme(monkeypatch):
+    packed = parties.federation("threshold", scheme="packed")
+    masked = parties.federation("authority")
+    shape = masked.scheme_parameters
+    assert (packed.scheme_parameters, len(shape)) == (b"", 4)
+    log_dim, num_primes, bits, num_digits = shape
+    wrong = {
+        "has 4 bytes, not 3": shape[:3],
+        "has 4 bytes, not 5": shape + b"\0",
+        "no masks are made in a ring like that": bytes([13, num_primes, bits, num_digits]),
+        "do not fit this ring": bytes([log_dim, num_primes, 24, num_digits]),
+    }
+    for match, parameters in wrong.items():
+        refused(match, scheme_parameters=parameters)
+    many = dataclasses.replace(CODEC, value_bits=24, max_addends=20_000)
+    refused("fewer than 128 bits", codec=many, scheme_parameters=bytes([12, 2, 46, 1]))
+    refused("the packed scheme has none", "threshold", scheme="packed", scheme_parameters=shape)
+    with pytest.raises(TypeError, match="scheme_parameters"):
+        parties.federation(scheme_parameters="")
+
+    # Unchecked, an agreement is accepted in which nobody can contribute, or that has two names.
+    def unchecked(scheme, parameters):
+        with monkeypatch.context() as patch:
+            known = schemes.SCHEMES[scheme]._replace(settle=lambda codec, given: given)
+            patch.setitem(schemes.SCHEMES, scheme, known)
+            agreed = masked if scheme == "masked" else packed
+            return dataclasses.replace(agreed, scheme_parameters=parameters)
+
+    named_twice = unchecked("packed", b"x")
+    assert named_twice.hash != packed.hash
+    for agreed in (named_twice, *(unchecked("masked", each) for each in wrong.values())):
+        with pytest.raises(vs.MalformedDataError, match="federation: "):
+            Federation.from_bytes(agreed.to_bytes())
 
 
 def test_a_renewal_is_the_same_agreement_for_another_run():

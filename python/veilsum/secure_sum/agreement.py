@@ -106,8 +106,8 @@ class Agreement(Terms):
         """For people: who can open what."""
         if self.policy is not None:
             return f"any {self.policy.threshold} of {self.policy.num_holders} holders, sums only"
-        who = "one holder, who" if self.holders else "every contributor, and each"
-        return f"{who} could open single contributions too"
+        who = "one holder" if self.holders else "every contributor"
+        return f"{who}, sums only; together with the aggregator, single contributions too"
 
     def _check_types(self) -> None:
         """That every field is of its type; sequences become tuples, numpy's integers Python's."""

@@ -93,7 +93,7 @@ class Chunk(Message, kind=WireKind.CHUNK, version=1):
     """
 
     index: Annotated[int, u32("from 0")]
-    body: Annotated[bytes, framed(None, "of kind 2, below")]
+    body: Annotated[bytes, framed(None, "of kind 2 or 22, below")]
     proof: Annotated[bytes, rest("of kind 13, or nothing, below", type="message")]
 
 
