@@ -62,15 +62,19 @@ def ours(fastest: str) -> list[Library]:
 
 
 def our_updates(fastest: str) -> list[Library]:
-    """veilsum's two ways through workload W."""
+    """veilsum's ways through workload W; a masked one encrypts its key under the public key."""
     return [
         Library(
-            f"{OURS}, {key}",
+            f"{OURS}, {way}",
             _adapter(f"veilsum_update:{pipeline}"),
             environment={"VEILSUM_ISA": fastest},
-            quick=key == "public key",
+            quick=way != "key owner",
         )
-        for key, pipeline in (("public key", "PublicKeyPipeline"), ("key owner", "OwnerPipeline"))
+        for way, pipeline in (
+            ("public key", "PublicKeyPipeline"),
+            ("masked", "MaskedPipeline"),
+            ("key owner", "OwnerPipeline"),
+        )
     ]
 
 

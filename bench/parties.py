@@ -64,13 +64,24 @@ def party_of(method: Record, role: str) -> Record:
     return {party["role"]: party for party in method["parties"]}[role]
 
 
-def with_key(run: Run, key_bits: int, *, shared: bool) -> Record:
-    """The method whose key of this size is shared among holders, or in one hand."""
-    return next(
-        method
-        for method in run.all("methods", key_bits=key_bits)
-        if (party_of(method, "holder")["count"] > 1) == shared
-    )
+def packed_under_shares(run: Run, key_bits: int) -> Record:
+    """The method whose holders of shares open packed vectors, with a key of this size."""
+    methods = run.all("methods", key_bits=key_bits)
+    return next(one for one in methods if _is_shared(one) and scheme_of(one) == "packed")
+
+
+def under_one_key(run: Run, key_bits: int) -> Record:
+    """The method whose key of this size is in one hand."""
+    return next(one for one in run.all("methods", key_bits=key_bits) if not _is_shared(one))
+
+
+def scheme_of(method: Record) -> str:
+    """How its contributions travel; results that do not say it are older than masked ones."""
+    return str(method["facts"].get("scheme", "packed"))
+
+
+def _is_shared(method: Record) -> bool:
+    return bool(party_of(method, "holder")["count"] > 1)
 
 
 def seconds_of_powers(power: Record) -> float:

@@ -11,15 +11,22 @@ from typing import Any
 import veilsum as vs
 from veilsum.codec import SlotCodec
 from veilsum.paillier.threshold import Combination, KeyShare
-from veilsum.schemes import packed, packing
-from veilsum.secure_sum import ContributionHeader, key_holder
+from veilsum.schemes import masked, masking, packed, packing
+from veilsum.schemes.masking import Masking
+from veilsum.secure_sum import ContributionHeader, KeptSums, KeyHolder, RoundLedger, key_holder
+from veilsum.secure_sum.lock import Lock
+from veilsum.secure_sum.opening import Opening, OpenRequest
 
 from bench.clock import Clock
 
 ENCODE, ENCRYPT, PROVE_PLAINTEXTS = "clip, quantise, pack", "encrypt", "prove plaintexts"
+HASH_SLOTS, MASK = "hash slots", "mask"
 CHECK_CIPHERTEXTS, CHECK_PLAINTEXTS = "check ciphertexts", "check proofs of plaintexts"
 CHECK_SIGNATURES, CHECK_HASHES = "check signatures", "check hashes"
+CHECK_BODIES, OPEN_BODY = "check bodies", "open the body"
 ADD, MULTIPLY = "add", "recompute the sum"
+CLOSE, MAKE_REQUESTS = "close the round", "make requests"
+CHECK_REQUEST, RECORD = "check the request", "sign, record"
 PARTIAL, PROVE_PARTIAL = "decrypt in part", "prove it"
 CHECK_PARTIALS, COMBINE, DECODE = "check proofs of openings", "combine", "unpack, scale"
 DECRYPT = "decrypt"
@@ -29,21 +36,34 @@ _CALLS: list[tuple[Any, str, str]] = [
     (packing, "pack", ENCODE),
     (packing, "unpack", DECODE),
     (SlotCodec, "dequantise", DECODE),
-    (vs.PublicKey, "encrypt", ENCRYPT),
-    (vs.SecretKey, "encrypt", ENCRYPT),
+    (masking, "_hash_of", HASH_SLOTS),
+    (Masking, "make", MASK),
     (vs.Ciphertexts, "from_bytes", CHECK_CIPHERTEXTS),
+    (Masking, "read_blocks", CHECK_BODIES),
     (vs.Ciphertexts, "__add__", MULTIPLY),
     (vs.PlaintextProof, "verify", CHECK_PLAINTEXTS),
     (ContributionHeader, "verify", CHECK_SIGNATURES),
     (key_holder, "requested_chunk", CHECK_HASHES),
     (packed._PackedSum, "add", ADD),
+    (masked._MaskedSum, "add", ADD),
+    (OpenRequest, "signed", MAKE_REQUESTS),
+    (KeyHolder, "_check_set", CHECK_REQUEST),
+    (OpenRequest, "verify", CHECK_REQUEST),
+    (RoundLedger, "check_lock", CHECK_REQUEST),
+    (RoundLedger, "lock", RECORD),
+    (RoundLedger, "begin", RECORD),
+    (KeptSums, "keep", RECORD),
+    (KeptSums, "find", RECORD),
+    (Lock, "signed", RECORD),
+    (Opening, "signed", RECORD),
     (Combination, "add", CHECK_PARTIALS),
     (Combination, "open_plaintexts", COMBINE),
     (vs.SecretKey, "decrypt_plaintexts", DECRYPT),
+    (Masking, "open", OPEN_BODY),
 ]
 # Calls that tell their progress until the first phase is over, and go on with the second.
 _PAIRS: list[tuple[Any, str, str, str]] = [
-    (vs.PublicKey, "encrypt_and_prove", ENCRYPT, PROVE_PLAINTEXTS),
+    (packed, "encrypt_and_prove", ENCRYPT, PROVE_PLAINTEXTS),
     (KeyShare, "decrypt", PARTIAL, PROVE_PARTIAL),
 ]
 

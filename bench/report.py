@@ -148,7 +148,7 @@ def _updates(run: Run) -> Table:
             ("", name),
             ("clip, quantise,\npack", phase("encode")),
             ("noise", phase("noise")),
-            ("encrypt", phase("encrypt")),
+            ("mask,\nencrypt", phase("encrypt")),
             ("MB a\nclient", lambda update: update["bytes"] / 1e6),
             ("add a\nclient", phase("add")),
             ("decrypt", phase("decrypt")),

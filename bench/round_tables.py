@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from bench import phases
 from bench.parties import (
     method_name,
+    packed_under_shares,
     party_of,
     seconds,
     seconds_of_powers,
-    with_key,
+    under_one_key,
 )
 from bench.records import Record, Run
 from bench.secure_sum import AGGREGATOR, CONTRIBUTOR, HOLDER
@@ -49,7 +50,7 @@ def tables(run: Run) -> Iterator[Table]:
 
 
 def phases_table(run: Run, key_bits: int) -> Table:
-    """Every phase of each party, and its bytes; one column for each trust."""
+    """Every phase of each party, and its bytes; one column for each method."""
     methods = run.all("methods", key_bits=key_bits)
     rows: list[list[Cell]] = []
     for role in (CONTRIBUTOR, AGGREGATOR, HOLDER):
@@ -144,7 +145,7 @@ def conclusions(run: Run) -> list[str]:
     """What was played, and what the figures say of partial decryption, in sentences."""
     lines: list[str] = []
     for power in run.all("powers"):
-        method, loop = with_key(run, power["key_bits"], shared=True), seconds_of_powers(power)
+        method, loop = packed_under_shares(run, power["key_bits"]), seconds_of_powers(power)
         holder = party_of(method, HOLDER)
         partial = seconds(holder, [phases.PARTIAL])
         everybody = sum(party["count"] * seconds(party, _PROOFS) for party in method["parties"])
@@ -154,7 +155,7 @@ def conclusions(run: Run) -> list[str]:
             lines = [
                 f"{method['num_measured']} of veilsum's {run.settings['contributors']} "
                 "contributors were played; what others do for each contributor is multiplied. "
-                "What a contributor gets has the model.",
+                "What a contributor gets has the model. What follows is of packed vectors.",
                 "",
             ]
         lines.append(
@@ -176,8 +177,8 @@ _COSTS_OF_PROOFS = (_PROVE_SHARE, _CHECK_SHARE, _COMBINE, _PROVE, _CHECK)
 
 def _microseconds(run: Run, key_bits: int) -> dict[str, float]:
     [power] = run.all("powers", key_bits=key_bits)
-    method = with_key(run, key_bits, shared=True)
-    owner = party_of(with_key(run, key_bits, shared=False), HOLDER)
+    method, alone = packed_under_shares(run, key_bits), under_one_key(run, key_bits)
+    owner = party_of(alone, HOLDER)
     contributor, aggregator, holder = (
         party_of(method, role) for role in (CONTRIBUTOR, AGGREGATOR, HOLDER)
     )
@@ -188,7 +189,12 @@ def _microseconds(run: Run, key_bits: int) -> dict[str, float]:
         (_PROVE_SHARE, holder, phases.PROVE_PARTIAL, part),
         (_CHECK_SHARE, aggregator, phases.CHECK_PARTIALS, answers),
         (_COMBINE, aggregator, phases.COMBINE, whole),
-        ("decryption by the secret key", owner, phases.DECRYPT, whole),
+        (
+            "decryption by the secret key",
+            owner,
+            phases.DECRYPT,
+            alone["facts"]["num_ciphertexts"],
+        ),
         ("encryption", contributor, phases.ENCRYPT, whole),
         (_PROVE, contributor, phases.PROVE_PLAINTEXTS, whole),
         (_CHECK, aggregator, phases.CHECK_PLAINTEXTS, checked),

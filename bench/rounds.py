@@ -20,12 +20,13 @@ import veilsum as vs
 from bench import libraries, secure_sum
 from bench.libraries import Library
 from bench.machine import ROOT
-from bench.parties import new_party, seconds
+from bench.parties import new_party, packed_under_shares, seconds
 from bench.process import LibraryError, Worker, interpreter
 from bench.records import Record, Run
 from bench.secure_sum import AGGREGATOR, CONTRIBUTOR, Keys, Size
 
-THRESHOLD, AUTHORITY = "veilsum, threshold", "veilsum, authority"
+PACKED, MASKED = "veilsum, threshold, packed", "veilsum, threshold, masked"
+AUTHORITY = "veilsum, authority"  # Masked: it takes nothing else.
 
 Progress = Callable[[str], object]
 
@@ -49,18 +50,22 @@ def measure_federation(run: Run, options: argparse.Namespace, progress: Progress
 def measure_veilsum(
     run: Run, threshold: Keys, authority: Keys, size: Size, progress: Progress, **more: Any
 ) -> None:
-    """Both trusts, and the yardstick between the turns of the holders."""
+    """Both trusts and both schemes; the yardstick between the turns of who opens packed vectors."""
     key = authority[0]
     assert isinstance(key, vs.PublicKey)
     start = time.process_time()
     key.encrypt([0], num_threads=1)  # Makes the key's table, once.
     table_seconds = time.process_time() - start
     loop = PowerLoop(key, num_holders=secure_sum.NUM_HOLDERS)
-    for name, keys in ((THRESHOLD, threshold), (AUTHORITY, authority)):
-        method = _play(name, keys, size, progress, between=loop, **more)
+    for name, keys, options in (
+        (PACKED, threshold, {"between": loop}),
+        (MASKED, threshold, {}),
+        (AUTHORITY, authority, {}),
+    ):
+        method = _play(name, keys, size, progress, **options, **more)
         method["facts"]["table_seconds"] = table_seconds
         run.add("methods", **method)
-    num_opened = run.all("methods")[-2]["facts"]["num_opened"]
+    num_opened = packed_under_shares(run, key.key_bits)["facts"]["num_opened"]
     run.add("powers", key_bits=key.key_bits, samples=loop.samples, num_ciphertexts=num_opened)
 
 
@@ -128,7 +133,7 @@ def install_veilsum(python: str) -> None:
 FIXED_CLIENTS, FIXED_DIM = 10, 100_000
 DIMS = (10_000, 100_000, 1_000_000, 10_000_000)
 CLIENTS = (4, 10, 30, 100)
-MAX_THRESHOLD_DIM = 1_000_000  # Beyond, holders would take half an hour.
+MAX_PACKED_DIM = 1_000_000  # Beyond, holders would take half an hour.
 
 _ROLES = {CONTRIBUTOR: "client", AGGREGATOR: "server"}
 
@@ -151,11 +156,13 @@ def measure_scale(run: Run, options: argparse.Namespace, progress: Progress) -> 
         for library in (libraries.PLAIN_ROUND, libraries.SECAGG_ROUND, libraries.CKKS_ROUND):
             progress(f"{where}: {library.name}")
             add_peer(found, library, options.peers_python, size)
+        shares = secure_sum.threshold_keys(secret)
         for name, keys in (
             (AUTHORITY, secure_sum.authority_key(secret)),
-            (THRESHOLD, secure_sum.threshold_keys(secret)),
+            (MASKED, shares),
+            (PACKED, shares),
         ):
-            if name == AUTHORITY or size.dim <= MAX_THRESHOLD_DIM:
+            if name != PACKED or size.dim <= MAX_PACKED_DIM:
                 tell = lambda step, where=where: progress(f"{where}: {step}")  # noqa: E731
                 found.add("methods", **_play(name, keys, size, tell))
         for method in found.all("methods"):
@@ -184,9 +191,20 @@ def _safe_key(key_bits: int, progress: Progress) -> vs.SecretKey:
     return vs.generate_key(key_bits, safe_primes=True)
 
 
+_SCHEMES = {PACKED: "packed", MASKED: "masked", AUTHORITY: "auto"}
+
+
 def _play(name: str, keys: Keys, size: Size, progress: Progress, **more: Any) -> Record:
     with tempfile.TemporaryDirectory(prefix="veilsum-bench-") as folder:
-        return secure_sum.measure(name, keys, size, folder=Path(folder), progress=progress, **more)
+        return secure_sum.measure(
+            name,
+            keys,
+            size,
+            folder=Path(folder),
+            progress=progress,
+            scheme=_SCHEMES[name],
+            **more,
+        )
 
 
 def add_peer(

@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ import veilsum as vs
 from numpy.typing import NDArray
 from veilsum.identity import Role
 from veilsum.schemes import Chunks, packing
+from veilsum.schemes.mask_shape import MaskShape
+from veilsum.schemes.masking import Masking
 from veilsum.schemes.shards import plan_shards
 from veilsum.secure_sum import (
     Aggregator,
@@ -82,6 +85,7 @@ def measure(
     folder: Path,
     progress: Callable[[str], object],
     between: Callable[[], object] = lambda: None,
+    scheme: str = "auto",
     chunk_size: int = 512,
 ) -> Record:
     """Play one round in this process, with records and messages on the disk.
@@ -93,9 +97,10 @@ def measure(
         folder: an empty one, for ledgers and the aggregator's store.
         progress: told what is going on.
         between: called before each holder's turn.
+        scheme: of the federation.
         chunk_size: ciphertexts a chunk.
     """
-    round_ = _Round(name, keys, size, folder, chunk_size)
+    round_ = _Round(name, keys, size, folder, scheme, chunk_size)
     with phases.watched(round_.clock):
         for index in range(size.num_measured):
             progress(f"{name}: contribution {index + 1} of {size.num_measured}")
@@ -110,7 +115,9 @@ def measure(
 
 
 class _Round:
-    def __init__(self, name: str, keys: Keys, size: Size, folder: Path, chunk_size: int) -> None:
+    def __init__(
+        self, name: str, keys: Keys, size: Size, folder: Path, scheme: str, chunk_size: int
+    ) -> None:
         self.clock = Clock()
         self._name = name
         self._size = size
@@ -134,6 +141,7 @@ class _Round:
             colluding_contributors=0,
             holders=tuple(identity.enrol() for identity in holder_identities),
             chunk_size=chunk_size,
+            scheme=scheme,
         )
         self._model = [np.zeros(size.dim, np.float32)]
         self._model_hash = hash_model(self._model)
@@ -198,10 +206,10 @@ class _Round:
     def requests(self) -> dict[str, Any]:
         """What the aggregator asks next; the requests are made while they are read."""
         account = self._once("request")
-        with self.clock.turn(account, "make requests"):
+        with self.clock.turn(account, phases.CLOSE):
             requests = self._aggregator.open_requests()
         return {
-            name: self.clock.lend(account, frames, "make requests")
+            name: self.clock.lend(account, frames, phases.MAKE_REQUESTS)
             for name, frames in requests.items()
         }
 
@@ -215,7 +223,7 @@ class _Round:
                 asking.sent += len(frame)
                 yield frame
 
-        with self.clock.turn(account, "read, sign, record"):
+        with self.clock.turn(account, "read"):
             answer = list(self._holders[name].open_in_frames(arriving(), num_threads=1))
         sent = sum(map(len, answer))
         account.sent += sent
@@ -236,16 +244,17 @@ class _Round:
     def method(self, max_error: float) -> Record:
         """All of it, for as many contributors as are reported."""
         size, accounts = self._size, self._accounts
-        times = size.times  # Holders get every contribution.
+        times = size.times  # Holders get of every contribution what they open.
         contributors = new_party(CONTRIBUTOR, size.num_contributors)
         take(contributors, accounts["contribute"])
         aggregator = new_party(AGGREGATOR, 1)
         take(aggregator, accounts["receive"], factor=size.num_contributors)
-        take(aggregator, accounts["request"], factor=times)
+        take(aggregator, accounts["request"], factor=times, factors={phases.CLOSE: 1.0})
         take(aggregator, accounts["answer"])
         aggregator["sent"] += size.num_contributors * contributors["received"]
-        once = (phases.PARTIAL, phases.PROVE_PARTIAL, phases.DECRYPT, phases.DECODE)
-        factors = dict.fromkeys(once, 1.0) | {phases.CHECK_SIGNATURES: size.times}
+        requests = (phases.CHECK_REQUEST, phases.RECORD)
+        openings = (phases.PARTIAL, phases.PROVE_PARTIAL, phases.DECRYPT)
+        factors = dict.fromkeys((*requests, *openings), 1.0)  # However many contributed.
         factors[phases.MULTIPLY] = (size.num_contributors - 1) / (size.num_measured - 1)
         holders = new_party(HOLDER, len(accounts["open"]))
         take(holders, accounts["open"], factor=times, factors=factors)
@@ -257,7 +266,9 @@ class _Round:
             "num_measured": size.num_measured,
             "max_error": max_error,
             "facts": {
-                "num_ciphertexts": self._num_ciphertexts(),
+                "scheme": self.federation.scheme,
+                "strength": self._mask and self._mask.shape.strength(self.federation.codec),
+                "num_ciphertexts": self._num_ciphertexts,
                 "num_chunks": self.federation.num_chunks,
                 "num_opened": self._num_opened(),
                 "kernel": vs.cpu()["kernel"],
@@ -269,21 +280,32 @@ class _Round:
         """Ciphertexts that a holder opens: where they differ, the holder in the middle."""
         federation = self.federation
         if federation.trust != "threshold":
-            return self._num_ciphertexts()
+            return self._num_ciphertexts
         shards = plan_shards(
             [holder.name for holder in federation.holders],
             threshold=THRESHOLD,
             answered=[set() for _ in range(federation.num_opened)],
             missing=frozenset(),
         )
-        chunks = Chunks(self._num_ciphertexts(), federation.chunk_size)
+        chunks = Chunks(self._num_ciphertexts, federation.chunk_size)
         counts = [sum(len(chunks.units(i)) for i in shard) for shard in shards.values()]
         return round(statistics.median(counts))
 
+    @cached_property
     def _num_ciphertexts(self) -> int:
-        """Of a contribution."""
+        """Of a contribution: of all of it, or of the key of its mask."""
+        if self._mask is not None:
+            return self._mask.num_key_units
         layout = packing.layout(self.federation.codec, self.federation.public_key.n)
         return layout.num_plaintexts
+
+    @cached_property
+    def _mask(self) -> Masking | None:
+        federation = self.federation
+        if federation.scheme != "masked":
+            return None
+        shape = MaskShape(*federation.scheme_parameters)
+        return Masking(federation.codec, federation.public_key, shape)
 
     def _update(self, index: int) -> NDArray[np.float32]:
         return np.roll(make_update(self._size.dim), index)

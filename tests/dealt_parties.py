@@ -98,3 +98,20 @@ def join_options(folder, dealt, name, hash_text, *, share=None):
         options += ["--share", dealt / share, "--share-passphrase-file"]
         options += [dealt.with_name(f"{dealt.name}-passphrases") / f"{name}.passphrase"]
     return options
+
+
+def look(*arguments):
+    (seen,) = done("inspect", *arguments)
+    return seen
+
+
+def failure(*arguments):
+    """The name of the error, of a file that does not verify."""
+    result = veilsum("inspect", *arguments, "--json")
+    assert result.exit_code == 1, result.output
+    (seen,) = json.loads(result.stdout)
+    assert seen["verified"] is False
+    plain = veilsum("inspect", *arguments)
+    assert plain.exit_code == 1
+    assert f"{seen['error']['name']}: " in plain.stdout
+    return seen["error"]["name"]

@@ -25,6 +25,7 @@ from bench.records import Run, first_of_ours, times_as_fast
 from bench.report import TIMES, WIDTH, beside_bytes, beside_numpy, print_report
 from bench.tables import number
 from bench.worker import Session
+from bench.workload import PHASES
 
 OURS, SLOW = Library("veilsum fast", "", quick=True), Library("veilsum slow", "")
 INT32, BYTES = Library("veilsum fast, int32", ""), Library("veilsum fast, random bytes alone", "")
@@ -336,6 +337,16 @@ def test_veilsum_worker_runs_in_its_own_process():
         for operation in ("encrypt_owner", "encrypt_pool", "sum"):
             assert worker.ask("ready", operation=operation, seconds=0.01)["batch"] >= 16
             assert worker.ask("sample", seconds=0.01)["seconds"] > 0
+
+
+@pytest.mark.parametrize("library", libraries.our_updates("portable"), ids=lambda one: one.name)
+def test_every_way_of_ours_sums_an_update(library):
+    session = Session(library.adapter, 2048, 1)
+    found = session.update(3000)
+    assert set(found["seconds"]) == set(PHASES)
+    assert all(seconds > 0 for seconds in found["seconds"].values())
+    assert found["max_error"] < 1e-3
+    assert found["bytes"] > 2 * 3000  # 16-bit values, with room for their sum.
 
 
 def test_worker_says_why_it_cannot():

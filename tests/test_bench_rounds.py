@@ -1,5 +1,6 @@
 """The benchmark of whole rounds: whose seconds, a real round of a toy key, tables, documents."""
 
+import copy
 import io
 import itertools
 import json
@@ -10,6 +11,7 @@ import veilsum as vs
 from protocol_parties import TOY_PRIMES
 from rich.console import Console
 from veilsum import hazmat
+from veilsum.schemes import packed
 
 from bench import charts, machine, phases, rounds, secure_sum
 from bench.clock import OTHER, Account, Clock
@@ -19,8 +21,8 @@ from bench.parties import new_party, party_of, seconds, seconds_of_powers, take
 from bench.process import LibraryError
 from bench.records import Run
 from bench.report import print_report
-from bench.round_tables import conclusions, methods_table, phases_table
-from bench.rounds import AUTHORITY, THRESHOLD, add_peer, measure_veilsum, point_of
+from bench.round_tables import ciphertext_table, conclusions, methods_table, phases_table
+from bench.rounds import AUTHORITY, MASKED, PACKED, add_peer, measure_veilsum, point_of
 from bench.secure_sum import AGGREGATOR, CONTRIBUTOR, HOLDER, Size
 from bench.tables import text
 from bench.worker import Session
@@ -142,12 +144,12 @@ def test_lent_items_are_made_in_the_lenders_turn():
 def test_veilsum_is_as_before_once_it_is_no_longer_watched():
     before = [
         vars(vs.Ciphertexts)["from_bytes"],
-        vs.PublicKey.encrypt_and_prove,
+        packed.encrypt_and_prove,
         vs.Codec.quantise,
     ]
     with phases.watched(Clock()):
-        assert vs.PublicKey.encrypt_and_prove is not before[1]
-    after = [vars(vs.Ciphertexts)["from_bytes"], vs.PublicKey.encrypt_and_prove, vs.Codec.quantise]
+        assert packed.encrypt_and_prove is not before[1]
+    after = [vars(vs.Ciphertexts)["from_bytes"], packed.encrypt_and_prove, vs.Codec.quantise]
     assert after == before
 
 
@@ -162,34 +164,78 @@ def test_a_phase_is_measured_once():
 # ---- a real round ----
 
 
-def test_every_party_of_a_round_spent_time_on_every_phase(results):
-    shared = method(results, THRESHOLD)
-    wanted = {
-        CONTRIBUTOR: {phases.ENCODE, phases.ENCRYPT, phases.PROVE_PLAINTEXTS},
-        AGGREGATOR: {
-            *(phases.CHECK_SIGNATURES, phases.CHECK_CIPHERTEXTS, phases.CHECK_PLAINTEXTS),
-            *(phases.ADD, phases.CHECK_PARTIALS, phases.COMBINE, phases.DECODE),
-        },
-        HOLDER: {
-            *(phases.CHECK_SIGNATURES, phases.CHECK_HASHES, phases.CHECK_CIPHERTEXTS),
-            *(phases.CHECK_PLAINTEXTS, phases.MULTIPLY, phases.PARTIAL, phases.PROVE_PARTIAL),
-        },
-    }
-    for role, names in wanted.items():
-        party = party_of(shared, role)
-        assert names <= set(party["phases"])
-        assert all(seconds(party, [name]) > 0 for name in names)
-    whole = method(results, AUTHORITY)
-    assert phases.PROVE_PLAINTEXTS in party_of(whole, CONTRIBUTOR)["phases"]
-    assert phases.CHECK_PLAINTEXTS in party_of(whole, AGGREGATOR)["phases"]
-    assert {phases.CHECK_PLAINTEXTS, phases.MULTIPLY, phases.DECRYPT} <= set(
-        party_of(whole, HOLDER)["phases"]
+PHASES = {
+    CONTRIBUTOR: {phases.ENCODE, phases.ENCRYPT, phases.PROVE_PLAINTEXTS},
+    AGGREGATOR: {
+        *(phases.CHECK_SIGNATURES, phases.CHECK_CIPHERTEXTS, phases.CHECK_PLAINTEXTS),
+        *(phases.ADD, phases.CLOSE, phases.MAKE_REQUESTS, phases.DECODE),
+    },
+    HOLDER: {
+        *(phases.CHECK_REQUEST, phases.CHECK_SIGNATURES, phases.CHECK_HASHES),
+        *(phases.CHECK_CIPHERTEXTS, phases.CHECK_PLAINTEXTS, phases.MULTIPLY, phases.RECORD),
+    },
+}
+OF_SHARES = {
+    CONTRIBUTOR: set(),
+    AGGREGATOR: {phases.CHECK_PARTIALS, phases.COMBINE},
+    HOLDER: {phases.PARTIAL, phases.PROVE_PARTIAL},
+}
+OF_A_WHOLE_KEY = {CONTRIBUTOR: set(), AGGREGATOR: set(), HOLDER: {phases.DECRYPT}}
+OF_MASKS = {
+    CONTRIBUTOR: {phases.HASH_SLOTS, phases.MASK},
+    AGGREGATOR: {phases.CHECK_BODIES, phases.OPEN_BODY},
+    HOLDER: set(),
+}
+METHODS = [
+    (PACKED, [OF_SHARES], [OF_MASKS, OF_A_WHOLE_KEY]),
+    (MASKED, [OF_SHARES, OF_MASKS], [OF_A_WHOLE_KEY]),
+    (AUTHORITY, [OF_A_WHOLE_KEY, OF_MASKS], [OF_SHARES]),
+]
+
+
+@pytest.mark.parametrize(("name", "some", "others"), METHODS)
+def test_every_party_of_a_round_spent_time_on_its_phases_and_no_others(results, name, some, others):
+    found = method(results, name)
+    assert found["num_measured"] == SIZE.num_measured
+    for role, names in PHASES.items():
+        party = party_of(found, role)
+        wanted = names.union(*(more[role] for more in some))
+        assert wanted <= set(party["phases"])
+        assert all(seconds(party, [phase]) > 0 for phase in wanted)
+        assert not set(party["phases"]) & set().union(*(more[role] for more in others))
+
+
+def test_facts_say_what_travelled_and_what_was_opened(results):
+    packed_facts, masked_facts, whole = (
+        method(results, name)["facts"] for name in (PACKED, MASKED, AUTHORITY)
     )
-    assert shared["num_measured"] == SIZE.num_measured
+    assert [facts["scheme"] for facts in (packed_facts, masked_facts, whole)] == [
+        *("packed", "masked", "masked")
+    ]
+    assert packed_facts["strength"] is None
+    assert min(masked_facts["strength"]) > 128
+    # A key does not know how long the vector is: it has the coefficients of a ring.
+    assert masked_facts["num_ciphertexts"] == whole["num_ciphertexts"] > 2048 / KEY_BITS
+    assert whole["num_opened"] == whole["num_ciphertexts"]
+
+
+def test_what_is_done_once_for_all_contributors_is_not_multiplied(results):
+    for name in (PACKED, MASKED, AUTHORITY):
+        _, aggregator, holder = method(results, name)["parties"]
+        factors = {phase: found["factor"] for phase, found in holder["phases"].items()}
+        once = {phases.CHECK_REQUEST, phases.RECORD, phases.PARTIAL, phases.DECRYPT}
+        assert {factors[phase] for phase in once & set(factors)} == {1.0}
+        assert factors[phases.CHECK_PLAINTEXTS] == factors[phases.CHECK_SIGNATURES] == SIZE.times
+        assert factors[phases.MULTIPLY] == 5 / 2
+        factors = {phase: found["factor"] for phase, found in aggregator["phases"].items()}
+        once = {phases.CLOSE, phases.OPEN_BODY, phases.COMBINE, phases.DECODE}
+        assert {factors[phase] for phase in once & set(factors)} == {1.0}
+        assert factors[phases.ADD] == SIZE.num_contributors
+        assert factors[phases.MAKE_REQUESTS] == SIZE.times
 
 
 def test_bytes_are_those_of_the_messages(results):
-    for name, num_holders in ((THRESHOLD, 5), (AUTHORITY, 1)):
+    for name, num_holders in ((PACKED, 5), (MASKED, 5), (AUTHORITY, 1)):
         found = method(results, name)
         contributor, aggregator, holder = found["parties"]
         vector = found["facts"]["num_ciphertexts"] * 2 * 48  # Bytes of a number of 384 bits.
@@ -199,17 +245,14 @@ def test_bytes_are_those_of_the_messages(results):
         wanted = SIZE.num_contributors * contributor["sent"] + answers
         assert aggregator["received"] == pytest.approx(wanted, rel=0.05)
         assert holder["count"] == num_holders
-    # A holder of a share downloads its part of everybody's contribution; an authority all of it.
-    shared = method(results, THRESHOLD)
-    share = shared["facts"]["num_opened"] / found["facts"]["num_ciphertexts"]
-    assert 0.7 < share < 0.9
-    everything = SIZE.num_contributors * party_of(shared, CONTRIBUTOR)["sent"]
-    assert party_of(shared, HOLDER)["received"] > 0.9 * share * everything
-    everything = SIZE.num_contributors * party_of(method(results, AUTHORITY), CONTRIBUTOR)["sent"]
-    assert party_of(method(results, AUTHORITY), HOLDER)["received"] > 0.9 * everything
+        # A holder downloads its part of everybody's ciphertexts; one with the whole key all.
+        share = found["facts"]["num_opened"] / found["facts"]["num_ciphertexts"]
+        assert 0.7 < share < 0.9 if num_holders == 5 else share == 1
+        assert holder["received"] > 0.9 * share * SIZE.num_contributors * vector
 
 
-def test_contributors_that_are_not_played_count(tmp_path):
+@pytest.mark.parametrize("scheme", ["packed", "masked"])
+def test_contributors_that_are_not_played_count(tmp_path, scheme):
     secret = hazmat.secret_key(*TOY_PRIMES)
     keys = hazmat.deal_shares(secret, 5, 4)
     found = []
@@ -219,7 +262,13 @@ def test_contributors_that_are_not_played_count(tmp_path):
         size = Size(400, 4, measured)
         found.append(
             secure_sum.measure(
-                "x", keys, size, folder=folder, progress=lambda step: None, chunk_size=4
+                "x",
+                keys,
+                size,
+                folder=folder,
+                progress=lambda step: None,
+                scheme=scheme,
+                chunk_size=4,
             )
         )
     for few, all_of_them in zip(found[0]["parties"], found[1]["parties"], strict=True):
@@ -267,10 +316,10 @@ def test_report_has_a_row_for_each_phase_and_each_method(results):
     names = [row[0] for row in table.rows]
     assert f"{HOLDER}: {phases.PARTIAL}" in names
     assert f"{CONTRIBUTOR}, MB out" in names
-    assert table.columns == ["seconds", THRESHOLD, AUTHORITY]
+    assert table.columns == ["seconds", PACKED, MASKED, AUTHORITY]
     rows = {row[0]: row[1:] for row in methods_table(results).rows}
-    assert len(rows) == 3
-    assert next(iter(rows)) == f"{THRESHOLD}, {KEY_BITS} bits"
+    assert len(rows) == 4
+    assert next(iter(rows)) == f"{PACKED}, {KEY_BITS} bits"
     output = io.StringIO()
     print_report(Console(width=140, file=output), results)
     assert "Broken: ValueError: no such round" in output.getvalue()
@@ -280,10 +329,29 @@ def test_report_has_a_row_for_each_phase_and_each_method(results):
 def test_conclusions_name_the_yardstick(results):
     played, _, line = conclusions(results)
     assert played.startswith("3 of veilsum's 6 contributors")
-    holder = party_of(method(results, THRESHOLD), HOLDER)
+    holder = party_of(method(results, PACKED), HOLDER)
     loop = seconds_of_powers(results.one("powers", key_bits=KEY_BITS))
     ratio = loop / seconds(holder, [phases.PARTIAL])
     assert f"partial decryption is {ratio:.3g} times" in line
+
+
+def test_decryption_by_the_secret_key_is_of_the_ciphertexts_that_its_owner_opened(results):
+    found = method(results, AUTHORITY)
+    decryption = seconds(party_of(found, HOLDER), [phases.DECRYPT])
+    cells = {row[0]: row[1] for row in ciphertext_table(results).rows}
+    wanted = 1e6 * decryption / found["facts"]["num_ciphertexts"]
+    assert cells["decryption by the secret key"] == f"{wanted:,.0f}"
+
+
+def test_results_from_before_there_were_masks_are_of_packed_vectors(results):
+    older = Run(results.machine, results.settings, records=copy.deepcopy(results.records))
+    methods = [one for one in older.all("methods") if one["name"] != MASKED]
+    for one in methods:
+        one["facts"].pop("scheme", None)
+    older.records["methods"] = methods
+    assert ciphertext_table(older).rows == ciphertext_table(results).rows
+    assert conclusions(older) == conclusions(results)
+    assert phases_table(older, KEY_BITS).columns == ["seconds", PACKED, AUTHORITY]
 
 
 def test_charts_are_drawn(results, tmp_path):
@@ -320,7 +388,7 @@ def test_documents_show_what_was_measured(path: Path):
 def test_a_table_of_all_methods_has_those_without_a_key_and_those_with_one(results, tmp_path):
     results.write(tmp_path / "a.json")
     place = "<!-- table a.json methods{} -->\nold\n<!-- end of table -->"
-    for bits, num_rows in (("", 3), (f" {KEY_BITS}", 3), (" 0", 1), (" 2048", 1)):
+    for bits, num_rows in (("", 4), (f" {KEY_BITS}", 4), (" 0", 1), (" 2048", 1)):
         lines = filled(place.format(bits), tmp_path).splitlines()
         assert len([line for line in lines if line.startswith("|")]) == 2 + num_rows, bits
     with pytest.raises(ValueError, match="name it after its kind"):

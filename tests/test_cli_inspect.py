@@ -15,7 +15,9 @@ from dealt_parties import (
     deal,
     done,
     enrol_all,
+    failure,
     join_options,
+    look,
     quick,
     refused,
     veilsum,
@@ -87,23 +89,6 @@ def play_a_round(folder):
             aggregator.receive_opening(answer)
             (folder / f"{name}.{step}").write_bytes(answer)
     (folder / "transcript").write_bytes(aggregator.finish().transcript)
-
-
-def look(*arguments):
-    (seen,) = done("inspect", *arguments)
-    return seen
-
-
-def failure(*arguments):
-    """The name of the error, of a file that does not verify."""
-    result = veilsum("inspect", *arguments, "--json")
-    assert result.exit_code == 1, result.output
-    (seen,) = json.loads(result.stdout)
-    assert seen["verified"] is False
-    plain = veilsum("inspect", *arguments)
-    assert plain.exit_code == 1
-    assert f"{seen['error']['name']}: " in plain.stdout
-    return seen["error"]["name"]
 
 
 def frames_of(path):
@@ -182,35 +167,6 @@ def test_every_kind_is_described(place, tmp_path):
     assert described == set(WireKind)
     known = {*cli.contents._ALONE, *cli.messages.MESSAGES}
     assert described == known
-
-
-def test_masked_vectors_are_told_by_context_mask_and_strength(place, pinned, tmp_path):
-    federation = PartyFolder(place / "ann-folder").federation
-    codec, key = federation.codec, federation.public_key
-    vectors = [
-        codec.encrypt(np.zeros(DIM), key=key, scheme="masked", context=context)
-        for context in (b"round 7", b"\x00\xff", b"\x1b[31m")
-    ]
-    (tmp_path / "vector").write_bytes(sum([vectors[0], vectors[0]]).to_bytes())
-    seen = look(tmp_path / "vector", *pinned)
-    assert (seen["kind"], seen["scheme"], seen["context"]) == ("masked vector", "masked", "round 7")
-    assert seen["num_addends"] == 2
-    shape = codec.mask_shape
-    assert seen["mask"] == dataclasses.asdict(shape)
-    assert list(seen["strength"].values()) == pytest.approx(shape.strength(codec), abs=0.06)
-    assert seen["verified"] is True
-    for vector, shown in zip(vectors[1:], ("00ff", "1b5b33316d"), strict=True):
-        (tmp_path / "vector").write_bytes(vector.to_bytes())
-        assert look(tmp_path / "vector")["context_hex"] == shown
-    (tmp_path / "blocks").write_bytes(vectors[0].masked.blocks.to_bytes())
-    assert look(tmp_path / "blocks", *pinned)["verified"] is True
-    assert look(tmp_path / "blocks")["verified"] is None
-    longer = vs.Codec(DIM + 8, clip=1.0, value_bits=16, max_addends=5)
-    other = longer.encrypt(np.zeros(DIM + 8), key=key, scheme="masked", context=b"round 7")
-    (tmp_path / "blocks").write_bytes(other.masked.blocks.to_bytes())
-    assert failure(tmp_path / "blocks", *pinned) == "MalformedDataError"
-    (tmp_path / "vector").write_bytes(other.to_bytes())
-    assert failure(tmp_path / "vector", *pinned) == "ProtocolError"
 
 
 def test_several_files_at_once(place):
@@ -377,23 +333,6 @@ def test_a_request_is_for_one_holder_and_signed_with_its_chunks(place, pinned, t
         changed = dataclasses.replace(asked, **changes).to_bytes()
         (tmp_path / "file").write_bytes(b"".join([changed, *others]))
         assert failure(tmp_path / "file", *pinned) == error
-
-
-def test_what_one_who_has_the_whole_key_is_asked_and_answers_is_verified(tmp_path):
-    agreed = parties.federation("authority", chunk_size=8)
-    file = tmp_path / "federation.veil"
-    file.write_bytes(agreed.signed_by(parties.identity("dealer")))
-    pinned = ("--federation", file, "--hash", agreed.hash.hex())
-    state = parties.Round(agreed)
-    (request,) = state.asked().values()
-    (tmp_path / "request").write_bytes(request)
-    seen = look(tmp_path / "request", *pinned)
-    assert (seen["verified"], seen["chunks"], seen["locks"]) == (True, [0, 1, 2], [])
-    (tmp_path / "request").write_bytes(b"".join(parties.frames_of(request)[:-1]))
-    assert failure(tmp_path / "request", *pinned) == "ProtocolError"
-    (tmp_path / "answers").write_bytes(state.holder().open(request))
-    rows = look(tmp_path / "answers", *pinned)["answers"]
-    assert [(row["chunk"], row["plaintexts"]) for row in rows] == [(0, 8), (1, 8), (2, 3)]
 
 
 def test_an_opening_is_verified_by_its_signature(place, pinned, tmp_path):

@@ -312,7 +312,6 @@ MALFORMED = {
 }
 
 
-@rule("MB1", "MB2")
 @pytest.mark.parametrize("trust", ["authority"])
 @pytest.mark.parametrize("what", MALFORMED)
 def test_a_malformed_body_is_refused_by_name(honest, what):

@@ -9,6 +9,7 @@ import numpy as np
 import veilsum as vs
 from numpy.typing import NDArray
 from veilsum.schemes import packing
+from veilsum.schemes.masking import Masking
 
 from bench.workload import CLIP, MAX_ADDENDS, NOISE_SIGMA, VALUE_BITS, Pipeline, max_error
 
@@ -49,6 +50,39 @@ class PublicKeyPipeline(Pipeline):
             "encode": times[1] - times[0],
             "noise": times[0] - before_noise,
             "encrypt": times[2] - times[1],
+            "add": added - added_first,
+            "decrypt": opened - added,
+        }
+        error = max_error(total.values, update)
+        return {"seconds": seconds, "bytes": len(data), "max_error": error}
+
+
+class MaskedPipeline(PublicKeyPipeline):
+    """Clients mask their vector and encrypt the key of the mask."""
+
+    def run(self, update: NDArray[np.float32], clock: Callable[[], float]) -> dict[str, Any]:
+        codec = vs.Codec(len(update), clip=CLIP, value_bits=VALUE_BITS, max_addends=MAX_ADDENDS)
+        _ = Masking(codec, self.public_key).mask  # Builds its tables, which are made once.
+        accumulator = vs.Accumulator(codec, key=self.public_key)
+        start = clock()
+        slots, _ = codec.quantise(update)
+        quantised = clock()
+        vs.noise.add_discrete_gaussian(slots, NOISE_SIGMA)
+        with_noise = clock()
+        vector = codec.encrypt(update, key=self.public_key, scheme="masked", context=b"W")
+        data = vector.to_bytes()
+        encrypted = clock()
+        accumulator.add(vs.EncryptedVector.from_bytes(data, self.public_key))
+        added_first = clock()
+        accumulator.add(vs.EncryptedVector.from_bytes(data, self.public_key))
+        added = clock()
+        total = codec.decrypt(accumulator.total, self.secret_key)
+        opened = clock()
+        encode = quantised - start
+        seconds = {
+            "encode": encode,
+            "noise": with_noise - quantised,
+            "encrypt": encrypted - with_noise - encode,  # It quantised again.
             "add": added - added_first,
             "decrypt": opened - added,
         }

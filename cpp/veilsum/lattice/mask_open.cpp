@@ -165,7 +165,13 @@ std::int64_t Mask::open(std::span<std::int64_t> out, const MaskedBlocks& sum,
                 if (!decoder.split(x, digits.data() + i, num_coefficients, largest)) fits = false;
             }
             const auto place = out.subspan(block * shape.num_digits * shape.dim());
-            std::copy_n(digits.begin(), std::min(place.size(), digits.size()), place.begin());
+            const std::size_t num_own = std::min(place.size(), digits.size());
+            std::copy_n(digits.begin(), num_own, place.begin());
+            // Behind the last slot everybody has zeros.
+            const auto padding = std::span(digits).subspan(num_own);
+            if (std::ranges::any_of(padding, [](std::int64_t slot) { return slot != 0; })) {
+                fits = false;
+            }
         }
         std::int64_t seen = largest_error;
         while (seen < largest && !largest_error.compare_exchange_weak(seen, largest)) {

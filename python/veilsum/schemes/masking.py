@@ -164,7 +164,7 @@ class Masking:
     ) -> FreshMask:
         """Mask a vector under a new secret, which nobody keeps but in what is returned."""
         # Beside fresh randomness: a generator that repeats itself gives no two vectors one mask.
-        seed = _core.HedgedSeed(_SEED_LABEL, context, maker, hashlib.sha256(slots.data).digest())
+        seed = _core.HedgedSeed(_SEED_LABEL, context, maker, _hash_of(slots))
         threads = thread_count(num_threads)
         blocks, secret = self.mask.protect(slots, context, seed, threads, watcher(progress))
         try:
@@ -202,6 +202,10 @@ class Masking:
                 "vector, or one for another context"
             )
         return slots
+
+
+def _hash_of(slots: NDArray[np.int64]) -> bytes:
+    return hashlib.sha256(slots.data).digest()
 
 
 class MaskedSum:
