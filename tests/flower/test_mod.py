@@ -263,7 +263,7 @@ def _record(content):
         (with_another_type, "MalformedDataError"),
         (renamed, "MalformedDataError"),
         (cut, "MalformedDataError"),
-        (flipped, "ProofError"),
+        (flipped, "MalformedDataError"),  # Of a masked block: bits behind the last residue.
         (lambda content: RecordDict(), "MalformedDataError"),
     ],
     ids=["metrics", "type", "names", "cut", "flipped", "empty"],
