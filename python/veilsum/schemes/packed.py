@@ -57,7 +57,7 @@ class PackedScheme(Scheme[Ciphertexts, Ciphertexts], Protocol):
         num_threads: int | None = None,
         progress: Progress | None = None,
     ) -> Sealed:
-        """As ``protect``, of slots that are packed; with a seed, all randomness comes from it."""
+        """As ``protect``, of slots that are packed; with a seed, randomisers come from it."""
 
 
 def settle(codec: SlotCodec, parameters: bytes) -> bytes:

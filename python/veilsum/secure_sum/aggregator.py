@@ -254,6 +254,8 @@ class Aggregator:
             ProtocolError: nothing was asked of the holders yet.
             NotEnoughSharesError: answers are missing.
             MalformedDataError: the opened integers are no sum in this codec.
+            CapacityError: what was opened does not fit its slots, or is garbled: somebody sent what
+                is no contribution.
         """
         with self._one_at_a_time:
             answers = self._asked()
