@@ -336,10 +336,12 @@ def rolled_back(tmp_path_factory):
     folder = tmp_path_factory.mktemp("rolled_back")
     (folder / "entropy.c").write_text(ROLLED_BACK)
     library = folder / "entropy.so"
-    compiler = shutil.which("cc")
+    compiler = shutil.which("c++")
     if compiler is None or sys.platform != "linux":
         pytest.skip("a C compiler and a dynamic linker with LD_PRELOAD are needed")
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, folder / "entropy.c"], check=True)
+    subprocess.run(
+        [compiler, "-x", "c", "-shared", "-fPIC", folder / "entropy.c", "-o", library], check=True
+    )
 
     def masked(context, maker, slot):
         environment = {**os.environ, "LD_PRELOAD": str(library)}
