@@ -357,8 +357,9 @@ void check_keystreams() {
 
 /// Slots, errors and the secret are secret; the public polynomial is not.
 void check_masks() {
+    // MemorySanitizer was not tried on the AVX-512 kernel, for want of such a processor.
+    if (!ctime::kSeesGmp) return;
     for (const RingKernel* kernel : available_ring_kernels()) {
-        if (!ctime::kSeesGmp && std::string(kernel->name) != "avx512") continue;
         std::printf("%s lattice kernel:\n", kernel->name);
         const PrimeRing ring(PrimeRing::kMinLogDim, 40, 0);
         constexpr std::size_t kNumCoefficients = 1024;
