@@ -53,8 +53,7 @@ def demo(
     trust: Annotated[
         Trust,
         typer.Option(
-            help="Who opens sums: 4 of 5 key holders, a separate authority (ten times faster at "
-            "it), or every client."
+            help="Who opens sums: 4 of 5 key holders, a separate authority, or every client."
         ),
     ] = Trust.threshold,
     only: Annotated[
