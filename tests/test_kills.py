@@ -349,7 +349,7 @@ def run_and_kill(
     return supervisor
 
 
-@pytest.mark.parametrize("scheme", ["packed", "masked"])
+@pytest.mark.parametrize("scheme", [pytest.param("packed", marks=pytest.mark.slow), "masked"])
 def test_a_dozen_kills_lose_nothing_and_open_nothing_twice(scheme, tmp_path, monkeypatch):
     options = {"limit_seconds": 300, "scheme": scheme}
     supervisor = run_and_kill(tmp_path, monkeypatch, num_kills=12, **options)

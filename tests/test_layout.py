@@ -253,6 +253,7 @@ def test_sources_include_their_own_header_first():
     assert list(sources_that_include_late(ROOT)) == []
 
 
+@pytest.mark.slow
 def test_headers_without_source_stand_alone():
     headers = [path for path in code_files(ROOT, ".hpp") if not path.with_suffix(".cpp").exists()]
     assert headers_that_need_others(headers) == []
