@@ -143,7 +143,9 @@ TEST_CASE("sums of masked vectors open to the sums of their slots") {
         {shape_of(5000, 10, 10, 12, 42, 16), 10},
         {shape_of(3000, std::int64_t{1} << 39, 4, 12, 46, 2), 4},
     };
-    for (const auto& [shape, num_addends] : cases) {
+    for (const Case& each : cases) {
+        const MaskShape& shape = each.shape;
+        const unsigned num_addends = each.num_addends;
         CAPTURE(shape.num_slots);
         CAPTURE(shape.num_digits);
         const Mask mask(shape);

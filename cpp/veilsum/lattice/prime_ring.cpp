@@ -28,7 +28,7 @@ bool is_prime(std::uint64_t n) {
     std::uint64_t odd = n - 1;
     unsigned twos = 0;
     for (; odd % 2 == 0; odd /= 2) ++twos;
-    for (const std::uint64_t base : {2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37}) {
+    for (const std::uint64_t base : {2u, 3u, 5u, 7u, 11u, 13u, 17u, 19u, 23u, 29u, 31u, 37u}) {
         std::uint64_t x = power_mod(base, odd, n);
         bool passes = x == 1 || x == n - 1;
         for (unsigned i = 1; i < twos && !passes; ++i) {
