@@ -159,7 +159,9 @@ void measure_masks() {
     sum.add(parts, 1, execution);
     report("the sum as residues", [&] { (void)sum.total(execution); });
     const MaskedBlocks total = sum.total(execution);
-    report("open a sum", [&] { (void)mask.open(total, made.secret, text("a sum"), execution); });
+    std::vector<std::int64_t> opened(kNumValues);
+    report("open a sum",
+           [&] { (void)mask.open(opened, total, made.secret, text("a sum"), execution); });
     Bytes copy(made.blocks.residues.size());
     report("copy a body",
            [&] { std::memcpy(copy.data(), made.blocks.residues.data(), copy.size()); });
