@@ -56,7 +56,7 @@ private:
     std::uint64_t replacement(std::uint64_t word, const PrimeRing& ring) const;
 
     unsigned num_primes_;
-    std::array<std::byte, kKeystreamKeyBytes> key_{};
+    alignas(16) std::array<std::byte, kKeystreamKeyBytes> key_{};
     PublicStream first_stream_;
 };
 

@@ -45,7 +45,7 @@ SeededSource::SeededSource(const HedgedSeed& seed, std::string_view purpose, std
     shake.absorb(seed.bytes());
     absorb_sized(shake, view(purpose));
     shake.absorb(number_bytes(number));
-    std::array<std::byte, kKeystreamKeyBytes> key{};
+    alignas(16) std::array<std::byte, kKeystreamKeyBytes> key{};
     shake.squeeze(key);
     keystream_.expand(schedule_, key.data(), kStart);
     wipe(&shake, sizeof shake);
