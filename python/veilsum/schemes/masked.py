@@ -97,7 +97,7 @@ class _Masked:
         public_key = public_key_of(key)
         self.codec = codec
         self.masking = Masking(codec, public_key, shape)
-        native = self.masking.mask.shape
+        native = self.masking.native  # A holder never needs the tables of the mask itself.
         secrets = _SecretSlots(codec, native.dim, native.max_secret)
         self.keys = packed.make(key, secrets, chunk_size=chunk_size, holders=holders)
         ciphertext_bytes = packing.ciphertext_bytes(public_key.key_bits)

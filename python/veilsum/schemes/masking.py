@@ -61,18 +61,9 @@ def check_context(context: BytesLike) -> bytes:
 
 
 @lru_cache(maxsize=8)
-def _mask(num_slots: int, max_slot: int, max_addends: int, shape: MaskShape) -> _core.Mask:
+def _mask(codec: SlotCodec, shape: MaskShape) -> _core.Mask:
     """Takes some milliseconds, and half a megabyte for each prime."""
-    native = _core.MaskShape(
-        num_slots,
-        max_slot,
-        max_addends,
-        shape.log_dim,
-        shape.num_primes,
-        shape.prime_bits,
-        shape.num_digits,
-    )
-    return _core.Mask(native)
+    return _core.Mask(shape.native(codec))
 
 
 class MaskedPart(NamedTuple):
@@ -115,18 +106,17 @@ class Masking:
         self.codec = codec
         self.public_key = public_key
         self.shape = MaskShape.of(codec) if shape is None else shape
-        self._native = self.shape.native(codec)
+        self.native = self.shape.native(codec)
 
     @cached_property
     def mask(self) -> _core.Mask:
         """Of this codec and shape. Its tables are made here, and not to read a message."""
-        codec = self.codec
-        return _mask(codec.num_slots, codec.max_slot, codec.max_addends, self.shape)
+        return _mask(self.codec, self.shape)
 
     @cached_property
     def secret_layout(self) -> _core.SlotLayout:
         """How the coefficients of a secret, and of a sum of secrets, lie in plaintexts."""
-        return packing.layout_of(self._native.dim, self._native.max_secret, self.public_key.n)
+        return packing.layout_of(self.native.dim, self.native.max_secret, self.public_key.n)
 
     @property
     def num_key_units(self) -> int:
@@ -136,7 +126,7 @@ class Masking:
     @property
     def num_blocks(self) -> int:
         """How many blocks a vector has."""
-        return self._native.num_blocks
+        return self.native.num_blocks
 
     def read_blocks(self, wire: bytes, *, num_threads: int | None = None) -> _core.MaskedBlocks:
         """Some blocks of a vector, from a message from outside.
@@ -144,13 +134,13 @@ class Masking:
         Raises:
             MalformedDataError: the message is of other blocks, or breaks MB1.
         """
-        return _core.MaskedBlocks.from_bytes(wire, self._native, thread_count(num_threads))
+        return _core.MaskedBlocks.from_bytes(wire, self.native, thread_count(num_threads))
 
     def check_part(self, masked: MaskedPart) -> None:
         """InvalidArgumentError unless it has a context, and all blocks of a vector."""
         check_context(masked.context)
         blocks = arguments.instance("masked.blocks", masked.blocks, _core.MaskedBlocks)
-        if blocks.shape != self._native or (blocks.first, blocks.count) != (0, self.num_blocks):
+        if blocks.shape != self.native or (blocks.first, blocks.count) != (0, self.num_blocks):
             raise InvalidArgumentError("the masked blocks are not all blocks of a vector")
 
     def make(
@@ -194,7 +184,7 @@ class Masking:
             CapacityError: a contributor sent what is no masked vector, or it is another sum.
         """
         slots, largest_error = self.mask.open(blocks, secret, context, thread_count(num_threads))
-        most = self._native.max_error(num_addends)
+        most = self.native.max_error(num_addends)
         if largest_error > most:
             raise CapacityError(
                 f"the sum is garbled: its largest error is {largest_error}, and masks of "
