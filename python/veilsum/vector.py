@@ -124,7 +124,9 @@ class Codec(SlotCodec):
         """
         scheme = arguments.choice("scheme", scheme, get_args(VectorScheme))
         context = check_context(context) if as_bytes(context, "context") else b""
-        if scheme == "masked" or (scheme == "auto" and context and self._is_shorter_masked(key)):
+        if scheme == "masked" or (
+            scheme == "auto" and context and is_shorter_masked(self, _public(key).key_bits)
+        ):
             context = check_context(context)
             if pool is not None:
                 raise InvalidArgumentError(
@@ -151,9 +153,6 @@ class Codec(SlotCodec):
                 plaintexts, pool=pool, num_threads=num_threads, progress=progress
             )
         return EncryptedVector(ciphertexts, self, report=report)
-
-    def _is_shorter_masked(self, key: Key) -> bool:
-        return is_shorter_masked(self, _public(key).key_bits)
 
     def _encrypt_masked(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 from veilsum import _core, arguments
 from veilsum.codec import SlotCodec
@@ -35,15 +36,14 @@ class MaskShape:
             number = arguments.count(each.name, getattr(self, each.name), at_most=255)
             object.__setattr__(self, each.name, number)
 
-    @classmethod
-    def of(cls, codec: SlotCodec) -> MaskShape:
+    @staticmethod
+    def of(codec: SlotCodec) -> MaskShape:
         """The one with the fewest bytes that is strong enough for sums of this codec.
 
         Raises:
             InvalidArgumentError: none has room for slots this wide and so many addends.
         """
-        native = _core.MaskShape.choose(codec.num_slots, codec.max_slot, codec.max_addends)
-        return cls(native.log_dim, native.num_primes, native.prime_bits, native.num_digits)
+        return _chosen(codec.num_slots, codec.max_slot, codec.max_addends)
 
     def check(self, codec: SlotCodec) -> None:
         """InvalidArgumentError unless sums of the codec fit, and it is strong enough for them."""
@@ -64,6 +64,13 @@ class MaskShape:
     def strength(self, codec: SlotCodec) -> tuple[float, float]:
         """Bits by core-SVP and by MATZOV's model, after 10,000 sums of ``codec.max_addends``."""
         return self.native(codec).strength
+
+
+@lru_cache(maxsize=64)
+def _chosen(num_slots: int, max_slot: int, max_addends: int) -> MaskShape:
+    """Takes a millisecond, for every vector that is encrypted."""
+    native = _core.MaskShape.choose(num_slots, max_slot, max_addends)
+    return MaskShape(native.log_dim, native.num_primes, native.prime_bits, native.num_digits)
 
 
 def size(codec: SlotCodec, key_bits: int) -> ContributionSize:
