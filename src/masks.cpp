@@ -121,6 +121,10 @@ void register_masks(py::module_& core) {
                      [&](const Execution& execution) { return self.to_bytes(execution); }));
              })
         .def("part", &MaskedBlocks::part, py::arg("first"), py::arg("count"))
+        .def("__add__",
+             [](const MaskedBlocks& self, const MaskedBlocks& other) {
+                 return unlocked([&](const Execution&) { return self.plus(other); });
+             })
         .def_readonly("first", &MaskedBlocks::first)
         .def_readonly("count", &MaskedBlocks::count)
         .def_readonly("shape", &MaskedBlocks::shape)

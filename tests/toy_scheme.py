@@ -60,8 +60,8 @@ class Toy:
             raise vs.ProofError(f"{maker} proved nothing of this sum")
         return read(piece.body)
 
-    def read_sum(self, data, *, chunk):
-        assert chunk < self.num_opened
+    def read_sum(self, data, *, chunk, num_threads=None):
+        assert chunk < self.num_chunks
         return read(data)
 
     def running_sum(self):
@@ -92,18 +92,40 @@ class ToySealed:
 
 
 class ToySum:
-    """Of the masked slots alone: that is all that is left to do here."""
+    """Of chunks: the first of them masks, which are for holders, the last one masked slots."""
 
     def __init__(self, scheme):
         self.scheme = scheme
-        self.num_addends = 0
-        self.total = None
+        self.num_addends = self.num_of_rest = 0
+        self.masks = self.masked = None
+
+    @property
+    def total(self):
+        if self.num_of_rest < max(1, self.num_addends):
+            raise vs.InvalidArgumentError("masked slots are missing")
+        return self.masked.values
 
     def add(self, parts):
         assert len(parts) == self.scheme.num_chunks
-        masked = parts[-1].values.tolist()
-        self.total = masked if self.total is None else np.add(self.total, masked).tolist()
-        self.num_addends += 1
+        self.add_opened(parts[: self.scheme.num_opened])
+        self.add_rest(parts[self.scheme.num_opened :], num_addends=1)
+
+    def add_opened(self, parts, *, num_addends=1):
+        assert len(parts) == self.scheme.num_opened
+        sums = zip(self.masks or parts, parts, strict=True)
+        self.masks = [a + b for a, b in sums] if self.masks else list(parts)
+        self.num_addends += num_addends
+
+    def add_rest(self, parts, *, num_addends):
+        (masked,) = parts
+        self.masked = self.masked + masked if self.masked else masked
+        self.num_of_rest += num_addends
+
+    def opened(self):
+        return self.masks
+
+    def rest(self):
+        return [self.masked]
 
 
 @dataclass(frozen=True)

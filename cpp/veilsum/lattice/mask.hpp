@@ -36,6 +36,10 @@ struct MaskedBlocks {
 
     /// So many blocks from `from` on. Throws Error: invalid_argument (they are not all here).
     MaskedBlocks part(std::size_t from, std::size_t num) const;
+
+    /// The sum with the same blocks of another vector, for a few blocks; a MaskSum adds vectors.
+    /// Throws Error: invalid_argument (they are of another shape, or other blocks).
+    MaskedBlocks plus(const MaskedBlocks& other) const;
 };
 
 /// What hides the slots of a vector in a sum: b_j = a_j s + e_j + 2^slack m_j for each block j,

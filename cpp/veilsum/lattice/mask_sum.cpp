@@ -14,6 +14,15 @@ namespace {
 constexpr std::uint8_t kVersion = 1;
 constexpr std::size_t kBlocksPerPiece = 8;
 
+/// Without tables: whoever sent a message may have chosen its shape too.
+std::vector<PrimeRing> rings_of(const MaskShape& shape) {
+    std::vector<PrimeRing> rings;
+    for (unsigned p = 0; p < shape.num_primes; ++p) {
+        rings.push_back(PrimeRing::without_transform(shape.log_dim, shape.prime_bits, p));
+    }
+    return rings;
+}
+
 /// Calls use(ring, packed residues, coefficients) for each polynomial of a block.
 template <class Use>
 void for_each_polynomial(const MaskShape& shape, const std::vector<PrimeRing>& rings,
@@ -46,11 +55,7 @@ MaskedBlocks MaskedBlocks::from_bytes(ByteView wire, const MaskShape& shape,
     }
     const ByteView residues = reader.bytes(shape.bytes_of(first, count));
     reader.finish();
-    // No tables: whoever sent the message may have chosen the shape too.
-    std::vector<PrimeRing> rings;
-    for (unsigned p = 0; p < shape.num_primes; ++p) {
-        rings.push_back(PrimeRing::without_transform(shape.log_dim, shape.prime_bits, p));
-    }
+    const std::vector<PrimeRing> rings = rings_of(shape);
     const RingKernel& kernel = active_ring_kernel();
     std::atomic<bool> are_residues{true};
     parallel_for(count, kBlocksPerPiece, execution, [&](std::size_t begin, std::size_t end) {
@@ -93,6 +98,32 @@ MaskedBlocks MaskedBlocks::part(std::size_t from, std::size_t num) const {
     const ByteView own =
         ByteView(residues).subspan(shape.bytes_of(first, from - first), shape.bytes_of(from, num));
     return {shape, from, num, Bytes(own.begin(), own.end())};
+}
+
+MaskedBlocks MaskedBlocks::plus(const MaskedBlocks& other) const {
+    if (!(other.shape == shape) || other.first != first || other.count != count) {
+        throw Error(Errc::invalid_argument, "these are other blocks, or of another shape");
+    }
+    MaskedBlocks sum{shape, first, count, Bytes(residues.size())};
+    const std::vector<PrimeRing> rings = rings_of(shape);
+    std::vector<std::uint64_t> addend(shape.dim());
+    const std::byte* theirs = other.residues.data();
+    std::byte* out = sum.residues.data();
+    for (std::size_t block = first; block < first + count; ++block) {
+        for_each_polynomial(
+            shape, rings, block, residues.data() + shape.bytes_of(first, block - first),
+            [&](const PrimeRing& ring, const std::byte* own, std::size_t num_coefficients) {
+                const auto add = [&](std::size_t i, std::uint64_t x) { addend[i] += x; };
+                std::ranges::fill(addend, 0);
+                unpack_residues(own, num_coefficients, ring.bits(), add);
+                unpack_residues(theirs, num_coefficients, ring.bits(), add);
+                pack_residues(out, num_coefficients, ring.bits(),
+                              [&](std::size_t i) { return reduce_once(addend[i], ring.q()); });
+                theirs += packed_bytes(num_coefficients, ring.bits());
+                out += packed_bytes(num_coefficients, ring.bits());
+            });
+    }
+    return sum;
 }
 
 MaskSum::MaskSum(const Mask& mask) : mask_(mask) {

@@ -163,14 +163,23 @@ class _Masked:
             )
         if piece.proof:
             raise MalformedDataError(f"{maker} sent a proof with masked blocks, which have none")
-        blocks = self.masking.read_blocks(piece.body, num_threads=num_threads)
+        return self._read_blocks(piece.body, chunk, maker, num_threads)
+
+    def read_sum(
+        self, data: bytes, *, chunk: int, num_threads: int | None = None
+    ) -> Ciphertexts | _core.MaskedBlocks:
+        if chunk < self.num_opened:
+            return self.keys.read_sum(data, chunk=chunk)
+        return self._read_blocks(data, chunk, "whoever has added them", num_threads)
+
+    def _read_blocks(
+        self, data: bytes, chunk: int, maker: str, num_threads: int | None
+    ) -> _core.MaskedBlocks:
+        blocks = self.masking.read_blocks(data, num_threads=num_threads)
         wanted = self.body.units(chunk - self.num_opened)
         if range(blocks.first, blocks.first + blocks.count) != wanted:
             raise ProtocolError(f"{maker} sent other blocks than those of chunk {chunk}")
         return blocks
-
-    def read_sum(self, data: bytes, *, chunk: int) -> Ciphertexts:
-        return self.keys.read_sum(data, chunk=chunk)
 
     def running_sum(self) -> _MaskedSum:
         return _MaskedSum(self)
@@ -200,16 +209,20 @@ class _SealedMask:
     def piece(self, chunk: int) -> Piece:
         if chunk < self.num_key_chunks:
             return self.key.piece(chunk)
-        units = self.body.units(chunk - self.num_key_chunks)
-        return Piece(self.blocks.part(units.start, len(units)).to_bytes(), proof=b"")
+        part = _part(self.blocks, self.body, chunk - self.num_key_chunks)
+        return Piece(part.to_bytes(), proof=b"")
+
+
+def _part(blocks: _core.MaskedBlocks, body: Chunks, index: int) -> _core.MaskedBlocks:
+    units = body.units(index)
+    return blocks.part(units.start, len(units))
 
 
 class _MaskedSum:
     """Contributions, key and body, that are added in place."""
 
     def __init__(self, scheme: _Masked) -> None:
-        self._codec = scheme.codec
-        self._num_key_chunks = scheme.num_opened
+        self._scheme = scheme
         self._sum = MaskedSum(scheme.masking)
 
     @property
@@ -217,13 +230,47 @@ class _MaskedSum:
         return self._sum.num_addends
 
     @property
+    def num_of_rest(self) -> int:
+        return self._sum.num_of_blocks
+
+    @property
     def total(self) -> _Total:
-        return _Total(*self._sum.total(), self.num_addends)
+        if self.num_of_rest < self.num_addends:
+            raise InvalidArgumentError(
+                f"the keys of {self.num_addends} masked vectors were added, and the bodies of "
+                f"{self.num_of_rest} alone"
+            )
+        return _Total(self._sum.key(), self._sum.blocks(), self.num_addends)
 
     def add(self, parts: Sequence[Any]) -> None:
-        self._codec.check_num_addends(self.num_addends + 1)
-        key = Ciphertexts.concatenate(parts[: self._num_key_chunks])
-        self._sum.add(key, parts[self._num_key_chunks :], num_addends=1)
+        self._check_room(1)
+        key, blocks = self._key(parts), parts[self._scheme.num_opened :]
+        self._sum.add(key, blocks, num_addends=1)
+
+    def add_opened(self, parts: Sequence[Any], *, num_addends: int = 1) -> None:
+        self._check_room(num_addends)
+        self._sum.add_key(self._key(parts), num_addends=num_addends)
+
+    def add_rest(self, parts: Sequence[Any], *, num_addends: int) -> None:
+        if self.num_of_rest + num_addends > self.num_addends:
+            raise InvalidArgumentError(
+                f"the bodies of {self.num_of_rest + num_addends} masked vectors would be added, "
+                f"and the keys of {self.num_addends} were"
+            )
+        self._sum.add_blocks(parts, num_addends=num_addends)
+
+    def opened(self) -> list[Ciphertexts]:
+        return packed.in_chunks(self._sum.key(), self._scheme.keys.chunks)
+
+    def rest(self) -> list[_core.MaskedBlocks]:
+        blocks, body = self._sum.blocks(), self._scheme.body
+        return [_part(blocks, body, index) for index in range(len(body))]
+
+    def _key(self, parts: Sequence[Any]) -> Ciphertexts:
+        return Ciphertexts.concatenate(parts[: self._scheme.num_opened])
+
+    def _check_room(self, num_addends: int) -> None:
+        self._scheme.codec.check_num_addends(self.num_addends + num_addends)
 
 
 @dataclass(frozen=True)

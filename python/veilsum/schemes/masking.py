@@ -198,19 +198,33 @@ def _hash_of(slots: NDArray[np.int64]) -> bytes:
     return hashlib.sha256(slots.data).digest()
 
 
+class _Vector(NamedTuple):
+    """What is added, and how many keys and blocks were before."""
+
+    key: Ciphertexts
+    num_addends: int
+    before: tuple[int, int]
+
+
 class MaskedSum:
     """A running sum of masked vectors, in the memory of one. For one thread at a time."""
 
     def __init__(self, masking: Masking) -> None:
         self._key = CiphertextSum(masking.public_key)
         self._blocks = _core.MaskSum(masking.mask)
-        self._last: tuple[Ciphertexts, int] | None = None  # Whose blocks are added first.
+        self._last: _Vector | None = None  # Whose blocks are added first.
 
     @property
     def num_addends(self) -> int:
-        """How many were added so far."""
+        """Of how many the keys were added so far."""
         self._settle()
         return self._key.num_addends
+
+    @property
+    def num_of_blocks(self) -> int:
+        """Of how many the blocks were added so far."""
+        self._settle()
+        return self._blocks.num_addends
 
     def add(
         self, key: Ciphertexts, blocks: Sequence[_core.MaskedBlocks], *, num_addends: int
@@ -220,17 +234,39 @@ class MaskedSum:
         Ctrl-C leaves the sum as it was or with the vector added, and ``num_addends`` tells which.
         """
         self._settle()
-        self._last = key, num_addends
+        before = self._key.num_addends, self._blocks.num_addends
+        self._last = _Vector(key, num_addends, before)
         self._blocks.add(list(blocks), num_addends)
         self._settle()
 
-    def total(self) -> tuple[Ciphertexts, _core.MaskedBlocks]:
-        """The sums so far, of secrets and of blocks; InvalidArgumentError without an addend."""
+    def add_key(self, key: Ciphertexts, *, num_addends: int) -> None:
+        """Add the key of a vector, or of a sum of so many, whose blocks come apart from it."""
         self._settle()
-        return self._key.total(), self._blocks.total()
+        self._key.add(key, num_addends=num_addends)
+
+    def add_blocks(self, blocks: Sequence[_core.MaskedBlocks], *, num_addends: int) -> None:
+        """Add all blocks of a sum of so many vectors whose keys were added."""
+        self._settle()
+        self._blocks.add(list(blocks), num_addends)
+
+    def key(self) -> Ciphertexts:
+        """The sum of the keys so far; InvalidArgumentError without an addend."""
+        self._settle()
+        return self._key.total()
+
+    def blocks(self) -> _core.MaskedBlocks:
+        """The sum of the blocks so far; InvalidArgumentError without an addend."""
+        self._settle()
+        return self._blocks.total()
+
+    def total(self) -> tuple[Ciphertexts, _core.MaskedBlocks]:
+        """The sums so far, of keys and of blocks; InvalidArgumentError without an addend."""
+        return self.key(), self.blocks()
 
     def _settle(self) -> None:
         """Add the key of the vector whose blocks were added, if Ctrl-C came in between."""
-        if self._last is not None and self._blocks.num_addends > self._key.num_addends:
-            key, num_addends = self._last
-            self._key.add(key, num_addends=num_addends)
+        if self._last is None:
+            return
+        key_before, blocks_before = self._last.before
+        if self._key.num_addends == key_before and self._blocks.num_addends > blocks_before:
+            self._key.add(self._last.key, num_addends=self._last.num_addends)

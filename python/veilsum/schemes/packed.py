@@ -37,7 +37,7 @@ from veilsum.schemes.scheme import Chunks, Piece, Scheme, Sealed
 from veilsum.schemes.shards import plan_shards
 from veilsum.system import Progress
 
-__all__ = ["PackedScheme", "make", "settle"]
+__all__ = ["PackedScheme", "in_chunks", "make", "settle"]
 
 A = TypeVar("A")
 
@@ -46,6 +46,8 @@ _FRAMES_BYTES = 512  # More than all in the frames of a chunk but numbers below 
 
 class PackedScheme(Scheme[Ciphertexts, Ciphertexts], Protocol):
     """What ``masked`` needs of it besides: to carry the secrets of masks."""
+
+    chunks: Chunks
 
     def seal(
         self,
@@ -131,7 +133,7 @@ class _Packed:
         )
 
     def running_sum(self) -> _PackedSum:
-        return _PackedSum(self.codec, self.public_key)
+        return _PackedSum(self)
 
     def protect(
         self,
@@ -184,8 +186,8 @@ class _Packed:
         self._check_proof(piece.proof, ciphertexts, chunk, context, maker, num_threads)
         return ciphertexts
 
-    def read_sum(self, data: bytes, *, chunk: int) -> Ciphertexts:
-        return self._units(data, chunk, "this holder")
+    def read_sum(self, data: bytes, *, chunk: int, num_threads: int | None = None) -> Ciphertexts:
+        return self._units(data, chunk, "whoever has added them")
 
     def _units(self, data: bytes, chunk: int, maker: str) -> Ciphertexts:
         ciphertexts = Ciphertexts.from_bytes(data, self.public_key)
@@ -238,11 +240,12 @@ class _SealedCiphertexts:
 
 
 class _PackedSum:
-    """Contributions that are added in place."""
+    """Contributions that are added in place. All their chunks are opened."""
 
-    def __init__(self, codec: Slots, public_key: PublicKey) -> None:
-        self._codec = codec
-        self._sum = CiphertextSum(public_key)
+    def __init__(self, scheme: _Packed) -> None:
+        self._codec = scheme.codec
+        self._chunks = scheme.chunks
+        self._sum = CiphertextSum(scheme.public_key)
 
     @property
     def num_addends(self) -> int:
@@ -252,9 +255,31 @@ class _PackedSum:
     def total(self) -> Ciphertexts:
         return self._sum.total()
 
+    @property
+    def num_of_rest(self) -> int:
+        return self.num_addends
+
     def add(self, parts: Sequence[Ciphertexts]) -> None:
-        self._codec.check_num_addends(self.num_addends + 1)
-        self._sum.add(Ciphertexts.concatenate(parts), num_addends=1)
+        self.add_opened(parts)
+
+    def add_opened(self, parts: Sequence[Ciphertexts], *, num_addends: int = 1) -> None:
+        self._codec.check_num_addends(self.num_addends + num_addends)
+        self._sum.add(Ciphertexts.concatenate(parts), num_addends=num_addends)
+
+    def add_rest(self, parts: Sequence[Ciphertexts], *, num_addends: int) -> None:
+        raise InvalidArgumentError("a packed contribution has no chunk that is only added")
+
+    def opened(self) -> list[Ciphertexts]:
+        return in_chunks(self.total, self._chunks)
+
+    def rest(self) -> list[Ciphertexts]:
+        return []
+
+
+def in_chunks(ciphertexts: Ciphertexts, chunks: Chunks) -> list[Ciphertexts]:
+    """All ciphertexts of a contribution or sum, cut into chunks."""
+    each = (chunks.units(index) for index in range(len(chunks)))
+    return [ciphertexts[units.start : units.stop] for units in each]
 
 
 class _Opener(Generic[A]):

@@ -77,23 +77,55 @@ class Sealed(Protocol):
         """One chunk, below ``Scheme.num_chunks``."""
 
 
-class RunningSum(Protocol[B_contra, T_co]):
-    """A sum of whole contributions, in the memory of one."""
+class RunningSum(Protocol[B, T_co]):
+    """A sum of contributions, in the memory of one.
+
+    It may be given in two parts: the opened chunks of each contribution, and the rest of many in
+    one partial sum, which somebody else has added.
+    """
 
     @property
     def num_addends(self) -> int:
-        """How many were added."""
+        """Of how many the opened chunks were added."""
+
+    @property
+    def num_of_rest(self) -> int:
+        """Of how many the other chunks were added; at most ``num_addends``."""
 
     @property
     def total(self) -> T_co:
-        """The sum so far, for ``Scheme.opener``; at least one was added."""
+        """The sum so far, for ``Scheme.opener``; at least one was added.
 
-    def add(self, parts: Sequence[B_contra]) -> None:
+        Raises:
+            InvalidArgumentError: of some only the opened chunks were added.
+        """
+
+    def add(self, parts: Sequence[B]) -> None:
         """Add a contribution, given all its chunks in order. An error changes nothing.
 
         Raises:
             CapacityError: the codec has no room for another addend.
         """
+
+    def add_opened(self, parts: Sequence[B], *, num_addends: int = 1) -> None:
+        """Add the opened chunks of a contribution, or of a sum of so many, in order.
+
+        Raises:
+            CapacityError: the codec has no room for so many addends.
+        """
+
+    def add_rest(self, parts: Sequence[B], *, num_addends: int) -> None:
+        """Add the other chunks of a sum of so many contributions, in order.
+
+        Raises:
+            InvalidArgumentError: of that many no opened chunks were added.
+        """
+
+    def opened(self) -> list[B]:
+        """The opened chunks of the sum; at least one was added."""
+
+    def rest(self) -> list[B]:
+        """The other chunks of the sum, for another one's ``add_rest``; at least one was added."""
 
 
 class HeldKey(Protocol[B_contra]):
@@ -225,8 +257,8 @@ class Scheme(Protocol[B, T]):
             MalformedDataError, KeyMismatchError, InvalidCiphertextError: it cannot be read.
         """
 
-    def read_sum(self, data: bytes, *, chunk: int) -> B:
-        """A sum of an opened chunk that a holder kept: what its ``to_bytes`` gave.
+    def read_sum(self, data: bytes, *, chunk: int, num_threads: int | None = None) -> B:
+        """A sum of a chunk, below ``num_chunks``: what its ``to_bytes`` gave, kept or sent.
 
         Raises:
             MalformedDataError, ProtocolError, KeyMismatchError, InvalidCiphertextError: it is none.
