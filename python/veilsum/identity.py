@@ -38,6 +38,7 @@ class Role(IntEnum):
     HOLDER = 2
     DEALER = 3
     AGGREGATOR = 4
+    RELAY = 5
 
 
 def check_name(name: str, parameter: str = "name") -> str:

@@ -136,6 +136,13 @@ def deal(
         list[Path] | None,
         typer.Option(help="Enrolment files of the key holders; one with --trust authority."),
     ] = None,
+    relays: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Enrolment files of relays, who each add for some contributors, or a folder of "
+            "them; with --scheme masked."
+        ),
+    ] = None,
     trust: Annotated[Trust, typer.Option(help="Who can open sums.")] = Trust.threshold,
     threshold: Annotated[
         int | None,
@@ -281,6 +288,7 @@ def deal(
             last_day=ends,
             contributors=enrolled,
             holders=key_holders,
+            relays=read_roster(relays or []),
             policy=_policy(trust, key_holders, threshold, max_colluding),
             key_bits=check_key_bits(bits),
             codec=agreed_codec(

@@ -130,6 +130,7 @@ def roster_facts(terms: Agreement) -> Facts:
         "aggregator": aggregator,
         "contributors": rows(terms.contributors),
         holders: rows(terms.holders),
+        "relays": rows(terms.relays),
     }
 
 

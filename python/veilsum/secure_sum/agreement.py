@@ -45,6 +45,7 @@ class Terms:
     serial: int = 1
     contributors: tuple[Enrolment, ...]
     holders: tuple[Enrolment, ...] = ()
+    relays: tuple[Enrolment, ...] = ()
     noise: Noise | None = None
     honest_contributors: int = 2
     colluding_contributors: int
@@ -80,6 +81,7 @@ class Agreement(Terms):
         self._check_rosters()
         self._check_holders()
         self._check_aggregator()
+        self._check_relays()
         self._check_noise()
         self._settle_scheme()
 
@@ -119,9 +121,9 @@ class Agreement(Terms):
         arguments.instance("aggregator", self.aggregator, Enrolment)
         RUN_ID.check("run_id", self.run_id)
         arguments.instance("noise", self.noise, (GaussianNoise, LaplaceNoise, type(None)))
-        contributors = tuple_of("contributors", self.contributors, Enrolment)
         found: dict[str, object] = {
-            "contributors": tuple(sorted(contributors, key=lambda party: party.name)),
+            "contributors": _sorted("contributors", self.contributors),
+            "relays": _sorted("relays", self.relays),
             "holders": tuple_of("holders", self.holders, Enrolment),
             "last_day": arguments.day("last_day", self.last_day),
             "serial": arguments.count("serial", self.serial, at_least=1),
@@ -144,6 +146,12 @@ class Agreement(Terms):
             self.scheme, self.codec, key_bits=self.key_bits, is_shared=self.policy is not None
         )
         parameters = SCHEMES[scheme].settle(self.codec, self.scheme_parameters)
+        if self.relays and not SCHEMES[scheme].hides_single:
+            raise InvalidArgumentError(
+                f"there are relays, and the scheme is {scheme!r}, in which a contribution has "
+                "nothing that they could add: whoever opens is given all of it. Take "
+                "scheme='masked', or no relays"
+            )
         object.__setattr__(self, "scheme", scheme)
         object.__setattr__(self, "scheme_parameters", parameters)
 
@@ -169,7 +177,7 @@ class Agreement(Terms):
             )
 
     def _check_rosters(self) -> None:
-        for parameter in ("contributors", "holders"):
+        for parameter in ("contributors", "holders", "relays"):
             roster = getattr(self, parameter)
             counts = Counter(party.name for party in roster)
             doubled = sorted(name for name, count in counts.items() if count > 1)
@@ -199,17 +207,26 @@ class Agreement(Terms):
     def _check_aggregator(self) -> None:
         """Whoever adds up what others send neither sends nor opens, under whatever name."""
         for parameter in ("contributors", "holders"):
-            for party in getattr(self, parameter):
-                if self.aggregator.name == party.name:
-                    what = f"the name {arguments.text_of(party.name)}"
-                elif self.aggregator.public_key == party.public_key:
-                    what = f"the signing key of {arguments.text_of(party.name)}"
-                else:
-                    continue
+            if what := _found_in(getattr(self, parameter), self.aggregator):
                 raise InvalidArgumentError(
                     f"aggregator has {what}, who is among the {parameter}; the aggregator signs "
                     "with an identity of its own and holds no key"
                 )
+
+    def _check_relays(self) -> None:
+        """The same holds for those who add a part of it."""
+        others = {
+            "among the contributors": self.contributors,
+            "among the holders": self.holders,
+            "the aggregator": (self.aggregator,),
+        }
+        for relay in self.relays:
+            for where, parties in others.items():
+                if what := _found_in(parties, relay):
+                    raise InvalidArgumentError(
+                        f"relays: {arguments.text_of(relay.name)} has {what}, who is {where}; a "
+                        "relay signs with an identity of its own, sends no data and holds no key"
+                    )
 
     def _check_noise(self) -> None:
         noise = self.noise
@@ -228,6 +245,20 @@ class Agreement(Terms):
                 f"on {noise.honest_contributors} honest contributors. Make the noise with "
                 "honest_contributors=1, take LaplaceNoise, or name holders of the key"
             )
+
+
+def _sorted(parameter: str, parties: tuple[Enrolment, ...]) -> tuple[Enrolment, ...]:
+    return tuple(sorted(tuple_of(parameter, parties, Enrolment), key=lambda party: party.name))
+
+
+def _found_in(parties: tuple[Enrolment, ...], one: Enrolment) -> str:
+    """What somebody else has in common with one of them; nothing if nobody has."""
+    for party in parties:
+        if one.name == party.name:
+            return f"the name {arguments.text_of(party.name)}"
+        if one.public_key == party.public_key:
+            return f"the signing key of {arguments.text_of(party.name)}"
+    return ""
 
 
 def usual_holders(trust: KeyTrust) -> tuple[bool, Policy | None]:

@@ -58,6 +58,7 @@ _TRUST_CODES: dict[KeyTrust, int] = {"contributors": 0, "authority": 1, "thresho
 _SAME_MODEL_CODES: dict[SameModel, int] = {"refuse": 0, "allow": 1}
 _NO_ROUND = bytes(HASH_BYTES)
 _SCHEME_SHIFT = 4  # Trust and scheme share a byte.
+_RELAYS = {"relays": roster("sorted by the bytes of their names", at_least=1)}
 _TERMS = tuple(each.name for each in fields(Terms))
 
 
@@ -75,10 +76,14 @@ class _Codes(Mapping[tuple[KeyTrust, str], int]):
         return len(_TRUST_CODES) * len(SCHEMES)
 
 
+def _version(*, has_segments: bool, has_relays: bool) -> int:
+    return 4 + has_segments + 2 * has_relays
+
+
 FEDERATION = Form(
     WireKind.FEDERATION,
     {
-        4 + has_segments: Layout(
+        _version(has_segments=has_segments, has_relays=has_relays): Layout(
             trust_and_scheme=code(
                 "trust or scheme", _Codes(), "as the key and the holders have it"
             ),
@@ -96,13 +101,15 @@ FEDERATION = Form(
             noise=NOISE_FIELD,
             contributors=roster("sorted by the bytes of their names"),
             holders=roster("as the trust has it, below"),
+            **_RELAYS if has_relays else {},
             scheme_parameters=short_bytes("packed: none; masked: the shape, below"),
             key=rest("threshold: of kind 10; else of kind 1", type="message"),
         )
-        for has_segments in (False, True)
+        for has_segments, has_relays in product((False, True), repeat=2)
     },
 )
-"""Version 5 is for codecs that need the longer form."""
+"""Versions 5 and 7 are for codecs that need the longer form, 6 and 7 for federations with relays.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +133,9 @@ class Federation(Terms):
         holders: who holds the key. For a threshold key, all of them in the order of their shares;
             for one secret key, the one authority that has it, or nobody: then every contributor has
             it (``trust`` is ``"contributors"``).
+        relays: who may add the bodies of some contributors each, and send the aggregator their sum
+            (``Relay``); kept sorted. None of them contributes, holds a key or is the aggregator,
+            by name or signing key. With them the scheme is ``"masked"``.
         noise: what every contributor adds, or None for no noise. Where every contributor has the
             key, Gaussian noise must count on one honest contributor alone.
         honest_contributors: how many contributors of every opened sum the promise counts on, at
@@ -262,7 +272,7 @@ class Federation(Terms):
     def max_frame_bytes(self) -> int:
         """The longest framed message that a round of this federation can have."""
         # A request names everyone in its descriptor, and again with a signed header.
-        names = 1024 * (len(self.contributors) + len(self.holders))
+        names = 1024 * (len(self.contributors) + len(self.holders) + len(self.relays))
         return names + 8 * self.num_chunks + self.bodies.max_chunk_bytes + (1 << 16)
 
     def contributor(self, name: str) -> Enrolment | None:
@@ -275,6 +285,11 @@ class Federation(Terms):
         arguments.instance("name", name, str)
         return self._holders.get(name)
 
+    def relay(self, name: str) -> Enrolment | None:
+        """The relay of this name; None if nobody on the roster has it."""
+        arguments.instance("name", name, str)
+        return self._relays.get(name)
+
     @cached_property
     def hash(self) -> bytes:
         """SHA-256 of the wire form: what parties compare, and what every round refers to."""
@@ -282,7 +297,8 @@ class Federation(Terms):
 
     def to_bytes(self) -> bytes:
         """The wire form (docs/wire-format.md, section 5)."""
-        return FEDERATION.write(self, version=4 + self.codec.needs_segments)
+        version = _version(has_segments=self.codec.needs_segments, has_relays=len(self.relays) > 0)
+        return FEDERATION.write(self, version=version)
 
     @staticmethod
     def from_bytes(data: BytesLike) -> "Federation":
@@ -299,7 +315,9 @@ class Federation(Terms):
             federation = Federation(**values, scheme=scheme)
         except InvalidArgumentError as error:
             raise MalformedDataError(f"federation: {error}") from error
-        if (federation.trust, federation.contributors) != (trust, values["contributors"]):
+        rosters = {name: values[name] for name in ("contributors", "relays") if name in values}
+        in_order = {name: getattr(federation, name) for name in rosters}
+        if (federation.trust, in_order) != (trust, rosters):
             raise MalformedDataError("federation: its trust or the order of its roster is wrong")
         return federation
 
@@ -396,9 +414,18 @@ class Federation(Terms):
     def __repr__(self) -> str:
         return (
             f"<Federation {self.hash[:8].hex()}: trust {self.trust}, {len(self.contributors)} "
-            f"contributors, {len(self.holders)} holders, {self.codec.dim} values, "
+            f"contributors, {len(self.holders)} holders, {self._relays_in_words}"
+            f"{self.codec.dim} values, "
             f"{'no noise' if self.noise is None else type(self.noise).__name__}>"
         )
+
+    @property
+    def _relays_in_words(self) -> str:
+        return f"{len(self.relays)} relays, " if self.relays else ""
+
+    @cached_property
+    def _relays(self) -> dict[str, Enrolment]:
+        return {party.name: party for party in self.relays}
 
     @cached_property
     def _contributors(self) -> dict[str, Enrolment]:

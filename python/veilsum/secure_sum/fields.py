@@ -42,9 +42,9 @@ def ed25519(words: str = "") -> Field[bytes]:
     return replace(fixed(_SIGNATURE_BYTES, words, what="an Ed25519 signature"), show=None)
 
 
-def roster(words: str) -> Field[tuple[Enrolment, ...]]:
+def roster(words: str, *, at_least: int = 0) -> Field[tuple[Enrolment, ...]]:
     """Parties, each with its name and public key."""
-    return counted(inner(Enrolment), words, at_most=_MAX_NAMES)
+    return counted(inner(Enrolment), words, at_least=at_least, at_most=_MAX_NAMES)
 
 
 def sorted_names(parameter: str, names: Iterable[str]) -> tuple[str, ...]:
