@@ -24,10 +24,12 @@ from veilsum.schemes.masking import Masking
 from veilsum.schemes.shards import plan_shards
 from veilsum.secure_sum import (
     Aggregator,
+    Announcement,
     Contributor,
     Federation,
     FolderStore,
     Identity,
+    Invitations,
     KeptSums,
     KeyHolder,
     RoundDescriptor,
@@ -145,12 +147,13 @@ class _Round:
         )
         self._model = [np.zeros(size.dim, np.float32)]
         self._model_hash = hash_model(self._model)
+        self._invited = Invitations.of(identity.name for identity in identities)
         self._descriptor = RoundDescriptor.signed(
             aggregator,
             federation_hash=self.federation.hash,
             round_number=1,
             model_hash=self._model_hash,
-            invited=tuple(identity.name for identity in identities),
+            invited=self._invited,
         )
         self._contributors = [
             Contributor(
@@ -175,6 +178,7 @@ class _Round:
             self.federation,
             aggregator,
             self._descriptor,
+            invited=self._invited,
             store=FolderStore(folder / "store"),
             num_threads=1,
         )
@@ -189,7 +193,9 @@ class _Round:
         update = self._update(index)
         self._expected += update
         contributor, account = self._contributors[index], self._new("contribute")
-        announcement = self._descriptor.to_bytes()
+        announcement = Announcement.of(
+            self._descriptor, self._invited, to=contributor.name
+        ).to_bytes()
         with self.clock.turn(account, "hash, sign, record"):
             frames = list(
                 contributor.contribute_in_frames(

@@ -15,7 +15,7 @@ from veilsum.secure_sum import (
     Opening,
     OpenRequest,
 )
-from veilsum.secure_sum.merkle import leaf_hash, merkle_paths, merkle_root
+from veilsum.secure_sum.merkle import MerkleTree, leaf_hash, merkle_root
 
 VICTIM, EVIL = "ada", "dan"
 HOLDERS = parties.holder_names("threshold")
@@ -107,7 +107,8 @@ def forged_request(announced, messages, chunks, *, holder=HOLDERS[0]):
     headers = tuple(
         ContributionHeader.from_bytes(contributions[name][0]) for name in sorted(contributions)
     )
-    request = OpenRequest(descriptor=announced, holder=holder, headers=headers, chunks=chunks)
+    asked = parties.round_set(announced, headers)
+    request = OpenRequest(contributed=asked, holder=holder, chunks=chunks)
     frames = [asked_anew(request).to_bytes()]
     for index in chunks:
         for position, name in enumerate(sorted(contributions)):
@@ -115,7 +116,7 @@ def forged_request(announced, messages, chunks, *, holder=HOLDERS[0]):
             frames.append(
                 ChunkRequest(
                     contribution=position,
-                    path=tuple(merkle_paths(leaves)[index]),
+                    path=tuple(MerkleTree(leaves).path(index)),
                     chunk=contributions[name][1 + index],
                 ).to_bytes()
             )

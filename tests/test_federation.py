@@ -22,9 +22,11 @@ from veilsum.secure_sum import (
     Enrolment,
     Federation,
     Identity,
+    Invitations,
     Opening,
     OpenRequest,
     RoundDescriptor,
+    RoundSet,
 )
 
 # ---- messages survive the wire ----
@@ -53,32 +55,38 @@ def test_descriptors_survive_the_wire(hash_, number, names):
         invited=tuple(names),
     )
     assert survives(original)
-    assert original.invited == tuple(sorted(names))
+    assert original.num_invited == len(names)
+    assert original.invites(Invitations.of(names))
+    assert not original.invites(Invitations.of([*names, "somebody else"]))
 
 
 @given(HASHES, SETS_OF_NAMES, SIGNATURES, st.binary(max_size=50), st.data())
 def test_messages_survive_the_wire(hash_, names, signature, payload, data):
-    headers = tuple(
-        ContributionHeader(
-            round_id=hash_,
-            contributor=name,
-            num_chunks=data.draw(st.integers(1, 2**32 - 1)),
-            root=hash_,
-            signature=signature,
-        )
-        for name in sorted(names)
-    )
+    invited = Invitations.of(dict.fromkeys(names, data.draw(st.none() | st.just(max(names)))))
     descriptor = RoundDescriptor.signed(
         parties.identity(parties.AGGREGATOR),
         federation_hash=hash_,
         round_number=1,
         model_hash=hash_,
-        invited=tuple(names),
+        invited=invited,
+    )
+    num_chunks = data.draw(st.integers(1, 2**32 - 1))
+    headers = tuple(
+        ContributionHeader(
+            round_id=descriptor.round_id,
+            contributor=name,
+            num_chunks=num_chunks,
+            root=hash_,
+            signature=signature,
+        )
+        for name in sorted(names)
     )
     chunks = st.sets(st.integers(0, 2**32 - 1), min_size=1, max_size=5)
     asked = {"holder": min(names), "chunks": tuple(sorted(data.draw(chunks)))}
     assert all(map(survives, headers))
-    assert survives(OpenRequest(descriptor=descriptor, headers=headers, **asked))
+    request = OpenRequest(contributed=RoundSet.of(descriptor, invited, headers), **asked)
+    assert survives(request)
+    assert OpenRequest.from_bytes(request.to_bytes()).headers == headers
     index = data.draw(st.integers(0, 2**32 - 1))
     assert survives(Chunk(index=index, body=payload, proof=data.draw(st.binary())))
     path = tuple(data.draw(st.lists(HASHES, max_size=32)))

@@ -10,6 +10,7 @@ docs/wire-format.md follow from that. Where an object and its wire form differ, 
 ``Layout`` is declared by itself, and a ``Form`` with the layout of each version of its message.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache, partial
@@ -197,7 +198,7 @@ def framed(
 def inner(of: "type[Part]") -> Field[Any]:
     """A part without a frame."""
     layout, check = of.layout(), partial(arguments.instance, kind=of)
-    return Field(of.__name__.lower(), "", layout.least, layout.write, of.read_from, check)
+    return Field(of.words(), "", layout.least, layout.write, of.read_from, check)
 
 
 def framed_or_none(of: "type[Message]", words: str = "") -> Field[Any]:
@@ -362,11 +363,16 @@ class Part:
     _WORDS: ClassVar[str]
 
     def __init_subclass__(cls) -> None:
-        cls._WORDS = cls.__name__.lower()
+        cls._WORDS = re.sub("(?<=[a-z])(?=[A-Z])", " ", cls.__name__).lower()
 
     def __post_init__(self) -> None:
         for name, check in self.layout().checks:
             object.__setattr__(self, name, check(name, getattr(self, name)))
+
+    @classmethod
+    def words(cls) -> str:
+        """What documents and errors call it."""
+        return cls._WORDS
 
     @classmethod
     def layout(cls) -> Layout:
