@@ -210,8 +210,9 @@ class MaskedSum:
     """A running sum of masked vectors, in the memory of one. For one thread at a time."""
 
     def __init__(self, masking: Masking) -> None:
+        self._masking = masking
         self._key = CiphertextSum(masking.public_key)
-        self._blocks = _core.MaskSum(masking.mask)
+        self._blocks: _core.MaskSum | None = None  # Made with the first: keys may come alone.
         self._last: _Vector | None = None  # Whose blocks are added first.
 
     @property
@@ -224,7 +225,7 @@ class MaskedSum:
     def num_of_blocks(self) -> int:
         """Of how many the blocks were added so far."""
         self._settle()
-        return self._blocks.num_addends
+        return self._count_blocks()
 
     def add(
         self, key: Ciphertexts, blocks: Sequence[_core.MaskedBlocks], *, num_addends: int
@@ -234,9 +235,9 @@ class MaskedSum:
         Ctrl-C leaves the sum as it was or with the vector added, and ``num_addends`` tells which.
         """
         self._settle()
-        before = self._key.num_addends, self._blocks.num_addends
+        before = self._key.num_addends, self._count_blocks()
         self._last = _Vector(key, num_addends, before)
-        self._blocks.add(list(blocks), num_addends)
+        self._add_blocks(blocks, num_addends)
         self._settle()
 
     def add_key(self, key: Ciphertexts, *, num_addends: int) -> None:
@@ -247,7 +248,7 @@ class MaskedSum:
     def add_blocks(self, blocks: Sequence[_core.MaskedBlocks], *, num_addends: int) -> None:
         """Add all blocks of a sum of so many vectors whose keys were added."""
         self._settle()
-        self._blocks.add(list(blocks), num_addends)
+        self._add_blocks(blocks, num_addends)
 
     def key(self) -> Ciphertexts:
         """The sum of the keys so far; InvalidArgumentError without an addend."""
@@ -257,16 +258,26 @@ class MaskedSum:
     def blocks(self) -> _core.MaskedBlocks:
         """The sum of the blocks so far; InvalidArgumentError without an addend."""
         self._settle()
+        if self._blocks is None:
+            raise InvalidArgumentError("nothing was added yet, so there is no total")
         return self._blocks.total()
 
     def total(self) -> tuple[Ciphertexts, _core.MaskedBlocks]:
         """The sums so far, of keys and of blocks; InvalidArgumentError without an addend."""
         return self.key(), self.blocks()
 
+    def _count_blocks(self) -> int:
+        return 0 if self._blocks is None else self._blocks.num_addends
+
+    def _add_blocks(self, blocks: Sequence[_core.MaskedBlocks], num_addends: int) -> None:
+        if self._blocks is None:
+            self._blocks = _core.MaskSum(self._masking.mask)
+        self._blocks.add(list(blocks), num_addends)
+
     def _settle(self) -> None:
         """Add the key of the vector whose blocks were added, if Ctrl-C came in between."""
         if self._last is None:
             return
         key_before, blocks_before = self._last.before
-        if self._key.num_addends == key_before and self._blocks.num_addends > blocks_before:
+        if self._key.num_addends == key_before and self._count_blocks() > blocks_before:
             self._key.add(self._last.key, num_addends=self._last.num_addends)
