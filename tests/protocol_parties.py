@@ -24,6 +24,7 @@ from veilsum.secure_sum import (
     RoundDescriptor,
     RoundLedger,
     RoundSet,
+    SignedRoot,
     hash_model,
 )
 from veilsum.secure_sum.link import START
@@ -146,6 +147,19 @@ def announcement(announced, name, *, chain=None, **options):
     invited = invited_to(announced)
     to = name if name in invited else None
     return Announcement.of(announced, invited, chain, to=to, **options).to_bytes()
+
+
+def with_set(message, *, headers=None, **changes):
+    """A request or transcript with another set; headers keep what is theirs alone."""
+    asked = message.contributed
+    if headers is not None:
+        invited = changes.get("invited", asked.invited)
+        changes["num_chunks"] = headers[0].num_chunks if headers else 0
+        changes["contributions"] = tuple(
+            SignedRoot(invited.index_of(each.contributor), each.root, each.signature)
+            for each in headers
+        )
+    return dataclasses.replace(message, contributed=dataclasses.replace(asked, **changes))
 
 
 def round_set(announced, headers):

@@ -41,7 +41,6 @@ __all__ = [
     "u8",
     "u32",
     "u64",
-    "until_zero",
 ]
 
 T = TypeVar("T")
@@ -253,21 +252,6 @@ def counted(
     type, least = f"{number.type}, then {item.type} each", number.least + at_least * item.least
     show = list if item.show is int else None
     return Field(type, words, least, write, read, check, show, (item, at_least, at_most))
-
-
-def until_zero(of: "type[Message]", words: str) -> Field[tuple[Any, ...]]:
-    """Messages, each with its length before it; a length of 0 ends them."""
-    item = framed(of)
-
-    def write(writer: Writer, values: tuple[Any, ...]) -> None:
-        _write_each(item, writer, values)
-        writer.u64(0)
-
-    def read(reader: Reader) -> tuple[Any, ...]:
-        return tuple([of.from_bytes(reader.bytes(size)) for size in iter(reader.u64, 0)])
-
-    check = partial(_check_each, item)
-    return Field(f"{item.type} each, then u64", words, 8, write, read, check, bounds=of)
 
 
 def to_end(item: Field[Any], words: str) -> Field[tuple[Any, ...]]:

@@ -4,7 +4,12 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from veilsum import arguments
-from veilsum.errors import InvalidArgumentError, PolicyRefusedError, ProtocolError
+from veilsum.errors import (
+    InvalidArgumentError,
+    MalformedDataError,
+    PolicyRefusedError,
+    ProtocolError,
+)
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.invitations import AnyInvited, Invitation, Invitations
@@ -68,6 +73,7 @@ class Announcement(NamedTuple):
         arguments.instance("descriptor", descriptor, RoundDescriptor)
         arguments.instance("invited", invited, Invitations)
         arguments.instance("chain", chain, (RunChain, type(None)))
+        arguments.instance("to", to, (str, type(None)))
         check_invited(descriptor, invited)
         links = _links_before(descriptor, chain or RunChain(), seen=arguments.count("seen", seen))
         return cls(descriptor, invited if to is None else invited.invitation(to), links)
@@ -82,7 +88,13 @@ class Announcement(NamedTuple):
         data = as_bytes(data, name)
         frames = split_frames(data, max_frame_bytes=len(data), name=name)
         descriptor = RoundDescriptor.from_bytes(next(frames, b""))
-        invited = read_invited(next(frames, b""))
+        second = next(frames, None)
+        if second is None:
+            raise MalformedDataError(
+                "the announcement has no invitation behind its descriptor: the aggregator makes "
+                "one with Announcement.of(descriptor, invited, chain, to=name)"
+            )
+        invited = read_invited(second)
         return cls(descriptor, invited, tuple(map(RoundLink.from_bytes, frames)))
 
     def to_bytes(self) -> bytes:
@@ -133,7 +145,7 @@ def _whose(invited: Invitation | Invitations) -> str:
 
 def read_invited(frame: bytes) -> Invitation | Invitations:
     """An invitation or the list of all; MalformedDataError for anything else."""
-    if frame and wire_kind(frame) is WireKind.INVITATIONS:
+    if wire_kind(frame) is WireKind.INVITATIONS:
         return Invitations.from_bytes(frame)
     return Invitation.from_bytes(frame)
 

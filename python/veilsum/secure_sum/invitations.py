@@ -53,7 +53,7 @@ class Invitation(Message, kind=WireKind.INVITATION, version=1):
 
     name: Annotated[str, NAME]
     relay: Annotated[str | None, name_or_none(_RELAY)]
-    index: Annotated[int, u32("place in the list, from 0", at_most=MAX_INVITED - 1)]
+    index: Annotated[int, u32("place in the list, from 0")]
     path: Annotated[
         tuple[bytes, ...], counted(sha256(), "from the leaf upwards", count=u8, at_most=_MAX_PATH)
     ]

@@ -11,7 +11,7 @@ from veilsum.message import Part, counted, framed, inner, u32
 from veilsum.secure_sum.contribution import ContributionHeader, set_hash
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.fields import ed25519, sha256
-from veilsum.secure_sum.invitations import MAX_INVITED, Invitations
+from veilsum.secure_sum.invitations import Invitations
 
 __all__ = ["RoundSet", "SignedRoot"]
 
@@ -26,7 +26,7 @@ class SignedRoot(Part):
         signature: as in the header.
     """
 
-    index: Annotated[int, u32("place of the contributor in the list", at_most=MAX_INVITED - 1)]
+    index: Annotated[int, u32("place of the contributor in the list, from 0")]
     root: Annotated[bytes, sha256("as in the header")]
     signature: Annotated[bytes, ed25519("as in the header")]
 
@@ -78,6 +78,8 @@ class RoundSet(Part):
             InvalidArgumentError: a contribution is to another round, is not of one who is invited,
                 or has another number of chunks than the others; or they are not in order.
         """
+        arguments.instance("descriptor", descriptor, RoundDescriptor)
+        arguments.instance("invited", invited, Invitations)
         headers = arguments.tuple_of("headers", headers, ContributionHeader)
         num_chunks = headers[0].num_chunks if headers else 0
         roots = []
