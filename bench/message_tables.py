@@ -26,7 +26,10 @@ from veilsum.secure_sum.invitations import Invitation, Invitations, Invited
 from veilsum.secure_sum.link import RoundLink
 from veilsum.secure_sum.lock import Lock
 from veilsum.secure_sum.opening import ChunkRequest, Opening, OpenRequest, Receipt
+from veilsum.secure_sum.relay_report import RelayReport
+from veilsum.secure_sum.relayed_sum import RelayedSum, RelayRequest
 from veilsum.secure_sum.round_set import RoundSet, SignedRoot
+from veilsum.secure_sum.spot_check import SpotCheck
 from veilsum.secure_sum.transcript import Transcript
 
 _PLACE = re.compile(
@@ -36,6 +39,7 @@ _FIXED = re.compile(r"(\d+) bytes|[uf](\d+)")
 _MESSAGES = (
     *(RoundDescriptor, ContributionHeader, Chunk, OpenRequest, ChunkRequest, Opening, Transcript),
     *(Enrolment, SignedFederation, RoundLink, Lock, Invitations, Invitation),
+    *(RelayReport, RelayRequest, RelayedSum, SpotCheck),
 )
 FORMS: tuple[Form, ...] = (
     *(CIPHERTEXTS, PARTIAL_DECRYPTION, PLAINTEXT_PROOF, MASKED_BLOCKS, FEDERATION),

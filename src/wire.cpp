@@ -60,6 +60,12 @@ void register_wire(py::module_& core) {
         .value("LOCK", WireKind::lock)
         .value("MASKED_BLOCKS", WireKind::masked_blocks)
         .value("MASKED_VECTOR", WireKind::masked_vector)
+        .value("INVITATIONS", WireKind::invitations)
+        .value("INVITATION", WireKind::invitation)
+        .value("RELAY_REPORT", WireKind::relay_report)
+        .value("RELAY_REQUEST", WireKind::relay_request)
+        .value("RELAYED_SUM", WireKind::relayed_sum)
+        .value("SPOT_CHECK", WireKind::spot_check)
         .finalize();
 
     core.def(

@@ -23,6 +23,7 @@ from dealt_parties import (
     veilsum,
 )
 from known_keys import VECTORS, known_key
+from relay_parties import RelayedRound, relay_messages
 from veilsum import cli
 from veilsum.secure_sum import (
     Aggregator,
@@ -69,7 +70,7 @@ def pinned(place):
 def play_a_round(folder):
     federation = PartyFolder(folder / "ann-folder").federation
     identity = Identity.load(folder / "aggregator" / "aggregator.identity", passphrase=PASSPHRASE)
-    invited = Invitations.of({"ann": "relay-1", "bob": "relay-1", "cyd": None})
+    invited = Invitations.of(CONTRIBUTORS)
     assert list(invited) == list(CONTRIBUTORS)
     descriptor = RoundDescriptor.signed(
         identity,
@@ -151,6 +152,7 @@ def test_every_kind_is_described(place, tmp_path):
     invited = told.contributed.invited
     samples[WireKind.INVITATIONS] = invited.to_bytes()
     samples[WireKind.INVITATION] = invited.invitation("bob").to_bytes()
+    samples |= relay_messages(RelayedRound())
     samples[WireKind.PLAINTEXT_PROOF] = vs.secure_sum.Chunk.from_bytes(
         samples[WireKind.CHUNK]
     ).proof
@@ -302,12 +304,12 @@ def test_messages_verify_against_the_federation(place, pinned, name):
 
 
 def test_who_is_invited_is_shown_where_a_message_has_it(place, pinned, tmp_path):
-    names, relays = list(CONTRIBUTORS), {"ann": "relay-1", "bob": "relay-1"}
     for name in ("announcement", "holder-1.lock-request", "transcript"):
         seen = look(place / name, *pinned)
-        assert (seen["num_invited"], seen["invited"], seen["relays"]) == (3, names, relays)
+        assert (seen["num_invited"], seen["invited"]) == (3, list(CONTRIBUTORS))
+        assert "relays" not in seen
     seen = look(place / "bob.announcement", *pinned)
-    invitation = {"name": "bob", "relay": "relay-1", "index": 1}
+    invitation = {"name": "bob", "relay": None, "index": 1}
     assert seen["num_invited"] == 3
     assert seen["invitation"].items() >= invitation.items()
     assert "invited" not in seen

@@ -10,7 +10,13 @@ import pytest
 import veilsum as vs
 from known_keys import VECTORS, iso_vector, known_key
 from reference import paillier as reference
-from vectors import generate_party, generate_round, generate_threshold, generate_wire
+from vectors import (
+    generate_party,
+    generate_relays,
+    generate_round,
+    generate_threshold,
+    generate_wire,
+)
 from veilsum import hazmat, keyfile, secure_sum
 from veilsum.identity import Role
 from veilsum.schemes.masking import Masking
@@ -235,6 +241,27 @@ def test_golden_messages_of_threshold_holders_are_read_and_written():
     opening.verify(agreed.holder("holder-2"))
     partial = vs.threshold.PartialDecryption.from_bytes(opening.body, agreed.key)
     assert (partial.holder, partial.first, len(partial)) == (2, 2, 2)
+
+
+def test_golden_messages_of_relays_are_read_and_written():
+    agreed, announced = generate_relays.agreement(), generate_relays.descriptor()
+    assert agreed.to_bytes() == golden("federation_6")
+    assert reads_and_writes(secure_sum.Federation, "federation_6") == agreed
+    relay = agreed.relay(generate_relays.RELAY)
+    report = reads_and_writes(secure_sum.RelayReport, "relay_report")
+    report.verify(relay)
+    request = reads_and_writes(secure_sum.RelayRequest, "relay_request")
+    request.verify(agreed.aggregator)
+    answer = reads_and_writes(secure_sum.RelayedSum, "relayed_sum")
+    answer.verify(relay)
+    check = reads_and_writes(secure_sum.SpotCheck, "spot_check")
+    check.verify(agreed.aggregator)
+    assert request.commitments == report.commitments
+    assert (answer.subset_hash, answer.num_addends) == (request.subset_hash, 1)
+    assert (check.root, check.chunks) == (answer.root, (agreed.num_opened,))
+    for message in (report, request, answer, check):
+        assert message.round_id == announced.round_id
+        assert message.relay == relay.name
 
 
 def test_golden_list_and_invitation_are_read_and_written():

@@ -9,6 +9,7 @@ import pytest
 import veilsum as vs
 from known_keys import known_key
 from protocol_parties import frames_of
+from relay_parties import RelayedRound, relay_messages
 from shared_keys import shared_key
 from veilsum import keyfile
 from veilsum.identity import Identity
@@ -66,6 +67,7 @@ def written(tmp_path_factory):
         WireKind.SIGNED_FEDERATION: agreed.signed_by(dealer),
         WireKind.LOCK: lock,
         WireKind.INVITATIONS: parties.invited_to(state.descriptor).to_bytes(),
+        **relay_messages(RelayedRound()),
         WireKind.INVITATION: parties.invited_to(state.descriptor).invitation("ada").to_bytes(),
     }
 

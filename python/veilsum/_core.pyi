@@ -29,6 +29,12 @@ class WireKind(IntEnum):
     LOCK = 21
     MASKED_BLOCKS = 22
     MASKED_VECTOR = 23
+    INVITATIONS = 24
+    INVITATION = 25
+    RELAY_REPORT = 26
+    RELAY_REQUEST = 27
+    RELAYED_SUM = 28
+    SPOT_CHECK = 29
 
 def wire_kind(data: builtins.bytes) -> WireKind: ...
 def wire_size(data: builtins.bytes) -> int: ...

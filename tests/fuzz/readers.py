@@ -179,7 +179,7 @@ TARGETS = {
     "federation": Target(
         written_by(secure_sum.Federation.from_bytes),
         BAD_KEY,
-        ("federation_4", "federation_4_threshold"),
+        ("federation_4", "federation_4_threshold", "federation_6"),
     ),
     "signed_federation": Target(read_signed_federation, BAD_SIGNATURE, ("signed_federation_2",)),
     "round_link": Target(
@@ -189,6 +189,15 @@ TARGETS = {
         written_by(secure_sum.Invitations.from_bytes), MALFORMED, ("invitations",)
     ),
     "invitation": Target(written_by(secure_sum.Invitation.from_bytes), MALFORMED, ("invitation",)),
+    **{
+        name: Target(written_by(kind.from_bytes), MALFORMED, (name,))
+        for name, kind in (
+            ("relay_report", secure_sum.RelayReport),
+            ("relay_request", secure_sum.RelayRequest),
+            ("relayed_sum", secure_sum.RelayedSum),
+            ("spot_check", secure_sum.SpotCheck),
+        )
+    },
     "lock": Target(written_by(secure_sum.Lock.from_bytes), MALFORMED, ("lock",)),
     "announcement": Target(
         written_by(secure_sum.Announcement.from_bytes), MALFORMED, make_seeds=announcement_seeds

@@ -118,7 +118,7 @@ class Fire:
             assert sum(aggregator.refused.values()) == refused + 1
             assert aggregator.contributors == before, "a refused contribution changed the round"
             assert aggregator._store.names("contribution") == sorted(
-                vs.secure_sum.aggregator._place(name) for name in before
+                vs.secure_sum.round_store.place_of(name) for name in before
             )
 
     def fire_at_holder(self, name, request, count):

@@ -56,6 +56,12 @@ std::string_view wire_kind_name(WireKind kind) noexcept {
         case WireKind::lock: return "lock";
         case WireKind::masked_blocks: return "masked blocks";
         case WireKind::masked_vector: return "masked vector";
+        case WireKind::invitations: return "invitations";
+        case WireKind::invitation: return "invitation";
+        case WireKind::relay_report: return "relay report";
+        case WireKind::relay_request: return "relay request";
+        case WireKind::relayed_sum: return "relayed sum";
+        case WireKind::spot_check: return "spot check";
     }
     return "unknown";
 }

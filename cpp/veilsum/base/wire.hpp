@@ -66,6 +66,12 @@ enum class WireKind : std::uint8_t {
     lock = 21,
     masked_blocks = 22,
     masked_vector = 23,
+    invitations = 24,
+    invitation = 25,
+    relay_report = 26,
+    relay_request = 27,
+    relayed_sum = 28,
+    spot_check = 29,
 };
 
 inline constexpr std::size_t kFrameBytes = 16;

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from veilsum.cli.findings import Agreed, Contents
+from veilsum.cli.relay_messages import RELAY_MESSAGES
 from veilsum.errors import InvalidArgumentError, MalformedDataError, ProtocolError
 from veilsum.message import Part
 from veilsum.paillier.ciphertexts import Ciphertexts
@@ -30,7 +31,12 @@ from veilsum.secure_sum import (
     RoundLink,
     Transcript,
 )
-from veilsum.secure_sum.announcement import check_announced, check_invited, read_invited
+from veilsum.secure_sum.announcement import (
+    check_announced,
+    check_invited,
+    check_rosters,
+    read_invited,
+)
 from veilsum.secure_sum.checks import (
     check_answer,
     check_header,
@@ -38,6 +44,7 @@ from veilsum.secure_sum.checks import (
     read_chunk,
     requested_chunk,
 )
+from veilsum.secure_sum.invitations import Invited
 from veilsum.secure_sum.lock import check_lock
 from veilsum.secure_sum.merkle import leaf_hash, merkle_root
 from veilsum.vector import Codec, EncryptedVector
@@ -372,13 +379,11 @@ def _check_invited(
 ) -> None:
     if isinstance(invited, Invitation):
         invited.verify(descriptor.num_invited, descriptor.invited_root)
-        names: Iterable[str] = [invited.name]
+        each: Iterable[Invited] = [Invited(invited.name, invited.relay)]
     else:
         check_invited(descriptor, invited)
-        names = invited
-    for name in names:
-        if federation.contributor(name) is None:
-            raise ProtocolError(f"{name} is invited, but not on the federation's roster")
+        each = invited.invited
+    check_rosters(each, federation)
 
 
 MESSAGES: dict[WireKind, Callable[[Iterator[bytes], Agreed, Contents], None]] = {
@@ -399,4 +404,5 @@ MESSAGES: dict[WireKind, Callable[[Iterator[bytes], Agreed, Contents], None]] = 
     WireKind.LOCK: _lock,
     WireKind.INVITATIONS: _invitations,
     WireKind.INVITATION: _invitation,
+    **RELAY_MESSAGES,
 }

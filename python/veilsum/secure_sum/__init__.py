@@ -10,7 +10,7 @@ data, or by every contributor. Message flow, promises and limits: docs/protocol.
 
 from veilsum.identity import Enrolment, Identity
 from veilsum.paillier.threshold import KeyShare, ThresholdKey, deal_shares
-from veilsum.secure_sum.aggregator import Aggregator, SumResult
+from veilsum.secure_sum.aggregator import Aggregator
 from veilsum.secure_sum.announcement import Announcement
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader
 from veilsum.secure_sum.contributor import Contributor
@@ -26,9 +26,14 @@ from veilsum.secure_sum.model_hash import hash_model
 from veilsum.secure_sum.opening import ChunkRequest, Opening, OpenRequest
 from veilsum.secure_sum.outbox import Outbox
 from veilsum.secure_sum.party_folder import PartyFolder
+from veilsum.secure_sum.relay import Relay
+from veilsum.secure_sum.relay_report import RelayReport
+from veilsum.secure_sum.relayed_sum import RelayedSum, RelayRequest
 from veilsum.secure_sum.round_ledger import RoundLedger, RunName
 from veilsum.secure_sum.round_set import RoundSet, SignedRoot
 from veilsum.secure_sum.round_store import FolderStore, MemoryStore
+from veilsum.secure_sum.spot_check import SpotCheck
+from veilsum.secure_sum.sum_result import SumResult
 from veilsum.secure_sum.transcript import Transcript
 
 __all__ = [
@@ -55,6 +60,10 @@ __all__ = [
     "Opening",
     "Outbox",
     "PartyFolder",
+    "Relay",
+    "RelayReport",
+    "RelayRequest",
+    "RelayedSum",
     "RoundDescriptor",
     "RoundLedger",
     "RoundLink",
@@ -62,6 +71,7 @@ __all__ = [
     "RunChain",
     "RunName",
     "SignedRoot",
+    "SpotCheck",
     "SumResult",
     "ThresholdKey",
     "Transcript",

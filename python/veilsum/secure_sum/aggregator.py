@@ -1,11 +1,10 @@
 """The party that adds ciphertexts and can open none of them."""
 
-import hashlib
 import itertools
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 
 from veilsum import arguments
 from veilsum.errors import (
@@ -17,50 +16,31 @@ from veilsum.errors import (
 )
 from veilsum.identity import Identity
 from veilsum.one_at_a_time import OneAtATime
-from veilsum.opened_sum import Sum
 from veilsum.secure_sum.announcement import check_announced, kept_list, links_to
-from veilsum.secure_sum.answers import Answers, Asked
+from veilsum.secure_sum.answers import Answers, Asked, not_asked
 from veilsum.secure_sum.checks import check_in_round
 from veilsum.secure_sum.contribution import ContributionHeader
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.intake import Arrival, Arriving, Intake
 from veilsum.secure_sum.invitations import AnyInvited
-from veilsum.secure_sum.link import RoundLink, RunChain
+from veilsum.secure_sum.link import RunChain
 from veilsum.secure_sum.lock import Lock
 from veilsum.secure_sum.merkle import MerkleTree
-from veilsum.secure_sum.opening import ChunkRequest, OpenRequest
+from veilsum.secure_sum.opening import OpenRequest, chunk_request
+from veilsum.secure_sum.relay_side import INTERRUPTED, RelaySide
+from veilsum.secure_sum.relayed_part import RelayedPart
 from veilsum.secure_sum.round_set import RoundSet
-from veilsum.secure_sum.round_store import MemoryStore, RoundStore
+from veilsum.secure_sum.round_store import MemoryStore, RoundStore, place_of
+from veilsum.secure_sum.sum_result import SumResult
 from veilsum.secure_sum.transcript import Transcript
 from veilsum.system import thread_count
 from veilsum.wire import BytesLike, WireKind, wire_kind
 
-__all__ = ["Aggregator", "SumResult"]
+__all__ = ["Aggregator"]
 
 
-@dataclass(frozen=True)
-class SumResult:
-    """A sum that was opened.
-
-    Attributes:
-        sum: the decoded sum of weighted changes, and of weights.
-        contributors: whose contributions are in it, sorted.
-        round_id: of the round.
-        transcript: what was signed by whom, to be checked by others (``Transcript``).
-        link: what stands for the round in the chain of the run.
-        salt: for those who may know the sum: with it the link's commitment can be checked.
-    """
-
-    sum: Sum
-    contributors: tuple[str, ...]
-    round_id: bytes
-    transcript: bytes
-    link: RoundLink
-    salt: bytes
-
-
-class Aggregator:
+class Aggregator(RelaySide):
     """The aggregator's part of one round: receive, ask for the opening, combine the answers.
 
     It keeps one running sum, and what it was sent in its store, for the holders; with a
@@ -125,10 +105,19 @@ class Aggregator:
         self._num_threads = num_threads
         self._invited = kept_list(self._store, descriptor, invited, federation=federation)
         self._intake = Intake(federation, num_threads=num_threads)
+        self._relayed = RelayedPart(
+            federation,
+            identity,
+            round_id=descriptor.round_id,
+            invited=self._invited,
+            store=self._store,
+            num_threads=num_threads,
+        )
         self._sum = federation.bodies.running_sum()
         self._headers: dict[str, ContributionHeader] = {}
         self._leaves: dict[str, list[bytes]] = {}
         self._refused: Counter[str] = Counter()
+        self._is_fixed = False
         self._answers: Answers | None = None
         self._one_at_a_time = OneAtATime("the aggregator")
         self._go_on()
@@ -210,7 +199,8 @@ class Aggregator:
 
         Raises:
             ConcurrentUseError: another call is not done yet.
-            ProtocolError: fewer contributions came than the federation opens.
+            ProtocolError: fewer contributions came than the federation opens, or sums of relays are
+                missing (``relay_requests``).
             NotEnoughSharesError: without the missing holders, a chunk cannot be opened; or the
                 opener is missing, and another round with another opener must be announced.
             InvalidArgumentError: ``max_chunks`` is below 1, or nobody who is ``missing`` holds the
@@ -218,7 +208,7 @@ class Aggregator:
         """
         if max_chunks is not None:
             max_chunks = arguments.count("max_chunks", max_chunks, at_least=1)
-        away = self._not_asked(missing)
+        away = not_asked(self._federation, self.openers, missing)
         with self._one_at_a_time:
             answers = self._close()
             opener = self._descriptor.opener
@@ -354,7 +344,7 @@ class Aggregator:
     def _take_lock(self, answers: Answers, frame: bytes) -> str:
         lock = Lock.from_bytes(frame)
         answers.take_lock(lock)
-        self._store.put("lock", _place(lock.holder), [frame])
+        self._store.put("lock", place_of(lock.holder), [frame])
         return lock.holder
 
     def _asked(self) -> Answers:
@@ -363,20 +353,9 @@ class Aggregator:
             raise ProtocolError("nothing was asked of the holders yet: call open_requests first")
         return self._answers
 
-    def _not_asked(self, missing: Collection[str]) -> frozenset[str]:
-        if isinstance(missing, (str, bytes)) or not isinstance(missing, Collection):
-            raise TypeError(f"missing must be a list of names, not {type(missing).__name__}")
-        for name in missing:
-            if self._federation.holder(arguments.instance("each of missing", name, str)) is None:
-                raise InvalidArgumentError(
-                    f"missing has {arguments.text_of(name)}, who is no holder of the federation"
-                )
-        holders = frozenset(party.name for party in self._federation.openers)
-        return holders.difference(self.openers).union(missing)
-
     def _keep(self, arriving: Arriving) -> None:
         """Keep a contribution while it is read, and add it if all of it is well."""
-        self._store.put("contribution", _place(arriving.name), arriving.frames())
+        self._store.put("contribution", place_of(arriving.name), arriving.frames())
         self._add(arriving)
 
     def _take_kept(self, arriving: Arriving) -> None:
@@ -390,9 +369,14 @@ class Aggregator:
 
     def _admit(self, header: ContributionHeader, num_others: int) -> None:
         """Refuse what is no contribution to this round, or has no room beside what was begun."""
-        check_in_round(self._federation, self._descriptor, self._invited, header)
+        self._admit_through(None, header, num_others)
+
+    def _admit_through(
+        self, relay: str | None, header: ContributionHeader, num_others: int
+    ) -> None:
+        check_in_round(self._federation, self._descriptor, self._invited, header, relay=relay)
         name = header.contributor
-        if self._answers is not None:
+        if self._is_fixed:
             raise ProtocolError(f"the contribution of {name} is late: the round is closed")
         if name in self._headers:
             raise ProtocolError(f"{name} has contributed to this round already")
@@ -400,23 +384,46 @@ class Aggregator:
 
     def _close(self) -> Answers:
         if self._answers is None:
-            fewest = self._federation.fewest
-            if len(self._headers) < fewest:
-                raise ProtocolError(
-                    f"{len(self._headers)} contributions arrived; the federation opens no sum of "
-                    f"fewer than {fewest}"
-                )
-            if self._sum.num_addends != len(self._headers):
-                raise ProtocolError(
-                    "the aggregator was interrupted while it added a contribution; make another "
-                    "one with the same store, which goes on with the round"
-                )
-            self._store.put("closed", "round", [self._contributed().to_bytes()])
+            if not self._relayed.names:
+                self._fix(frozenset())
+            self._check_sums()
             self._gather()
         assert self._answers is not None
         return self._answers
 
+    def _fix(self, left_out: frozenset[str]) -> None:
+        """Decide on the set, for good."""
+        if self._is_fixed:
+            if late := sorted(left_out.intersection(self._relayed.names)):
+                raise ProtocolError(
+                    f"the set is fixed with what came through {', '.join(late)}: announce the next "
+                    "round without it"
+                )
+            return
+        relay_of = self._invited.relay_of
+        headers = {n: h for n, h in self._headers.items() if relay_of(n) not in left_out}
+        fewest = self._federation.fewest
+        if len(headers) < fewest:
+            raise ProtocolError(
+                f"{len(headers)} contributions arrived; the federation opens no sum of fewer than "
+                f"{fewest}"
+            )
+        if self._sum.num_addends + self._relayed.num_reported != len(self._headers):
+            raise ProtocolError(INTERRUPTED)
+        contributed = self._set_of(headers)
+        self._store.put("closed", "round", [Transcript.of(contributed, ()).to_bytes()])
+        self._headers = headers
+        self._go_by(contributed)
+
+    def _go_by(self, contributed: RoundSet) -> None:
+        """The set is fixed, and kept."""
+        self._is_fixed = True
+        self._relayed.fix(contributed, self._sum)
+
     def _gather(self) -> None:
+        counts = {self._sum.num_addends, self._sum.num_of_rest}
+        if counts != {len(self._headers)}:
+            raise ProtocolError(INTERRUPTED)
         self._answers = Answers(
             self._federation,
             self._set(),
@@ -430,8 +437,11 @@ class Aggregator:
 
     def _set(self) -> RoundSet:
         """Whose contributions are in the sum so far."""
-        headers = [self._headers[name] for name in self.contributors]
-        return RoundSet.of(self._descriptor, self._invited, headers)
+        return self._set_of(self._headers)
+
+    def _set_of(self, headers: dict[str, ContributionHeader]) -> RoundSet:
+        in_order = [header for _, header in sorted(headers.items())]
+        return RoundSet.of(self._descriptor, self._invited, in_order)
 
     def _request(self, holder: str, answers: Answers, asked: Asked) -> Iterator[bytes]:
         """What a holder is sent. What is signed is made now, and not when it is read."""
@@ -448,31 +458,38 @@ class Aggregator:
 
     def _pieces(self, chunks: tuple[int, ...]) -> Iterator[bytes]:
         """These chunks of everybody."""
-        trees = {name: MerkleTree(self._leaves[name]) for name in self.contributors}
+        trees = {name: MerkleTree(leaves) for name, leaves in self._leaves.items()}
         for index in chunks:
             for position, name in enumerate(self.contributors):
-                path = tuple(trees[name].path(index))
-                chunk = self._store.frame("contribution", _place(name), 1 + index)
-                yield ChunkRequest(contribution=position, path=path, chunk=chunk).to_bytes()
+                if name in trees:
+                    piece = chunk_request(self._store, name, trees[name], index, position)
+                else:
+                    piece = replace(self._relayed.piece(name, index), contribution=position)
+                yield piece.to_bytes()
 
     def _go_on(self) -> None:
         """Take up what the store has of this round, through the same checks."""
         closed = b""
-        places = self._store.names("contribution")
+        places, reported = self._store.names("contribution"), self._store.names("reported")
         if self._store.names("closed"):
             closed = next(self._store.frames("closed", "round"), b"")
             # One that was kept and not added, as by a call that was interrupted, is not in the sum.
             counted = {
-                _place(header.contributor) for header in Transcript.from_bytes(closed).headers
+                place_of(header.contributor) for header in Transcript.from_bytes(closed).headers
             }
             places = [place for place in places if place in counted]
+            reported = [place for place in reported if place in counted]
         kept = (self._store.frames("contribution", place) for place in places)
         for arrival in self._intake.take_all(kept, admit=self._admit, finish=self._take_kept):
             if arrival.error is not None:
                 raise arrival.error
+        self._relayed.go_on(reported, self._admit_through, self._headers)
         if closed:
             if closed != self._contributed().to_bytes():
                 raise ProtocolError("the store has other contributions than when it was closed")
+            self._go_by(self._set())
+            self._relayed.take_kept_sums(self._sum)
+        if closed and not self._relayed.missing:
             self._gather()
             assert self._answers is not None
             for name in self._store.names("lock"):
@@ -482,8 +499,3 @@ class Aggregator:
                 self._answers.go_on([Lock.from_bytes(frame) for frame in shown])
             for name in self._store.names("opening"):
                 self._answers.take(next(self._store.frames("opening", name), b""))
-
-
-def _place(name: str) -> str:
-    """Where the store has somebody's contribution: names may be longer than file names."""
-    return hashlib.sha256(name.encode()).hexdigest()

@@ -12,7 +12,7 @@ from veilsum.errors import (
 )
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
-from veilsum.secure_sum.invitations import AnyInvited, Invitation, Invitations
+from veilsum.secure_sum.invitations import AnyInvited, Invitation, Invitations, Invited
 from veilsum.secure_sum.link import START, ChainEnd, RoundLink, RunChain, check_step, follow
 from veilsum.secure_sum.round_store import RoundStore
 from veilsum.wire import BytesLike, WireKind, as_bytes, split_frames, wire_kind
@@ -23,6 +23,7 @@ __all__ = [
     "check_announced",
     "check_follows",
     "check_invited",
+    "check_rosters",
     "kept_list",
     "links_to",
     "read_invited",
@@ -135,6 +136,13 @@ class Announcement(NamedTuple):
             )
         if isinstance(invited, Invitation):
             invited.verify(descriptor.num_invited, descriptor.invited_root)
+
+    def relay_of(self, name: str) -> str | None:
+        """Through which relay this contributor is to send; None: straight to the aggregator."""
+        invited = self.invited
+        if isinstance(invited, Invitation):
+            return invited.relay
+        return invited.relay_of(name) if name in invited else None
 
 
 def _whose(invited: Invitation | Invitations) -> str:
@@ -259,6 +267,18 @@ def links_to(descriptor: RoundDescriptor, chain: RunChain) -> tuple[RoundLink, .
     return links
 
 
+def check_rosters(invited: Iterable[Invited], federation: Federation) -> None:
+    """ProtocolError unless these are contributors, through relays, of the federation."""
+    for one in invited:
+        if federation.contributor(one.name) is None:
+            raise ProtocolError(f"{one.name} is invited, but not on the federation's roster")
+        if one.relay is not None and federation.relay(one.relay) is None:
+            raise ProtocolError(
+                f"{one.name} is invited to contribute through {one.relay}, who is no relay of the "
+                "federation"
+            )
+
+
 def announced_in(store: RoundStore) -> tuple[RoundDescriptor, Invitations] | None:
     """The round that an aggregator's store is of, and who is invited; None before there is one."""
     if _ROUND not in store.names("descriptor"):
@@ -294,9 +314,7 @@ def kept_list(
             "invited must be given, as to RoundDescriptor.signed: the store is not of this round"
         )
     check_invited(descriptor, found)
-    for name in found:
-        if federation.contributor(name) is None:
-            raise ProtocolError(f"{name} is invited, but not on the federation's roster")
+    check_rosters(found.invited, federation)
     if kept is None:
         store.put("descriptor", _ROUND, [descriptor.to_bytes(), found.to_bytes()])
     return found

@@ -1,12 +1,18 @@
 """What holders are asked, and their answers as they come in, until the sum is open."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from veilsum.errors import CapacityError, MalformedDataError, ProtocolError
+from veilsum import arguments
+from veilsum.errors import (
+    CapacityError,
+    InvalidArgumentError,
+    MalformedDataError,
+    ProtocolError,
+)
 from veilsum.identity import Identity
 from veilsum.opened_sum import Sum
 from veilsum.secure_sum.checks import check_answer_in_round
@@ -23,7 +29,7 @@ from veilsum.secure_sum.opening import Opening, Receipt, opening_context
 from veilsum.secure_sum.round_set import RoundSet
 from veilsum.secure_sum.transcript import Transcript
 
-__all__ = ["Answers", "Asked"]
+__all__ = ["Answers", "Asked", "not_asked"]
 
 
 class Asked(NamedTuple):
@@ -215,3 +221,23 @@ class Answers:
                 raise MalformedDataError("the opening has slots that no sum in this codec has")
             self._opened_slots = slots
         return self._opened_slots
+
+
+def not_asked(
+    federation: Federation, openers: Collection[str], missing: Collection[str]
+) -> frozenset[str]:
+    """Which holders of the key are not asked: those that are missing, and those that may not open.
+
+    Raises:
+        TypeError: ``missing`` is no list of names.
+        InvalidArgumentError: somebody in it is no holder of the federation.
+    """
+    if isinstance(missing, (str, bytes)) or not isinstance(missing, Collection):
+        raise TypeError(f"missing must be a list of names, not {type(missing).__name__}")
+    for name in missing:
+        if federation.holder(arguments.instance("each of missing", name, str)) is None:
+            raise InvalidArgumentError(
+                f"missing has {arguments.text_of(name)}, who is no holder of the federation"
+            )
+    holders = frozenset(party.name for party in federation.openers)
+    return holders.difference(openers).union(missing)

@@ -42,13 +42,23 @@ def check_in_round(
     descriptor: RoundDescriptor,
     invited: Invitations,
     header: ContributionHeader,
+    *,
+    relay: str | None = None,
 ) -> None:
-    """``check_header``, and that the contribution is to this round, which invites its maker.
+    """``check_header``, and that the contribution is to this round, which invites its maker so.
 
     Requires the list that was signed with the round.
 
+    Args:
+        federation: the agreement.
+        descriptor: the round.
+        invited: the list.
+        header: of the contribution.
+        relay: through which relay the contribution came; None: straight to the aggregator.
+
     Raises:
-        ProtocolError, SignatureError: the contribution is not like that.
+        ProtocolError, SignatureError: the contribution is not like that, or came another way than
+            its invitation says, so that its body might be added twice.
     """
     name = header.contributor
     if header.round_id != descriptor.round_id:
@@ -56,6 +66,15 @@ def check_in_round(
     if name not in invited or federation.contributor(name) is None:
         raise ProtocolError(f"{name} was not invited to the round")
     check_header(federation, header)
+    if (wanted := invited.relay_of(name)) != relay:
+        raise ProtocolError(
+            f"{name} contributes {_way(wanted)} in this round, and this contribution came "
+            f"{_way(relay)}"
+        )
+
+
+def _way(relay: str | None) -> str:
+    return "straight to the aggregator" if relay is None else f"through the relay {relay}"
 
 
 def check_set(federation: Federation, asked: RoundSet, *, is_known: bool = False) -> None:

@@ -300,6 +300,12 @@ class Contributor:
         given.verify(self._federation, seen=seen)
         self._federation.check_day()
         given.check_invites(self.name)
+        relay = given.relay_of(self.name)
+        if relay is not None and self._federation.relay(relay) is None:
+            raise PolicyRefusedError(
+                f"{self.name} is invited to contribute through {relay}, who is no relay of the "
+                "federation"
+            )
         if announced.model_hash != model_hash:
             raise PolicyRefusedError(
                 "the round announces another model than the one received, or the same for another "

@@ -12,10 +12,12 @@ from veilsum.secure_sum.contribution import ContributionHeader
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.fields import MAX_U32, check_hash, ed25519, sha256
 from veilsum.secure_sum.lock import Lock
+from veilsum.secure_sum.merkle import MerkleTree
 from veilsum.secure_sum.round_set import RoundSet
+from veilsum.secure_sum.round_store import RoundStore, place_of
 from veilsum.wire import WireKind
 
-__all__ = ["ChunkRequest", "OpenRequest", "Opening", "Receipt", "opening_context"]
+__all__ = ["ChunkRequest", "OpenRequest", "Opening", "Receipt", "chunk_request", "opening_context"]
 
 _MAX_PATH = 32
 
@@ -105,6 +107,17 @@ class ChunkRequest(Message, kind=WireKind.CHUNK_REQUEST, version=1):
         tuple[bytes, ...], counted(sha256(), "from the leaf upwards", count=u8, at_most=_MAX_PATH)
     ]
     chunk: Annotated[bytes, rest("of kind 16", type="message")]
+
+
+def chunk_request(
+    store: RoundStore, name: str, tree: MerkleTree, index: int, position: int
+) -> ChunkRequest:
+    """Chunk ``index`` of a contribution that is kept, as the one at this position of a request."""
+    return ChunkRequest(
+        contribution=position,
+        path=tuple(tree.path(index)),
+        chunk=store.frame("contribution", place_of(name), 1 + index),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 What is put is on the disk, whole, before ``put`` returns.
 """
 
+import hashlib
 import os
 import re
 import weakref
@@ -17,11 +18,30 @@ from veilsum.durable import lock_file, made_folder, open_file, remove_rests, wri
 from veilsum.errors import InvalidArgumentError, MalformedDataError
 from veilsum.wire import FRAME_BYTES, wire_size
 
-__all__ = ["FolderStore", "MemoryStore", "MessageKind", "RoundStore", "erase_messages", "has_begun"]
+__all__ = [
+    "FolderStore",
+    "MemoryStore",
+    "MessageKind",
+    "RoundStore",
+    "erase_messages",
+    "has_begun",
+    "place_of",
+]
 
-MessageKind: TypeAlias = Literal["descriptor", "contribution", "closed", "lock", "begun", "opening"]
-"""Of what a round's messages are: its announcement, contributions, the closing, the locks of
-holders, those that holders are shown, what holders opened."""
+MessageKind: TypeAlias = Literal[
+    "descriptor",
+    "contribution",
+    "reported",
+    "closed",
+    "asked",
+    "relayed",
+    "lock",
+    "begun",
+    "opening",
+]
+"""Of what a round's messages are: its announcement, contributions, what relays have reported of
+others, the closing, what a relay was asked to add, the sums of relays, the locks of holders, those
+that holders are shown, what holders opened."""
 
 
 _LOCK = "lock"
@@ -175,6 +195,11 @@ class FolderStore:
                 "store takes names of 100 bytes"
             )
         return self._folder / f"{kind}-{encoded}.veil"
+
+
+def place_of(name: str) -> str:
+    """Under which name to keep somebody's messages: names may be longer than file names."""
+    return hashlib.sha256(name.encode()).hexdigest()
 
 
 def erase_messages(folder: Path) -> None:
