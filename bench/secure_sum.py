@@ -34,9 +34,11 @@ from veilsum.secure_sum import (
     KeyHolder,
     RoundDescriptor,
     RoundLedger,
+    SignedRoot,
     hash_model,
 )
 from veilsum.secure_sum.outbox import Outbox
+from veilsum.wire import WireKind, wire_kind
 
 from bench import phases
 from bench.clock import Account, Clock
@@ -225,8 +227,9 @@ class _Round:
 
         def arriving() -> Any:
             for frame in request:
-                account.received += len(frame)
-                asking.sent += len(frame)
+                size = self._counted_bytes(frame)
+                account.received += size
+                asking.sent += size
                 yield frame
 
         with self.clock.turn(account, "read"):
@@ -237,6 +240,16 @@ class _Round:
         with self.clock.turn(answering, "read openings"):
             self._aggregator.receive_opening(answer)
         answering.received += sent
+
+    def _counted_bytes(self, frame: bytes) -> float:
+        """Of a request's frame, so that ``method`` may multiply it by ``Size.times``.
+
+        All of it grows with the contributions that are played, but announcement, list and locks.
+        """
+        if wire_kind(frame) is not WireKind.OPEN_REQUEST:
+            return len(frame)
+        growing = self._size.num_measured * SignedRoot.layout().least
+        return growing + (len(frame) - growing) / self._size.times
 
     def finish(self) -> float:
         """Combine and decode; the largest error of the sum."""

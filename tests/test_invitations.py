@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference import merkle as reference
 from validation_rules import rule
-from veilsum.secure_sum import Invitation, Invitations
-from veilsum.secure_sum.invitations import Invited
+from veilsum.secure_sum import Invitation, Invitations, Invited
 from veilsum.wire import WireKind, Writer
 
 PARTY_NAMES = st.text(min_size=1, max_size=8).filter(

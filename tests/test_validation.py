@@ -36,6 +36,8 @@ OTHER_MODULES = (
     "test_mask_limits",
     "test_same_model",
     "test_protocol_attacks",
+    "test_relay_attacks",
+    "test_relay_rosters",
     "test_key_holder",
     "test_related_contributions",
     "test_merkle",

@@ -17,7 +17,7 @@ from veilsum.secure_sum.contributor import Contributor
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.intake import Arrival
-from veilsum.secure_sum.invitations import Invitation, Invitations
+from veilsum.secure_sum.invitations import Invitation, Invitations, Invited
 from veilsum.secure_sum.kept_sums import KeptSums
 from veilsum.secure_sum.key_holder import KeyHolder
 from veilsum.secure_sum.link import ChainEnd, RoundLink, RunChain
@@ -51,6 +51,7 @@ __all__ = [
     "Identity",
     "Invitation",
     "Invitations",
+    "Invited",
     "KeptSums",
     "KeyHolder",
     "KeyShare",

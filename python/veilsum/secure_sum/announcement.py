@@ -76,7 +76,8 @@ class Announcement(NamedTuple):
         arguments.instance("chain", chain, (RunChain, type(None)))
         arguments.instance("to", to, (str, type(None)))
         check_invited(descriptor, invited)
-        links = _links_before(descriptor, chain or RunChain(), seen=arguments.count("seen", seen))
+        seen = arguments.count("seen", seen)
+        links = _links_before(descriptor, RunChain() if chain is None else chain, seen=seen)
         return cls(descriptor, invited if to is None else invited.invitation(to), links)
 
     @classmethod
