@@ -4,7 +4,15 @@ import numpy as np
 import protocol_parties as parties
 import veilsum as vs
 from protocol_parties import Round, identity
-from veilsum.secure_sum import FolderStore, MemoryStore, Relay
+from veilsum.secure_sum import (
+    Chunk,
+    FolderStore,
+    MemoryStore,
+    Relay,
+    RelayedSum,
+    RelayRequest,
+)
+from veilsum.secure_sum.merkle import leaf_hash, merkle_root
 from veilsum.wire import WireKind
 
 WEST, EAST = "west", "east"
@@ -114,3 +122,21 @@ def relay_messages(state):
         WireKind.RELAYED_SUM: answer,
         WireKind.SPOT_CHECK: root.spot_check(WEST),
     }
+
+
+def signed_sum(agreed, request, blocks, *, num_addends=None, name=WEST):
+    """What a relay answers that has signed whatever these blocks are."""
+    asked = RelayRequest.from_bytes(request)
+    frames = []
+    for index in range(agreed.num_opened, agreed.num_chunks):
+        units = agreed.bodies.body.units(index - agreed.num_opened)
+        part = blocks.part(units.start, len(units))
+        frames.append(Chunk(index=index, body=part.to_bytes(), proof=b"").to_bytes())
+    head = RelayedSum.signed(
+        parties.identity(name),
+        asked,
+        num_addends=len(asked.commitments) if num_addends is None else num_addends,
+        num_chunks=len(frames),
+        root=merkle_root([leaf_hash(frame) for frame in frames]),
+    )
+    return [head.to_bytes(), *frames]

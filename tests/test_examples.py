@@ -13,6 +13,7 @@ PRINTS = {
     "02_threshold.py": "sum of ada, bob, cyd: [-0.4",
     "03_fedavg_numpy.py": "authority: accuracy",
     "04_noise_and_budget.py": "of which 0 is left after 2 contributions",
+    "08_relays.py": "sum of ada, bob, cyd, dan, eve",
     "07_pytorch_cnn.py": "round 4: accuracy 0.9",
 }
 NEEDS = {"07_pytorch_cnn.py": ("sklearn", "torch")}

@@ -37,6 +37,7 @@ OTHER_MODULES = (
     "test_same_model",
     "test_protocol_attacks",
     "test_relay_attacks",
+    "test_relay_requests",
     "test_relay_rosters",
     "test_key_holder",
     "test_related_contributions",

@@ -269,7 +269,7 @@ class _MaskedSum:
         self._sum.add_blocks(parts, num_addends=num_addends)
 
     def opened(self) -> list[Ciphertexts]:
-        return packed.in_chunks(self._sum.key(), self._scheme.keys.chunks)
+        return self._scheme.keys.chunks.cut(self._sum.key())
 
     def rest(self) -> list[_core.MaskedBlocks]:
         blocks, body = self._sum.blocks(), self._scheme.body

@@ -38,7 +38,7 @@ from veilsum.schemes.scheme import Chunks, Piece, Scheme, Sealed
 from veilsum.schemes.shards import plan_shards
 from veilsum.system import Progress
 
-__all__ = ["PackedScheme", "in_chunks", "make", "settle"]
+__all__ = ["PackedScheme", "make", "settle"]
 
 A = TypeVar("A")
 
@@ -270,16 +270,10 @@ class _PackedSum:
         raise InvalidArgumentError("a packed contribution has no chunk that is only added")
 
     def opened(self) -> list[Ciphertexts]:
-        return in_chunks(self.total, self._chunks)
+        return self._chunks.cut(self.total)
 
     def rest(self) -> list[Ciphertexts]:
         return []
-
-
-def in_chunks(ciphertexts: Ciphertexts, chunks: Chunks) -> list[Ciphertexts]:
-    """All ciphertexts of a contribution or sum, cut into chunks."""
-    each = (chunks.units(index) for index in range(len(chunks)))
-    return [ciphertexts[units.start : units.stop] for units in each]
 
 
 class _Opener(Generic[A]):

@@ -35,6 +35,7 @@ __all__ = [
     "Sealed",
 ]
 
+S = TypeVar("S", bound=Any)
 B = TypeVar("B", bound="Body")
 B_contra = TypeVar("B_contra", bound="Body", contravariant=True)
 T = TypeVar("T")
@@ -55,6 +56,10 @@ class Chunks:
         """Which units make chunk ``index``, below ``len(self)``."""
         begin = index * self.size
         return range(begin, min(begin + self.size, self.num_units))
+
+    def cut(self, whole: S) -> list[S]:
+        """All units, which can be sliced, in chunks."""
+        return [whole[each.start : each.stop] for each in map(self.units, range(len(self)))]
 
 
 @dataclass(frozen=True)

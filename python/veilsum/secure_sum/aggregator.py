@@ -413,10 +413,6 @@ class Aggregator(RelaySide):
         contributed = self._set_of(headers)
         self._store.put("closed", "round", [Transcript.of(contributed, ()).to_bytes()])
         self._headers = headers
-        self._go_by(contributed)
-
-    def _go_by(self, contributed: RoundSet) -> None:
-        """The set is fixed, and kept."""
         self._is_fixed = True
         self._relayed.fix(contributed, self._sum)
 
@@ -487,7 +483,8 @@ class Aggregator(RelaySide):
         if closed:
             if closed != self._contributed().to_bytes():
                 raise ProtocolError("the store has other contributions than when it was closed")
-            self._go_by(self._set())
+            self._is_fixed = True
+            self._relayed.fix(self._set(), self._sum)
             self._relayed.take_kept_sums(self._sum)
         if closed and not self._relayed.missing:
             self._gather()
