@@ -51,7 +51,8 @@ class RelayedRound:
         )
         self.descriptor = self.round.descriptor
         self.relays = {name: self.new_relay(name) for name in RELAYS}
-        self.messages = {name: self.round.contribution(name, DELTAS[name]) for name in self.ways}
+        dim = self.federation.codec.dim
+        self.messages = {n: self.round.contribution(n, DELTAS[n][:dim]) for n in self.ways}
 
     @property
     def root(self):

@@ -31,7 +31,8 @@ from veilsum.secure_sum import (
     SpotCheck,
     checks,
 )
-from veilsum.secure_sum.merkle import leaf_hash, merkle_root
+from veilsum.secure_sum.merkle import MerkleTree, leaf_hash, merkle_root
+from veilsum.secure_sum.opening import chunk_request
 
 
 @pytest.fixture
@@ -49,8 +50,9 @@ def shown(state, request, names=("ada", "bob")):
     yield request
     for index in check.chunks:
         for position, name in enumerate(names):
-            piece = state.relays[WEST]._piece(name, position, index)
-            yield piece
+            relay = state.relays[WEST]
+            tree = MerkleTree(relay._leaves[name])
+            yield chunk_request(relay._store, name, tree, index, position).to_bytes()
 
 
 def attacked(state, blocks):

@@ -3,9 +3,11 @@
 import numpy as np
 import protocol_parties as parties
 import pytest
+import toy_scheme
 import veilsum as vs
 from protocol_parties import TRUSTS
 from relay_parties import CODEC, DELTAS, EAST, NAMES, RELAYS, WAYS, WEST, RelayedRound, federation
+from veilsum import schemes
 from veilsum.secure_sum import Relay, RelayedSum, RelayReport, RelayRequest, SpotCheck, Transcript
 
 
@@ -303,3 +305,48 @@ def test_a_message_says_what_is_wrong_with_its_fields(kind):
     hints = dict.fromkeys(kind.layout().fields, None)
     with pytest.raises(TypeError):
         kind(**hints)
+
+
+@pytest.mark.parametrize("wrong", [None, 3, "text", [b""]])
+def test_calls_name_the_argument_of_a_wrong_type(wrong):
+    state = RelayedRound()
+    relay, root = state.relays[WEST], state.root
+    for call in (relay.relayed_sum, relay.answer_spot_check):
+        with pytest.raises(TypeError, match="request must be bytes"):
+            call(wrong)
+    if wrong != [b""]:
+        for receive in (
+            *(relay.receive, root.receive_report),
+            *(root.receive_relayed_sum, root.receive_spot_check),
+        ):
+            with pytest.raises(TypeError, match="message must be bytes or pieces"):
+                receive(wrong)
+    if wrong != "text":
+        with pytest.raises(TypeError, match="relay must be a str"):
+            root.spot_check(wrong)
+    for name in ("federation", "identity", "descriptor", "store"):
+        given = {
+            "federation": state.federation,
+            "identity": parties.identity(WEST),
+            "descriptor": state.descriptor,
+        }
+        with pytest.raises(TypeError, match=name):
+            Relay(**(given | {name: 3}), invited=parties.invited_to(state.descriptor))
+    for names in ("west", 3, None, [3]):
+        with pytest.raises(TypeError, match="known"):
+            relay.report(known=names)
+
+
+@pytest.mark.parametrize("trust", TRUSTS)
+def test_relays_of_a_scheme_of_plain_integers(trust, monkeypatch):
+    """Nobody asks which scheme it is."""
+    for name, known in toy_scheme.SCHEMES.items():
+        monkeypatch.setitem(schemes.SCHEMES, name, known)
+    codec = vs.Codec(60, clip=1.0, value_bits=16, max_addends=8)
+    state = RelayedRound(federation(trust, scheme="toy", codec=codec, chunk_size=2))
+    state.contribute()
+    state.report()
+    state.add()
+    slots = sum(codec.quantise(DELTAS[name][: codec.dim])[0] for name in NAMES)
+    parties.assert_sums(state.finish(), codec.dequantise(slots, num_addends=len(NAMES)))
+    assert state.check(WEST) == WEST

@@ -29,7 +29,7 @@ from veilsum.secure_sum.relayed_sum import RelayedSum, RelayRequest
 from veilsum.secure_sum.round_store import MemoryStore, RoundStore, place_of
 from veilsum.secure_sum.spot_check import SpotCheck, body_chunks
 from veilsum.system import thread_count
-from veilsum.wire import BytesLike
+from veilsum.wire import BytesLike, as_bytes
 
 __all__ = ["Relay"]
 
@@ -96,6 +96,7 @@ class Relay:
         self._leaves: dict[str, list[bytes]] = {}
         self._refused: Counter[str] = Counter()
         self._asked: RelayRequest | None = None
+        self._signed_root: bytes | None = None
         self._one_at_a_time = OneAtATime("the relay")
         self._go_on()
 
@@ -186,13 +187,12 @@ class Relay:
             PolicyRefusedError: another set of this round was asked for before.
         """
         with self._one_at_a_time, self._counting_refusals():
-            asked = RelayRequest.from_bytes(request)
+            asked = RelayRequest.from_bytes(as_bytes(request, "request"))
             names = self._names_in(asked)
             if self._asked is None:
                 self._store.put("asked", "round", [asked.to_bytes()])
                 self._asked = asked
-            parts = self._total_of(names).rest()
-            return self._signed_sum(asked, parts)
+            return self._signed_sum(asked, names)
 
     def answer_spot_check(self, request: BytesLike) -> Iterator[bytes]:
         """Show what some chunks of the sum are made of, in pieces to be sent.
@@ -208,7 +208,7 @@ class Relay:
                 no sum was asked for yet, or of another sum than this relay has signed.
         """
         with self._one_at_a_time, self._counting_refusals():
-            check = SpotCheck.from_bytes(request)
+            check = SpotCheck.from_bytes(as_bytes(request, "request"))
             check.verify(self._federation.aggregator)
             self._check_for_me(check.round_id, check.relay)
             if self._asked is None:
@@ -220,8 +220,9 @@ class Relay:
                     "the sum of a relay"
                 )
             names = self._names_in(self._asked)
-            head, *_ = self._signed_sum(self._asked, self._total_of(names).rest())
-            if RelayedSum.from_bytes(head).root != check.root:
+            if self._signed_root is None:  # By the relay that this one goes on from.
+                self._signed_sum(self._asked, names)
+            if self._signed_root != check.root:
                 raise ProtocolError(f"{self.name} has signed another sum in this round")
             return self._shown(check, names)
 
@@ -268,12 +269,9 @@ class Relay:
         yield head.to_bytes()
         for position, header in enumerate(headers):
             yield header.to_bytes()
+            name, tree = header.contributor, MerkleTree(self._leaves[header.contributor])
             for index in range(self._federation.num_opened):
-                yield self._piece(header.contributor, position, index)
-
-    def _piece(self, name: str, position: int, index: int) -> bytes:
-        tree = MerkleTree(self._leaves[name])
-        return chunk_request(self._store, name, tree, index, position).to_bytes()
+                yield chunk_request(self._store, name, tree, index, position).to_bytes()
 
     def _names_in(self, asked: RelayRequest) -> list[str]:
         """Whose contributions are asked for, if they may be."""
@@ -318,18 +316,20 @@ class Relay:
         found: Body = bodies.read_sum(chunk.body, chunk=chunk.index, num_threads=threads)
         return found
 
-    def _signed_sum(self, asked: RelayRequest, parts: list[Body]) -> Iterator[bytes]:
-        """The head, and each chunk of the sum."""
+    def _signed_sum(self, asked: RelayRequest, names: list[str]) -> Iterator[bytes]:
+        """The head, and each chunk of the sum of these."""
+        parts = self._total_of(names).rest()
         chunks = [
             Chunk(index=index, body=part.to_bytes(), proof=b"").to_bytes()
             for index, part in zip(body_chunks(self._federation), parts, strict=True)
         ]
+        self._signed_root = merkle_root([leaf_hash(frame) for frame in chunks])
         head = RelayedSum.signed(
             self._identity,
             asked,
-            num_addends=len(asked.commitments),
+            num_addends=len(names),
             num_chunks=len(chunks),
-            root=merkle_root([leaf_hash(frame) for frame in chunks]),
+            root=self._signed_root,
         )
         return iter([head.to_bytes(), *chunks])
 
@@ -337,7 +337,8 @@ class Relay:
         yield check.to_bytes()
         for index in check.chunks:
             for position, name in enumerate(names):
-                yield self._piece(name, position, index)
+                tree = MerkleTree(self._leaves[name])
+                yield chunk_request(self._store, name, tree, index, position).to_bytes()
 
     def _go_on(self) -> None:
         """Take up what the store has of this round, through the same checks."""

@@ -133,7 +133,7 @@ class RelaySide:
             ProtocolError: this relay has sent no sum in this round.
             InvalidArgumentError: it is no relay of the federation, or ``chunks`` is below 1.
         """
-        if self._federation.relay(relay) is None:
+        if self._federation.relay(arguments.instance("relay", relay, str)) is None:
             raise InvalidArgumentError(
                 f"relay is {arguments.text_of(relay)}, who is no relay of the federation"
             )
