@@ -24,17 +24,21 @@ from veilsum.schemes.masking import Masking
 from veilsum.schemes.shards import plan_shards
 from veilsum.secure_sum import (
     Aggregator,
+    Announcement,
     Contributor,
     Federation,
     FolderStore,
     Identity,
+    Invitations,
     KeptSums,
     KeyHolder,
     RoundDescriptor,
     RoundLedger,
+    SignedRoot,
     hash_model,
 )
 from veilsum.secure_sum.outbox import Outbox
+from veilsum.wire import WireKind, wire_kind
 
 from bench import phases
 from bench.clock import Account, Clock
@@ -145,12 +149,13 @@ class _Round:
         )
         self._model = [np.zeros(size.dim, np.float32)]
         self._model_hash = hash_model(self._model)
+        self._invited = Invitations.of(identity.name for identity in identities)
         self._descriptor = RoundDescriptor.signed(
             aggregator,
             federation_hash=self.federation.hash,
             round_number=1,
             model_hash=self._model_hash,
-            invited=tuple(identity.name for identity in identities),
+            invited=self._invited,
         )
         self._contributors = [
             Contributor(
@@ -175,6 +180,7 @@ class _Round:
             self.federation,
             aggregator,
             self._descriptor,
+            invited=self._invited,
             store=FolderStore(folder / "store"),
             num_threads=1,
         )
@@ -189,7 +195,9 @@ class _Round:
         update = self._update(index)
         self._expected += update
         contributor, account = self._contributors[index], self._new("contribute")
-        announcement = self._descriptor.to_bytes()
+        announcement = Announcement.of(
+            self._descriptor, self._invited, to=contributor.name
+        ).to_bytes()
         with self.clock.turn(account, "hash, sign, record"):
             frames = list(
                 contributor.contribute_in_frames(
@@ -219,8 +227,9 @@ class _Round:
 
         def arriving() -> Any:
             for frame in request:
-                account.received += len(frame)
-                asking.sent += len(frame)
+                size = self._counted_bytes(frame)
+                account.received += size
+                asking.sent += size
                 yield frame
 
         with self.clock.turn(account, "read"):
@@ -231,6 +240,16 @@ class _Round:
         with self.clock.turn(answering, "read openings"):
             self._aggregator.receive_opening(answer)
         answering.received += sent
+
+    def _counted_bytes(self, frame: bytes) -> float:
+        """Of a request's frame, so that ``method`` may multiply it by ``Size.times``.
+
+        All of it grows with the contributions that are played, but announcement, list and locks.
+        """
+        if wire_kind(frame) is not WireKind.OPEN_REQUEST:
+            return len(frame)
+        growing = self._size.num_measured * SignedRoot.layout().least
+        return growing + (len(frame) - growing) / self._size.times
 
     def finish(self) -> float:
         """Combine and decode; the largest error of the sum."""
