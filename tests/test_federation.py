@@ -25,6 +25,7 @@ from veilsum.secure_sum import (
     Invitations,
     Opening,
     OpenRequest,
+    Relay,
     RoundDescriptor,
     RoundSet,
 )
@@ -428,15 +429,30 @@ def test_a_descriptor_is_whole():
 @pytest.mark.parametrize("trust", TRUSTS)
 def test_every_frame_of_a_round_is_below_the_limit(trust):
     """Also with the longest names: the limit must never refuse an honest message."""
-    names = tuple(letter * 255 for letter in "abcd")
-    agreed = parties.federation(trust, contributors=parties.roster(*names), chunk_size=4096)
-    relays = dict.fromkeys(names, "r" * 255)
-    state = parties.Round(agreed, names=names, invited=relays)
+    names, adder = tuple(letter * 255 for letter in "abcd"), "r" * 255
+    agreed = parties.federation(
+        trust,
+        contributors=parties.roster(*names),
+        relays=parties.roster(adder),
+        scheme="masked",
+        chunk_size=4096,
+    )
+    state = parties.Round(agreed, names=(), invited=dict.fromkeys(names, adder))
+    invited = parties.invited_to(state.descriptor)
+    relay = Relay(agreed, parties.identity(adder), state.descriptor, invited=invited)
+    state.messages = {name: state.contribution(name) for name in names}
+    for message in state.messages.values():
+        relay.receive(message)
+    report = b"".join(relay.report())
+    state.aggregator.receive_report(report)
+    asked = state.aggregator.relay_requests()[adder]
+    added = b"".join(relay.relayed_sum(asked))
+    state.aggregator.receive_relayed_sum(added)
     for name, request in state.requests().items():
         if trust == "contributors":
             state.ledgers.setdefault(name, vs.secure_sum.RoundLedger.in_memory())
         answer = state.holder(name).open(request)
-        for message in (*state.messages.values(), request, answer):
+        for message in (*state.messages.values(), report, asked, added, request, answer):
             assert max(map(len, parties.frames_of(message))) <= agreed.max_frame_bytes
         break
 

@@ -49,6 +49,7 @@ from veilsum import _core, hazmat
 from veilsum.paillier.proofs import PlaintextProof
 from veilsum.secure_sum import (
     KeyHolder,
+    Lock,
     RoundLedger,
     RunName,
     checks,
@@ -262,9 +263,13 @@ def test_no_holder_is_asked_for_a_body(honest, second, monkeypatch):
         patch.setattr(
             key_holder, "read_chunk", lambda *args: given.append(read(*args)) or given[-1]
         )
-        # What is given is read, and then there is nothing that opens it.
-        with pytest.raises(TypeError):
-            parties.holder(agreed, name).open(request)
+        # What is given is read and added, and then there is nothing that opens it.
+        if agreed.trust == "threshold":
+            (answer,) = frames_of(parties.holder(agreed, name).open(request))
+            assert Lock.from_bytes(answer).holder == name
+        else:
+            with pytest.raises(TypeError):
+                parties.holder(agreed, name).open(request)
     assert isinstance(given[-1], _core.MaskedBlocks)
 
 
