@@ -73,17 +73,18 @@ def watched(clock: Clock) -> Iterator[None]:
     """For as long as this lasts, the clock knows which phase veilsum is in."""
     with contextlib.ExitStack() as stack:
         for owner, name, phase in _CALLS:
-            stack.enter_context(_replaced(owner, name, functools.partial(_timed, clock, phase)))
+            stack.enter_context(replaced(owner, name, functools.partial(_timed, clock, phase)))
         for owner, name, first, second in _PAIRS:
             wrap = functools.partial(_timed_in_two, clock, first, second)
-            stack.enter_context(_replaced(owner, name, wrap))
+            stack.enter_context(replaced(owner, name, wrap))
         yield
 
 
 @contextlib.contextmanager
-def _replaced(
+def replaced(
     owner: Any, name: str, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]
 ) -> Iterator[None]:
+    """For as long as this lasts, a function or method of veilsum is what ``wrap`` makes of it."""
     original = inspect.getattr_static(owner, name)
     is_function = inspect.isfunction(original)
     wrapped = wrap(original if is_function else getattr(owner, name))
