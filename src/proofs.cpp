@@ -5,7 +5,7 @@
 #include "bytes.hpp"
 #include "execution.hpp"
 #include "paillier.hpp"
-#include "veilsum/paillier/plaintext_proof.hpp"
+#include "veilsum/paillier/plaintext_proof_batch.hpp"
 
 namespace {
 
@@ -53,6 +53,28 @@ void register_proofs(py::module_& core) {
                 });
             },
             py::arg("ciphertexts"), py::arg("context"), py::arg("num_threads") = 0);
+
+    py::class_<PlaintextProofBatch>(core, "PlaintextProofBatch")
+        .def(py::init<PublicKey>(), py::arg("key"))
+        .def(
+            "add",
+            [](PlaintextProofBatch& self, const PlaintextProof& proof,
+               const Ciphertexts& ciphertexts, const py::bytes& context) {
+                const ByteView view = from_python(context);
+                unlocked([&](const Execution& execution) {
+                    self.add(proof, ciphertexts, Bytes(view.begin(), view.end()), execution);
+                });
+            },
+            py::arg("proof"), py::arg("ciphertexts"), py::arg("context"))
+        .def_property_readonly("size", &PlaintextProofBatch::size)
+        .def_property_readonly("num_ciphertexts", &PlaintextProofBatch::num_ciphertexts)
+        .def(
+            "wrong",
+            [](const PlaintextProofBatch& self, unsigned num_threads) {
+                return unlocked(num_threads,
+                                [&](const Execution& execution) { return self.wrong(execution); });
+            },
+            py::arg("num_threads") = 0);
 
     core.def("encrypt_and_prove", &prove, py::arg("key"), py::arg("plaintexts"), py::arg("shape"),
              py::arg("pool"), py::arg("context"), py::arg("first"), py::arg("chunk"),

@@ -124,12 +124,12 @@ def test_memory_that_the_interpreter_took_once_is_not_the_readers(traced):
 
 
 def test_a_party_that_changes_by_a_refused_message_is_found(monkeypatch):
-    take = vs.secure_sum.Aggregator._check_header
+    take = vs.secure_sum.Aggregator._admit
 
-    def forgetful(self, header):
+    def forgetful(self, header, num_others):
         self._headers[header.contributor] = header
-        take(self, header)
+        take(self, header, num_others)
 
-    monkeypatch.setattr(vs.secure_sum.Aggregator, "_check_header", forgetful)
+    monkeypatch.setattr(vs.secure_sum.Aggregator, "_admit", forgetful)
     with pytest.raises((AssertionError, vs.ProtocolError)):
         rounds.Fire("authority", random.Random(1)).round(num_mutations=12)

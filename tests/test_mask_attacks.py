@@ -51,8 +51,8 @@ from veilsum.secure_sum import (
     KeyHolder,
     RoundLedger,
     RunName,
-    aggregator,
     checks,
+    intake,
     key_holder,
 )
 
@@ -183,7 +183,7 @@ def test_a_body_is_the_one_that_was_signed(honest, monkeypatch):
     moved = shifted(agreed, blocks_of(agreed, messages[0]), slot=3, by=5)
     message = swapped(messages[0], [*key, dataclasses.replace(body, body=moved.to_bytes())])
     with monkeypatch.context() as patch:
-        patch.setattr(aggregator, "merkle_root", lambda leaves: mock.ANY)
+        patch.setattr(intake, "merkle_root", lambda leaves: mock.ANY)
         with pytest.raises(vs.ProtocolError, match=f"not chunk 0 that {VICTIM} signed"):
             opened_round(agreed, announced, [message, messages[1]])
         patch.setattr(checks, "path_leads_to", lambda *_: True)

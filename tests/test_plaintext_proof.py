@@ -130,12 +130,26 @@ def made(public, form, rng, count, *, sign=1, sign_of_ciphertext=1):
     return statement, *proving.prove(statement, witnesses, nonce, factor=sign)
 
 
-def holds(public, statement, *answer):
-    """Whether a proof of the reference holds here."""
+def read(public, statement, *answer):
+    """A proof of the reference and what it is of, as they are here."""
     count = len(statement.ciphertexts)
     wire = proving.wire(public.n, statement.is_djn, statement.first, count, count, [answer])
     ciphertexts = vs.Ciphertexts.from_ints(statement.ciphertexts, public)
-    proof = vs.PlaintextProof.from_bytes(wire, public)
+    return ciphertexts, vs.PlaintextProof.from_bytes(wire, public)
+
+
+def wrong_of(public, proofs):
+    """Which of the reference's proofs do not hold when they are checked together."""
+    batch = vs.PlaintextProofBatch(public)
+    for each in proofs:
+        ciphertexts, proof = read(public, *each)
+        batch.add(proof, ciphertexts, context=CONTEXT)
+    return batch.wrong()
+
+
+def holds(public, statement, *answer):
+    """Whether a proof of the reference holds here."""
+    ciphertexts, proof = read(public, statement, *answer)
     try:
         proof.verify(ciphertexts, context=CONTEXT)
     except vs.ProofError:
@@ -160,6 +174,8 @@ def test_a_sign_of_a_commitment_is_no_matter(form, rng):
         is_right = proving.verify_together(proofs, weights, power=1)
         assert is_right == (sum(weights) % 2 == 0)
         assert proving.verify_together(proofs, weights)
+    for count in range(8, 28):  # Fewer are checked one by one.
+        assert wrong_of(public, (count * proofs)[:count]) == []
 
 
 @FORMS
@@ -171,6 +187,7 @@ def test_signs_that_cancel_are_no_matter(form, rng):
         proof = made(public, form, rng, 1, sign=-1, sign_of_ciphertext=-1)
         quotients.add(proving.quotient(*proof))
         assert holds(public, *proof)
+        assert wrong_of(public, [proof] * 9) == []
     assert secret.decrypt(vs.Ciphertexts.from_ints(proof[0].ciphertexts, public)) == [0]
 
 
@@ -182,7 +199,9 @@ def test_any_root_of_one_in_a_commitment_is_no_matter(form, rng):
     root = (pow(p, -1, q) * p * 2 - 1) % public.n
     assert pow(root, 2, public.n) == 1
     assert root not in (1, public.n - 1)
-    assert holds(public, *made(public, form, rng, 2, sign=root))
+    proof = made(public, form, rng, 2, sign=root)
+    assert holds(public, *proof)
+    assert wrong_of(public, [proof, made(public, form, rng, 1)] * 5) == []
 
 
 @FORMS
@@ -206,6 +225,9 @@ def test_mistakes_that_cancel_are_refused_one_by_one_and_together(form, rng):
     assert proving.verify_together([one, other], (7, 9))
     assert proving.verify_together(wrong, (8, 8))
     assert not proving.verify_together(wrong, (rng.getrandbits(127), 1 + rng.getrandbits(128)))
+    for count in range(1, 20):
+        assert wrong_of(public, wrong * count) == list(range(2 * count))
+        assert wrong_of(public, [one, wrong[0], other, wrong[1]] + count * [one]) == [1, 3]
 
 
 def test_an_answer_is_the_smaller_of_two():
@@ -221,6 +243,57 @@ def test_an_answer_is_the_smaller_of_two():
             damaged = changed(wire, len(wire) - size, other.to_bytes(size, "little"))
             with pytest.raises(vs.ProofError, match=rule_of_it):
                 vs.PlaintextProof.from_bytes(damaged, public).verify(ciphertexts, context=CONTEXT)
+
+
+@FORMS
+def test_proofs_of_many_makers_are_right_together_as_one_by_one(public, rng):
+    """Every kind of mistake, somewhere among proofs of different lengths that hold."""
+    contexts = [b"round 1, contributor %d" % i for i in range(9)]
+
+    def proof_of(i):
+        values = [rng.randrange(-(2**40), 2**40) for _ in range(1 + i % 4)]
+        return public.encrypt_and_prove(values, context=contexts[i], chunk=2 + i % 2)
+
+    right = [proof_of(i) for i in range(len(contexts))]
+    for i in (0, 4, 8):
+        (ciphertexts, proof), (others, other_proof) = right[i], proof_of(i)
+        wrong = {
+            "a proof of others": (ciphertexts, other_proof),
+            "other ciphertexts": (others, proof),
+            "another plaintext": (ciphertexts + [1] + [0] * (len(ciphertexts) - 1), proof)
+            if len(ciphertexts) > 1
+            else (ciphertexts + 1, proof),
+            "another randomiser": (ciphertexts.rerandomise(), proof),
+            "somebody else's": right[(i + 4) % 9][:2],
+        }
+        for what, (given, claimed) in wrong.items():
+            batch = vs.PlaintextProofBatch(public)
+            for j, (theirs, proved_of) in enumerate(right):
+                pair = (given, claimed) if j == i else (theirs, proved_of)
+                batch.add(pair[1], pair[0], context=contexts[j])
+            assert batch.wrong() == [i], what
+            assert batch.wrong(num_threads=1) == [i], what
+    assert repr(batch) == f"<PlaintextProofBatch: 9 proofs of {batch.num_ciphertexts} ciphertexts>"
+    assert len(batch) == 9
+
+
+@FORMS
+def test_a_batch_of_proofs_takes_none_that_cannot_be_checked(public, other_key):
+    batch = vs.PlaintextProofBatch(public)
+    ciphertexts, proof = proved(public)
+    with pytest.raises(vs.InvalidArgumentError, match="PP1"):
+        batch.add(proof, ciphertexts[:4], context=CONTEXT)
+    with pytest.raises(vs.KeyMismatchError, match="PP3"):
+        batch.add(proof, other_key.public.encrypt([0] * 5), context=CONTEXT)
+    theirs, of_another_key = proved(other_key.public)
+    with pytest.raises(vs.KeyMismatchError, match="PP3"):
+        batch.add(of_another_key, theirs, context=CONTEXT)
+    with pytest.raises(TypeError, match="proof"):
+        batch.add(ciphertexts, proof, context=CONTEXT)
+    with pytest.raises(TypeError, match="context"):
+        batch.add(proof, ciphertexts, context="text")
+    assert batch.wrong() == []
+    assert len(batch) == 0
 
 
 # ---- others that hold ----

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from veilsum.paillier import (
         Ciphertexts,
         PlaintextProof,
+        PlaintextProofBatch,
         PublicKey,
         RandomiserPool,
         SecretKey,
@@ -43,6 +44,7 @@ __all__ = [
     "EncryptedVector",
     "FedAvg",
     "PlaintextProof",
+    "PlaintextProofBatch",
     "PublicKey",
     "RandomiserPool",
     "SecretKey",
@@ -68,6 +70,7 @@ _HOMES = {
     "EncryptedVector": "vector",
     "FedAvg": "fedavg",
     "PlaintextProof": "paillier",
+    "PlaintextProofBatch": "paillier",
     "PublicKey": "paillier",
     "RandomiserPool": "paillier",
     "SecretKey": "paillier",

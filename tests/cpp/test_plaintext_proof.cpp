@@ -3,11 +3,13 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <numeric>
 #include <string>
 #include <vector>
 
 #include "error_fixtures.hpp"
-#include "veilsum/paillier/plaintext_proof.hpp"
+#include "veilsum/paillier/plaintext_proof_batch.hpp"
 #include "veilsum/paillier/secret_key.hpp"
 
 namespace {
@@ -117,4 +119,65 @@ TEST_CASE("ciphertexts that are another's, or made of another's, have no proof")
           Errc::key_mismatch);
     CHECK(code_of([&] { prove(both[0], 0, 1); }) == Errc::invalid_argument);
     CHECK(code_of([&] { prove(both[0], 1, 0); }) == Errc::invalid_argument);
+}
+
+TEST_CASE("proofs of many makers are checked together as they are one by one") {
+    for (const PublicKey& key : keys()) {
+        for (const std::size_t count : {1, 2, 8, 9, 33}) {
+            // Nobody, everybody, and each one of some is wrong.
+            std::vector<std::size_t> everybody(count);
+            std::iota(everybody.begin(), everybody.end(), std::size_t{0});
+            std::vector<std::vector<std::size_t>> cases{{}, everybody};
+            if (count <= 9) {
+                for (const std::size_t i : everybody) cases.push_back({i});
+            }
+            if (count > 9) cases.insert(cases.end(), {{0}, {count - 1}, {3, 4, 17}, {15, 16}});
+            for (const auto& wrong : cases) {
+                PlaintextProofBatch batch(key);
+                for (std::size_t i = 0; i < count; ++i) {
+                    // Of different lengths, of one chunk and of several.
+                    auto [ciphertexts, proof] = prove(key, 1 + i % 4, 1 + i % 3);
+                    const bool is_wrong = std::ranges::find(wrong, i) != wrong.end();
+                    if (is_wrong) proof.responses[0] ^= std::byte{1};
+                    REQUIRE(holds(proof, ciphertexts) == !is_wrong);
+                    batch.add(proof, ciphertexts, kContext, {});
+                }
+                CHECK(batch.size() == count);
+                REQUIRE(batch.wrong({}) == wrong);
+                REQUIRE(batch.wrong({.num_threads = 1}) == wrong);
+            }
+        }
+    }
+}
+
+TEST_CASE("proofs of many ciphertexts each are checked one by one") {
+    for (const PublicKey& key : keys()) {
+        PlaintextProofBatch batch(key);
+        for (std::size_t i = 0; i < 4; ++i) {
+            auto [ciphertexts, proof] = prove(key, 200, 100);
+            if (i == 2) proof.commitments.back() ^= std::byte{1};
+            batch.add(proof, ciphertexts, kContext, {});
+        }
+        CHECK(batch.num_ciphertexts() == 800);
+        CHECK(batch.wrong({}) == std::vector<std::size_t>{2});
+    }
+}
+
+TEST_CASE("a batch of proofs takes those of its key, with their ciphertexts") {
+    const auto both = keys();
+    PlaintextProofBatch batch(both[0]);
+    const auto [ciphertexts, proof] = prove(both[0], 2, 2);
+    const auto other = prove(both[1], 2, 2);
+    CHECK(code_of([&] { batch.add(other.proof, other.ciphertexts, kContext, {}); }) ==
+          Errc::key_mismatch);
+    CHECK(code_of([&] {
+              batch.add(proof, ciphertexts.take(std::vector<std::int64_t>{0}, {1}, {}), kContext,
+                        {});
+          }) == Errc::invalid_argument);
+    CHECK(batch.size() == 0);
+    CHECK(batch.wrong({}).empty());
+    batch.add(proof, ciphertexts, kContext, {});
+    batch.add(proof, ciphertexts.rerandomise({}), kContext, {});
+    batch.add(proof, ciphertexts, text("round 2"), {});
+    CHECK(batch.wrong({}) == std::vector<std::size_t>{1, 2});
 }

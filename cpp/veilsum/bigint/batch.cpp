@@ -13,6 +13,8 @@ namespace {
 // In all lanes together a multiplication takes 1 to 20 microseconds at 4096 bits and less, so a
 // piece takes some tens of milliseconds. For larger moduli pieces have fewer.
 constexpr std::size_t kMultiplicationsPerPiece = 8192;
+// To begin a thread takes as long as some of them.
+constexpr std::size_t kFewestMultiplicationsPerPiece = 16;
 constexpr std::size_t kUsualBits = 4096;
 
 // Elements that share one inversion, which costs as much as some hundred multiplications.
@@ -86,11 +88,13 @@ Secret<std::byte> one_inverse_vartime(const std::byte* x, std::int64_t r_power, 
 
 std::size_t piece_size(std::size_t count, std::size_t multiplications, const Modulus& n,
                        const Execution& execution) {
-    const std::size_t groups_of_one =
-        kMultiplicationsPerPiece / (piece_scale(n) * std::max<std::size_t>(1, multiplications));
+    const std::size_t cost = piece_scale(n) * std::max<std::size_t>(1, multiplications);
     const std::size_t threads = num_threads(execution);
     const std::size_t fair_share = (num_groups(count, n) + threads - 1) / threads;
-    const std::size_t groups = std::max<std::size_t>(1, std::min(groups_of_one, fair_share));
+    const std::size_t fewest =
+        std::max<std::size_t>(1, kFewestMultiplicationsPerPiece / cost);
+    const std::size_t most = std::max(fewest, kMultiplicationsPerPiece / cost);
+    const std::size_t groups = std::clamp(fair_share, fewest, most);
     // Whole blocks of a fixed-base table, each of which reads all of it.
     constexpr std::size_t kBlock = FixedBaseTable::kGroupsPerBlock;
     return (groups > kBlock ? groups / kBlock * kBlock : groups) * n.kernel().num_lanes;

@@ -1,5 +1,4 @@
-// Reads, writes and checks proofs of plaintext knowledge; the notation is that of
-// plaintext_statement.hpp.
+// Reads and writes proofs of plaintext knowledge; the notation is that of plaintext_statement.hpp.
 
 #include "veilsum/paillier/plaintext_proof.hpp"
 
@@ -61,68 +60,6 @@ void check_ranges(const PlaintextProof& proof, const Execution& execution) {
     const bool is_djn = proof.key.form() == KeyForm::djn;
     require_below(proof.responses, PlaintextProof::response_bytes(proof.key, proof.chunk),
                   is_djn ? response_bound(proof.key, proof.chunk) : upper_half(n));
-}
-
-/// Numbers of size_bytes bytes each, as num_limbs limbs each.
-std::vector<Limb> widened(ByteView numbers, std::size_t size_bytes, std::size_t num_limbs) {
-    const std::size_t count = numbers.size() / size_bytes;
-    std::vector<Limb> limbs(count * num_limbs);
-    for (std::size_t i = 0; i < count; ++i) {
-        std::memcpy(limbs.data() + i * num_limbs, numbers.data() + i * size_bytes, size_bytes);
-    }
-    return limbs;
-}
-
-/// hs^z or w^n for each chunk.
-Secret<std::byte> answered(const PlaintextProof& proof, const Execution& execution) {
-    const PublicKey& key = proof.key;
-    const std::size_t count = proof.num_chunks();
-    if (key.form() == KeyForm::djn) {
-        const auto z = widened(proof.responses, PlaintextProof::response_bytes(key, proof.chunk),
-                               PublicKey::kStrides * key.stride_limbs());
-        return powers_of_randomiser_base(z, count, key, execution);
-    }
-    const Modulus& n = key.modulo_n();
-    Secret<std::byte> out(count * n.element_bytes());
-    batch::pow_shared_vartime(out.data(), {proof.responses.data(), n.element_bytes()},
-                              n.r_squared(), n.n(), n.bits(), count, n, execution);
-    return out;
-}
-
-/// A * prod c_j^e_j for each chunk.
-Bytes asked(const PlaintextProof& proof, ByteView ciphertexts, ByteView context,
-            const Execution& execution) {
-    const Modulus& n = proof.key.modulo_n();
-    const std::size_t bytes = n.element_bytes();
-    // The first digits of the ciphertexts are their residues modulo n.
-    const std::size_t stride = proof.key.modulus().element_bytes();
-    const std::size_t count = proof.num_chunks();
-    Bytes out(count * bytes);
-    const ChunkExecutions chunks(proof.chunk, execution);
-    parallel_for(count, 1, chunks.between, [&](std::size_t i, std::size_t) {
-        const std::size_t begin = i * proof.chunk;
-        const std::size_t size = std::min<std::size_t>(proof.chunk, proof.count - begin);
-        const PlaintextStatement statement{proof.key, context, proof.first + begin,
-                                           ciphertexts.subspan(begin * stride, size * stride)};
-        const auto e =
-            plaintext_challenges(statement.digest(chunks.within),
-                                 ByteView(proof.commitments).subspan(i * bytes, bytes), size);
-        const ExponentMatrix matrix{e.data(), 1, size, e.size(), kChallengeLimbs, kChallengeBits};
-        batch::multi_pow_vartime(out.data() + i * bytes, {statement.ciphertexts.data(), stride},
-                                 n.r_squared(), matrix, n, chunks.within);
-    });
-    // The products are in Montgomery form, and lose it.
-    batch::mul(out.data(), {out.data(), bytes}, {proof.commitments.data(), bytes}, count, n,
-               execution.without_progress());
-    return out;
-}
-
-/// x^2/R mod n of each element x. Both sides of a check have the factor.
-Bytes squares(ByteView elements, const Modulus& n, const Execution& execution) {
-    const Operand x{elements.data(), n.element_bytes()};
-    Bytes out(elements.size());
-    batch::mul(out.data(), x, x, elements.size() / n.element_bytes(), n, execution);
-    return out;
 }
 
 }  // namespace
@@ -189,34 +126,6 @@ PlaintextProof PlaintextProof::of_chunk(std::size_t i) const {
             chunk,
             item(commitments, key.modulus().digit_bytes()),
             item(responses, response_bytes(key, chunk))};
-}
-
-void PlaintextProof::verify(const Ciphertexts& ciphertexts, ByteView context,
-                            const Execution& execution) const {
-    if (!ciphertexts.key().has_modulus_of(key)) {
-        throw Error(Errc::key_mismatch,
-                    "PP3: the plaintext proof is for another key: its modulus differs");
-    }
-    if (ciphertexts.size() != count) {
-        throw Error(Errc::invalid_argument, "PP1: the plaintext proof is of " +
-                                                std::to_string(count) + " ciphertexts, not " +
-                                                std::to_string(ciphertexts.size()));
-    }
-    const Execution quiet = execution.without_progress();
-    const Ciphertexts normal = ciphertexts.normalise(quiet);
-    // Squares: a check of many proofs at once misses a sign half of the time, so none may count.
-    const Modulus& n = key.modulo_n();
-    const Bytes right = squares(asked(*this, normal.elements(), context, execution), n, quiet);
-    const Bytes left = squares(answered(*this, quiet), n, quiet);
-    const std::size_t bytes = n.element_bytes();
-    for (std::size_t i = 0; i < num_chunks(); ++i) {
-        if (std::memcmp(left.data() + i * bytes, right.data() + i * bytes, bytes) == 0) continue;
-        const std::uint64_t begin = first + i * chunk;
-        const std::uint64_t end = std::min(begin + chunk, first + count);
-        throw Error(Errc::invalid_proof, "PP5: the proof of knowledge of plaintexts " +
-                                             std::to_string(begin) + " to " +
-                                             std::to_string(end - 1) + " does not hold");
-    }
 }
 
 }  // namespace veilsum

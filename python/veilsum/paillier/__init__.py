@@ -7,13 +7,14 @@ Users take these from ``veilsum`` itself. Inside, arrows go one way: ``encrypted
 
 from veilsum.paillier import threshold
 from veilsum.paillier.ciphertexts import Ciphertexts
-from veilsum.paillier.proofs import PlaintextProof
+from veilsum.paillier.proofs import PlaintextProof, PlaintextProofBatch
 from veilsum.paillier.public_key import PublicKey, RandomiserPool
 from veilsum.paillier.secret_key import SecretKey, generate_key
 
 __all__ = [
     "Ciphertexts",
     "PlaintextProof",
+    "PlaintextProofBatch",
     "PublicKey",
     "RandomiserPool",
     "SecretKey",

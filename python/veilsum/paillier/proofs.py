@@ -16,7 +16,7 @@ from veilsum.wire import BytesLike, as_bytes
 if TYPE_CHECKING:
     from veilsum.paillier.public_key import PublicKey
 
-__all__ = ["PlaintextProof"]
+__all__ = ["PlaintextProof", "PlaintextProofBatch"]
 
 
 class PlaintextProof:
@@ -89,6 +89,61 @@ class PlaintextProof:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickle, (self.to_bytes(), self._native.key.to_bytes())
+
+
+class PlaintextProofBatch:
+    """Proofs of many makers under one key, checked together.
+
+    Of proofs of few ciphertexts each, such as one for each contributor, checking all together costs
+    a fraction of checking one by one. Longer ones are checked one by one. What was added stays in
+    memory, ciphertexts included. For one thread at a time.
+
+    Args:
+        public_key: of all proofs.
+    """
+
+    __slots__ = ("_native",)
+
+    def __init__(self, public_key: PublicKey) -> None:
+        self._native = _core.PlaintextProofBatch(to_native_key(public_key))
+
+    def __len__(self) -> int:
+        return self._native.size
+
+    @property
+    def num_ciphertexts(self) -> int:
+        """Of how many ciphertexts the proofs are."""
+        return self._native.num_ciphertexts
+
+    def add(self, proof: PlaintextProof, ciphertexts: Ciphertexts, *, context: BytesLike) -> None:
+        """Take a proof with what came with it, to be checked by ``wrong``.
+
+        Args:
+            proof: of these ciphertexts.
+            ciphertexts: what came with the proof.
+            context: what the proof has to be for.
+
+        Raises:
+            KeyMismatchError: under another key (PP3).
+            InvalidArgumentError: another number of ciphertexts (PP1).
+        """
+        arguments.instance("proof", proof, PlaintextProof)
+        arguments.instance("ciphertexts", ciphertexts, Ciphertexts)
+        self._native.add(proof._native, ciphertexts._native, as_bytes(context, "context"))
+
+    def wrong(self, *, num_threads: int | None = None) -> list[int]:
+        """Which of the proofs do not hold, by the order in which they were added.
+
+        It finds those that ``PlaintextProof.verify`` refuses, up to a chance of 2**-128; the
+        argument is in docs/plaintext-proof.md.
+
+        Args:
+            num_threads: default: all processors, or ``VEILSUM_NUM_THREADS``.
+        """
+        return self._native.wrong(thread_count(num_threads))
+
+    def __repr__(self) -> str:
+        return f"<PlaintextProofBatch: {len(self)} proofs of {self.num_ciphertexts} ciphertexts>"
 
 
 def _unpickle(data: bytes, key: bytes) -> PlaintextProof:

@@ -25,7 +25,7 @@ from veilsum.schemes import packed, packing
 from veilsum.schemes.keys import AnyKey, public_key_of
 from veilsum.schemes.mask_shape import MaskShape
 from veilsum.schemes.masking import MaskedSum, Masking
-from veilsum.schemes.scheme import Chunks, HeldKey, Opener, Piece, Scheme, Sealed
+from veilsum.schemes.scheme import Chunks, HeldKey, Opener, Piece, Proofs, Scheme, Sealed
 from veilsum.system import Progress
 
 __all__ = ["make", "settle"]
@@ -156,10 +156,16 @@ class _Masked:
         context: bytes,
         maker: str,
         num_threads: int | None = None,
+        proofs: Any = None,
     ) -> Ciphertexts | _core.MaskedBlocks:
         if chunk < self.num_opened:
             return self.keys.read(
-                piece, chunk=chunk, context=context, maker=maker, num_threads=num_threads
+                piece,
+                chunk=chunk,
+                context=context,
+                maker=maker,
+                num_threads=num_threads,
+                proofs=proofs,
             )
         if piece.proof:
             raise MalformedDataError(f"{maker} sent a proof with masked blocks, which have none")
@@ -168,6 +174,9 @@ class _Masked:
         if range(blocks.first, blocks.first + blocks.count) != wanted:
             raise ProtocolError(f"{maker} sent other blocks than those of chunk {chunk}")
         return blocks
+
+    def proofs(self) -> Proofs:
+        return self.keys.proofs()
 
     def read_sum(self, data: bytes, *, chunk: int) -> Ciphertexts:
         return self.keys.read_sum(data, chunk=chunk)

@@ -30,6 +30,7 @@ from veilsum.paillier.public_key import PublicKey, encrypt_and_prove
 from veilsum.paillier.secret_key import SecretKey
 from veilsum.paillier.threshold import Combination, KeyShare, PartialDecryption, ThresholdKey
 from veilsum.schemes import packing
+from veilsum.schemes.given_proofs import GivenProof, GivenProofs
 from veilsum.schemes.keys import AnyKey, AnySecret
 from veilsum.schemes.packing import Slots
 from veilsum.schemes.proof_context import proof_context
@@ -179,10 +180,20 @@ class _Packed:
         context: bytes,
         maker: str,
         num_threads: int | None = None,
+        proofs: GivenProofs | None = None,
     ) -> Ciphertexts:
         ciphertexts = self._units(piece.body, chunk, maker)
-        self._check_proof(piece.proof, ciphertexts, chunk, context, maker, num_threads)
+        what = f"{maker} did not prove that it knows what its chunk {chunk} encrypts"
+        proof = self._read_proof(piece.proof, chunk, maker, what)
+        given = GivenProof(proof, ciphertexts, proof_context(context, maker), what)
+        if proofs is None:
+            given.check(num_threads)
+        else:
+            proofs.add(given)
         return ciphertexts
+
+    def proofs(self) -> GivenProofs:
+        return GivenProofs(self.public_key)
 
     def read_sum(self, data: bytes, *, chunk: int) -> Ciphertexts:
         return self._units(data, chunk, "this holder")
@@ -197,30 +208,19 @@ class _Packed:
             )
         return ciphertexts
 
-    def _check_proof(
-        self,
-        data: bytes,
-        ciphertexts: Ciphertexts,
-        chunk: int,
-        context: bytes,
-        maker: str,
-        num_threads: int | None,
-    ) -> None:
-        missing = f"{maker} did not prove that it knows what its chunk {chunk} encrypts"
+    def _read_proof(self, data: bytes, chunk: int, maker: str, what: str) -> PlaintextProof:
         if not data:
-            raise ProofError(f"{missing}: it sent no proof")
+            raise ProofError(f"{what}: it sent no proof")
         units = self.chunks.units(chunk)
         try:
             proof = PlaintextProof.from_bytes(data, self.public_key)
-            place = (proof.first, len(proof), proof.chunk)
-            if place != (units.start, len(units), self.chunks.size):
-                raise ProtocolError(
-                    f"{maker} sent the proof of other ciphertexts than those of chunk {chunk}"
-                )
-            bound_to = proof_context(context, maker)
-            proof.verify(ciphertexts, context=bound_to, num_threads=num_threads)
         except ProofError as error:
-            raise ProofError(f"{missing}: {error}") from error
+            raise ProofError(f"{what}: {error}") from error
+        if (proof.first, len(proof), proof.chunk) != (units.start, len(units), self.chunks.size):
+            raise ProtocolError(
+                f"{maker} sent the proof of other ciphertexts than those of chunk {chunk}"
+            )
+        return proof
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,22 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from veilsum.errors import ProofError
 from veilsum.paillier.secret_key import SecretKey
 from veilsum.paillier.threshold import KeyShare
 from veilsum.system import Progress
 
-__all__ = ["Body", "Chunks", "HeldKey", "Opener", "Piece", "RunningSum", "Scheme", "Sealed"]
+__all__ = [
+    "Body",
+    "Chunks",
+    "HeldKey",
+    "Opener",
+    "Piece",
+    "Proofs",
+    "RunningSum",
+    "Scheme",
+    "Sealed",
+]
 
 B = TypeVar("B", bound="Body")
 B_contra = TypeVar("B_contra", bound="Body", contravariant=True)
@@ -75,6 +86,20 @@ class Sealed(Protocol):
 
     def piece(self, chunk: int) -> Piece:
         """One chunk, below ``Scheme.num_chunks``."""
+
+
+class Proofs(Protocol):
+    """Proofs that were read and are not checked yet: together they are checked for less."""
+
+    def __len__(self) -> int:
+        """How many wait to be checked."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more of them would only need more memory: ``settle`` now."""
+
+    def settle(self, *, num_threads: int | None = None) -> dict[int, ProofError]:
+        """Check them: which do not hold, by the order in which they were read. None waits then."""
 
 
 class RunningSum(Protocol[B_contra, T_co]):
@@ -209,6 +234,7 @@ class Scheme(Protocol[B, T]):
         context: bytes,
         maker: str,
         num_threads: int | None = None,
+        proofs: Any = None,
     ) -> B:
         """What somebody sent as this chunk of a contribution, parsed and verified.
 
@@ -218,12 +244,17 @@ class Scheme(Protocol[B, T]):
             context: of the sum that it has to be for.
             maker: who sent it, and has to have made it.
             num_threads: None for as many as there are processors.
+            proofs: of this scheme; takes the proof, which is checked when it is settled. None to
+                check it now.
 
         Raises:
             ProtocolError: it is another chunk, or the proof is of another.
             ProofError: there is no proof where there has to be one, or it does not hold.
             MalformedDataError, KeyMismatchError, InvalidCiphertextError: it cannot be read.
         """
+
+    def proofs(self) -> Proofs:
+        """Takes proofs of many makers for one sum; none is in it."""
 
     def read_sum(self, data: bytes, *, chunk: int) -> B:
         """A sum of an opened chunk that a holder kept: what its ``to_bytes`` gave.

@@ -16,6 +16,7 @@ from veilsum.secure_sum.contribution import Chunk, ContributionHeader
 from veilsum.secure_sum.contributor import Contributor
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
+from veilsum.secure_sum.intake import Arrival
 from veilsum.secure_sum.kept_sums import KeptSums
 from veilsum.secure_sum.key_holder import KeyHolder
 from veilsum.secure_sum.link import ChainEnd, RoundLink, RunChain
@@ -31,6 +32,7 @@ from veilsum.secure_sum.transcript import Transcript
 __all__ = [
     "Aggregator",
     "Announcement",
+    "Arrival",
     "ChainEnd",
     "Chunk",
     "ChunkRequest",

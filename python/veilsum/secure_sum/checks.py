@@ -1,7 +1,7 @@
 """What others sent, held against the federation: the checks that every party makes alike."""
 
 from veilsum.errors import PolicyRefusedError, ProtocolError
-from veilsum.schemes import Body, Piece
+from veilsum.schemes import Body, Piece, Proofs
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
@@ -116,8 +116,11 @@ def read_chunk(
     index: int,
     chunk: Chunk,
     num_threads: int | None,
+    proofs: Proofs | None = None,
 ) -> Body:
     """What is in chunk ``index``, checked, with the proof that the scheme demands of it.
+
+    With ``proofs``, which takes the proof, it is checked when they are settled.
 
     Raises:
         ProtocolError: it is another chunk.
@@ -133,5 +136,6 @@ def read_chunk(
         context=header.round_id,
         maker=name,
         num_threads=num_threads,
+        proofs=proofs,
     )
     return body

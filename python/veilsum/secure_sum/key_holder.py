@@ -17,7 +17,7 @@ from veilsum.errors import (
 from veilsum.identity import Identity, Role
 from veilsum.paillier.secret_key import SecretKey
 from veilsum.paillier.threshold import KeyShare
-from veilsum.schemes import Body
+from veilsum.schemes import Body, Proofs
 from veilsum.secure_sum.announcement import check_announced, check_follows
 from veilsum.secure_sum.checks import check_set, read_chunk, requested_chunk
 from veilsum.secure_sum.descriptor import RoundDescriptor
@@ -279,12 +279,16 @@ class KeyHolder:
     ) -> Body:
         """The sum of everyone's chunk ``index``, of chunks as they were signed."""
         total: Body | None = None
+        proofs = self._federation.bodies.proofs()
         for position, header in enumerate(asked.headers):
             chunk = requested_chunk(
                 next(frames, None), header=header, position=position, index=index
             )
-            body = read_chunk(self._federation, header, index, chunk, num_threads)
+            body = read_chunk(self._federation, header, index, chunk, num_threads, proofs)
             total = body if total is None else total + body
+            if proofs.is_full:
+                _refuse_wrong(proofs, num_threads)
+        _refuse_wrong(proofs, num_threads)
         assert total is not None  # A request has contributions.
         return total
 
@@ -305,6 +309,11 @@ class KeyHolder:
         return Opening.signed(
             self._identity, round_id=round_id, set_hash=asked.set_hash, index=index, body=body
         ).to_bytes()
+
+
+def _refuse_wrong(proofs: Proofs, num_threads: int | None) -> None:
+    for error in proofs.settle(num_threads=num_threads).values():
+        raise error
 
 
 @dataclass(frozen=True)
