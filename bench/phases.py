@@ -10,6 +10,7 @@ from typing import Any
 
 import veilsum as vs
 from veilsum.codec import SlotCodec
+from veilsum.paillier.proofs import PlaintextProofBatch
 from veilsum.paillier.threshold import Combination, KeyShare
 from veilsum.schemes import masked, masking, packed, packing
 from veilsum.schemes.masking import Masking
@@ -42,6 +43,7 @@ _CALLS: list[tuple[Any, str, str]] = [
     (Masking, "read_blocks", CHECK_BODIES),
     (vs.Ciphertexts, "__add__", MULTIPLY),
     (vs.PlaintextProof, "verify", CHECK_PLAINTEXTS),
+    (PlaintextProofBatch, "wrong", CHECK_PLAINTEXTS),
     (ContributionHeader, "verify", CHECK_SIGNATURES),
     (key_holder, "requested_chunk", CHECK_HASHES),
     (packed._PackedSum, "add", ADD),

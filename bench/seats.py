@@ -124,10 +124,13 @@ class AggregatorSeat(Seat):
         return KeyStore(self._folder / "store", num_kept=num_kept)
 
     def receive(self, paths: list[str]) -> Record:
-        """Take contributions."""
+        """Take contributions, as many together as it checks together."""
+        messages = (self._read(self._account, path) for path in paths)
         with self._turn(self._account, "hash, verify, store"):
-            for path in paths:
-                self._aggregator.receive(self._read(self._account, path))
+            arrivals = self._aggregator.receive_all(messages)
+        for arrival in arrivals:
+            if arrival.error is not None:
+                raise arrival.error
         return {}
 
     def requests(self) -> Record:
