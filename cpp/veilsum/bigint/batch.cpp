@@ -91,8 +91,7 @@ std::size_t piece_size(std::size_t count, std::size_t multiplications, const Mod
     const std::size_t cost = piece_scale(n) * std::max<std::size_t>(1, multiplications);
     const std::size_t threads = num_threads(execution);
     const std::size_t fair_share = (num_groups(count, n) + threads - 1) / threads;
-    const std::size_t fewest =
-        std::max<std::size_t>(1, kFewestMultiplicationsPerPiece / cost);
+    const std::size_t fewest = std::max<std::size_t>(1, kFewestMultiplicationsPerPiece / cost);
     const std::size_t most = std::max(fewest, kMultiplicationsPerPiece / cost);
     const std::size_t groups = std::clamp(fair_share, fewest, most);
     // Whole blocks of a fixed-base table, each of which reads all of it.
