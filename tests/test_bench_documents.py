@@ -41,7 +41,7 @@ def seconds_of(party):
 
 def test_documents_have_a_row_for_every_method_with_its_own_figures():
     found = list(tables_in_documents("methods"))
-    assert {name for name, *_ in found} == {"README.md", "comparison.md", "protocol.md"}
+    assert {name for name, *_ in found} == {"performance.md", "comparison.md", "protocol.md"}
     for document, data, bits, header, rows in found:
         methods = [m for m in data["methods"] if not bits or m["key_bits"] in (0, int(bits))]
         assert len(rows) == len(methods) > 0, document

@@ -131,6 +131,37 @@ def test_a_wrong_one_is_refused_as_alone_and_keeps_no_other_out(agreed, announce
     assert receiver.finish().sum.num_addends == len(MANY)
 
 
+def mutated(message, random):
+    """A message with something wrong in it, or nothing."""
+    kind, data = random.randrange(5), bytearray(message)
+    if kind == 0:
+        return message
+    if kind == 1:
+        return bytes(data[: random.randrange(len(data))])
+    frames = frames_of(message)
+    if kind == 2:
+        i, j = random.randrange(len(frames)), random.randrange(len(frames))
+        frames[i], frames[j] = frames[j], frames[i]
+        return b"".join(frames)
+    place = random.randrange(len(data)) if kind == 3 else len(data) - 1 - random.randrange(200)
+    data[place] ^= 1 << random.randrange(8)
+    return bytes(data)
+
+
+def test_whatever_comes_is_answered_as_one_by_one(agreed, announced, messages, rng):
+    for _ in range(4):
+        given = [mutated(message, rng) for message in messages.values()]
+        given += rng.sample(given, 3)
+        # Some sign what is wrong, so that proofs are what refuses it.
+        for i in rng.sample(range(len(MANY)), 4):
+            given[i] = with_wrong_proof(MANY[i], messages[MANY[i]])
+        alone, other = one_by_one(agreed, announced, given)
+        receiver = parties.aggregator(agreed, announced)
+        arrivals = receiver.receive_all(given)
+        assert [str(each.error) if each.error else each.contributor for each in arrivals] == alone
+        assert (receiver.contributors, receiver.refused) == (other.contributors, other.refused)
+
+
 def test_a_wrong_proof_passes_where_nothing_is_settled(monkeypatch, agreed, announced, messages):
     """The attack while the defence is off: what is only collected is not checked."""
     bad = with_wrong_proof(MANY[0], messages[MANY[0]])
@@ -181,15 +212,23 @@ def test_no_more_are_begun_than_the_codec_has_room_for():
     given = [parties.contribute(agreed, announced, name) for name in MANY[:7]]
     given[1] = with_wrong_proof(MANY[1], given[1])
     receiver = parties.aggregator(agreed, announced)
-    found = outcomes(receiver.receive_all(given))
-    assert [error for _, error in found] == [
-        *(None, "ProofError", None, None, None, "CapacityError", "CapacityError"),
+    # There is room for one more, as one is refused.
+    assert [error for _, error in outcomes(receiver.receive_all(given))] == [
+        *(None, "ProofError", None, None, None, None, "CapacityError"),
     ]
-    # There is room for one, as one was refused.
-    assert outcomes(receiver.receive_all(given[5:])) == [
-        (MANY[5], None),
-        (MANY[6], "CapacityError"),
-    ]
+
+
+def test_who_sends_again_at_once_is_heard(agreed, announced, messages):
+    """As after a line that was cut: what came first was refused when all of it was read."""
+    name, right = MANY[3], messages[MANY[3]]
+    cut = b"".join(frames_of(right)[:-1])
+    for bad in (cut, with_wrong_proof(name, right)):
+        receiver = parties.aggregator(agreed, announced)
+        given = [messages[MANY[0]], bad, messages[MANY[1]], right, right]
+        errors = [error for _, error in outcomes(receiver.receive_all(given))]
+        refused = "ProtocolError" if bad == cut else "ProofError"
+        assert errors == [None, refused, None, None, "ProtocolError"]
+        assert receiver.contributors == (MANY[0], MANY[1], name)
 
 
 def test_messages_are_begun_in_groups_and_read_late(agreed, announced, messages, monkeypatch):

@@ -123,7 +123,7 @@ TEST_CASE("ciphertexts that are another's, or made of another's, have no proof")
 
 TEST_CASE("proofs of many makers are checked together as they are one by one") {
     for (const PublicKey& key : keys()) {
-        for (const std::size_t count : {1, 2, 8, 9, 33}) {
+        for (const std::size_t count : std::vector<std::size_t>{1, 2, 8, 9, 33}) {
             // Nobody, everybody, and each one of some is wrong.
             std::vector<std::size_t> everybody(count);
             std::iota(everybody.begin(), everybody.end(), std::size_t{0});
@@ -166,7 +166,9 @@ TEST_CASE("proofs of many ciphertexts each are checked one by one") {
 TEST_CASE("a batch of proofs takes those of its key, with their ciphertexts") {
     const auto both = keys();
     PlaintextProofBatch batch(both[0]);
-    const auto [ciphertexts, proof] = prove(both[0], 2, 2);
+    const ProvedCiphertexts own = prove(both[0], 2, 2);
+    const Ciphertexts& ciphertexts = own.ciphertexts;
+    const PlaintextProof& proof = own.proof;
     const auto other = prove(both[1], 2, 2);
     CHECK(code_of([&] { batch.add(other.proof, other.ciphertexts, kContext, {}); }) ==
           Errc::key_mismatch);

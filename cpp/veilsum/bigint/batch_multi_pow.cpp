@@ -17,7 +17,7 @@ constexpr std::size_t kColumnsPerTile = 512;
 constexpr std::size_t kFewestColumnsPerTile = 64;
 
 // As many columns make buckets worth their while.
-constexpr std::size_t kColumnsPerBucketTile = 2048;
+constexpr std::size_t kColumnsPerBucketTile = 4096;
 
 std::size_t ceil_divide(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
 

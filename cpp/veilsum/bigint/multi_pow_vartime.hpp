@@ -3,10 +3,11 @@
 // Notation: N bases, exponents of b bits, L lanes.
 //
 // Pippenger's buckets. Each lane takes an L-th of the *exponents*, b/L bits, as S windows of about
-// w = b/(L*S) bits. For each window and lane there are 2^w buckets; every base, broadcast to all
-// lanes, is multiplied into the bucket that the lane's digit names. The product of bucket[d]^d is
-// two running products. Multiplications of all lanes for a row:
+// w = b/(L*S) bits. A window's turn, from the highest on: for each lane there are 2^w buckets;
+// every base, broadcast to all lanes, is multiplied into the bucket that the lane's digit names.
+// The product of bucket[d]^d is two running products. Multiplications of all lanes for a row:
 //   S*(N + 2*2^w)  and  0.7*b squarings to put windows and lanes together.
+// Only one window's buckets have to be near at a time, and bases are read in order.
 // Where few bases or short exponents make that dearer, Straus's method serves.
 //
 // Source: N. Pippenger, On the evaluation of powers and related problems, FOCS 1976; the buckets as
@@ -19,8 +20,8 @@
 
 namespace veilsum::algorithms {
 
-/// Buckets are visited in no order: they stay in the second-level cache, or nearly.
-inline constexpr std::size_t kBucketBytes = std::size_t{2} << 20;
+/// Buckets are visited in no order: those of a window stay in the second-level cache, or nearly.
+inline constexpr std::size_t kBucketBytes = std::size_t{1} << 20;
 inline constexpr unsigned kMaxBucketWindow = 12;
 
 /// How multi_pow_vartime divides exponents, and whether that is worth it.
@@ -33,7 +34,7 @@ struct BucketPlan {
         const std::size_t moves = 4 * costs.h * E::kLanes;
         std::size_t best = 1;
         for (num_sets = 1; num_sets <= bits_per_lane; ++num_sets) {
-            if (width(0) > kMaxBucketWindow || num_buckets() * bucket_bytes > kBucketBytes) {
+            if (width(0) > kMaxBucketWindow || (bucket_bytes << width(0)) > kBucketBytes) {
                 continue;
             }
             const std::size_t row_cost = exponents.num_columns * num_sets * (costs.mul() + moves) +
@@ -56,8 +57,10 @@ struct BucketPlan {
         for (std::size_t set = 0; set < num_sets; ++set) sum += std::size_t{1} << width(set);
         return sum;
     }
-    std::size_t scratch_limbs(const Modulus& n) const {
-        return E::scratch_limbs(n) + (num_buckets() + 4) * E::element_limbs(n);
+    std::size_t scratch_limbs(std::size_t num_columns, const Modulus& n) const {
+        const std::size_t groups = (num_columns + E::kLanes - 1) / E::kLanes;
+        return E::scratch_limbs(n) +
+               ((std::size_t{1} << width(0)) + groups + 4) * E::element_limbs(n);
     }
 
     std::size_t bits_per_lane;
@@ -73,7 +76,7 @@ bool uses_buckets(const ExponentMatrix& exponents, const Modulus& n) {
 template <Engine E>
 std::size_t multi_pow_vartime_scratch_bytes(const ExponentMatrix& exponents, const Modulus& n) {
     if (!uses_buckets<E>(exponents, n)) return multi_pow_scratch_bytes<E>(exponents, n);
-    return BucketPlan<E>(exponents, n).scratch_limbs(n) * sizeof(Limb);
+    return BucketPlan<E>(exponents, n).scratch_limbs(exponents.num_columns, n) * sizeof(Limb);
 }
 
 /// multi_pow_vartime by buckets, a row at a time. Each lane of a bucket keeps its limbs side by
@@ -90,25 +93,21 @@ public:
           lane_limbs_(E::lane_limbs(n)),
           x_(work_.element()),
           y_(work_.element()),
-          bases_(work_.element()),
+          z_(work_.element()),
           base_(work_.element()),
-          buckets_(work_.next) {}
+          buckets_(work_.next),
+          bases_(buckets_ + work_.element_limbs * (std::size_t{1} << plan.width(0))) {}
 
     void row(std::byte* out, Operand base, const std::byte* to_montgomery,
              const ExponentMatrix& exponents, std::size_t row) {
-        work_.engine.load(x_, {n_.r(), 0}, 0, L);
-        for (std::size_t i = 0; i < plan_.num_buckets(); ++i) put(bucket(i), x_);
-        for (std::size_t first = 0; first < exponents.num_columns; first += L) {
-            const std::size_t lanes = lanes_from<E>(first, exponents.num_columns);
-            work_.engine.load(bases_, base, first, lanes);
-            work_.engine.load(x_, {to_montgomery, 0}, 0, L);
-            work_.engine.mul(bases_, bases_, x_);
-            for (std::size_t lane = 0; lane < lanes; ++lane) {
-                broadcast(base_, bases_, lane);
-                absorb(exponents.at(row, first + lane), exponents.num_limbs);
-            }
+        enter(base, to_montgomery, exponents.num_columns);
+        std::size_t position = plan_.bits_per_lane;
+        for (std::size_t set = plan_.num_sets; set-- > 0;) {
+            const unsigned w = plan_.width(set);
+            position -= w;
+            fill(exponents, row, position, w);
+            combine_window(w, set + 1 == plan_.num_sets);
         }
-        combine_windows();
         combine_lanes();
         work_.engine.store(out, y_, 1);
     }
@@ -133,57 +132,59 @@ private:
         work_.engine.broadcast_lane(out, in, lane);
     }
 
-    /// Multiplies base_ into a bucket of each lane and set.
-    void absorb(const Limb* exponent, std::size_t num_limbs) {
-        std::size_t position = 0;
-        std::size_t first_bucket = 0;
-        for (std::size_t set = 0; set < plan_.num_sets; ++set) {
-            const unsigned w = plan_.width(set);
+    /// bases_ = all bases in Montgomery form, as many as there are lanes in an element.
+    void enter(Operand base, const std::byte* to_montgomery, std::size_t count) {
+        work_.engine.load(x_, {to_montgomery, 0}, 0, L);
+        for (std::size_t first = 0; first < count; first += L) {
+            Limb* group = bases_ + first / L * work_.element_limbs;
+            work_.engine.load(group, base, first, lanes_from<E>(first, count));
+            work_.engine.mul(group, group, x_);
+        }
+    }
+
+    /// Multiplies each base into the bucket that each lane's digit names.
+    void fill(const ExponentMatrix& exponents, std::size_t row, std::size_t position, unsigned w) {
+        work_.engine.load(x_, {n_.r(), 0}, 0, L);
+        for (std::size_t i = 0; i < std::size_t{1} << w; ++i) put(bucket(i), x_);
+        for (std::size_t column = 0; column < exponents.num_columns; ++column) {
+            broadcast(base_, bases_ + column / L * work_.element_limbs, column % L);
+            const Limb* exponent = exponents.at(row, column);
             Lanes chosen;
             for (std::size_t lane = 0; lane < L; ++lane) {
-                const std::size_t digit =
-                    limbs::bits_at(exponent, num_limbs, lane * plan_.bits_per_lane + position, w);
-                chosen.of[lane] = bucket(first_bucket + digit).of[lane];
+                const std::size_t digit = limbs::bits_at(exponent, exponents.num_limbs,
+                                                         lane * plan_.bits_per_lane + position, w);
+                chosen.of[lane] = bucket(digit).of[lane];
             }
             get(x_, chosen);
             work_.engine.mul(x_, x_, base_);
             put(chosen, x_);
-            position += w;
-            first_bucket += std::size_t{1} << w;
         }
     }
 
-    /// y_ = in each lane, the product of powers by that lane's part of the exponents.
-    void combine_windows() {
-        std::size_t end = plan_.num_buckets();
-        for (std::size_t set = plan_.num_sets; set-- > 0;) {
-            const unsigned w = plan_.width(set);
-            const std::size_t begin = end - (std::size_t{1} << w);
-            // x_ = the product of the buckets from i up; that of all these x_ is wanted.
-            get(x_, bucket(end - 1));
-            copy(base_, x_);
-            for (std::size_t i = end - 1; --i > begin;) {
-                get(bases_, bucket(i));
-                work_.engine.mul(x_, x_, bases_);
-                work_.engine.mul(base_, base_, x_);
-            }
-            if (set + 1 == plan_.num_sets) {
-                copy(y_, base_);
-            } else {
-                for (unsigned s = 0; s < w; ++s) work_.engine.sqr(y_, y_);
-                work_.engine.mul(y_, y_, base_);
-            }
-            end = begin;
+    /// y_ = y_ raised to 2^w, unless it is the first, times the product of bucket[d]^d, in each
+    /// lane.
+    void combine_window(unsigned w, bool is_first) {
+        std::size_t i = (std::size_t{1} << w) - 1;
+        // x_ = the product of the buckets from i up; that of all these x_ is wanted.
+        get(x_, bucket(i));
+        copy(base_, x_);
+        while (--i > 0) {
+            get(z_, bucket(i));
+            work_.engine.mul(x_, x_, z_);
+            work_.engine.mul(base_, base_, x_);
         }
+        if (is_first) return copy(y_, base_);
+        for (unsigned s = 0; s < w; ++s) work_.engine.sqr(y_, y_);
+        work_.engine.mul(y_, y_, base_);
     }
 
     /// y_ = the product of lane l of y_ raised to 2^(l*bits_per_lane).
     void combine_lanes() {
-        copy(bases_, y_);
-        broadcast(y_, bases_, L - 1);
+        copy(z_, y_);
+        broadcast(y_, z_, L - 1);
         for (std::size_t lane = L - 1; lane-- > 0;) {
             for (std::size_t s = 0; s < plan_.bits_per_lane; ++s) work_.engine.sqr(y_, y_);
-            broadcast(x_, bases_, lane);
+            broadcast(x_, z_, lane);
             work_.engine.mul(y_, y_, x_);
         }
     }
@@ -194,9 +195,10 @@ private:
     const std::size_t lane_limbs_;
     Limb* const x_;
     Limb* const y_;
-    Limb* const bases_;
+    Limb* const z_;
     Limb* const base_;
     Limb* const buckets_;
+    Limb* const bases_;
 };
 
 template <Engine E>

@@ -25,7 +25,7 @@ public:
     /// Which of the proofs do not hold, by their order: those that PlaintextProof::verify refuses,
     /// but for a chance of 2^-128. Weights are drawn when it is called, after all is read. Variable
     /// time: all is public. Throws Error: cancelled, entropy.
-    /// Cost, if all hold, modulo n: some 42 multiplications a ciphertext and one long power.
+    /// Cost, if all hold, modulo n: some 36 multiplications a ciphertext and one long power.
     std::vector<std::size_t> wrong(const Execution& execution) const;
 
     struct Entry {

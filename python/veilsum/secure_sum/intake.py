@@ -4,11 +4,12 @@ What whoever adds contributions does alike. Of several at once the proofs are ch
 which costs less: their keys and proofs are read first, and the rest when the proofs are right.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from veilsum.errors import MalformedDataError, ProtocolError, VeilsumError
+from veilsum.errors import CapacityError, MalformedDataError, ProtocolError, VeilsumError
 from veilsum.schemes import Body, Proofs
 from veilsum.secure_sum.checks import read_chunk
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader
@@ -129,53 +130,41 @@ class Intake:
 
         Up to 64 messages are begun before the first of them is read to the end.
         """
-        proofs = self._federation.bodies.proofs()
-        begun: list[_Begun] = []
+        group = _Group(self._federation.bodies.proofs())
         for frames in messages:
-            begun.append(self._begin(frames, admit, proofs, begun))
-            if len(begun) == _MOST_TOGETHER or proofs.is_full:
-                yield from self._settled(begun, proofs, finish)
-                begun = []
-        yield from self._settled(begun, proofs, finish)
+            header, error = None, None
+            try:
+                header = _header_of(frames)
+                if header.contributor in group.names:
+                    yield from self._settled(group, finish)
+                try:
+                    admit(header, len(group.names))
+                except CapacityError:
+                    # Those that were begun take the room, unless they are refused.
+                    yield from self._settled(group, finish)
+                    admit(header, 0)
+                group.begin(self._arriving(header, frames))
+            except VeilsumError as refused:
+                error = refused
+            if error is not None:
+                group.refuse("" if header is None else header.contributor, error)
+            if len(group.members) == _MOST_TOGETHER or group.proofs.is_full:
+                yield from self._settled(group, finish)
+        yield from self._settled(group, finish)
 
-    def _begin(
-        self,
-        frames: Iterator[bytes],
-        admit: Admit,
-        proofs: Proofs,
-        others: Collection["_Begun"],
-    ) -> "_Begun":
-        names = {each.name for each in others if each.arriving is not None}
-        begun = _Begun(first_proof=len(proofs))
-        try:
-            header = _header_of(frames)
-            begun.name = header.contributor
-            admit(header, len(names))
-            if begun.name in names:
-                raise ProtocolError(f"{begun.name} has contributed to this round already")
-            arriving = self._arriving(header, frames)
-            arriving.read_opened(proofs)
-            begun.arriving = arriving
-        except VeilsumError as error:
-            begun.error = error
-        begun.end_of_proofs = len(proofs)
-        return begun
-
-    def _settled(
-        self, begun: Iterable["_Begun"], proofs: Proofs, finish: Finish
-    ) -> Iterator[Arrival]:
-        wrong = proofs.settle(num_threads=self._num_threads)
-        for each in begun:
-            if each.arriving is not None:
-                errors = (wrong.get(i) for i in range(each.first_proof, each.end_of_proofs))
-                each.error = next(filter(None, errors), None)
-                if each.error is None:
+    def _settled(self, group: "_Group", finish: Finish) -> Iterator[Arrival]:
+        """Check the proofs of a group, finish what is right of it, and empty it."""
+        wrong = group.proofs.settle(num_threads=self._num_threads)
+        for member in group.take():
+            error = member.error
+            if member.arriving is not None:
+                error = next((wrong[i] for i in member.proofs if i in wrong), None)
+                if error is None:
                     try:
-                        finish(each.arriving)
-                    except VeilsumError as error:
-                        each.error = error
-                each.arriving = None  # What it holds is no longer needed.
-            yield Arrival(each.name, each.error)
+                        finish(member.arriving)
+                    except VeilsumError as refused:
+                        error = refused
+            yield Arrival(member.name, error)
 
     def _arriving(self, header: ContributionHeader, frames: Iterator[bytes]) -> Arriving:
         return Arriving(
@@ -186,15 +175,38 @@ class Intake:
         )
 
 
-@dataclass(eq=False)
-class _Begun:
+class _Member(NamedTuple):
     """One of many messages: refused, or begun with its proofs not checked yet."""
 
-    first_proof: int
-    end_of_proofs: int = 0
-    name: str = ""
-    arriving: Arriving | None = None
+    name: str
     error: VeilsumError | None = None
+    arriving: Arriving | None = None
+    proofs: range = range(0)
+
+
+class _Group:
+    """Messages whose proofs are checked together."""
+
+    def __init__(self, proofs: Proofs) -> None:
+        self.proofs = proofs
+        self.members: list[_Member] = []
+        self.names = set[str]()
+
+    def begin(self, arriving: Arriving) -> None:
+        first = len(self.proofs)
+        arriving.read_opened(self.proofs)
+        proofs = range(first, len(self.proofs))
+        self.members.append(_Member(arriving.name, arriving=arriving, proofs=proofs))
+        self.names.add(arriving.name)
+
+    def refuse(self, name: str, error: VeilsumError) -> None:
+        self.members.append(_Member(name, error=error))
+
+    def take(self) -> Iterator[_Member]:
+        """All members, each let go before the next one is read to the end."""
+        members, self.members, self.names = deque(self.members), [], set()
+        while members:
+            yield members.popleft()
 
 
 def _header_of(frames: Iterator[bytes]) -> ContributionHeader:

@@ -2,14 +2,14 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from flwr.app import Message
 from numpy.typing import NDArray
 
-from veilsum.errors import ProtocolError, RunEndedError, VeilsumError
+from veilsum.errors import ProtocolError, RunEndedError
 from veilsum.fedavg.history import Meter
 from veilsum.integrations.flower.opening import metered
 from veilsum.integrations.flower.records import error_of, is_spent, model_hash, sender, unpack
@@ -157,23 +157,28 @@ class Round:
     ) -> tuple[dict[int, str], set[int]]:
         """Add what came; why other nodes are not in the sum, and which can contribute no more."""
         failures = dict.fromkeys(asked, "no reply")
-        spent = set[int]()
+        spent, senders = set[int](), list[int]()
         self.meter.seconds["train"] = time.perf_counter() - self._begun
-        with self.meter.phase("add"):
+
+        def contributions() -> Iterator[Iterator[bytes]]:
             for reply in replies:
                 node = sender(reply, asked)
-                try:
-                    if reply.has_error():
-                        failures[node] = error_of(reply)
-                    elif is_spent(reply.content):
-                        failures[node] = _SPENT
-                        spent.add(node)
-                    else:
-                        frames = metered(unpack(reply.content), self.meter, "contributions")
-                        self.aggregator.receive(frames)
-                        failures.pop(node, None)
-                except VeilsumError as error:
-                    failures[node] = f"{type(error).__name__}: {error}"
+                if reply.has_error():
+                    failures[node] = error_of(reply)
+                elif is_spent(reply.content):
+                    failures[node] = _SPENT
+                    spent.add(node)
+                else:
+                    senders.append(node)
+                    yield metered(unpack(reply.content), self.meter, "contributions")
+
+        with self.meter.phase("add"):
+            arrivals = self.aggregator.receive_all(contributions())
+        for node, arrival in zip(senders, arrivals, strict=True):
+            if arrival.error is None:
+                failures.pop(node, None)
+            else:
+                failures[node] = f"{type(arrival.error).__name__}: {arrival.error}"
         for node, why in failures.items():
             _log.warning("round %d: node %d is left out: %s", self.number, node, why)
         return failures, spent
