@@ -18,8 +18,8 @@ class Account:
     """What one party spent on one part of a round: seconds by phase, bytes that it got and sent."""
 
     seconds: dict[str, float] = field(default_factory=dict)
-    received: int = 0
-    sent: int = 0
+    received: float = 0
+    sent: float = 0
 
     @property
     def total(self) -> float:

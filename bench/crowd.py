@@ -23,7 +23,7 @@ from bench.libraries import Library
 from bench.parties import new_party, take
 from bench.process import Worker
 from bench.records import Record
-from bench.seats import DESCRIPTOR, FEDERATION, SUM, leave_secret
+from bench.seats import DESCRIPTOR, FEDERATION, INVITED, SUM, leave_secret
 from bench.secure_sum import AGGREGATOR, CONTRIBUTOR, HOLDER, Keys, Parties, Size
 
 MAX_STORED_BYTES = 1 << 30  # Of bodies, on the aggregator's disk.
@@ -105,6 +105,7 @@ class _Crowd(Parties):
         self._accounts: list[Account] = []
         (folder / FEDERATION).write_bytes(self.federation.to_bytes())
         (folder / DESCRIPTOR).write_bytes(self.descriptor.to_bytes())
+        (folder / INVITED).write_bytes(self.invited.to_bytes())
         leave_secret(folder / "aggregator", self.aggregator)
         for identity, key in self.held.items():
             leave_secret(folder / identity.name, identity)

@@ -22,9 +22,11 @@ from veilsum.schemes.vector_message import MASKED_BLOCKS, masked_form, vector_fo
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import FEDERATION, SignedFederation
+from veilsum.secure_sum.invitations import Invitation, Invitations, Invited
 from veilsum.secure_sum.link import RoundLink
 from veilsum.secure_sum.lock import Lock
 from veilsum.secure_sum.opening import ChunkRequest, Opening, OpenRequest, Receipt
+from veilsum.secure_sum.round_set import RoundSet, SignedRoot
 from veilsum.secure_sum.transcript import Transcript
 
 _PLACE = re.compile(
@@ -33,7 +35,7 @@ _PLACE = re.compile(
 _FIXED = re.compile(r"(\d+) bytes|[uf](\d+)")
 _MESSAGES = (
     *(RoundDescriptor, ContributionHeader, Chunk, OpenRequest, ChunkRequest, Opening, Transcript),
-    *(Enrolment, SignedFederation, RoundLink, Lock),
+    *(Enrolment, SignedFederation, RoundLink, Lock, Invitations, Invitation),
 )
 FORMS: tuple[Form, ...] = (
     *(CIPHERTEXTS, PARTIAL_DECRYPTION, PLAINTEXT_PROOF, MASKED_BLOCKS, FEDERATION),
@@ -45,7 +47,7 @@ PARTS = {
     "codec": CODEC_LAYOUTS[False],
     "codec with segments": CODEC_LAYOUTS[True],
     "noise": Layout(kind=NOISE_KIND, **NOISE.fields),
-    "receipt": Receipt.layout(),
+    **{part.words(): part.layout() for part in (Receipt, Invited, RoundSet, SignedRoot)},
 }
 
 

@@ -19,6 +19,7 @@ from veilsum.secure_sum import (
     Federation,
     FolderStore,
     Identity,
+    Invitations,
     KeptSums,
     KeyHolder,
     RoundDescriptor,
@@ -32,7 +33,7 @@ from bench.memory import peak_bytes
 from bench.records import Record
 from bench.workload import Pipeline
 
-FEDERATION, DESCRIPTOR, SUM = "federation", "descriptor", "sum.npy"
+FEDERATION, DESCRIPTOR, INVITED, SUM = "federation", "descriptor", "invited", "sum.npy"
 _PIECE_BYTES = 1 << 16  # As they come from a socket.
 
 S = TypeVar("S", bound=SavedSecret)
@@ -115,6 +116,7 @@ class AggregatorSeat(Seat):
             self._federation,
             find_secret(Identity, self._folder / "aggregator"),
             RoundDescriptor.from_bytes((self._folder / DESCRIPTOR).read_bytes()),
+            invited=Invitations.from_bytes((self._folder / INVITED).read_bytes()),
             store=FolderStore(self._folder / "store") if kept is None else self._keys(kept),
             num_threads=1,
         )

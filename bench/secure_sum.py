@@ -24,17 +24,21 @@ from veilsum.schemes.masking import Masking
 from veilsum.schemes.shards import plan_shards
 from veilsum.secure_sum import (
     Aggregator,
+    Announcement,
     Contributor,
     Federation,
     FolderStore,
     Identity,
+    Invitations,
     KeptSums,
     KeyHolder,
     RoundDescriptor,
     RoundLedger,
+    SignedRoot,
     hash_model,
 )
 from veilsum.secure_sum.outbox import Outbox
+from veilsum.wire import WireKind, wire_kind
 
 from bench import phases
 from bench.clock import Account, Clock
@@ -156,17 +160,19 @@ class Parties:
         )
         self._model = [np.zeros(size.dim, np.float32)]
         self._model_hash = hash_model(self._model)
+        self.invited = Invitations.of(identity.name for identity in self._identities)
         self.descriptor = RoundDescriptor.signed(
             self.aggregator,
             federation_hash=self.federation.hash,
             round_number=1,
             model_hash=self._model_hash,
-            invited=tuple(identity.name for identity in self._identities),
+            invited=self.invited,
         )
 
     def announcement(self, index: int) -> bytes:
         """What a contributor is sent beside the model."""
-        return self.descriptor.to_bytes()
+        to = self._identities[index].name
+        return Announcement.of(self.descriptor, self.invited, to=to).to_bytes()
 
     def make_contribution(self, index: int, account: Account) -> list[bytes]:
         """A contributor's frames, made in its turn, with its records on the disk."""
@@ -287,6 +293,7 @@ class _Round(Parties):
             self.federation,
             self.aggregator,
             self.descriptor,
+            invited=self.invited,
             store=FolderStore(folder / "store"),
             num_threads=1,
         )
@@ -321,8 +328,9 @@ class _Round(Parties):
 
         def arriving() -> Any:
             for frame in request:
-                account.received += len(frame)
-                asking.sent += len(frame)
+                size = self._counted_bytes(frame)
+                account.received += size
+                asking.sent += size
                 yield frame
 
         with self.clock.turn(account, "read"):
@@ -333,6 +341,16 @@ class _Round(Parties):
         with self.clock.turn(answering, "read openings"):
             self._aggregator.receive_opening(answer)
         answering.received += sent
+
+    def _counted_bytes(self, frame: bytes) -> float:
+        """Of a request's frame, so that ``method`` may multiply it by ``Size.times``.
+
+        All of it grows with the contributions that are played, but announcement, list and locks.
+        """
+        if wire_kind(frame) is not WireKind.OPEN_REQUEST:
+            return len(frame)
+        growing = self.size.num_measured * SignedRoot.layout().least
+        return growing + (len(frame) - growing) / self.size.times
 
     def finish(self) -> float:
         """Combine and decode; the largest error of the sum."""

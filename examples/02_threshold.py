@@ -13,9 +13,11 @@ import numpy as np
 import veilsum as vs
 from veilsum.secure_sum import (
     Aggregator,
+    Announcement,
     Contributor,
     Federation,
     Identity,
+    Invitations,
     KeptSums,
     KeyHolder,
     RoundDescriptor,
@@ -52,23 +54,23 @@ def main() -> None:
 
     # The aggregator announces a round: which model, and who is invited. It signs that.
     model = [np.zeros(DIM)]
+    invited = Invitations.of(hospital.name for hospital in hospitals)
     descriptor = RoundDescriptor.signed(
         ministry,
         federation_hash=federation.hash,
         round_number=1,
         model_hash=hash_model(model),
-        invited=tuple(hospital.name for hospital in hospitals),
+        invited=invited,
     )
-    aggregator = Aggregator(federation, ministry, descriptor)
+    aggregator = Aggregator(federation, ministry, descriptor, invited=invited)
 
     # Each hospital checks the announcement, encrypts, proves that it knows what it encrypted, and
     # signs. It sends one message and may leave.
     changes = [np.full(DIM, 0.1), np.full(DIM, 0.2), np.full(DIM, -0.7)]
     for hospital, change in zip(hospitals, changes, strict=True):
         contributor = Contributor(federation, hospital, rounds=RoundLedger.in_memory())
-        message = contributor.contribute(
-            descriptor.to_bytes(), change, model_hash=hash_model(model)
-        )
+        announcement = Announcement.of(descriptor, invited, to=hospital.name).to_bytes()
+        message = contributor.contribute(announcement, change, model_hash=hash_model(model))
         print(f"{aggregator.receive(message)} sends {len(message):,} bytes")
 
     # Each holder checks every signature and proof, multiplies the ciphertexts itself, and locks the

@@ -60,6 +60,8 @@ void register_wire(py::module_& core) {
         .value("LOCK", WireKind::lock)
         .value("MASKED_BLOCKS", WireKind::masked_blocks)
         .value("MASKED_VECTOR", WireKind::masked_vector)
+        .value("INVITATIONS", WireKind::invitations)
+        .value("INVITATION", WireKind::invitation)
         .finalize();
 
     core.def(

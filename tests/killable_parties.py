@@ -177,7 +177,7 @@ def announcement(agreed, number, post):
         federation_hash=agreed.hash,
         round_number=number,
         model_hash=model_hash(number),
-        invited=tuple(party.name for party in agreed.contributors),
+        invited=parties.listed(party.name for party in agreed.contributors),
         after=chain_before(post, number).end,
     )
 
@@ -255,7 +255,8 @@ def aggregator(process):
     while not process.post.has("end"):
         announced = announcement(agreed, number, process.post)
         chain = chain_before(process.post, number)
-        process.post.put(f"rounds/{number}", Announcement.of(announced, chain).to_bytes())
+        sent = Announcement.of(announced, parties.invited_to(announced), chain)
+        process.post.put(f"rounds/{number}", sent.to_bytes())
         store = FolderStore(process.disk / f"round-{number}")
         put = store.put
 

@@ -17,12 +17,14 @@ from veilsum.secure_sum import (
     Contributor,
     Federation,
     Identity,
+    Invitations,
     KeptSums,
     KeyHolder,
     OpenRequest,
     RoundDescriptor,
     RoundLedger,
-    RunChain,
+    RoundSet,
+    SignedRoot,
     hash_model,
 )
 from veilsum.secure_sum.link import START
@@ -92,6 +94,21 @@ def federation(trust="authority", *, toy=None, **changes):
     return Federation(**(settings | changes))
 
 
+_lists = {}
+
+
+def listed(invited):
+    """The list of these names, known from now on to all who ask for that of an announcement."""
+    found = Invitations.of(invited)
+    _lists[found.root] = found
+    return found
+
+
+def invited_to(announced):
+    """The list that was signed with a round."""
+    return _lists[announced.invited_root]
+
+
 def descriptor(
     agreed,
     *,
@@ -110,7 +127,7 @@ def descriptor(
         federation_hash=agreed.hash,
         round_number=round_number,
         model_hash=hash_model(model),
-        invited=invited,
+        invited=listed(invited),
         after=after,
         repeat=repeat,
         opener=opener,
@@ -119,14 +136,38 @@ def descriptor(
 
 def announced_anew(announced, **changes):
     """A changed announcement, which the aggregator signs."""
-    fields = (
-        *("federation_hash", "round_number", "model_hash", "invited", "after", "repeat", "opener"),
-    )
+    fields = ("federation_hash", "round_number", "model_hash", "after", "repeat", "opener")
     values = {name: getattr(announced, name) for name in fields}
+    values["invited"] = listed(changes.pop("invited", invited_to(announced)))
     return RoundDescriptor.signed(identity(AGGREGATOR), **(values | changes))
 
 
+def announcement(announced, name, *, chain=None, **options):
+    """What a contributor is sent; one who is not invited may have the list of others."""
+    invited = invited_to(announced)
+    to = name if name in invited else None
+    return Announcement.of(announced, invited, chain, to=to, **options).to_bytes()
+
+
+def with_set(message, *, headers=None, **changes):
+    """A request or transcript with another set; headers keep what is theirs alone."""
+    asked = message.contributed
+    if headers is not None:
+        invited = changes.get("invited", asked.invited)
+        changes["num_chunks"] = headers[0].num_chunks if headers else 0
+        changes["contributions"] = tuple(
+            SignedRoot(invited.index_of(each.contributor), each.root, each.signature)
+            for each in headers
+        )
+    return dataclasses.replace(message, contributed=dataclasses.replace(asked, **changes))
+
+
+def round_set(announced, headers):
+    return RoundSet.of(announced, invited_to(announced), headers)
+
+
 def aggregator(agreed, announced, **options):
+    options = {"invited": invited_to(announced)} | options
     return Aggregator(agreed, identity(AGGREGATOR), announced, **options)
 
 
@@ -137,10 +178,12 @@ def contributor(agreed, name, **options):
 
 def contribute(agreed, announced, name, delta=0.5, *, weight=1.0, chain=None, **options):
     """One contribution of a contributor that answers nothing else."""
-    announcement = Announcement.of(announced, RunChain() if chain is None else chain).to_bytes()
     values = np.full(agreed.codec.dim, delta) if np.isscalar(delta) else delta
     return contributor(agreed, name, **options).contribute(
-        announcement, values, model_hash=announced.model_hash, weight=weight
+        announcement(announced, name, chain=chain),
+        values,
+        model_hash=announced.model_hash,
+        weight=weight,
     )
 
 

@@ -45,8 +45,9 @@ def agreed():
 
 def sign_as(identity, announced):
     """The same announcement, by somebody else."""
-    fields = ("federation_hash", "round_number", "model_hash", "invited", "after", "opener")
-    return RoundDescriptor.signed(identity, **{name: getattr(announced, name) for name in fields})
+    fields = ("federation_hash", "round_number", "model_hash", "after", "opener")
+    values = {name: getattr(announced, name) for name in fields}
+    return RoundDescriptor.signed(identity, **values, invited=parties.invited_to(announced))
 
 
 def link_of(agreed, announced, identity=AGGREGATOR, **changes):
@@ -70,9 +71,14 @@ def opened_rounds(agreed, numbers):
     return chain
 
 
+def sent(contributor, announced, *links):
+    """An announcement with these links, whatever the aggregator has."""
+    invitation = parties.invited_to(announced).invitation(contributor.name)
+    return Announcement(announced, invitation, links).to_bytes()
+
+
 def ask(contributor, announced, *links):
-    message = Announcement(announced, links).to_bytes()
-    return contributor.contribute(message, np.zeros(DIM), **OPTIONS)
+    return contributor.contribute(sent(contributor, announced, *links), np.zeros(DIM), **OPTIONS)
 
 
 @contextlib.contextmanager
@@ -104,7 +110,7 @@ def test_nobody_answers_an_announcement_that_the_aggregator_did_not_sign():
             ada = parties.contributor(agreed, name, rounds=rounds, ledger=ledger)
             with nothing_changes(agreed, rounds, ledger):
                 for call in (
-                    lambda ada=ada: ada.before_training(forged.to_bytes(), **OPTIONS),
+                    lambda ada=ada: ada.before_training(sent(ada, forged), **OPTIONS),
                     lambda ada=ada: ask(ada, forged),
                 ):
                     with pytest.raises(vs.SignatureError, match="not signed by aggregator"):
@@ -146,7 +152,8 @@ def test_every_bit_of_an_announcement_is_signed(agreed):
         {"previous_number": 4},
         {"last_link": b"m" * 32},
         {"model_hash": bytes(32)},
-        {"invited": NAMES[:3]},
+        {"num_invited": 3},
+        {"invited_root": bytes(32)},
         {"opener": "ada"},
         {"signature": bytes(64)},
     ):
@@ -185,7 +192,7 @@ def test_a_round_has_an_opener_on_the_roster_where_every_contributor_has_the_key
     ada = parties.contributor(agreed, "ada", rounds=rounds)
     for refuse in (
         lambda: ask(ada, announced),
-        lambda: ada.before_training(announced.to_bytes(), **OPTIONS),
+        lambda: ada.before_training(sent(ada, announced), **OPTIONS),
         lambda: parties.aggregator(agreed, announced),
         lambda: state.holder(agreed.openers[0].name).open(request),
         lambda: told.verify(agreed),
@@ -304,7 +311,7 @@ def test_a_contributor_that_missed_rounds_is_handed_their_links(agreed):
     chain.add(link_of(agreed, announced))
     later = parties.descriptor(agreed, round_number=9, after=chain.end)
     again = parties.contributor(agreed, "ada", rounds=rounds)
-    assert again.before_training(Announcement(later, chain.after(0)).to_bytes(), **OPTIONS) is None
+    assert again.before_training(sent(again, later, *chain.after(0)), **OPTIONS) is None
     ask(again, later, *chain.after(again.seen.number))
     with pytest.raises(vs.MalformedDataError):
         Announcement.from_bytes(later.to_bytes() + announced.to_bytes())

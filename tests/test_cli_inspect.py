@@ -26,11 +26,14 @@ from known_keys import VECTORS, known_key
 from veilsum import cli
 from veilsum.secure_sum import (
     Aggregator,
+    Announcement,
     Enrolment,
     Identity,
+    Invitations,
     OpenRequest,
     PartyFolder,
     RoundDescriptor,
+    RoundSet,
     Transcript,
     hash_model,
 )
@@ -66,18 +69,24 @@ def pinned(place):
 def play_a_round(folder):
     federation = PartyFolder(folder / "ann-folder").federation
     identity = Identity.load(folder / "aggregator" / "aggregator.identity", passphrase=PASSPHRASE)
+    invited = Invitations.of({"ann": "relay-1", "bob": "relay-1", "cyd": None})
+    assert list(invited) == list(CONTRIBUTORS)
     descriptor = RoundDescriptor.signed(
         identity,
         federation_hash=federation.hash,
         round_number=7,
         model_hash=MODEL_HASH,
-        invited=CONTRIBUTORS,
+        invited=invited,
     )
+    whole = Announcement.of(descriptor, invited)
     (folder / "descriptor").write_bytes(descriptor.to_bytes())
-    aggregator = Aggregator(federation, identity, descriptor)
+    (folder / "announcement").write_bytes(whole.to_bytes())
+    aggregator = Aggregator(federation, identity, descriptor, invited=invited)
     for name in CONTRIBUTORS:
         party = PartyFolder(folder / f"{name}-folder").contributor(passphrase=PASSPHRASE)
-        message = party.contribute(descriptor.to_bytes(), np.zeros(DIM), model_hash=MODEL_HASH)
+        announcement = Announcement.of(descriptor, invited, to=name).to_bytes()
+        (folder / f"{name}.announcement").write_bytes(announcement)
+        message = party.contribute(announcement, np.zeros(DIM), model_hash=MODEL_HASH)
         aggregator.receive(message)
         (folder / f"{name}.contribution").write_bytes(message)
     for step in ("lock", "opening"):
@@ -139,6 +148,9 @@ def test_every_kind_is_described(place, tmp_path):
     }
     told = Transcript.from_bytes(samples[WireKind.TRANSCRIPT])
     samples[WireKind.ROUND_LINK] = told.link.to_bytes()
+    invited = told.contributed.invited
+    samples[WireKind.INVITATIONS] = invited.to_bytes()
+    samples[WireKind.INVITATION] = invited.invitation("bob").to_bytes()
     samples[WireKind.PLAINTEXT_PROOF] = vs.secure_sum.Chunk.from_bytes(
         samples[WireKind.CHUNK]
     ).proof
@@ -276,7 +288,9 @@ def test_a_folder_tells_what_was_answered_and_spent(place, tmp_path):
 # ---- messages ----
 
 
-@pytest.mark.parametrize("name", ["descriptor", "ann.contribution", "holder-1.lock-request"])
+@pytest.mark.parametrize(
+    "name", ["announcement", "ann.announcement", "ann.contribution", "holder-1.lock-request"]
+)
 def test_messages_verify_against_the_federation(place, pinned, name):
     assert look(place / name, *pinned)["verified"] is True
     seen = look(place / name)
@@ -285,6 +299,27 @@ def test_messages_verify_against_the_federation(place, pinned, name):
     unpinned = look(place / name, *pinned[:2])
     assert "--hash" in unpinned["unchecked"][-1]
     assert unpinned["verified"] is None
+
+
+def test_who_is_invited_is_shown_where_a_message_has_it(place, pinned, tmp_path):
+    names, relays = list(CONTRIBUTORS), {"ann": "relay-1", "bob": "relay-1"}
+    for name in ("announcement", "holder-1.lock-request", "transcript"):
+        seen = look(place / name, *pinned)
+        assert (seen["num_invited"], seen["invited"], seen["relays"]) == (3, names, relays)
+    seen = look(place / "bob.announcement", *pinned)
+    invitation = {"name": "bob", "relay": "relay-1", "index": 1}
+    assert seen["num_invited"] == 3
+    assert seen["invitation"].items() >= invitation.items()
+    assert "invited" not in seen
+    alone = look(place / "descriptor", *pinned)
+    assert alone["num_invited"] == 3
+    assert alone["verified"] is None
+    assert "who is invited" in alone["unchecked"][0]
+    frames = [frames_of(place / f"{name}.announcement") for name in CONTRIBUTORS]
+    wrong = Invitations.of([*CONTRIBUTORS, "eve"])
+    for second in (wrong.to_bytes(), wrong.invitation("eve").to_bytes()):
+        (tmp_path / "file").write_bytes(frames[0][0] + second)
+        assert failure(tmp_path / "file", *pinned) in ("ProtocolError", "PolicyRefusedError")
 
 
 def test_a_contribution_is_verified_chunk_by_chunk(place, pinned, tmp_path):
@@ -363,8 +398,8 @@ def test_a_changed_transcript_does_not_verify(place, pinned, tmp_path):
     told = Transcript.from_bytes(data)
     head = bytearray(data)
     head[-1] ^= 1
-    fewer = dataclasses.replace(told, headers=told.headers[:1])
-    another = dataclasses.replace(told, headers=told.headers[:2])
+    fewer = parties.with_set(told, headers=told.headers[:1])
+    another = parties.with_set(told, headers=told.headers[:2])
     unopened = dataclasses.replace(told, receipts=told.receipts[:1])
     hidden = dataclasses.replace(told, link=None)
     for wrong, error in (
@@ -387,17 +422,19 @@ def test_transcripts_of_a_run_are_held_against_each_other(place, pinned, tmp_pat
     first = Transcript.from_bytes((place / "transcript").read_bytes())
     identity = Identity.load(place / "aggregator" / "aggregator.identity", passphrase=PASSPHRASE)
 
+    invited = Invitations.of(CONTRIBUTORS)
+
     def abandoned(number, after):
         descriptor = RoundDescriptor.signed(
             identity,
             federation_hash=first.descriptor.federation_hash,
             round_number=number,
             model_hash=MODEL_HASH,
-            invited=CONTRIBUTORS,
+            invited=invited,
             after=after,
         )
         path = tmp_path / f"{number}.transcript"
-        path.write_bytes(Transcript.of(descriptor, (), ()).to_bytes())
+        path.write_bytes(Transcript.of(RoundSet.of(descriptor, invited, ()), ()).to_bytes())
         return path
 
     good = abandoned(8, first.end)
@@ -422,7 +459,7 @@ def test_the_opener_of_a_round_is_shown_and_held_against_the_roster(tmp_path):
     path = tmp_path / "file"
     for opener in ("bob", None, "eve"):
         announced = parties.descriptor(agreed, opener=opener)
-        for message in (announced, Transcript.of(announced, (), ())):
+        for message in (announced, Transcript.of(parties.round_set(announced, ()), ())):
             path.write_bytes(message.to_bytes())
             assert look(path)["opener"] == opener
             if opener == "bob":

@@ -14,7 +14,7 @@ import pytest
 from known_keys import known_key
 from odd_values import ODD, assert_documented_errors
 from veilsum import identity, noise, privacy, secure_sum
-from veilsum.secure_sum.opening import Receipt
+from veilsum.message import Message
 from veilsum.wire import WireKind, Writer
 
 MORE_ODD = [
@@ -187,9 +187,14 @@ def message_calls():
         answer,
         answer.receipt(),
         transcript,
+        transcript.contributed,
+        transcript.contributed.contributions[0],
+        transcript.contributed.invited,
+        transcript.contributed.invited.invited[0],
+        transcript.contributed.invited.invitation("ada"),
     ):
         yield from fields_of(message)
-        if not isinstance(message, Receipt):
+        if isinstance(message, Message):
             name = type(message).__name__
             yield from each_parameter(f"{name}.from_bytes", message.from_bytes, data=b"")
     yield from each_parameter("Enrolment.from_bytes", kinds.Enrolment.from_bytes, data=b"")
@@ -200,8 +205,17 @@ def message_calls():
     yield from each_parameter("Opening.signed", kinds.Opening.signed, **good)
     for signed in (transcript.headers[0], answer, answer.receipt()):
         yield f"{type(signed).__name__}.verify", "party", signed.verify
-    parts = {"descriptor": transcript.descriptor, "headers": [], "receipts": [], "link": None}
+    asked = transcript.contributed
+    parts = {"contributed": asked, "receipts": [], "link": None, "locks": ()}
     yield from each_parameter("Transcript.of", kinds.Transcript.of, **parts)
+    parts = {"descriptor": asked.descriptor, "invited": asked.invited, "headers": asked.headers}
+    yield from each_parameter("RoundSet.of", kinds.RoundSet.of, **parts)
+    parts |= {"chain": None, "to": "ada", "seen": 0}
+    del parts["headers"]
+    yield from each_parameter("Announcement.of", kinds.Announcement.of, **parts)
+    invitation = asked.invited.invitation("ada")
+    parts = {"num_invited": 4, "root": asked.invited.root}
+    yield from each_parameter("Invitation.verify", invitation.verify, **parts)
     yield from each_parameter("Transcript.verify", transcript.verify, federation=state.federation)
     good = {"arrays": [], "purpose": "train"}
     yield from each_parameter("hash_model", kinds.hash_model, **good)
@@ -239,7 +253,10 @@ def party_calls():
     good = {"federation": agreed, "identity": parties.identity("ada")}
     good |= {"rounds": secure_sum.RoundLedger.in_memory(), "ledger": None}
     yield from each_parameter("Contributor", secure_sum.Contributor, **good, outbox=None)
-    message = {"announcement": announced.to_bytes(), "model_hash": announced.model_hash}
+    message = {
+        "announcement": parties.announcement(announced, "dan"),
+        "model_hash": announced.model_hash,
+    }
     delta = np.zeros(agreed.codec.dim)
     for method in ("contribute", "contribute_in_frames"):
         for name, parameter, function in each_parameter(
@@ -261,7 +278,13 @@ def party_calls():
     yield from each_parameter("KeyHolder.open", holder.open, request=b"", num_threads=1)
     state = parties.Round(agreed)
     good = {"federation": agreed, "identity": parties.identity(parties.AGGREGATOR)}
-    good |= {"descriptor": announced, "store": None, "num_threads": 1}
+    good |= {
+        "descriptor": announced,
+        "invited": parties.NAMES,
+        "chain": None,
+        "store": None,
+        "num_threads": 1,
+    }
     yield from each_parameter("Aggregator", secure_sum.Aggregator, **good)
     aggregator = state.aggregator
     yield from each_parameter("Aggregator.receive", aggregator.receive, message=b"")

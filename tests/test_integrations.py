@@ -9,7 +9,7 @@ from contextlib import closing
 import protocol_parties as parties
 import pytest
 from known_keys import known_key
-from protocol_parties import descriptor, federation
+from protocol_parties import descriptor, federation, round_set
 from veilsum import keyfile
 from veilsum.errors import (
     InvalidArgumentError,
@@ -26,7 +26,13 @@ from veilsum.integrations.run_folder import RunFolder
 from veilsum.integrations.site_party import site_passphrase, site_path
 from veilsum.secure_sum import PartyFolder, Transcript
 
-TRANSCRIPT = Transcript.of(descriptor(federation()), (), ())
+
+def abandoned(announced):
+    """The transcript of a round that was announced, and no more."""
+    return Transcript.of(round_set(announced, ()), ())
+
+
+TRANSCRIPT = abandoned(descriptor(federation()))
 
 
 @pytest.mark.parametrize("framework", ["flower", "nvflare", "torch"])
@@ -182,7 +188,7 @@ def test_openings_that_moved_no_model_are_counted(tmp_path):
     model = TRANSCRIPT.descriptor.model_hash
     run = RunFolder(tmp_path / "run", federation())
     assert run.repeats(model) == 0
-    told = [Transcript.of(descriptor(federation(), round_number=n), (), ()) for n in (1, 2, 3)]
+    told = [abandoned(descriptor(federation(), round_number=n)) for n in (1, 2, 3)]
     for number, used in ((1, False), (2, True), (3, False)):
         run.keep_transcript(number, told[number - 1], used=used)
     again = RunFolder(tmp_path / "run", federation())
@@ -191,7 +197,7 @@ def test_openings_that_moved_no_model_are_counted(tmp_path):
         assert found.repeats(bytes(32)) == 0
     allowing = federation(same_model="allow")
     other = RunFolder(tmp_path / "other", allowing)
-    other.keep_transcript(1, Transcript.of(descriptor(allowing), (), ()), used=False)
+    other.keep_transcript(1, abandoned(descriptor(allowing)), used=False)
     assert other.repeats(model) == 0
 
 

@@ -13,6 +13,7 @@ from validation_rules import rule
 from veilsum.secure_sum import (
     ChunkRequest,
     Identity,
+    Invitations,
     KeyHolder,
     Opening,
     OpenRequest,
@@ -34,8 +35,10 @@ def first_request_of(state, name=FIRST):
 
 
 def rewritten(frames, **changes):
-    """The request with other fields in its head."""
-    head = asked_anew(OpenRequest.from_bytes(frames[0]), **changes)
+    """The request with other fields in its head, or in its set."""
+    head, own = OpenRequest.from_bytes(frames[0]), {"chunks", "locks", "holder", "num_links"}
+    asked = parties.with_set(head, **{key: changes[key] for key in changes.keys() - own})
+    head = asked_anew(asked, **{key: changes[key] for key in changes.keys() & own})
     return [head.to_bytes(), *frames[1:]]
 
 
@@ -161,7 +164,8 @@ def test_a_changed_announcement_opens_no_second_set(change, trust):
     head = OpenRequest.from_bytes(frames[0])
     announced = parties.announced_anew(head.descriptor, **changes[change])
     # What was signed for one round is not signed for another.
-    with pytest.raises(vs.PolicyRefusedError if change == "federation" else vs.ProtocolError):
+    error = {"federation": vs.PolicyRefusedError, "invited": vs.ProtocolError}
+    with pytest.raises(error.get(change, vs.SignatureError)):
         state.holder().open(rewritten(frames, descriptor=announced))
     # Even contributors who sign again for what is announced get no second answer.
     again = Round(state.federation, names=())
@@ -213,14 +217,15 @@ def test_every_contribution_of_a_set_is_signed_by_one_who_was_invited(trust):
     headers = OpenRequest.from_bytes(frames[0]).headers
     read = type(headers[0]).from_bytes
     for message in (eve, dan):
-        uninvited = (*headers, read(parties.frames_of(message)[0]))
-        with pytest.raises(vs.ProtocolError, match="not invited"):
-            state.holder().open(rewritten(frames, headers=sorted_headers(uninvited)))
+        uninvited = read(parties.frames_of(message)[0])
+        longer = Invitations.of([*NAMES[:3], uninvited.contributor])
+        changes = {"invited": longer, "headers": sorted_headers((*headers, uninvited))}
+        with pytest.raises(vs.ProtocolError, match="not the one that the aggregator has signed"):
+            state.holder().open(rewritten(frames, **changes))
     for change, error in (
         (lambda h: dataclasses.replace(h, signature=bytes(64)), vs.SignatureError),
         (lambda h: dataclasses.replace(h, signature=headers[0].signature), vs.SignatureError),
         (lambda h: dataclasses.replace(h, root=bytes(32)), vs.SignatureError),
-        (lambda h: dataclasses.replace(h, round_id=bytes(32)), vs.ProtocolError),
         (lambda h: dataclasses.replace(h, num_chunks=h.num_chunks + 1), vs.ProtocolError),
     ):
         with pytest.raises(error):
@@ -287,9 +292,11 @@ def test_chunks_are_asked_for_in_order_and_each_once():
             dataclasses.replace(head, chunks=chunks)
     with pytest.raises(vs.InvalidArgumentError, match="chunks"):
         dataclasses.replace(head, chunks=())
-    for headers in ((), head.headers[::-1], (head.headers[0], head.headers[0])):
-        with pytest.raises(vs.InvalidArgumentError, match="sorted"):
-            dataclasses.replace(head, headers=headers)
+    with pytest.raises(vs.InvalidArgumentError, match="at least one contribution"):
+        parties.with_set(head, headers=())
+    for headers in (head.headers[::-1], (head.headers[0], head.headers[0])):
+        with pytest.raises(vs.InvalidArgumentError, match="indices must grow"):
+            parties.with_set(head, headers=headers)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,6 @@ from protocol_attackers import (
 from protocol_parties import CODEC, DIM, MODEL, NAMES, NOISE, NOISY_CODEC, frames_of
 from veilsum.schemes.proof_context import proof_context
 from veilsum.secure_sum import (
-    Announcement,
     ChunkRequest,
     OpenRequest,
     RoundLedger,
@@ -144,10 +143,11 @@ def test_rounds_that_nobody_means_to_open_spend_the_budget():
     ada = parties.contributor(agreed, "ada", ledger=ledger)
     for number in (1, 2):
         bogus = parties.descriptor(agreed, round_number=number)
-        ada.contribute(bogus.to_bytes(), np.zeros(DIM), model_hash=bogus.model_hash)
+        message = parties.announcement(bogus, "ada")
+        ada.contribute(message, np.zeros(DIM), model_hash=bogus.model_hash)
     meant = parties.descriptor(agreed, round_number=3)
     with pytest.raises(vs.BudgetExhaustedError):
-        ada.before_training(meant.to_bytes(), model_hash=meant.model_hash)
+        ada.before_training(parties.announcement(meant, "ada"), model_hash=meant.model_hash)
 
 
 # ---- what a transcript says ----
@@ -162,7 +162,7 @@ def test_no_transcript_ties_the_next_model_to_the_sum():
     announced = parties.descriptor(
         state.federation, round_number=2, model=unrelated, after=chain.end
     )
-    message = Announcement.of(announced, chain).to_bytes()
+    message = parties.announcement(announced, "ada", chain=chain)
     ada = parties.contributor(state.federation, "ada")
     assert ada.contribute(message, np.zeros(DIM), model_hash=announced.model_hash)
 
@@ -215,13 +215,14 @@ def test_two_rounds_of_nearly_one_model_bare_who_was_in_one_of_them():
     for number, names in ((1, NAMES[:3]), (2, NAMES[1:3])):
         model = [MODEL[0] if number == 1 else np.nextafter(MODEL[0], np.float32(9))]
         announced = parties.descriptor(agreed, round_number=number, after=chain.end, model=model)
-        announcement = Announcement.of(announced, chain).to_bytes()
         aggregator = parties.aggregator(agreed, announced, chain=chain)
         for name in names:
             options = {"rounds": rounds[name]}
             aggregator.receive(
                 parties.contributor(agreed, name, **options).contribute(
-                    announcement, DELTAS[name], model_hash=announced.model_hash
+                    parties.announcement(announced, name, chain=chain),
+                    DELTAS[name],
+                    model_hash=announced.model_hash,
                 )
             )
         while requests := aggregator.open_requests():

@@ -72,7 +72,7 @@ def without_a_contributor(request, kept):
     head, *units = frames_of(request)
     asked = OpenRequest.from_bytes(head)
     positions = [i for i, each in enumerate(asked.headers) if each.contributor in kept]
-    fewer = dataclasses.replace(asked, headers=tuple(asked.headers[i] for i in positions))
+    fewer = parties.with_set(asked, headers=[asked.headers[i] for i in positions])
     frames = [fewer.to_bytes()]
     for chunk, (place, old) in itertools.product(range(len(asked.chunks)), enumerate(positions)):
         unit = ChunkRequest.from_bytes(units[chunk * len(asked.headers) + old])
@@ -344,7 +344,7 @@ def test_links_of_strangers_are_not_read(agreed):
     name = holders_of(agreed)[0]
     asked = OpenRequest.from_bytes(frames_of(state.asked()[name])[0])
     unsigned = dataclasses.replace(asked.descriptor, signature=bytes(64))
-    head = dataclasses.replace(asked, descriptor=unsigned, num_links=2**32 - 1)
+    head = dataclasses.replace(parties.with_set(asked, descriptor=unsigned), num_links=2**32 - 1)
     link, read = forged_link(agreed, 1).to_bytes(), []
 
     def stream(head):
@@ -357,7 +357,7 @@ def test_links_of_strangers_are_not_read(agreed):
         state.holder(name).open(stream(head))
     assert len(read) < 2
     with pytest.raises(vs.PolicyRefusedError, match="each once"):
-        state.holder(name).open(stream(dataclasses.replace(head, descriptor=asked.descriptor)))
+        state.holder(name).open(stream(parties.with_set(head, descriptor=asked.descriptor)))
     assert len(read) < 5
 
 

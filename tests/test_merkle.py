@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from reference import merkle as reference
 from validation_rules import rule
 from veilsum.errors import InvalidArgumentError, MalformedDataError
-from veilsum.secure_sum.merkle import leaf_hash, merkle_paths, merkle_root, path_leads_to
+from veilsum.secure_sum.merkle import MerkleTree, leaf_hash, merkle_root, path_leads_to
 from veilsum.secure_sum.opening import ChunkRequest
 from veilsum.wire import WireKind, Writer
 
@@ -52,9 +52,10 @@ def test_known_roots():
 def test_roots_and_paths_are_those_of_the_definition(size):
     data, leaves, root = tree(size)
     assert root == reference.root(data)
-    paths = merkle_paths(leaves)
-    assert len(paths) == size
-    for index, path in enumerate(paths):
+    found = MerkleTree(leaves)
+    assert found.root == root
+    for index in range(size):
+        path = found.path(index)
         assert path == reference.path(index, data)
         assert len(path) <= size.bit_length()
         assert path_leads_to(root, leaves[index], index, size, path)
@@ -66,7 +67,7 @@ def test_no_other_leaf_index_or_path_leads_to_the_root(size):
     data, leaves, root = tree(size)
     stranger = leaf_hash(b"stranger")
     for index, leaf in enumerate(leaves):
-        path = merkle_paths(leaves)[index]
+        path = MerkleTree(leaves).path(index)
         for other in range(-1, size + 2):
             if other != index:
                 assert not path_leads_to(root, leaf, other, size, path)

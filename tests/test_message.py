@@ -22,7 +22,6 @@ from veilsum.message import (
     u8,
     u32,
     u64,
-    until_zero,
 )
 from veilsum.wire import FRAME_BYTES, Reader, WireKind, Writer
 
@@ -41,7 +40,7 @@ class Drawing(Message, kind=KIND, version=7):
     tag: Annotated[bytes, fixed(4, what="a tag")]
     corners: Annotated[tuple[Point, ...], counted(inner(Point), count=u8, at_most=3)]
     first: Annotated[Point, framed(Point)]
-    others: Annotated[tuple[Point, ...], until_zero(Point, "")]
+    others: Annotated[tuple[Point, ...], counted(framed(Point), "")]
     rest: Annotated[bytes, rest("")]
 
 
@@ -62,9 +61,10 @@ def point_frame(x, y):
 def drawing_bytes(number=2**40, count=2, others=(), first=(1, 2)):
     framed = point_frame(*first)
     body = struct.pack("<Q4sBBIBI", number, b"tags", count, 1, 2, 255, 9)
-    for one in (framed, *others):
+    body += struct.pack("<Q", len(framed)) + framed + struct.pack("<I", len(others))
+    for one in others:
         body += struct.pack("<Q", len(one)) + one
-    return frame(body + bytes(8) + b"end")
+    return frame(body + b"end")
 
 
 def test_bytes_are_the_fields_in_their_order():
@@ -100,7 +100,8 @@ def test_every_other_length_is_refused():
         (drawing_bytes(count=4), "a list has 4 items; it must have at least 0 and at most 3"),
         (drawing_bytes(first=(0, 0)), "enrolment: x is 0"),
         (drawing_bytes(others=[point_frame(1, 10)]), "enrolment: y is 10"),
-        (drawing_bytes(others=[frame(b"")]), "expected enrolment, got chunk"),
+        (drawing_bytes(others=[frame(bytes(5))]), "expected enrolment, got chunk"),
+        (drawing_bytes(others=[frame(b"")]), "a list is longer than its message"),
         (frame(b"", version=6), "wire version 6; this veilsum reads version 7"),
     ],
 )

@@ -34,7 +34,9 @@ class Disk:
 
     def frames(self, announced=ANNOUNCED, delta=0.5):
         return self.contributor().contribute_in_frames(
-            announced.to_bytes(), np.full(parties.DIM, delta), model_hash=announced.model_hash
+            parties.announcement(announced, "ada"),
+            np.full(parties.DIM, delta),
+            model_hash=announced.model_hash,
         )
 
     def kept(self):
@@ -210,7 +212,7 @@ def test_one_contributor_at_a_time_makes_a_contribution(disk):
 def test_before_training_says_what_would_be_refused_and_charges_nothing(disk):
     def before(announced):
         return disk.contributor().before_training(
-            announced.to_bytes(), model_hash=announced.model_hash
+            parties.announcement(announced, "ada"), model_hash=announced.model_hash
         )
 
     second_round = parties.descriptor(NOISY, round_number=2)

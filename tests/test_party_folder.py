@@ -69,7 +69,7 @@ def announce(federation, number=1):
         federation_hash=federation.hash,
         round_number=number,
         model_hash=MODEL_HASH,
-        invited=("ann", "bob", "cyd"),
+        invited=parties.listed(("ann", "bob", "cyd")),
         opener="bob" if federation.trust == "contributors" else None,
     )
 
@@ -89,15 +89,16 @@ def test_a_round_of_parties_opened_anew_for_each_message(tmp_path, people, trust
     aggregator = parties.aggregator(federation, descriptor)
     for name in ("ann", "bob", "cyd"):
         party = PartyFolder(tmp_path / name).contributor(passphrase=PASSPHRASE)
-        message = party.contribute(descriptor.to_bytes(), np.zeros(DIM), model_hash=MODEL_HASH)
+        announcement = parties.announcement(descriptor, name)
+        message = party.contribute(announcement, np.zeros(DIM), model_hash=MODEL_HASH)
         aggregator.receive(message)
         # The next process remembers, and says the same.
         again = PartyFolder(tmp_path / name).contributor(passphrase=PASSPHRASE)
         other = np.ones(DIM)
-        assert again.contribute(descriptor.to_bytes(), other, model_hash=MODEL_HASH) == message
+        assert again.contribute(announcement, other, model_hash=MODEL_HASH) == message
         with pytest.raises(vs.PolicyRefusedError):
             again.contribute(
-                parties.announced_anew(descriptor, invited=(name,)).to_bytes(),
+                parties.announcement(parties.announced_anew(descriptor, invited=(name,)), name),
                 other,
                 model_hash=MODEL_HASH,
             )
@@ -205,7 +206,7 @@ def test_a_contributor_goes_on_with_its_privacy_ledger(tmp_path, people):
     descriptor = announce(federation)
     with pytest.raises(vs.BudgetExhaustedError):
         party.contributor(passphrase=PASSPHRASE).contribute(
-            descriptor.to_bytes(), np.zeros(DIM), model_hash=MODEL_HASH
+            parties.announcement(descriptor, "ann"), np.zeros(DIM), model_hash=MODEL_HASH
         )
     vs.privacy.Ledger.create(tmp_path / "gaussian.sqlite", epsilon=1.0, delta=1e-6)
     with pytest.raises(vs.LedgerError, match="other kind"):

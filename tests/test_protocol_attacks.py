@@ -19,6 +19,7 @@ from protocol_attackers import (
     HOLDERS,
     VICTIM,
     addressed,
+    asked_anew,
     attacked_round,
     changed,
     ciphertexts_of,
@@ -35,7 +36,7 @@ from shared_keys import shared_key
 from validation_rules import rule
 from veilsum import hazmat
 from veilsum.schemes import packing
-from veilsum.secure_sum import Chunk, ChunkRequest, RoundDescriptor, RoundLedger
+from veilsum.secure_sum import Chunk, ChunkRequest, OpenRequest, RoundDescriptor, RoundLedger
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +111,10 @@ def test_a_contribution_cannot_be_made_of_another(agreed, change):
 def test_a_contribution_to_an_earlier_round_is_not_summed_again(agreed):
     old = contribution(agreed, parties.descriptor(agreed), VICTIM)
     descriptor = parties.descriptor(agreed, round_number=2)
-    refused_everywhere(agreed, descriptor, old, vs.ProtocolError, "another round")
+    refused_everywhere(
+        *(agreed, descriptor, old, vs.ProtocolError, "another round"),
+        by_holders=vs.SignatureError,
+    )
     # Signed anew by a contributor in league, its proofs are still those of the old round.
     stolen = ciphertexts_of(agreed, old)
     forged = forged_contribution(agreed, descriptor, EVIL, stolen, proofs_of(old))
@@ -230,9 +234,10 @@ def test_two_openers_are_not_given_two_sets_of_a_round(monkeypatch):
     for name in NAMES[:3]:
         with pytest.raises(vs.PolicyRefusedError, match="already contributed to round 1"):
             contribution(agreed, again, name, rounds=ledgers[name])
-    stale = forged_request(again, messages, (0,), holder="cyd")
-    with pytest.raises(vs.ProtocolError, match="for another round"):
-        parties.holder(agreed, "cyd").open(stale)
+    head, *rest = frames_of(forged_request(announced, messages, (0,), holder="cyd"))
+    stale = asked_anew(parties.with_set(OpenRequest.from_bytes(head), descriptor=again))
+    with pytest.raises(vs.SignatureError, match="not signed by ada"):
+        parties.holder(agreed, "cyd").open([stale.to_bytes(), *rest])
 
 
 @pytest.mark.parametrize("change", ["invited", "model", "set"])

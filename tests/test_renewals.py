@@ -94,7 +94,9 @@ def test_what_was_sent_in_one_run_counts_in_no_other():
     ada = parties.contributor(new, "ada")
     announced = parties.descriptor(old)
     with pytest.raises(vs.PolicyRefusedError, match="another federation"):
-        ada.contribute(announced.to_bytes(), np.zeros(200), model_hash=announced.model_hash)
+        ada.contribute(
+            parties.announcement(announced, "ada"), np.zeros(200), model_hash=announced.model_hash
+        )
     late = parties.Round(old)
     with pytest.raises(vs.PolicyRefusedError, match="another federation"):
         parties.holder(new, "holder-1").open(late.requests()["holder-1"])
@@ -146,7 +148,8 @@ def test_a_party_that_pinned_the_dealer_goes_on_with_a_renewal(tmp_path):
     announced = parties.descriptor(old)
     options = {"model_hash": announced.model_hash}
     change = np.zeros(old.codec.dim)
-    party.contributor(passphrase=PASSPHRASE).contribute(announced.to_bytes(), change, **options)
+    first = party.contributor(passphrase=PASSPHRASE)
+    first.contribute(parties.announcement(announced, "ada"), change, **options)
     renewed = party.renew(new.signed_by(DEALER))
     assert (renewed.federation, renewed.dealer) == (new, DEALER.enrol())
     assert party.renew(new.signed_by(DEALER)).federation == new  # Again is no news.
@@ -156,7 +159,7 @@ def test_a_party_that_pinned_the_dealer_goes_on_with_a_renewal(tmp_path):
     # The budget goes on, and rounds count from 1 again.
     assert again.privacy_ledger.spent.num_contributions == 1
     ada = again.contributor(passphrase=PASSPHRASE)
-    ada.contribute(parties.descriptor(new).to_bytes(), change, **options)
+    ada.contribute(parties.announcement(parties.descriptor(new), "ada"), change, **options)
     assert again.privacy_ledger.spent.num_contributions == 2
     with pytest.raises(vs.PolicyRefusedError, match="has pinned 2"):
         party.contributor(passphrase=PASSPHRASE)  # As it was before: its ledger knows better.

@@ -1,6 +1,7 @@
 """An aggregator that dies at any step goes on, and shards: who opens what, whoever is missing."""
 
 import itertools
+from contextlib import closing
 
 import protocol_parties as parties
 import pytest
@@ -8,7 +9,8 @@ import veilsum as vs
 from protocol_parties import NAMES, TRUSTS, Round
 from validation_rules import rule
 from veilsum.schemes.shards import plan_shards
-from veilsum.secure_sum import FolderStore, MemoryStore
+from veilsum.secure_sum import FolderStore, Invitations, MemoryStore
+from veilsum.secure_sum.announcement import announced_in
 
 SMALL = vs.Codec(40, clip=1.0, value_bits=40, max_addends=4)
 TOY = {"codec": SMALL, "chunk_size": 1}
@@ -142,6 +144,33 @@ def test_a_store_is_of_one_round(tmp_path):
         with pytest.raises(vs.ProtocolError, match="another round"):
             parties.aggregator(state.federation, other, store=FolderStore(tmp_path / "round"))
     state.restart()
+
+
+def test_a_store_has_the_list_of_those_who_are_invited(tmp_path):
+    agreed = parties.federation()
+    announced = parties.descriptor(agreed, invited=dict.fromkeys(NAMES[:3], "relay"))
+    with (
+        closing(FolderStore(tmp_path / "empty")) as store,
+        pytest.raises(vs.InvalidArgumentError, match="invited must be given"),
+    ):
+        parties.aggregator(agreed, announced, invited=None, store=store)
+    with closing(FolderStore(tmp_path / "round")) as store:
+        first = parties.aggregator(agreed, announced, store=store)
+        first.receive(parties.contribute(agreed, announced, "ada"))
+    with closing(FolderStore(tmp_path / "round")) as store:
+        again = parties.aggregator(agreed, announced, invited=None, store=store)
+        assert again.contributors == ("ada",)
+        again.receive(parties.contribute(agreed, announced, "bob"))
+        assert announced_in(store) == (announced, parties.invited_to(announced))
+        with pytest.raises(vs.ProtocolError, match="not the one that the aggregator has signed"):
+            parties.aggregator(agreed, announced, invited=NAMES[:3], store=store)
+    (file,) = (tmp_path / "round").glob("descriptor-*")
+    file.write_bytes(announced.to_bytes() + Invitations.of(NAMES[:3]).to_bytes())
+    with (
+        closing(FolderStore(tmp_path / "round")) as store,
+        pytest.raises(vs.ProtocolError, match="not the one that the aggregator has signed"),
+    ):
+        parties.aggregator(agreed, announced, invited=None, store=store)
 
 
 def test_a_store_that_was_changed_is_noticed(tmp_path):

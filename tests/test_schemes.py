@@ -106,7 +106,7 @@ def test_the_scheme_is_part_of_the_agreement():
     assert masked.scheme == "masked"
     with pytest.raises(vs.PolicyRefusedError, match="another federation"):
         parties.contributor(masked, "ada").contribute(
-            parties.descriptor(agreed).to_bytes(),
+            parties.announcement(parties.descriptor(agreed), "ada"),
             np.zeros(CODEC.dim),
             model_hash=parties.descriptor(agreed).model_hash,
         )

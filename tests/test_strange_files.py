@@ -150,7 +150,9 @@ def contribute(folder, agreed):
     announced = parties.descriptor(agreed)
     contributor = PartyFolder(folder).contributor(passphrase=PASSPHRASE)
     return contributor.contribute(
-        announced.to_bytes(), np.zeros(DIM), model_hash=announced.model_hash
+        parties.announcement(announced, contributor.name),
+        np.zeros(DIM),
+        model_hash=announced.model_hash,
     )
 
 

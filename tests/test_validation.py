@@ -49,6 +49,8 @@ OTHER_MODULES = (
     "test_restarts",
     "test_transcript",
     "test_chain",
+    "test_invitations",
+    "test_invitation_attacks",
     "test_renewals",
 )
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "validation.md"

@@ -73,7 +73,7 @@ def read_open_request(data):
     if request.num_links > 0:
         secure_sum.RoundLink.from_bytes(b"")  # Here none follows.
     check_announced(request.descriptor, agreed())
-    check_set(agreed(), request)
+    check_set(agreed(), request.contributed)
     request.verify(agreed().aggregator)
 
 
@@ -122,19 +122,21 @@ READERS = {
     "signed_federation_2": read_signed_federation,
     "enrolment": secure_sum.Enrolment.from_bytes,
     "identity_file": lambda data: keyfile.open_sealed(data, "no", WireKind.IDENTITY_FILE),
-    "round_descriptor_2": secure_sum.RoundDescriptor.from_bytes,
-    "round_descriptor_2_opener": secure_sum.RoundDescriptor.from_bytes,
+    "round_descriptor_3": secure_sum.RoundDescriptor.from_bytes,
+    "round_descriptor_3_opener": secure_sum.RoundDescriptor.from_bytes,
     "contribution_2": secure_sum.ContributionHeader.from_bytes,
     "contribution_2_masked": secure_sum.ContributionHeader.from_bytes,
     "chunk": read_chunk_message,
     "chunk_masked": read_masked_chunk,
-    "open_request_3": read_open_request,
-    "open_request_3_chunks": secure_sum.OpenRequest.from_bytes,
+    "open_request_4": read_open_request,
+    "open_request_4_chunks": secure_sum.OpenRequest.from_bytes,
     "chunk_request": read_chunk_request,
-    "opening_3": read_opening,
+    "opening_3_authority": read_opening,
     "opening_3_partial": read_partial_opening,
-    "transcript_2": verify_transcript,
-    "round_link": secure_sum.RoundLink.from_bytes,
+    "transcript_3": verify_transcript,
+    "invitations": secure_sum.Invitations.from_bytes,
+    "invitation": secure_sum.Invitation.from_bytes,
+    "round_link_authority": secure_sum.RoundLink.from_bytes,
     "lock": secure_sum.Lock.from_bytes,
     "threshold_key": vs.threshold.ThresholdKey.from_bytes,
     "share_file": lambda data: keyfile.open_sealed(data, "no", WireKind.SHARE_FILE),
@@ -142,7 +144,7 @@ READERS = {
     "plaintext_proof_3": lambda data: vs.PlaintextProof.from_bytes(data, known_key(2048).public),
 }
 SEALED = ("key_file", "share_file", "identity_file")
-SIGNED = ("open_request_3", "opening_3", "opening_3_partial", "transcript_2")
+SIGNED = ("open_request_4", "opening_3_authority", "opening_3_partial", "transcript_3")
 every_message = pytest.mark.parametrize("name", READERS)
 
 

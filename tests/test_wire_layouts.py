@@ -53,16 +53,16 @@ def golden(name):
 
 
 def descriptor_by_hand(data):
-    found = Bytes(data, 6, 2)
+    found = Bytes(data, 6, 3)
     federation, number, previous = found.take(32), found.number(8), found.number(8)
     link, model, repeat = found.take(32), found.take(32), found.number(4)
-    names = tuple(found.name() for _ in range(found.number(4)))
+    invited = found.number(4), found.take(32)
     openers = [found.name() for _ in range(found.number(1))]
     opener = openers.pop() if openers else None
     assert not openers
     signature = found.take(64)
     assert not found.left
-    return federation, number, previous, link, model, repeat, names, opener, signature
+    return federation, number, previous, link, model, repeat, *invited, opener, signature
 
 
 def link_by_hand(data):
@@ -85,7 +85,7 @@ def values_of(message):
 
 
 def test_a_round_descriptor_says_what_is_read_by_hand():
-    for name, opener in (("round_descriptor_2", None), ("round_descriptor_2_opener", "klinik-ö")):
+    for name, opener in (("round_descriptor_3", None), ("round_descriptor_3_opener", "klinik-ö")):
         data = golden(name)
         descriptor = secure_sum.RoundDescriptor.from_bytes(data)
         assert values_of(descriptor) == descriptor_by_hand(data)
@@ -104,13 +104,49 @@ def lock_by_hand(data):
     return taken
 
 
+def list_by_hand(found):
+    """(name, relay or None) of all who are invited."""
+    return [
+        (found.name(), found.name() if found.number(1) else None) for _ in range(found.number(4))
+    ]
+
+
+def test_a_list_and_an_invitation_say_what_is_read_by_hand():
+    found = Bytes(golden("invitations"), 24, 1)
+    invited = secure_sum.Invitations.from_bytes(golden("invitations"))
+    assert list_by_hand(found) == [(name, invited.relay_of(name)) for name in invited] != []
+    assert not found.left
+    found = Bytes(golden("invitation"), 25, 1)
+    invitation = secure_sum.Invitation.from_bytes(golden("invitation"))
+    assert (found.name(), found.number(1)) == (invitation.name, 1)
+    assert found.name() == invitation.relay
+    assert invitation.index == found.number(4)
+    assert invitation.path == tuple(found.take(32) for _ in range(found.number(1))) != ()
+    assert not found.left
+
+
+def set_by_hand(found, contributed):
+    descriptor = contributed.descriptor
+    assert values_of(descriptor) == descriptor_by_hand(found.take(found.number(8)))
+    names = [name for name, _ in list_by_hand(found)]
+    assert tuple(names) == contributed.invited.names
+    num_chunks = found.number(4)
+    signed = [(found.number(4), found.take(32), found.take(64)) for _ in range(found.number(4))]
+    assert (
+        [values_of(header) for header in contributed.headers]
+        == [
+            (descriptor.round_id, names[index], num_chunks, root, signature)
+            for index, root, signature in signed
+        ]
+        != []
+    )
+
+
 def test_an_open_request_says_what_is_read_by_hand():
-    data = golden("open_request_3_chunks")
-    request, found = secure_sum.OpenRequest.from_bytes(data), Bytes(data, 8, 3)
-    assert values_of(request.descriptor) == descriptor_by_hand(found.take(found.number(8)))
+    data = golden("open_request_4_chunks")
+    request, found = secure_sum.OpenRequest.from_bytes(data), Bytes(data, 8, 4)
+    set_by_hand(found, request.contributed)
     assert request.holder == found.name() == "holder-1"
-    headers = [header_by_hand(found.take(found.number(8))) for _ in range(found.number(4))]
-    assert [values_of(header) for header in request.headers] == headers != []
     assert request.chunks == tuple(found.number(4) for _ in range(found.number(4))) != ()
     assert request.num_links == found.number(4) > 0
     locks = [lock_by_hand(found.take(found.number(8))) for _ in range(found.number(4))]
@@ -120,12 +156,9 @@ def test_an_open_request_says_what_is_read_by_hand():
 
 
 def test_a_transcript_says_what_is_read_by_hand():
-    data = golden("transcript_2")
-    transcript, found = secure_sum.Transcript.from_bytes(data), Bytes(data, 18, 2)
-    assert values_of(transcript.descriptor) == descriptor_by_hand(found.take(found.number(8)))
-    for header in transcript.headers:
-        assert values_of(header) == header_by_hand(found.take(found.number(8)))
-    assert found.number(8) == 0
+    data = golden("transcript_3")
+    transcript, found = secure_sum.Transcript.from_bytes(data), Bytes(data, 18, 3)
+    set_by_hand(found, transcript.contributed)
     assert found.number(4) == len(transcript.receipts) > 0
     for receipt in transcript.receipts:
         assert values_of(receipt) == (

@@ -65,6 +65,8 @@ def written(tmp_path_factory):
         WireKind.ROUND_LINK: state.aggregator.transcript().link.to_bytes(),
         WireKind.SIGNED_FEDERATION: agreed.signed_by(dealer),
         WireKind.LOCK: lock,
+        WireKind.INVITATIONS: parties.invited_to(state.descriptor).to_bytes(),
+        WireKind.INVITATION: parties.invited_to(state.descriptor).invitation("ada").to_bytes(),
     }
 
 

@@ -29,6 +29,8 @@ class WireKind(IntEnum):
     LOCK = 21
     MASKED_BLOCKS = 22
     MASKED_VECTOR = 23
+    INVITATIONS = 24
+    INVITATION = 25
 
 def wire_kind(data: builtins.bytes) -> WireKind: ...
 def wire_size(data: builtins.bytes) -> int: ...

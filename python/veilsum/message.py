@@ -10,6 +10,7 @@ docs/wire-format.md follow from that. Where an object and its wire form differ, 
 ``Layout`` is declared by itself, and a ``Form`` with the layout of each version of its message.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache, partial
@@ -40,7 +41,6 @@ __all__ = [
     "u8",
     "u32",
     "u64",
-    "until_zero",
 ]
 
 T = TypeVar("T")
@@ -197,7 +197,7 @@ def framed(
 def inner(of: "type[Part]") -> Field[Any]:
     """A part without a frame."""
     layout, check = of.layout(), partial(arguments.instance, kind=of)
-    return Field(of.__name__.lower(), "", layout.least, layout.write, of.read_from, check)
+    return Field(of.words(), "", layout.least, layout.write, of.read_from, check)
 
 
 def framed_or_none(of: "type[Message]", words: str = "") -> Field[Any]:
@@ -252,21 +252,6 @@ def counted(
     type, least = f"{number.type}, then {item.type} each", number.least + at_least * item.least
     show = list if item.show is int else None
     return Field(type, words, least, write, read, check, show, (item, at_least, at_most))
-
-
-def until_zero(of: "type[Message]", words: str) -> Field[tuple[Any, ...]]:
-    """Messages, each with its length before it; a length of 0 ends them."""
-    item = framed(of)
-
-    def write(writer: Writer, values: tuple[Any, ...]) -> None:
-        _write_each(item, writer, values)
-        writer.u64(0)
-
-    def read(reader: Reader) -> tuple[Any, ...]:
-        return tuple([of.from_bytes(reader.bytes(size)) for size in iter(reader.u64, 0)])
-
-    check = partial(_check_each, item)
-    return Field(f"{item.type} each, then u64", words, 8, write, read, check, bounds=of)
 
 
 def to_end(item: Field[Any], words: str) -> Field[tuple[Any, ...]]:
@@ -362,11 +347,16 @@ class Part:
     _WORDS: ClassVar[str]
 
     def __init_subclass__(cls) -> None:
-        cls._WORDS = cls.__name__.lower()
+        cls._WORDS = re.sub("(?<=[a-z])(?=[A-Z])", " ", cls.__name__).lower()
 
     def __post_init__(self) -> None:
         for name, check in self.layout().checks:
             object.__setattr__(self, name, check(name, getattr(self, name)))
+
+    @classmethod
+    def words(cls) -> str:
+        """What documents and errors call it."""
+        return cls._WORDS
 
     @classmethod
     def layout(cls) -> Layout:

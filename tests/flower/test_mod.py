@@ -31,7 +31,7 @@ from veilsum.integrations.flower import SecureClientApp, SecureMod
 from veilsum.integrations.flower.party import configured_party
 from veilsum.integrations.flower.records import model_hash, pack, unpack
 from veilsum.privacy import GaussianNoise
-from veilsum.secure_sum import RoundDescriptor
+from veilsum.secure_sum import Announcement, Invitations, RoundDescriptor
 
 
 @pytest.fixture
@@ -40,19 +40,21 @@ def federation(tmp_path):
 
 
 def train_message(federation, model=INITIAL, *, number=1, node=100, announced=None):
+    invited = Invitations.of(NAMES)
     descriptor = RoundDescriptor.signed(
         AGGREGATOR,
         federation_hash=federation.hash,
         round_number=number,
         model_hash=model_hash(INITIAL if announced is None else announced),
-        invited=NAMES,
+        invited=invited,
         opener=NAMES[0],
     )
+    announcement = Announcement.of(descriptor, invited, to=NAMES[node - 100]).to_bytes()
     content = RecordDict(
         {
             "arrays": initial_record(model),
             "config": ConfigRecord({"lr": 0.1}),
-            "veilsum": ConfigRecord({"announcement": descriptor.to_bytes()}),
+            "veilsum": ConfigRecord({"announcement": announcement}),
         }
     )
     return Message(content, dst_node_id=node, message_type="train")

@@ -113,7 +113,7 @@ def read_opened(data):
 
 
 def opened_seeds():
-    return [secure_sum.Opening.from_bytes((WIRE / "opening_3.bin").read_bytes()).body]
+    return [secure_sum.Opening.from_bytes((WIRE / "opening_3_authority.bin").read_bytes()).body]
 
 
 def masking_of_blocks():
@@ -122,13 +122,20 @@ def masking_of_blocks():
 
 
 def frames_seeds():
-    names = ("open_request_3", "chunk_request", "chunk")
+    names = ("open_request_4", "chunk_request", "chunk")
     return [b"".join((WIRE / f"{name}.bin").read_bytes() for name in names)]
 
 
 def announcement_seeds():
-    names = ("round_descriptor_2", "round_link", "round_link")
-    return [b"".join((WIRE / f"{name}.bin").read_bytes() for name in names)]
+    """For one contributor, and for all."""
+    links = ["round_link_authority", "round_link_authority"]
+    return [
+        b"".join((WIRE / f"{name}.bin").read_bytes() for name in names)
+        for names in (
+            ["round_descriptor_3", "invitation", *links],
+            ["round_descriptor_3", "invitations", *links],
+        )
+    ]
 
 
 # ---- all of them ----
@@ -175,7 +182,13 @@ TARGETS = {
         ("federation_4", "federation_4_threshold"),
     ),
     "signed_federation": Target(read_signed_federation, BAD_SIGNATURE, ("signed_federation_2",)),
-    "round_link": Target(written_by(secure_sum.RoundLink.from_bytes), MALFORMED, ("round_link",)),
+    "round_link": Target(
+        written_by(secure_sum.RoundLink.from_bytes), MALFORMED, ("round_link_authority",)
+    ),
+    "invitations": Target(
+        written_by(secure_sum.Invitations.from_bytes), MALFORMED, ("invitations",)
+    ),
+    "invitation": Target(written_by(secure_sum.Invitation.from_bytes), MALFORMED, ("invitation",)),
     "lock": Target(written_by(secure_sum.Lock.from_bytes), MALFORMED, ("lock",)),
     "announcement": Target(
         written_by(secure_sum.Announcement.from_bytes), MALFORMED, make_seeds=announcement_seeds
@@ -183,7 +196,7 @@ TARGETS = {
     "round_descriptor": Target(
         written_by(secure_sum.RoundDescriptor.from_bytes),
         MALFORMED,
-        ("round_descriptor_2", "round_descriptor_2_opener"),
+        ("round_descriptor_3", "round_descriptor_3_opener"),
     ),
     "contribution": Target(
         written_by(secure_sum.ContributionHeader.from_bytes), MALFORMED, ("contribution_2",)
@@ -192,15 +205,17 @@ TARGETS = {
     "open_request": Target(
         written_by(secure_sum.OpenRequest.from_bytes),
         MALFORMED,
-        ("open_request_3", "open_request_3_chunks"),
+        ("open_request_4", "open_request_4_chunks"),
     ),
     "opened_plaintexts": Target(read_opened, MALFORMED, make_seeds=opened_seeds),
     "chunk_request": Target(read_chunk_request, MALFORMED, ("chunk_request",)),
     "opening": Target(
-        written_by(secure_sum.Opening.from_bytes), MALFORMED, ("opening_3", "opening_3_partial")
+        written_by(secure_sum.Opening.from_bytes),
+        MALFORMED,
+        ("opening_3_authority", "opening_3_partial"),
     ),
     "transcript": Target(
-        written_by(secure_sum.Transcript.from_bytes), MALFORMED, ("transcript_2",)
+        written_by(secure_sum.Transcript.from_bytes), MALFORMED, ("transcript_3",)
     ),
     "frames": Target(read_frames, MALFORMED, make_seeds=frames_seeds),
     "key_file": Target(

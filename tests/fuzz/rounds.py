@@ -89,7 +89,7 @@ class Fire:
                 yield changed
 
     def fire_at_contributor(self, count):
-        original = self.descriptor.to_bytes()
+        original = parties.announcement(self.descriptor, "dan")
         for _ in range(count):
             changed = mutated(self.rng, original, self.strange)
             rounds = RoundLedger.in_memory()

@@ -1,7 +1,8 @@
-"""Writes the golden folder of a party, party_3/: later versions must go on with it, ledgers too.
+"""Writes the golden folder of a party, party_4/: later versions must go on with it, ledgers too.
 
 Run it only for a new version of the folder, under a new name: those that are there stay for ever.
-party/ and party_2/ are of agreements without an aggregator, which nothing reads any more.
+party/ and party_2/ are of agreements without an aggregator, which nothing reads any more; what was
+announced to party_3/ is of an older version, and its records are read.
 Run: PYTHONPATH=tests python tests/vectors/generate_party.py
 """
 
@@ -41,7 +42,7 @@ def contribute(party, number):
     """What it contributes to a round that invites it."""
     announced = parties.descriptor(party.federation, round_number=number, invited=(NAME, "bob"))
     return party.contributor(passphrase=PASSPHRASE).contribute(
-        announced.to_bytes(), np.zeros(5), model_hash=announced.model_hash
+        parties.announcement(announced, NAME), np.zeros(5), model_hash=announced.model_hash
     )
 
 
@@ -49,7 +50,7 @@ def main():
     keyfile._LOG2_COST = 14  # The least cost allowed: tests open the files often.
     agreed = federation()
     party = PartyFolder.create(
-        Path(__file__).with_name("party_3"),
+        Path(__file__).with_name("party_4"),
         agreed.signed_by(parties.identity("dealer")),
         identity=parties.identity(NAME),
         passphrase=PASSPHRASE,

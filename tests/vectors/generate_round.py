@@ -13,12 +13,10 @@ import protocol_parties as parties
 import veilsum as vs
 from veilsum.secure_sum import (
     ChainEnd,
-    ChunkRequest,
+    Invitations,
     Lock,
-    Opening,
     OpenRequest,
 )
-from veilsum.secure_sum.opening import opening_context
 
 PASSPHRASE = "correct horse battery staple"
 NOISE = vs.privacy.GaussianNoise(
@@ -71,6 +69,11 @@ ROUND = {
 }
 
 
+def relayed():
+    """The list of those who are invited, some of them through a relay."""
+    return Invitations.of({"clinic-a": "relay-1", "klinik-ö": "relais-ß", "never-came": None})
+
+
 def descriptor(agreed):
     return parties.descriptor(agreed, **ROUND)
 
@@ -86,80 +89,36 @@ def opener_descriptor():
     return parties.descriptor(agreed, **ROUND, opener="klinik-ö")
 
 
-def partial_opening():
-    """What holder 2 answers for chunk 1 of contributions that nobody has."""
-    agreed, announced = threshold(), descriptor(threshold())
-    set_hash = bytes(range(32))
-    ciphertexts = agreed.public_key.encrypt([5, 6])
-    context = opening_context(announced.round_id, set_hash)
-    partial = parties.key_of(agreed, "holder-2").decrypt(ciphertexts, context=context, first=2)
-    return Opening.signed(
-        parties.identity("holder-2"),
-        round_id=announced.round_id,
-        set_hash=set_hash,
-        index=1,
-        body=partial.to_bytes(),
-    )
-
-
-def lock():
-    """What holder 2 answers before it opens anything of ``partial_opening``."""
-    return Lock.signed(
-        parties.identity("holder-2"),
-        round_id=descriptor(threshold()).round_id,
-        set_hash=bytes(range(32)),
-    )
-
-
-def threshold_round():
-    """Messages of a round that was not opened: one contribution, and what a holder is given."""
-    state = parties.Round(threshold(), names=(), **ROUND)
-    for name in NAMES:
-        state.messages[name] = state.contribution(name, VALUE)
-        state.aggregator.receive(state.messages[name])
-    header, *_, chunk = parties.frames_of(state.messages[NAMES[1]])
-    given = [frame for each in state.asked().values() for frame in parties.frames_of(each)[1:]]
-    request = next(frame for frame in given if ChunkRequest.from_bytes(frame).chunk == chunk)
-    return {"contribution_2": header, "chunk": chunk, "chunk_request": request}
-
-
 def authority_round():
     """Messages of a whole round with one key, by name; each is one frame."""
     state = parties.Round(sums(), names=(), **ROUND)
     for name in NAMES:
         state.messages[name] = state.contribution(name, VALUE)
         state.aggregator.receive(state.messages[name])
-    header, *_, body = parties.frames_of(state.messages[NAMES[1]])
     request = parties.frames_of(state.requests()["holder-1"])
     state.open()
     opening, *_ = parties.frames_of(state.holder("holder-1").open(request))
     return {
-        "contribution_2_masked": header,
-        "chunk_masked": body,
-        "open_request_3": request[0],
-        "opening_3": opening,
-        "transcript_2": state.aggregator.finish().transcript,
-        "round_link": state.aggregator.transcript().link.to_bytes(),
+        "open_request_4": request[0],
+        "opening_3_authority": opening,
+        "transcript_3": state.aggregator.finish().transcript,
+        "round_link_authority": state.aggregator.transcript().link.to_bytes(),
     }
 
 
 def main():
     folder = Path(__file__).with_name("wire")
-    dealer = parties.identity("dealer")
     messages = {
-        "federation_4": authority().to_bytes(),
-        "federation_4_threshold": threshold().to_bytes(),
-        "signed_federation_2": authority().signed_by(dealer),
-        "round_descriptor_2": later_descriptor().to_bytes(),
-        "round_descriptor_2_opener": opener_descriptor().to_bytes(),
-        "opening_3_partial": partial_opening().to_bytes(),
-        "lock": lock().to_bytes(),
-        **threshold_round(),
+        "round_descriptor_3": later_descriptor().to_bytes(),
+        "round_descriptor_3_opener": opener_descriptor().to_bytes(),
+        "invitations": relayed().to_bytes(),
+        "invitation": relayed().invitation(NAMES[1]).to_bytes(),
         **authority_round(),
     }
-    request = OpenRequest.from_bytes(messages["open_request_3"])
-    asked = dataclasses.replace(request, chunks=(0, 2), num_links=1, locks=(lock(),))
-    messages["open_request_3_chunks"] = asked.to_bytes()
+    request = OpenRequest.from_bytes(messages["open_request_4"])
+    lock = Lock.from_bytes((folder / "lock.bin").read_bytes())
+    asked = dataclasses.replace(request, chunks=(0, 2), num_links=1, locks=(lock,))
+    messages["open_request_4_chunks"] = asked.to_bytes()
     for name, data in messages.items():
         path = folder / f"{name}.bin"
         if path.exists():

@@ -56,6 +56,8 @@ std::string_view wire_kind_name(WireKind kind) noexcept {
         case WireKind::lock: return "lock";
         case WireKind::masked_blocks: return "masked blocks";
         case WireKind::masked_vector: return "masked vector";
+        case WireKind::invitations: return "invitations";
+        case WireKind::invitation: return "invitation";
     }
     return "unknown";
 }

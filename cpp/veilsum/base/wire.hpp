@@ -66,6 +66,8 @@ enum class WireKind : std::uint8_t {
     lock = 21,
     masked_blocks = 22,
     masked_vector = 23,
+    invitations = 24,
+    invitation = 25,
 };
 
 inline constexpr std::size_t kFrameBytes = 16;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -21,6 +21,8 @@ from veilsum.secure_sum import (
     ChunkRequest,
     ContributionHeader,
     Federation,
+    Invitation,
+    Invitations,
     Lock,
     Opening,
     OpenRequest,
@@ -28,7 +30,7 @@ from veilsum.secure_sum import (
     RoundLink,
     Transcript,
 )
-from veilsum.secure_sum.announcement import check_announced
+from veilsum.secure_sum.announcement import check_announced, check_invited, read_invited
 from veilsum.secure_sum.checks import (
     check_answer,
     check_header,
@@ -127,19 +129,38 @@ def _check_vector(data: bytes, agreed: Agreed, contents: Contents) -> None:
 def _round_descriptor(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
     descriptor = RoundDescriptor.from_bytes(next(frames))
     contents.facts |= _descriptor_facts(descriptor)
+    first = next(frames, None)
+    invited = None if first is None else read_invited(first)
+    if invited is not None:
+        contents.facts |= _invited_facts(invited)
     links = tuple(map(RoundLink.from_bytes, frames))
     if links:
         contents.facts["links"] = [_plain_facts(link) for link in links]
     if agreed.federation is None:
         contents.unchecked.append(_WANTED)
         return
-    _check_descriptor(descriptor, agreed.federation)
-    contents.checked.append(
-        f"signed by {agreed.federation.aggregator.name}, the aggregator; all invited are on the "
-        "roster"
-    )
+    check_announced(descriptor, agreed.federation)
+    contents.checked.append(f"signed by {agreed.federation.aggregator.name}, the aggregator")
+    if invited is None:
+        contents.unchecked.append("who is invited; that takes an announcement with an invitation")
+    else:
+        _check_invited(descriptor, invited, agreed.federation)
+        contents.checked.append("all who are named were invited so, and are on the roster")
     if links and links[0].round_number <= descriptor.previous_number:
         contents.unchecked.append("links; a contributor checks them, who knows where they begin")
+
+
+def _invitations(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
+    invited = Invitations.from_bytes(next(frames))
+    contents.facts |= {"num_invited": len(invited), "invited_root": invited.root.hex()}
+    contents.facts |= _invited_facts(invited)
+    contents.unchecked.append("a list alone; compare its root with that of the announcement")
+
+
+def _invitation(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
+    invitation = Invitation.from_bytes(next(frames))
+    contents.facts |= {**_plain_facts(invitation), "path_hashes": len(invitation.path)}
+    contents.unchecked.append("an invitation alone; verify the announcement it belongs to")
 
 
 def _round_link(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
@@ -187,6 +208,7 @@ def _chunk(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
 def _open_request(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
     request = OpenRequest.from_bytes(next(frames))
     contents.facts |= _descriptor_facts(request.descriptor)
+    contents.facts |= _invited_facts(request.contributed.invited)
     contents.facts["holder"] = request.holder
     contents.facts["set_hash"] = request.set_hash.hex()
     contents.facts["chunks"] = list(request.chunks)
@@ -197,10 +219,11 @@ def _open_request(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -
         RoundLink.from_bytes(next(frames, b""))
     federation = agreed.federation
     if federation is not None:
-        _check_descriptor(request.descriptor, federation)
+        check_announced(request.descriptor, federation)
+        _check_invited(request.descriptor, request.contributed.invited, federation)
         if federation.holder(request.holder) is None:
             raise ProtocolError(f"the request is for {request.holder}, who is no holder")
-        check_set(federation, request)
+        check_set(federation, request.contributed)
         request.verify(federation.aggregator)
         names = {"round_id": request.descriptor.round_id, "set_hash": request.set_hash}
         for lock in request.locks:
@@ -298,6 +321,7 @@ def _partial_decryption(frames: Iterator[bytes], agreed: Agreed, contents: Conte
 def _transcript(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
     transcript = Transcript.from_bytes(next(frames))
     contents.facts |= _descriptor_facts(transcript.descriptor)
+    contents.facts |= _invited_facts(transcript.contributed.invited)
     contents.transcript = transcript
     contents.facts["outcome"] = transcript.outcome
     end = transcript.end
@@ -335,9 +359,24 @@ def _short_facts(header: ContributionHeader) -> dict[str, Any]:
     return {"contributor": header.contributor, "root": header.root.hex()}
 
 
-def _check_descriptor(descriptor: RoundDescriptor, federation: Federation) -> None:
-    check_announced(descriptor, federation)
-    for name in descriptor.invited:
+def _invited_facts(invited: Invitation | Invitations) -> dict[str, Any]:
+    """The names that a message has, and their relays where there are any."""
+    if isinstance(invited, Invitation):
+        return {"invitation": _plain_facts(invited)}
+    relays = {one.name: one.relay for one in invited.invited if one.relay is not None}
+    return {"invited": list(invited), **({"relays": relays} if relays else {})}
+
+
+def _check_invited(
+    descriptor: RoundDescriptor, invited: Invitation | Invitations, federation: Federation
+) -> None:
+    if isinstance(invited, Invitation):
+        invited.verify(descriptor.num_invited, descriptor.invited_root)
+        names: Iterable[str] = [invited.name]
+    else:
+        check_invited(descriptor, invited)
+        names = invited
+    for name in names:
         if federation.contributor(name) is None:
             raise ProtocolError(f"{name} is invited, but not on the federation's roster")
 
@@ -358,4 +397,6 @@ MESSAGES: dict[WireKind, Callable[[Iterator[bytes], Agreed, Contents], None]] = 
     WireKind.TRANSCRIPT: _transcript,
     WireKind.ROUND_LINK: _round_link,
     WireKind.LOCK: _lock,
+    WireKind.INVITATIONS: _invitations,
+    WireKind.INVITATION: _invitation,
 }

@@ -20,6 +20,7 @@ from veilsum.privacy import Ledger, Noise
 from veilsum.secure_sum import (
     Aggregator,
     Announcement,
+    Invitations,
     RoundDescriptor,
     RunChain,
     hash_model,
@@ -134,12 +135,13 @@ class Parties:
             self._last.settle()
         local, model_hash = self._local, hash_model(model)
         self._num_announced += 1  # By this federation, which a resumed run makes anew.
+        invitations = Invitations.of(invited)
         descriptor = RoundDescriptor.signed(
             local.aggregator,
             federation_hash=local.federation.hash,
             round_number=self._num_announced,
             model_hash=model_hash,
-            invited=invited,
+            invited=invitations,
             after=self._chain.end,
             opener=invited[0] if local.federation.names_opener else None,
         )
@@ -149,11 +151,14 @@ class Parties:
                 local.federation,
                 local.aggregator,
                 descriptor,
+                invited=invitations,
                 chain=self._chain,
                 num_threads=self._num_threads,
             ),
             announcements={
-                name: Announcement.of(descriptor, self._chain, seen=party.seen.number).to_bytes()
+                name: Announcement.of(
+                    descriptor, invitations, self._chain, to=name, seen=party.seen.number
+                ).to_bytes()
                 for name, party in contributors.items()
             },
             round_id=descriptor.round_id,

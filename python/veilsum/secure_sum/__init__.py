@@ -17,6 +17,7 @@ from veilsum.secure_sum.contributor import Contributor
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.intake import Arrival
+from veilsum.secure_sum.invitations import Invitation, Invitations, Invited
 from veilsum.secure_sum.kept_sums import KeptSums
 from veilsum.secure_sum.key_holder import KeyHolder
 from veilsum.secure_sum.link import ChainEnd, RoundLink, RunChain
@@ -26,6 +27,7 @@ from veilsum.secure_sum.opening import ChunkRequest, Opening, OpenRequest
 from veilsum.secure_sum.outbox import Outbox
 from veilsum.secure_sum.party_folder import PartyFolder
 from veilsum.secure_sum.round_ledger import RoundLedger, RunName
+from veilsum.secure_sum.round_set import RoundSet, SignedRoot
 from veilsum.secure_sum.round_store import FolderStore, MemoryStore
 from veilsum.secure_sum.transcript import Transcript
 
@@ -42,6 +44,9 @@ __all__ = [
     "Federation",
     "FolderStore",
     "Identity",
+    "Invitation",
+    "Invitations",
+    "Invited",
     "KeptSums",
     "KeyHolder",
     "KeyShare",
@@ -54,8 +59,10 @@ __all__ = [
     "RoundDescriptor",
     "RoundLedger",
     "RoundLink",
+    "RoundSet",
     "RunChain",
     "RunName",
+    "SignedRoot",
     "SumResult",
     "ThresholdKey",
     "Transcript",

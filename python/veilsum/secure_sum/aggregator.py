@@ -18,17 +18,19 @@ from veilsum.errors import (
 from veilsum.identity import Identity
 from veilsum.one_at_a_time import OneAtATime
 from veilsum.opened_sum import Sum
-from veilsum.secure_sum.announcement import check_announced, links_to
+from veilsum.secure_sum.announcement import check_announced, kept_list, links_to
 from veilsum.secure_sum.answers import Answers, Asked
 from veilsum.secure_sum.checks import check_in_round
 from veilsum.secure_sum.contribution import ContributionHeader
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.intake import Arrival, Arriving, Intake
+from veilsum.secure_sum.invitations import AnyInvited
 from veilsum.secure_sum.link import RoundLink, RunChain
 from veilsum.secure_sum.lock import Lock
-from veilsum.secure_sum.merkle import merkle_paths
+from veilsum.secure_sum.merkle import MerkleTree
 from veilsum.secure_sum.opening import ChunkRequest, OpenRequest
+from veilsum.secure_sum.round_set import RoundSet
 from veilsum.secure_sum.round_store import MemoryStore, RoundStore
 from veilsum.secure_sum.transcript import Transcript
 from veilsum.system import thread_count
@@ -73,16 +75,19 @@ class Aggregator:
         federation: the agreement.
         identity: of the federation's aggregator, who signs the link of the round.
         descriptor: the round, signed by it (``RoundDescriptor.signed``).
+        invited: who is invited, as it was signed with the round: names, names with their relays, or
+            the list of them. None: as the store has it, of a round that is gone on with.
         chain: the links of the run up to the round that the descriptor goes on from. None for the
             first round of a run.
         store: where messages are kept, or None to keep them in memory.
         num_threads: for checking, adding and combining.
 
     Raises:
-        InvalidArgumentError: the identity is not that of the federation's aggregator.
-        ProtocolError: the descriptor is of another federation, invites somebody who is not on its
-            roster, goes on from another round than the chain ends with, or is another than the
-            store's.
+        InvalidArgumentError: the identity is not that of the federation's aggregator, or nobody is
+            invited, neither here nor in the store.
+        ProtocolError: the descriptor is of another federation, was signed with another list of
+            those who are invited or with somebody who is not on the roster, goes on from another
+            round than the chain ends with, or is another than the store's.
         SignatureError: it is not signed by the aggregator.
         PolicyRefusedError: its number is far above that of the last round that was opened, or its
             opener is not one that the federation asks for.
@@ -94,6 +99,7 @@ class Aggregator:
         identity: Identity,
         descriptor: RoundDescriptor,
         *,
+        invited: AnyInvited | None = None,
         chain: RunChain | None = None,
         store: RoundStore | None = None,
         num_threads: int | None = None,
@@ -111,15 +117,13 @@ class Aggregator:
         if descriptor.federation_hash != federation.hash:
             raise ProtocolError("the descriptor is of another federation than this aggregator's")
         check_announced(descriptor, federation)
-        for name in descriptor.invited:
-            if federation.contributor(name) is None:
-                raise ProtocolError(f"{name} is invited, but not on the federation's roster")
         self._links = links_to(descriptor, RunChain() if chain is None else chain)
         self._federation = federation
         self._identity = identity
         self._descriptor = descriptor
         self._store: RoundStore = MemoryStore() if store is None else store
         self._num_threads = num_threads
+        self._invited = kept_list(self._store, descriptor, invited, federation=federation)
         self._intake = Intake(federation, num_threads=num_threads)
         self._sum = federation.bodies.running_sum()
         self._headers: dict[str, ContributionHeader] = {}
@@ -386,7 +390,7 @@ class Aggregator:
 
     def _admit(self, header: ContributionHeader, num_others: int) -> None:
         """Refuse what is no contribution to this round, or has no room beside what was begun."""
-        check_in_round(self._federation, self._descriptor, header)
+        check_in_round(self._federation, self._descriptor, self._invited, header)
         name = header.contributor
         if self._answers is not None:
             raise ProtocolError(f"the contribution of {name} is late: the round is closed")
@@ -415,23 +419,25 @@ class Aggregator:
     def _gather(self) -> None:
         self._answers = Answers(
             self._federation,
-            self._descriptor,
-            headers=[self._headers[name] for name in self.contributors],
+            self._set(),
             total=self._sum.total,
             num_threads=self._num_threads,
         )
 
     def _contributed(self) -> Transcript:
         """Who has contributed so far, and nothing else."""
+        return Transcript.of(self._set(), ())
+
+    def _set(self) -> RoundSet:
+        """Whose contributions are in the sum so far."""
         headers = [self._headers[name] for name in self.contributors]
-        return Transcript.of(self._descriptor, headers, ())
+        return RoundSet.of(self._descriptor, self._invited, headers)
 
     def _request(self, holder: str, answers: Answers, asked: Asked) -> Iterator[bytes]:
         """What a holder is sent. What is signed is made now, and not when it is read."""
         request = OpenRequest(
-            descriptor=self._descriptor,
+            contributed=answers.contributed,
             holder=holder,
-            headers=tuple(self._headers[name] for name in self.contributors),
             chunks=asked.chunks,
             num_links=len(self._links),
             locks=answers.shown,
@@ -442,19 +448,15 @@ class Aggregator:
 
     def _pieces(self, chunks: tuple[int, ...]) -> Iterator[bytes]:
         """These chunks of everybody."""
-        paths = {name: merkle_paths(self._leaves[name]) for name in self.contributors}
+        trees = {name: MerkleTree(self._leaves[name]) for name in self.contributors}
         for index in chunks:
             for position, name in enumerate(self.contributors):
-                path = tuple(paths[name][index])
+                path = tuple(trees[name].path(index))
                 chunk = self._store.frame("contribution", _place(name), 1 + index)
                 yield ChunkRequest(contribution=position, path=path, chunk=chunk).to_bytes()
 
     def _go_on(self) -> None:
         """Take up what the store has of this round, through the same checks."""
-        if "round" not in self._store.names("descriptor"):
-            self._store.put("descriptor", "round", [self._descriptor.to_bytes()])
-        if next(self._store.frames("descriptor", "round"), b"") != self._descriptor.to_bytes():
-            raise ProtocolError("the store is of another round")
         closed = b""
         places = self._store.names("contribution")
         if self._store.names("closed"):

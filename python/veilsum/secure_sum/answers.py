@@ -10,8 +10,6 @@ from veilsum.errors import CapacityError, MalformedDataError, ProtocolError
 from veilsum.identity import Identity
 from veilsum.opened_sum import Sum
 from veilsum.secure_sum.checks import check_answer_in_round
-from veilsum.secure_sum.contribution import ContributionHeader, set_hash
-from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.link import (
     NO_LINK,
@@ -22,6 +20,7 @@ from veilsum.secure_sum.link import (
 )
 from veilsum.secure_sum.lock import Lock, check_lock
 from veilsum.secure_sum.opening import Opening, Receipt, opening_context
+from veilsum.secure_sum.round_set import RoundSet
 from veilsum.secure_sum.transcript import Transcript
 
 __all__ = ["Answers", "Asked"]
@@ -47,16 +46,15 @@ class Answers:
     def __init__(
         self,
         federation: Federation,
-        descriptor: RoundDescriptor,
+        contributed: RoundSet,
         *,
-        headers: Sequence[ContributionHeader],
         total: Any,
         num_threads: int | None,
     ) -> None:
         self._federation = federation
-        self._descriptor = descriptor
-        self._headers = tuple(headers)
-        self._set_hash = set_hash(list(headers))
+        self.contributed = contributed
+        self._descriptor = contributed.descriptor
+        self._set_hash = contributed.set_hash
         self._receipts: list[Receipt] = []
         self._link: RoundLink | None = None
         self._opened_slots: NDArray[np.int64] | None = None
@@ -67,8 +65,8 @@ class Answers:
         self.has_begun = False
         self._opener = federation.bodies.opener(
             total,
-            context=descriptor.round_id,
-            binding=opening_context(descriptor.round_id, self._set_hash),
+            context=self._descriptor.round_id,
+            binding=opening_context(self._descriptor.round_id, self._set_hash),
             num_threads=num_threads,
         )
 
@@ -168,7 +166,7 @@ class Answers:
     def total(self) -> Sum:
         """The sum; NotEnoughSharesError while answers are missing."""
         slots = self._slots()
-        return self._federation.codec.dequantise(slots, num_addends=len(self._headers))
+        return self._federation.codec.dequantise(slots, num_addends=len(self.contributed.headers))
 
     def link(self, identity: Identity) -> RoundLink | None:
         """What stands for the round once it is opened, signed by the aggregator; None before.
@@ -203,8 +201,7 @@ class Answers:
     def transcript(self, identity: Identity) -> Transcript:
         """What was signed by whom."""
         return Transcript.of(
-            self._descriptor,
-            self._headers,
+            self.contributed,
             self._receipts,
             self.link(identity),
             locks=self._shown,

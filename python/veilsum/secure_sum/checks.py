@@ -2,11 +2,14 @@
 
 from veilsum.errors import PolicyRefusedError, ProtocolError
 from veilsum.schemes import Body, Piece, Proofs
+from veilsum.secure_sum.announcement import check_invited
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
+from veilsum.secure_sum.invitations import Invitations
 from veilsum.secure_sum.merkle import leaf_hash, path_leads_to
-from veilsum.secure_sum.opening import ChunkRequest, Opening, OpenRequest, Receipt
+from veilsum.secure_sum.opening import ChunkRequest, Opening, Receipt
+from veilsum.secure_sum.round_set import RoundSet
 
 __all__ = [
     "check_answer",
@@ -35,9 +38,14 @@ def check_header(federation: Federation, header: ContributionHeader) -> None:
 
 
 def check_in_round(
-    federation: Federation, descriptor: RoundDescriptor, header: ContributionHeader
+    federation: Federation,
+    descriptor: RoundDescriptor,
+    invited: Invitations,
+    header: ContributionHeader,
 ) -> None:
     """``check_header``, and that the contribution is to this round, which invites its maker.
+
+    Requires the list that was signed with the round.
 
     Raises:
         ProtocolError, SignatureError: the contribution is not like that.
@@ -45,13 +53,13 @@ def check_in_round(
     name = header.contributor
     if header.round_id != descriptor.round_id:
         raise ProtocolError(f"the contribution of {name} is for another round")
-    if name not in descriptor.invited or federation.contributor(name) is None:
+    if name not in invited or federation.contributor(name) is None:
         raise ProtocolError(f"{name} was not invited to the round")
     check_header(federation, header)
 
 
-def check_set(federation: Federation, request: OpenRequest, *, is_known: bool = False) -> None:
-    """That a request is for enough contributions, and each is one to its round.
+def check_set(federation: Federation, asked: RoundSet, *, is_known: bool = False) -> None:
+    """That a set has enough contributions, each of one who is invited, for a round as signed.
 
     Of a set that ``is_known`` each contribution was checked before: its name commits to all that
     is signed.
@@ -59,17 +67,19 @@ def check_set(federation: Federation, request: OpenRequest, *, is_known: bool = 
     Raises:
         PolicyRefusedError: the set has fewer contributions than the federation opens.
         CapacityError: it has more than the codec has room for.
-        ProtocolError, SignatureError: as ``check_in_round``.
+        ProtocolError: its list is not the one that was signed with the round.
+        ProtocolError, SignatureError: as ``check_header``.
     """
-    if len(request.headers) < federation.fewest:
+    check_invited(asked.descriptor, asked.invited)
+    if len(asked.headers) < federation.fewest:
         raise PolicyRefusedError(
-            f"a sum of {len(request.headers)} contributions is asked for; the federation opens no "
+            f"a sum of {len(asked.headers)} contributions is asked for; the federation opens no "
             f"sum of fewer than {federation.fewest}"
         )
-    federation.codec.check_num_addends(len(request.headers))
+    federation.codec.check_num_addends(len(asked.headers))
     if not is_known:
-        for header in request.headers:
-            check_in_round(federation, request.descriptor, header)
+        for header in asked.headers:
+            check_header(federation, header)
 
 
 def check_answer(federation: Federation, answer: Opening | Receipt) -> None:

@@ -116,8 +116,9 @@ class Contributor:
         way, is handed out again as it was, whatever ``delta`` is now.
 
         Args:
-            announcement: the aggregator's: a signed descriptor, and the signed links of rounds that
-                were opened since this contributor's last, or earlier.
+            announcement: the aggregator's (``Announcement``): a signed descriptor, this
+                contributor's invitation, and the signed links of rounds that were opened since its
+                last, or earlier.
             delta: shape ``(dim,)``, the change of the model; see ``Codec.encrypt``.
             model_hash: ``hash_model`` of the model that this contributor received and trained, and
                 of what it did so for.
@@ -298,8 +299,7 @@ class Contributor:
         seen = self._rounds.chain_end(self._run)
         given.verify(self._federation, seen=seen)
         self._federation.check_day()
-        if self.name not in announced.invited:
-            raise PolicyRefusedError(f"{self.name} is not invited to this round")
+        given.check_invites(self.name)
         if announced.model_hash != model_hash:
             raise PolicyRefusedError(
                 "the round announces another model than the one received, or the same for another "

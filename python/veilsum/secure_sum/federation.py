@@ -261,9 +261,9 @@ class Federation(Terms):
     @property
     def max_frame_bytes(self) -> int:
         """The longest framed message that a round of this federation can have."""
-        # A request names everyone in its descriptor, and again with a signed header.
-        names = 1024 * (len(self.contributors) + len(self.holders))
-        return names + 8 * self.num_chunks + self.bodies.max_chunk_bytes + (1 << 16)
+        # A request has everyone's name, relay and signed root, and the locks of holders.
+        parties = 640 * len(self.contributors) + 512 * len(self.holders)
+        return parties + 8 * self.num_chunks + self.bodies.max_chunk_bytes + (1 << 16)
 
     def contributor(self, name: str) -> Enrolment | None:
         """The contributor of this name; None if nobody on the roster has it."""

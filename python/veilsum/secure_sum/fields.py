@@ -1,12 +1,10 @@
-"""Fields that several messages have: hashes, signatures, lists of names, rosters."""
+"""Fields that several messages have: hashes, signatures, names, rosters."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, timedelta
-from itertools import pairwise
 
 from veilsum import arguments
-from veilsum.errors import InvalidArgumentError, MalformedDataError
+from veilsum.errors import MalformedDataError
 from veilsum.identity import NAME, Enrolment, check_name
 from veilsum.message import Field, counted, fixed, inner, u8, u32
 from veilsum.wire import Reader, Writer
@@ -15,19 +13,17 @@ __all__ = [
     "DAY",
     "HASH_BYTES",
     "MAX_U32",
-    "NAMES",
     "check_hash",
     "check_signature",
     "ed25519",
     "name_or_none",
     "roster",
     "sha256",
-    "sorted_names",
 ]
 
 HASH_BYTES = 32
 MAX_U32 = (1 << 32) - 1
-_MAX_NAMES = 1 << 20
+_MAX_PARTIES = 1 << 20
 _SIGNATURE_BYTES = 64
 _FIRST_DAY = date(1970, 1, 1)
 
@@ -44,34 +40,7 @@ def ed25519(words: str = "") -> Field[bytes]:
 
 def roster(words: str) -> Field[tuple[Enrolment, ...]]:
     """Parties, each with its name and public key."""
-    return counted(inner(Enrolment), words, at_most=_MAX_NAMES)
-
-
-def sorted_names(parameter: str, names: Iterable[str]) -> tuple[str, ...]:
-    """The names of parties, in order.
-
-    Raises:
-        TypeError: ``names`` is no collection of texts; one text is no collection of its letters.
-        InvalidArgumentError: there are no names or too many, or one is bad or there twice.
-    """
-    if isinstance(names, (str, bytes)) or not isinstance(names, Iterable):
-        raise TypeError(f"{parameter} must be a list of names, not {type(names).__name__}")
-    ordered = tuple(sorted(check_name(name, f"each of {parameter}") for name in names))
-    if not 1 <= len(ordered) <= _MAX_NAMES or len(set(ordered)) < len(ordered):
-        raise InvalidArgumentError(f"{parameter} must have 1 to 2**20 names, each of them once")
-    return ordered
-
-
-def _read_names(reader: Reader) -> tuple[str, ...]:
-    names = _NAMES.read(reader)
-    if any(one >= other for one, other in pairwise(names)):
-        raise MalformedDataError("names are not sorted, or one is there twice")
-    return names
-
-
-_NAMES = counted(NAME, "sorted by their bytes, each once", at_least=1, at_most=_MAX_NAMES)
-NAMES = replace(_NAMES, read=_read_names, check=sorted_names, show=list)
-"""Names of parties, in any order in a constructor."""
+    return counted(inner(Enrolment), words, at_most=_MAX_PARTIES)
 
 
 def name_or_none(words: str) -> Field[str | None]:

@@ -189,7 +189,7 @@ class KeyHolder:
         name = asked.set_hash
         # A set is recorded after this check; who asks for it again has it as it was.
         recorded = self._rounds.answered(self._run).get(descriptor.round_number)
-        check_set(federation, asked, is_known=recorded == descriptor.round_id + name)
+        check_set(federation, asked.contributed, is_known=recorded == descriptor.round_id + name)
         if asked.locks:
             check_locks(federation, asked.locks, round_id=descriptor.round_id, set_hash=name)
         return Before(seen, descriptor.after, opened)

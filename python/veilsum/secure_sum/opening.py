@@ -2,17 +2,17 @@
 
 import hashlib
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Annotated
 
 from veilsum import arguments
 from veilsum.errors import InvalidArgumentError
 from veilsum.identity import NAME, Enrolment, Identity, Role, verify
-from veilsum.message import Message, Part, counted, framed, rest, u8, u32
-from veilsum.secure_sum.contribution import ContributionHeader, set_hash
+from veilsum.message import Message, Part, counted, framed, inner, rest, u8, u32
+from veilsum.secure_sum.contribution import ContributionHeader
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.fields import MAX_U32, check_hash, ed25519, sha256
 from veilsum.secure_sum.lock import Lock
+from veilsum.secure_sum.round_set import RoundSet
 from veilsum.wire import WireKind
 
 __all__ = ["ChunkRequest", "OpenRequest", "Opening", "Receipt", "opening_context"]
@@ -21,19 +21,18 @@ _MAX_PATH = 32
 
 
 @dataclass(frozen=True, kw_only=True)
-class OpenRequest(Message, kind=WireKind.OPEN_REQUEST, version=3):
+class OpenRequest(Message, kind=WireKind.OPEN_REQUEST, version=4):
     """What one holder is asked to lock or to open: chunks of the sum of these contributions.
 
-    It carries the whole descriptor and the signed headers, so that the holder knows run, round and
-    set itself. The aggregator signs each step for each holder, so that nobody else has anything
-    locked or opened, such as whoever was shown locks and shows them on. ``RoundLink`` messages
-    follow, for whoever has missed rounds; then ``ChunkRequest`` messages, or none where the holder
-    keeps the sums of these chunks.
+    It carries the whole descriptor, the list of those who are invited and what contributors signed,
+    so that the holder knows run, round and set itself. The aggregator signs each step for each
+    holder, so that nobody else has anything locked or opened, such as whoever was shown locks and
+    shows them on. ``RoundLink`` messages follow, for whoever has missed rounds; then
+    ``ChunkRequest`` messages, or none where the holder keeps the sums of these chunks.
 
     Attributes:
-        descriptor: the round.
+        contributed: the round, and the contributions to it; at least one.
         holder: whom it is for.
-        headers: of the contributions, sorted by contributor.
         chunks: which chunks, in order; at least one.
         num_links: how many links follow.
         locks: without any, a holder of a share locks the set; with enough, it opens it. Whoever
@@ -42,12 +41,8 @@ class OpenRequest(Message, kind=WireKind.OPEN_REQUEST, version=3):
             makes it.
     """
 
-    descriptor: Annotated[RoundDescriptor, framed(RoundDescriptor)]
+    contributed: Annotated[RoundSet, inner(RoundSet)]
     holder: Annotated[str, NAME]
-    headers: Annotated[
-        tuple[ContributionHeader, ...],
-        counted(framed(ContributionHeader), "sorted by contributor, each once"),
-    ]
     chunks: Annotated[tuple[int, ...], counted(u32(), "growing, below", at_least=1)]
     num_links: Annotated[int, u32("messages of kind 20 that follow")] = 0
     locks: Annotated[tuple[Lock, ...], counted(framed(Lock), "of this set, below")] = ()
@@ -55,11 +50,8 @@ class OpenRequest(Message, kind=WireKind.OPEN_REQUEST, version=3):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        names = [header.contributor for header in self.headers]
-        if not names or names != sorted(set(names)):
-            raise InvalidArgumentError(
-                "headers must be sorted by contributor, with each of them once and at least one"
-            )
+        if not self.contributed.contributions:
+            raise InvalidArgumentError("contributed must have at least one contribution")
         if list(self.chunks) != sorted(set(self.chunks)):
             raise InvalidArgumentError("chunks must grow, with each of them once")
 
@@ -82,10 +74,20 @@ class OpenRequest(Message, kind=WireKind.OPEN_REQUEST, version=3):
         chunks = b"".join(index.to_bytes(4, "little") for index in self.chunks)
         return self.set_hash + step + bytes([len(holder)]) + holder + chunks
 
-    @cached_property
+    @property
+    def descriptor(self) -> RoundDescriptor:
+        """The round."""
+        return self.contributed.descriptor
+
+    @property
+    def headers(self) -> tuple[ContributionHeader, ...]:
+        """Of the contributions, sorted by contributor."""
+        return self.contributed.headers
+
+    @property
     def set_hash(self) -> bytes:
         """Names the set: which contributions, to which round."""
-        return set_hash(list(self.headers))
+        return self.contributed.set_hash
 
 
 @dataclass(frozen=True, kw_only=True)

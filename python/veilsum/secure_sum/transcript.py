@@ -6,15 +6,16 @@ from typing import Annotated, Literal
 
 from veilsum import arguments
 from veilsum.errors import ProtocolError
-from veilsum.message import Message, counted, framed, framed_or_none, inner, until_zero
-from veilsum.secure_sum.announcement import check_announced
-from veilsum.secure_sum.checks import check_answer_in_round, check_in_round
-from veilsum.secure_sum.contribution import ContributionHeader, set_hash
+from veilsum.message import Message, counted, framed, framed_or_none, inner
+from veilsum.secure_sum.announcement import check_announced, check_invited
+from veilsum.secure_sum.checks import check_answer_in_round, check_header
+from veilsum.secure_sum.contribution import ContributionHeader
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.link import ChainEnd, RoundLink
 from veilsum.secure_sum.lock import Lock, check_locks
 from veilsum.secure_sum.opening import Receipt
+from veilsum.secure_sum.round_set import RoundSet
 from veilsum.wire import WireKind
 
 __all__ = ["Outcome", "Transcript"]
@@ -24,21 +25,17 @@ _MOST_NAMED = 8
 
 
 @dataclass(frozen=True)
-class Transcript(Message, kind=WireKind.TRANSCRIPT, version=2):
+class Transcript(Message, kind=WireKind.TRANSCRIPT, version=3):
     """The signed parts of a round: who announced it, who contributed, who locked and opened what.
 
     Attributes:
-        descriptor: the round.
-        headers: of the contributions in the sum, sorted by contributor.
+        contributed: the round, who was invited, and the contributions in the sum.
         receipts: of the holders' answers, as they came: one for each holder and chunk.
         link: what stands for the round in the chain of the run; None of one that was not opened.
         locks: those that holders were shown before they opened; none where one party opens alone.
     """
 
-    descriptor: Annotated[RoundDescriptor, framed(RoundDescriptor)]
-    headers: Annotated[
-        tuple[ContributionHeader, ...], until_zero(ContributionHeader, "sorted by contributor")
-    ]
+    contributed: Annotated[RoundSet, inner(RoundSet)]
     receipts: Annotated[tuple[Receipt, ...], counted(inner(Receipt), "as they came")]
     link: Annotated[RoundLink | None, framed_or_none(RoundLink, "a length of 0 for none")]
     locks: Annotated[tuple[Lock, ...], counted(framed(Lock), "as they were shown to holders")] = ()
@@ -46,19 +43,27 @@ class Transcript(Message, kind=WireKind.TRANSCRIPT, version=2):
     @classmethod
     def of(
         cls,
-        descriptor: RoundDescriptor,
-        headers: Sequence[ContributionHeader],
+        contributed: RoundSet,
         receipts: Sequence[Receipt],
         link: RoundLink | None = None,
         *,
         locks: Sequence[Lock] = (),
     ) -> "Transcript":
         """The transcript of these, given in any lists."""
-        arguments.instance("descriptor", descriptor, RoundDescriptor)
-        headers = arguments.tuple_of("headers", headers, ContributionHeader)
+        arguments.instance("contributed", contributed, RoundSet)
         receipts = arguments.tuple_of("receipts", receipts, Receipt)
         locks = arguments.tuple_of("locks", locks, Lock)
-        return cls(descriptor, headers, receipts, link, locks)
+        return cls(contributed, receipts, link, locks)
+
+    @property
+    def descriptor(self) -> RoundDescriptor:
+        """The round."""
+        return self.contributed.descriptor
+
+    @property
+    def headers(self) -> tuple[ContributionHeader, ...]:
+        """Of the contributions in the sum, sorted by contributor."""
+        return self.contributed.headers
 
     @property
     def outcome(self) -> Outcome:
@@ -97,10 +102,11 @@ class Transcript(Message, kind=WireKind.TRANSCRIPT, version=2):
         opened; one that was abandoned has neither.
 
         Raises:
-            ProtocolError: the federation is another one; contributors or holders are not on its
-                rosters, were not invited or are too few; an answer is to another set, there
-                twice, or not by the opener that the round names; a chunk was not opened, or all
-                were and there is no link; or the link is that of another round or set.
+            ProtocolError: the federation is another one; the list of those who were invited is not
+                the one that was signed; contributors or holders are not on its rosters, or too
+                few; an answer is to another set, there twice, or not by the opener that the round
+                names; a chunk was not opened, or all were and there is no link; or the link is
+                that of another round or set.
             PolicyRefusedError: its number or its opener is none that parties answer.
             SignatureError: a part is not signed by whom it names.
         """
@@ -114,26 +120,27 @@ class Transcript(Message, kind=WireKind.TRANSCRIPT, version=2):
         self._check_opened(federation)
 
     def _check_contributions(self, federation: Federation) -> None:
-        names = [header.contributor for header in self.headers]
+        check_invited(self.descriptor, self.contributed.invited)
+        num_headers = len(self.headers)
         # Of a round that was abandoned there may be any number, but no answer.
         fewest = federation.fewest if self.receipts or self.link is not None else 0
         most = federation.codec.max_addends
-        if names != sorted(set(names)) or not fewest <= len(names) <= most:
+        if not fewest <= num_headers <= most:
             raise ProtocolError(
-                f"the transcript has {len(set(names))} contributors; the federation opens sums of "
-                f"{federation.fewest} to {most}, each of them once and in order"
+                f"the transcript has {num_headers} contributors; the federation opens sums of "
+                f"{federation.fewest} to {most}"
             )
         for header in self.headers:
-            check_in_round(federation, self.descriptor, header)
+            check_header(federation, header)
 
     def _check_locks(self, federation: Federation) -> None:
         if not self.locks and (not self.receipts or federation.num_locks == 0):
             return
-        names = {"round_id": self.descriptor.round_id, "set_hash": set_hash(list(self.headers))}
+        names = {"round_id": self.descriptor.round_id, "set_hash": self.contributed.set_hash}
         check_locks(federation, self.locks, **names)
 
     def _check_receipts(self, federation: Federation) -> None:
-        wanted = set_hash(list(self.headers))
+        wanted = self.contributed.set_hash
         seen = set[tuple[str, int]]()
         for receipt in self.receipts:
             if (receipt.round_id, receipt.set_hash) != (self.descriptor.round_id, wanted):
@@ -166,7 +173,7 @@ class Transcript(Message, kind=WireKind.TRANSCRIPT, version=2):
             )
         named = (link.round_number, link.round_id, link.set_hash)
         number, name = self.descriptor.round_number, self.descriptor.round_id
-        if named != (number, name, set_hash(list(self.headers))):
+        if named != (number, name, self.contributed.set_hash):
             raise ProtocolError("the transcript has the link of another round or set")
         link.verify(
             federation.aggregator, federation_hash=federation.hash, after=self.descriptor.after

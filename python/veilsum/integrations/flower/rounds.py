@@ -18,10 +18,11 @@ from veilsum.secure_sum import (
     Aggregator,
     Announcement,
     Federation,
-    FolderStore,
     Identity,
+    Invitations,
     RoundDescriptor,
 )
+from veilsum.secure_sum.announcement import announced_in
 
 __all__ = ["Round", "SumRecord", "check_progress"]
 
@@ -93,7 +94,6 @@ class Round:
         number: the federation's number of the round.
         model: as given.
         descriptor: what the aggregator announces.
-        announcement: what each node is sent: that, and the links of all rounds that were opened.
         waiting: the names of those who are still to be asked.
         aggregator: what has come so far.
         meter: seconds and bytes.
@@ -119,22 +119,26 @@ class Round:
         self._store = store
         self.model = model
         self.meter = Meter()
-        known = _announced(store)
-        self.descriptor = known or RoundDescriptor.signed(
-            identity,
-            federation_hash=federation.hash,
-            round_number=self.number,
-            model_hash=model_hash(model),
-            invited=invited,
-            after=state.chain.end,
-            repeat=state.repeats(model_hash(model)),
-            opener=opener(self.number),
+        known = announced_in(store)
+        self._invited = Invitations.of(invited) if known is None else known[1]
+        self.descriptor = (
+            known[0]
+            if known
+            else RoundDescriptor.signed(
+                identity,
+                federation_hash=federation.hash,
+                round_number=self.number,
+                model_hash=model_hash(model),
+                invited=self._invited,
+                after=state.chain.end,
+                repeat=state.repeats(model_hash(model)),
+                opener=opener(self.number),
+            )
         )
-        # Which of them a node has seen nobody here knows; some 200 bytes a round.
-        self.announcement = Announcement.of(self.descriptor, state.chain).to_bytes()
+        self._chain = state.chain
         if known is not None:
             _log.info("round %d goes on where it was", self.number)
-            if known.model_hash != model_hash(model):
+            if self.descriptor.model_hash != model_hash(model):
                 raise ProtocolError(
                     f"round {self.number} was begun with another model than the store has"
                 )
@@ -142,6 +146,7 @@ class Round:
             federation,
             identity,
             self.descriptor,
+            invited=self._invited,
             chain=state.chain,
             store=store,
             num_threads=num_threads,
@@ -149,8 +154,13 @@ class Round:
         # Of a round that is closed the opening is all that is left.
         is_closed = bool(store.names("closed"))
         contributed = set(self.aggregator.contributors)
-        self.waiting = set() if is_closed else set(self.descriptor.invited) - contributed
+        self.waiting = set() if is_closed else set(self._invited) - contributed
         self._begun = time.perf_counter()
+
+    def announcement(self, to: str) -> bytes:
+        """What the node of this contributor is sent."""
+        # Which links it has seen nobody here knows; some 200 bytes a round.
+        return Announcement.of(self.descriptor, self._invited, self._chain, to=to).to_bytes()
 
     def receive(
         self, replies: Iterable[Message], *, asked: Mapping[int, Message]
@@ -186,10 +196,3 @@ class Round:
     def close(self) -> None:
         """Let others have the round's folder."""
         self._store.close()
-
-
-def _announced(store: FolderStore) -> RoundDescriptor | None:
-    """The announcement of a round that was begun before."""
-    if "round" not in store.names("descriptor"):
-        return None
-    return RoundDescriptor.from_bytes(b"".join(store.frames("descriptor", "round")))

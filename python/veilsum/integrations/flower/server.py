@@ -268,10 +268,11 @@ class SecureStrategy(Strategy):
             num_threads=self._num_threads,
         )
         self._asked = {}
-        for node in sorted(online[name] for name in current.waiting & set(online)):
+        waiting = sorted((online[name], name) for name in current.waiting & set(online))
+        for node, name in waiting:
             message = chosen.get(node, messages[0])
             content = RecordDict(dict(message.content))
-            content[RECORD] = announcement(current.announcement)
+            content[RECORD] = announcement(current.announcement(name))
             kind = message.metadata.message_type
             self._asked[node] = Message(content, dst_node_id=node, message_type=kind)
         return list(self._asked.values())

@@ -18,6 +18,7 @@ from nvflare.app_common.utils.fl_model_utils import FLModelUtils
 from veilsum import arguments
 from veilsum.errors import (
     InvalidArgumentError,
+    MalformedDataError,
     NotEnoughSharesError,
     PolicyRefusedError,
     ProtocolError,
@@ -39,9 +40,11 @@ from veilsum.secure_sum import (
     Federation,
     FolderStore,
     Identity,
+    Invitations,
     RoundDescriptor,
     Transcript,
 )
+from veilsum.secure_sum.announcement import announced_in
 
 __all__ = ["SecureAggregator"]
 
@@ -290,8 +293,13 @@ class SecureAggregator(ModelAggregator):
             return
         number, store = begun
         try:
-            descriptor = RoundDescriptor.from_bytes(b"".join(store.frames("descriptor", "round")))
-            aggregator = self._aggregator(run, descriptor, store)
+            announced = announced_in(store)
+            if announced is None:
+                raise MalformedDataError(
+                    f"round {number} was begun, and its announcement is no longer in "
+                    f"{run.folder.path}: restore the folder from a copy"
+                )
+            aggregator = self._aggregator(run, *announced, store)
             try:
                 open_sum(
                     aggregator,
@@ -314,11 +322,14 @@ class SecureAggregator(ModelAggregator):
             "the model, and is not used"
         )
 
-    def _aggregator(self, run: _Run, descriptor: RoundDescriptor, store: FolderStore) -> Aggregator:
+    def _aggregator(
+        self, run: _Run, descriptor: RoundDescriptor, invited: Invitations, store: FolderStore
+    ) -> Aggregator:
         return Aggregator(
             run.federation,
             run.identity,
             descriptor,
+            invited=invited,
             chain=run.folder.chain,
             store=store,
             num_threads=self.num_threads,
@@ -344,20 +355,22 @@ class SecureAggregator(ModelAggregator):
                     f"for {run.federation.codec.dim}: deal with --dim {layout.dim}"
                 )
             number, store = run.folder.new_round()
+            invited = Invitations.of(party.name for party in run.federation.contributors)
             descriptor = RoundDescriptor.signed(
                 run.identity,
                 federation_hash=run.federation.hash,
                 round_number=number,
                 model_hash=layout.hash,
-                invited=tuple(party.name for party in run.federation.contributors),
+                invited=invited,
                 after=run.folder.chain.end,
                 repeat=run.folder.repeats(layout.hash),
                 opener=run.openers.choose(number, self._present),
             )
-            aggregator = self._aggregator(run, descriptor, store)
+            aggregator = self._aggregator(run, descriptor, invited, store)
             self._round = _Round(number, store, aggregator, layout)
-            # Which links a site has seen nobody here knows; some 200 bytes a round.
-            announcement = Announcement.of(descriptor, run.folder.chain)
+            # One task goes to all sites, so with the list of all. Which links a site has seen
+            # nobody here knows; some 200 bytes a round.
+            announcement = Announcement.of(descriptor, invited, run.folder.chain)
             task.set_header(ROUND, announcement.to_bytes())
             task.set_header(FEDERATION, run.signed)
 
