@@ -128,6 +128,27 @@ def test_what_was_kept_is_checked_again(tmp_path):
         state.restart()
 
 
+def test_a_store_that_was_cut_is_refused_by_name(tmp_path):
+    state = RelayedRound(folder=tmp_path)
+    state.contribute()
+    state.report()
+    state.relays[WEST].relayed_sum(state.root.relay_requests()[WEST])
+    store = state.round.store
+    for place in store.names("reported"):
+        whole = list(store.frames("reported", place))
+        for cut in (whole[:1], whole[:-1], []):
+            store.put("reported", place, cut)
+            with pytest.raises((vs.MalformedDataError, vs.ProtocolError)):
+                state.round.restart()
+        store.put("reported", place, whole)
+    state.round.restart()
+    assert state.root.contributors == NAMES
+    asked = state.relays[WEST]._store
+    asked.put("asked", "round", [])
+    with pytest.raises(vs.MalformedDataError):
+        state.new_relay(WEST, asked)
+
+
 # ---- reports ----
 
 

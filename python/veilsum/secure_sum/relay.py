@@ -349,7 +349,6 @@ class Relay:
             if arrival.error is not None:
                 raise arrival.error
         if self._store.names("asked"):
-            (frame,) = self._store.frames("asked", "round")
-            asked = RelayRequest.from_bytes(frame)
+            asked = RelayRequest.from_bytes(next(self._store.frames("asked", "round"), b""))
             self._names_in(asked)
             self._asked = asked

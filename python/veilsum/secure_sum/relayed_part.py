@@ -1,5 +1,6 @@
 """What an aggregator has from relays: the keys of their contributors, and then their sums."""
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
@@ -160,9 +161,10 @@ class RelayedPart:
                 raise ProtocolError(f"the store has a report of {header.contributor}, who has none")
             others = waiting.setdefault(relay, _Waiting(self._federation.bodies.proofs()))
             admit(relay, header, 0)
-            first, *rest = frames
+            first = next(frames, b"")
             position = ChunkRequest.from_bytes(first).contribution
-            others.keys.append(self._keys(header, position, iter([first, *rest]), others.proofs))
+            kept = itertools.chain([first], frames)
+            others.keys.append(self._keys(header, position, kept, others.proofs))
             if others.is_full:
                 self._settle(relay, others, headers, is_kept=True)
         for relay, others in waiting.items():
