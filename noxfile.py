@@ -37,10 +37,12 @@
     A secure sum of 100 contributors, a million values each: seconds and bytes of every phase of
     every party, beside Flower's SecAgg+ and TenSEAL's CKKS. Ten minutes.
     ./run bench --federation --help lists the options.
-./run bench --frameworks | --scale [--dim N] [--json FILE] [--out DIR]
+./run bench --frameworks [--json FILE] [--out DIR]
     One round in Flower, plain and with SecAgg+, with NVFlare's CKKS and with veilsum: seconds and
-    bytes of client, server and holders; --scale by length of model and number of clients. Ten
-    minutes each.
+    bytes of client, server and holders. Ten minutes.
+./run bench --scale [--dim N] [--contributors N] [--key-bits BITS] [--json FILE] [--out DIR]
+    The same without frameworks, by length of model and number of clients, up to so many of both,
+    with the memory of an aggregator. Twenty minutes; less with smaller bounds.
 ./run bench --installs
     Bytes of the wheel in dist/ and the time of its import, beside other libraries from PyPI.
 ./run bench --documents

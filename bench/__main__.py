@@ -64,8 +64,13 @@ MODES: dict[str, tuple[Measure, str, dict[str, object]]] = {
     ),
     "scale": (
         measure_scale,
-        "rounds by length of model, up to --dim, and number of clients: minutes",
-        {"dim": 10_000_000, "key_bits": [3072], "peers_python": sys.executable},
+        "rounds by length of model, up to --dim, and of clients, up to --contributors: 20 minutes",
+        {
+            "dim": 10_000_000,
+            "contributors": 10_000,
+            "key_bits": [3072],
+            "peers_python": sys.executable,
+        },
     ),
     "timing": (
         measure_timing,
@@ -144,7 +149,7 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     add("--rounds", type=int, metavar="N", help="samples of everything")
     add("--seconds", type=float, metavar="S", help="of one sample; with --timing, of each case")
     add("--dim", type=int, metavar="N", help="values of the model; of --scale, the most")
-    add("--contributors", type=int, metavar="N", help="as many are reported")
+    add("--contributors", type=int, metavar="N", help="as many are reported; of --scale, the most")
     add("--measured", type=int, metavar="N", help="as many of them are played")
     options = parser.parse_args(arguments)
     modes = [mode for mode in MODES if getattr(options, mode)]
@@ -165,6 +170,8 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     for name in ("rounds", "seconds", "dim", "contributors"):
         if (value := getattr(options, name)) is not None and not 0 < value < float("inf"):
             parser.error(f"--{name} must be positive")
+    if options.scale and options.contributors < 2:
+        parser.error("--contributors must be 2 or more")
     if options.federation and not 2 <= options.measured <= options.contributors:
         parser.error("--measured must be from 2 to --contributors")
     return options, modes

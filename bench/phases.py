@@ -10,6 +10,7 @@ from typing import Any
 
 import veilsum as vs
 from veilsum.codec import SlotCodec
+from veilsum.paillier.proofs import PlaintextProofBatch
 from veilsum.paillier.threshold import Combination, KeyShare
 from veilsum.schemes import masked, masking, packed, packing
 from veilsum.schemes.masking import Masking
@@ -42,6 +43,7 @@ _CALLS: list[tuple[Any, str, str]] = [
     (Masking, "read_blocks", CHECK_BODIES),
     (vs.Ciphertexts, "__add__", MULTIPLY),
     (vs.PlaintextProof, "verify", CHECK_PLAINTEXTS),
+    (PlaintextProofBatch, "wrong", CHECK_PLAINTEXTS),
     (ContributionHeader, "verify", CHECK_SIGNATURES),
     (key_holder, "requested_chunk", CHECK_HASHES),
     (packed._PackedSum, "add", ADD),
@@ -73,17 +75,18 @@ def watched(clock: Clock) -> Iterator[None]:
     """For as long as this lasts, the clock knows which phase veilsum is in."""
     with contextlib.ExitStack() as stack:
         for owner, name, phase in _CALLS:
-            stack.enter_context(_replaced(owner, name, functools.partial(_timed, clock, phase)))
+            stack.enter_context(replaced(owner, name, functools.partial(_timed, clock, phase)))
         for owner, name, first, second in _PAIRS:
             wrap = functools.partial(_timed_in_two, clock, first, second)
-            stack.enter_context(_replaced(owner, name, wrap))
+            stack.enter_context(replaced(owner, name, wrap))
         yield
 
 
 @contextlib.contextmanager
-def _replaced(
+def replaced(
     owner: Any, name: str, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]
 ) -> Iterator[None]:
+    """For as long as this lasts, a function or method of veilsum is what ``wrap`` makes of it."""
     original = inspect.getattr_static(owner, name)
     is_function = inspect.isfunction(original)
     wrapped = wrap(original if is_function else getattr(owner, name))

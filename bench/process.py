@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.libraries import Library
 from bench.machine import ROOT
@@ -17,6 +17,8 @@ from bench.machine import ROOT
 HOME = ROOT / ".venv-peers"
 _INSTALL_SECONDS = 600
 _ANSWER_SECONDS = 300  # pypaillier needs a minute or two for a key of safe primes.
+
+W = TypeVar("W", bound="Worker")
 
 
 class LibraryError(Exception):
@@ -101,7 +103,7 @@ class Worker:
             text=True,
         )
 
-    def __enter__(self) -> Worker:
+    def __enter__(self: W) -> W:
         return self
 
     def __exit__(self, *exception: object) -> None:

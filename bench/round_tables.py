@@ -44,7 +44,7 @@ def tables(run: Run) -> Iterator[Table]:
             ("num_contributors", "dim", run.settings["fixed_dim"]),
         ):
             title = f"One round; {_AXES[other]}: {value:,}; by {_AXES[x]}"
-            yield _scale(run, title, {other: value}, x)
+            yield _scale(run, title, {other: value}, _SCALE, x)
     if run.all("powers"):
         yield ciphertext_table(run)
 
@@ -108,12 +108,48 @@ def methods_table(run: Run, key_bits: int | None = None) -> Table:
 
 
 def scale_table(run: Run) -> Table:
-    """Every size of every method: seconds of a client, of the server and of a holder, and MB up."""
+    """Every size of every method: seconds of each party, what goes up, and what a holder gets."""
     key_bits = run.settings["key_bits"][0]
-    return _scale(run, f"One round by size, {key_bits} bits, seconds of one core", {})
+    title = f"One round by size, {key_bits} bits, seconds of one core"
+    return _scale(run, title, {}, _SCALE[:_NUM_IN_TABLE])
 
 
-def _scale(run: Run, title: str, wanted: dict[str, int], x: str | None = None) -> Table:
+_Point = Callable[[Record], Cell]
+
+
+def _of(what: str, role: str, unit: float = 1.0) -> _Point:
+    """A figure of one party; older results do not have all of them."""
+
+    def cell(point: Record) -> Cell:
+        value = point.get(what, {}).get(role)
+        return None if value is None else value / unit
+
+    return cell
+
+
+# The first are a table's; charts have all of them.
+_SCALE: list[tuple[str, _Point]] = [
+    ("client, s", _of("seconds", "client")),
+    ("client sends, MB", _of("sent", "client", 1e6)),
+    ("server, s", _of("seconds", "server")),
+    ("server's peak, MB", _of("peak_bytes", "server", 1e6)),
+    ("a holder, s", _of("seconds", "holder")),
+    ("holder gets, MB", _of("received", "holder", 1e6)),
+    ("holder sends, MB", _of("sent", "holder", 1e6)),
+    ("client gets, MB", _of("received", "client", 1e6)),
+    ("server gets, MB", _of("received", "server", 1e6)),
+    ("server sends, MB", _of("sent", "server", 1e6)),
+]
+_NUM_IN_TABLE = 6
+
+
+def _scale(
+    run: Run,
+    title: str,
+    wanted: dict[str, int],
+    figures: list[tuple[str, _Point]],
+    x: str | None = None,
+) -> Table:
     points = run.all("points", **wanted)
     return table_of(
         title,
@@ -121,11 +157,12 @@ def _scale(run: Run, title: str, wanted: dict[str, int], x: str | None = None) -
         [
             ("", lambda point: point["method"]),
             ("values", lambda point: f"{point['dim']:,}"),
-            ("clients", lambda point: str(point["num_contributors"])),
-            ("client, s", lambda point: point["seconds"]["client"]),
-            ("client sends, MB", lambda point: point["sent"]["client"] / 1e6),
-            ("server, s", lambda point: point["seconds"]["server"]),
-            ("a holder, s", lambda point: point["seconds"].get("holder")),
+            ("clients", lambda point: f"{point['num_contributors']:,}"),
+            *(
+                (title, cell)
+                for title, cell in figures
+                if any(cell(point) is not None for point in points)
+            ),
         ],
         chart=x and "",
         x=(lambda point: point[x]) if x else None,

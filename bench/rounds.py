@@ -8,16 +8,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import replace
-from math import factorial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import factorial, log2
 from pathlib import Path
 from typing import Any
 
 import gmpy2
 import veilsum as vs
 
-from bench import libraries, secure_sum
+from bench import crowd, libraries, secure_sum
 from bench.libraries import Library
 from bench.machine import ROOT
 from bench.parties import new_party, packed_under_shares, seconds
@@ -132,54 +132,144 @@ def install_veilsum(python: str) -> None:
 
 FIXED_CLIENTS, FIXED_DIM = 10, 100_000
 DIMS = (10_000, 100_000, 1_000_000, 10_000_000)
-CLIENTS = (4, 10, 30, 100)
-MAX_PACKED_DIM = 1_000_000  # Beyond, holders would take half an hour.
+CLIENTS = (10, 100, 1_000, 10_000)
+NUM_TIMED = 5  # Of masked contributors; all are played.
+NUM_PACKED = 2  # As many are played of packed contributors.
 
 _ROLES = {CONTRIBUTOR: "client", AGGREGATOR: "server"}
 
 
-def sizes(max_dim: int) -> list[Size]:
-    """Which rounds are played: two lines through the plane. Two clients are played of veilsum's."""
-    by_dim = [Size(dim, FIXED_CLIENTS, 2) for dim in DIMS if dim <= max_dim]
-    by_clients = [Size(min(FIXED_DIM, max_dim), n, 2) for n in CLIENTS if n != FIXED_CLIENTS]
-    return by_dim + by_clients
+@dataclass(frozen=True)
+class Reach:
+    """How far a method is measured, why no further, and what it takes where it is.
+
+    ``seconds`` are about those of one core of an EPYC 7003 without IFMA, with a key of 3072 bits.
+    """
+
+    max_dim: int
+    max_contributors: int
+    why: str
+    seconds: Callable[[Size], float]
+
+
+_KEY_SECONDS = 30.0
+_ANY = max(DIMS)
+REACHES = {
+    libraries.PLAIN_ROUND.name: Reach(
+        *(_ANY, 1_000, "its server keeps all models, 4 GB here; its seconds grow with them"),
+        lambda size: 1 + 8e-8 * size.dim * size.num_contributors,
+    ),
+    libraries.SECAGG_ROUND.name: Reach(
+        *(_ANY, 1_000, "all clients are played and share masks with more of them: half an hour"),
+        lambda size: (
+            1 + (0.01 + 8e-8 * size.dim) * size.num_contributors * log2(size.num_contributors)
+        ),
+    ),
+    libraries.CKKS_ROUND.name: Reach(
+        *(_ANY, _ANY, ""),
+        lambda size: 1 + 3e-6 * size.dim,
+    ),
+    AUTHORITY: Reach(
+        *(_ANY, 1_000, "it would be 10,000 contributions more; those of shares cost the same"),
+        lambda size: 6 + (0.045 + 5e-8 * size.dim) * size.num_contributors,
+    ),
+    MASKED: Reach(
+        *(_ANY, _ANY, ""),
+        lambda size: 7 + (0.045 + 5e-8 * size.dim) * size.num_contributors,
+    ),
+    PACKED: Reach(
+        *(100_000, 1_000, "holders would open for minutes; --federation has a million values"),
+        lambda size: 5 + 4e-4 * size.dim,
+    ),
+}
+
+
+def sizes(max_dim: int, max_contributors: int) -> list[Size]:
+    """Which rounds are played: two lines through the plane."""
+    fixed_dim, fixed_clients = fixed(max_dim, max_contributors)
+    by_dim = [(dim, fixed_clients) for dim in DIMS if dim <= max_dim]
+    by_clients = [(fixed_dim, count) for count in CLIENTS if count <= max_contributors]
+    both = dict.fromkeys([*by_dim, *by_clients])
+    return [Size(dim, count, min(NUM_TIMED, count)) for dim, count in both]
+
+
+def fixed(max_dim: int, max_contributors: int) -> tuple[int, int]:
+    """The model of the line by clients, and the clients of the line by models."""
+    return min(FIXED_DIM, max_dim), min(FIXED_CLIENTS, max_contributors)
+
+
+def planned(all_sizes: Sequence[Size]) -> tuple[list[tuple[str, Size]], dict[str, str]]:
+    """What is measured, and why the rest is not."""
+    plan, missing = [], {}
+    for size in all_sizes:
+        for name, reach in REACHES.items():
+            if size.dim <= reach.max_dim and size.num_contributors <= reach.max_contributors:
+                plan.append((name, size))
+            else:
+                missing[f"{name}, {where(size)}"] = f"left out: {reach.why}"
+    return plan, missing
+
+
+def where(size: Size) -> str:
+    """A size in words."""
+    return f"{size.dim:,} values, {size.num_contributors:,} clients"
+
+
+def expected_seconds(plan: Sequence[tuple[str, Size]]) -> float:
+    """About how long it takes; on an idle machine, more or less by the factor of its speed."""
+    return _KEY_SECONDS + sum(REACHES[name].seconds(size) for name, size in plan)
 
 
 def measure_scale(run: Run, options: argparse.Namespace, progress: Progress) -> None:
-    """Every method at every size."""
-    run.settings |= {"fixed_clients": FIXED_CLIENTS, "fixed_dim": min(FIXED_DIM, options.dim)}
+    """Every method at every size, as far as each is measured."""
+    fixed_dim, fixed_clients = fixed(options.dim, options.contributors)
+    run.settings |= {"fixed_clients": fixed_clients, "fixed_dim": fixed_dim}
+    plan, left_out = planned(sizes(options.dim, options.contributors))
+    run.missing |= left_out
+    minutes = expected_seconds(plan) / 60
+    progress(f"about {minutes:.0f} minutes to come (key of 3072 bits, EPYC 7003, nothing else on)")
     secret = _safe_key(options.key_bits[0], progress)
     secret.public_key.encrypt([0])
-    for size in sizes(options.dim):
-        where = f"{size.dim:,} values, {size.num_contributors} clients"
+    shares = secure_sum.threshold_keys(secret)
+    peers = {library.name: library for library in _PEERS}
+    keys = {AUTHORITY: secure_sum.authority_key(secret), MASKED: shares, PACKED: shares}
+    for name, size in plan:
         found = Run({}, {})
-        for library in (libraries.PLAIN_ROUND, libraries.SECAGG_ROUND, libraries.CKKS_ROUND):
-            progress(f"{where}: {library.name}")
-            add_peer(found, library, options.peers_python, size)
-        shares = secure_sum.threshold_keys(secret)
-        for name, keys in (
-            (AUTHORITY, secure_sum.authority_key(secret)),
-            (MASKED, shares),
-            (PACKED, shares),
-        ):
-            if name != PACKED or size.dim <= MAX_PACKED_DIM:
-                tell = lambda step, where=where: progress(f"{where}: {step}")  # noqa: E731
-                found.add("methods", **_play(name, keys, size, tell))
+
+        def tell(step: str, size: Size = size) -> None:
+            progress(f"{where(size)}: {step}")
+
+        if name in peers:
+            tell(name)
+            add_peer(found, peers[name], options.peers_python, size)
+        elif name == PACKED:
+            few = replace(size, num_measured=NUM_PACKED)
+            found.add("methods", **_play(name, keys[name], few, tell))
+        else:
+            found.add("methods", **_play_all(name, keys[name], size, tell))
         for method in found.all("methods"):
             run.add("points", **point_of(method, size))
-        run.missing |= {f"{name}, {where}": reason for name, reason in found.missing.items()}
+        run.missing |= {f"{name}, {where(size)}": why for why in found.missing.values()}
+
+
+_PEERS = (libraries.PLAIN_ROUND, libraries.SECAGG_ROUND, libraries.CKKS_ROUND)
 
 
 def point_of(method: Record, size: Size) -> Record:
-    """What the plot shows of a round."""
+    """What the plot shows of a round; memory of those who had a process of their own."""
     parties = {_ROLES.get(party["role"], party["role"]): party for party in method["parties"]}
+    peaks = method["facts"].get("peak_bytes", {})
     return {
         "method": method["name"],
         "dim": size.dim,
         "num_contributors": size.num_contributors,
+        "num_measured": method["num_measured"],
+        "num_played": method["facts"].get("num_played", method["num_measured"]),
+        "stored": method["facts"].get("stored"),
         "seconds": {role: seconds(party) for role, party in parties.items()},
         "sent": {role: party["sent"] for role, party in parties.items()},
         "received": {role: party["received"] for role, party in parties.items()},
+        "peak_bytes": {_ROLES.get(role, role): peak for role, peak in peaks.items()},
     }
 
 
@@ -205,6 +295,11 @@ def _play(name: str, keys: Keys, size: Size, progress: Progress, **more: Any) ->
             scheme=_SCHEMES[name],
             **more,
         )
+
+
+def _play_all(name: str, keys: Keys, size: Size, progress: Progress) -> Record:
+    with tempfile.TemporaryDirectory(prefix="veilsum-bench-") as folder:
+        return crowd.measure(name, keys, size, folder=Path(folder), progress=progress)
 
 
 def add_peer(

@@ -118,69 +118,182 @@ def measure(
     return round_.method(error)
 
 
-class _Round:
+class Parties:
+    """Who takes part in one round, and what they agreed on; makes contributions, each in its turn.
+
+    Attributes:
+        clock: of all that is done in this process.
+        federation: the agreement.
+        descriptor: the round, of a model of zeros.
+        aggregator: who announces it.
+        held: what each holder has, by the holder's identity.
+    """
+
     def __init__(
         self, name: str, keys: Keys, size: Size, folder: Path, scheme: str, chunk_size: int
     ) -> None:
         self.clock = Clock()
-        self._name = name
-        self._size = size
+        self.name = name
+        self.size = size
         self._folder = folder
         public, held = keys
-        identities = [
+        self._identities = [
             Identity.generate(f"{CONTRIBUTOR} {i + 1}") for i in range(size.num_contributors)
         ]
-        holder_identities = [Identity.generate(f"{HOLDER} {i + 1}") for i in range(len(held))]
+        holders = [Identity.generate(f"{HOLDER} {i + 1}") for i in range(len(held))]
+        self.held = dict(zip(holders, held, strict=True))
         codec = vs.Codec(
             size.dim, clip=CLIP, value_bits=VALUE_BITS, max_addends=size.num_contributors
         )
-        aggregator = Identity.generate(AGGREGATOR)
+        self.aggregator = Identity.generate(AGGREGATOR)
         self.federation = Federation(
             key=public,
             codec=codec,
-            contributors=tuple(identity.enrol() for identity in identities),
-            aggregator=aggregator.enrol(),
+            contributors=tuple(identity.enrol() for identity in self._identities),
+            aggregator=self.aggregator.enrol(),
             run_id=secrets.token_bytes(16),
             last_day=date.max,
             colluding_contributors=0,
-            holders=tuple(identity.enrol() for identity in holder_identities),
+            holders=tuple(identity.enrol() for identity in holders),
             chunk_size=chunk_size,
             scheme=scheme,
         )
         self._model = [np.zeros(size.dim, np.float32)]
         self._model_hash = hash_model(self._model)
-        self._invited = Invitations.of(identity.name for identity in identities)
-        self._descriptor = RoundDescriptor.signed(
-            aggregator,
+        self.invited = Invitations.of(identity.name for identity in self._identities)
+        self.descriptor = RoundDescriptor.signed(
+            self.aggregator,
             federation_hash=self.federation.hash,
             round_number=1,
             model_hash=self._model_hash,
-            invited=self._invited,
+            invited=self.invited,
         )
-        self._contributors = [
-            Contributor(
-                self.federation,
-                identity,
-                rounds=self._ledger(identity.name, Role.CONTRIBUTOR),
-                outbox=Outbox(folder / f"{identity.name}.outbox"),
-            )
-            for identity in identities[: size.num_measured]
-        ]
+
+    def announcement(self, index: int) -> bytes:
+        """What a contributor is sent beside the model."""
+        to = self._identities[index].name
+        return Announcement.of(self.descriptor, self.invited, to=to).to_bytes()
+
+    def make_contribution(self, index: int, account: Account) -> list[bytes]:
+        """A contributor's frames, made in its turn, with its records on the disk."""
+        identity = self._identities[index]
+        contributor = Contributor(
+            self.federation,
+            identity,
+            rounds=self.ledger(identity.name, Role.CONTRIBUTOR),
+            outbox=Outbox(self._folder / f"{identity.name}.outbox"),
+        )
+        announcement, update = self.announcement(index), self.update(index)
+        with self.clock.turn(account, "hash, sign, record"):
+            frames = self.frames(contributor, announcement, update)
+        account.received = len(announcement) + self._model[0].nbytes
+        account.sent = sum(map(len, frames))
+        return frames
+
+    def frames(
+        self, contributor: Contributor, announcement: bytes, update: NDArray[np.float32]
+    ) -> list[bytes]:
+        """What a contributor sends."""
+        frames = contributor.contribute_in_frames(
+            announcement, update, model_hash=self._model_hash, num_threads=1
+        )
+        return list(frames)
+
+    def update(self, index: int) -> NDArray[np.float32]:
+        """What training gave a contributor; nobody has the same as another."""
+        return np.roll(self._update, index)
+
+    @cached_property
+    def _update(self) -> NDArray[np.float32]:
+        return make_update(self.size.dim)
+
+    def ledger(self, name: str, role: Role) -> RoundLedger:
+        """A new one on the disk."""
+        return RoundLedger.create(self._folder / f"{name}.rounds", role=role)
+
+    def check(
+        self, values: NDArray[np.float64], expected: NDArray[np.float64], count: int
+    ) -> float:
+        """The largest error of the sum of so many; ValueError if rounding does not explain it."""
+        error = float(np.abs(values - expected).max())
+        if error > count / self.federation.codec.scale:
+            raise ValueError(f"{self.name}: the sum is wrong by {error}")
+        return error
+
+    def record(self, parties: list[Record], max_error: float, **facts: Any) -> Record:
+        """The method, as results have it."""
+        return {
+            "name": self.name,
+            "key_bits": self.federation.public_key.key_bits,
+            "parties": parties,
+            "num_measured": self.size.num_measured,
+            "max_error": max_error,
+            "facts": {
+                "scheme": self.federation.scheme,
+                "strength": self._mask and self._mask.shape.strength(self.federation.codec),
+                "num_ciphertexts": self._num_ciphertexts,
+                "num_chunks": self.federation.num_chunks,
+                "num_opened": self._num_opened(),
+                "kernel": vs.cpu()["kernel"],
+                **facts,
+            },
+            "versions": {},
+        }
+
+    def _num_opened(self) -> int:
+        """Ciphertexts that a holder opens: where they differ, the holder in the middle."""
+        federation = self.federation
+        if federation.trust != "threshold":
+            return self._num_ciphertexts
+        shards = plan_shards(
+            [holder.name for holder in federation.holders],
+            threshold=THRESHOLD,
+            answered=[set() for _ in range(federation.num_opened)],
+            missing=frozenset(),
+        )
+        chunks = Chunks(self._num_ciphertexts, federation.chunk_size)
+        counts = [sum(len(chunks.units(i)) for i in shard) for shard in shards.values()]
+        return round(statistics.median(counts))
+
+    @cached_property
+    def _num_ciphertexts(self) -> int:
+        """Of a contribution: of all of it, or of the key of its mask."""
+        if self._mask is not None:
+            return self._mask.num_key_units
+        layout = packing.layout(self.federation.codec, self.federation.public_key.n)
+        return layout.num_plaintexts
+
+    @cached_property
+    def _mask(self) -> Masking | None:
+        federation = self.federation
+        if federation.scheme != "masked":
+            return None
+        shape = MaskShape(*federation.scheme_parameters)
+        return Masking(federation.codec, federation.public_key, shape)
+
+
+class _Round(Parties):
+    """Aggregator and holders are in this process too, and few contributors are played."""
+
+    def __init__(
+        self, name: str, keys: Keys, size: Size, folder: Path, scheme: str, chunk_size: int
+    ) -> None:
+        super().__init__(name, keys, size, folder, scheme, chunk_size)
         self._holders = {
             identity.name: KeyHolder(
                 self.federation,
                 identity,
                 key=key,
-                rounds=self._ledger(identity.name, Role.HOLDER),
+                rounds=self.ledger(identity.name, Role.HOLDER),
                 sums=KeptSums(folder / f"{identity.name}.sums"),
             )
-            for identity, key in zip(holder_identities, held, strict=True)
+            for identity, key in self.held.items()
         }
         self._aggregator = Aggregator(
             self.federation,
-            aggregator,
-            self._descriptor,
-            invited=self._invited,
+            self.aggregator,
+            self.descriptor,
+            invited=self.invited,
             store=FolderStore(folder / "store"),
             num_threads=1,
         )
@@ -192,21 +305,9 @@ class _Round:
 
     def contribute(self, index: int) -> None:
         """One contributor makes its contribution, and the aggregator takes it."""
-        update = self._update(index)
-        self._expected += update
-        contributor, account = self._contributors[index], self._new("contribute")
-        announcement = Announcement.of(
-            self._descriptor, self._invited, to=contributor.name
-        ).to_bytes()
-        with self.clock.turn(account, "hash, sign, record"):
-            frames = list(
-                contributor.contribute_in_frames(
-                    announcement, update, model_hash=self._model_hash, num_threads=1
-                )
-            )
-        account.received = len(announcement) + self._model[0].nbytes
-        account.sent = sum(map(len, frames))
-        received = self._new("receive")
+        self._expected += self.update(index)
+        account, received = self._new("contribute"), self._new("receive")
+        frames = self.make_contribution(index, account)
         with self.clock.turn(received, "hash, verify, store"):
             self._aggregator.receive(frames)
         received.received = account.sent
@@ -248,21 +349,18 @@ class _Round:
         """
         if wire_kind(frame) is not WireKind.OPEN_REQUEST:
             return len(frame)
-        growing = self._size.num_measured * SignedRoot.layout().least
-        return growing + (len(frame) - growing) / self._size.times
+        growing = self.size.num_measured * SignedRoot.layout().least
+        return growing + (len(frame) - growing) / self.size.times
 
     def finish(self) -> float:
         """Combine and decode; the largest error of the sum."""
         with self.clock.turn(self._accounts["answer"][0], "read openings"):
             opened = self._aggregator.finish().sum
-        error = float(np.abs(opened.values - self._expected).max())
-        if error > self._size.num_measured / self.federation.codec.scale:
-            raise ValueError(f"{self._name}: the sum is wrong by {error}")
-        return error
+        return self.check(opened.values, self._expected, self.size.num_measured)
 
     def method(self, max_error: float) -> Record:
         """All of it, for as many contributors as are reported."""
-        size, accounts = self._size, self._accounts
+        size, accounts = self.size, self._accounts
         times = size.times  # Holders get of every contribution what they open.
         contributors = new_party(CONTRIBUTOR, size.num_contributors)
         take(contributors, accounts["contribute"])
@@ -278,56 +376,7 @@ class _Round:
         holders = new_party(HOLDER, len(accounts["open"]))
         take(holders, accounts["open"], factor=times, factors=factors)
         holders["sent"] /= times  # An answer does not grow.
-        return {
-            "name": self._name,
-            "key_bits": self.federation.public_key.key_bits,
-            "parties": [contributors, aggregator, holders],
-            "num_measured": size.num_measured,
-            "max_error": max_error,
-            "facts": {
-                "scheme": self.federation.scheme,
-                "strength": self._mask and self._mask.shape.strength(self.federation.codec),
-                "num_ciphertexts": self._num_ciphertexts,
-                "num_chunks": self.federation.num_chunks,
-                "num_opened": self._num_opened(),
-                "kernel": vs.cpu()["kernel"],
-            },
-            "versions": {},
-        }
-
-    def _num_opened(self) -> int:
-        """Ciphertexts that a holder opens: where they differ, the holder in the middle."""
-        federation = self.federation
-        if federation.trust != "threshold":
-            return self._num_ciphertexts
-        shards = plan_shards(
-            [holder.name for holder in federation.holders],
-            threshold=THRESHOLD,
-            answered=[set() for _ in range(federation.num_opened)],
-            missing=frozenset(),
-        )
-        chunks = Chunks(self._num_ciphertexts, federation.chunk_size)
-        counts = [sum(len(chunks.units(i)) for i in shard) for shard in shards.values()]
-        return round(statistics.median(counts))
-
-    @cached_property
-    def _num_ciphertexts(self) -> int:
-        """Of a contribution: of all of it, or of the key of its mask."""
-        if self._mask is not None:
-            return self._mask.num_key_units
-        layout = packing.layout(self.federation.codec, self.federation.public_key.n)
-        return layout.num_plaintexts
-
-    @cached_property
-    def _mask(self) -> Masking | None:
-        federation = self.federation
-        if federation.scheme != "masked":
-            return None
-        shape = MaskShape(*federation.scheme_parameters)
-        return Masking(federation.codec, federation.public_key, shape)
-
-    def _update(self, index: int) -> NDArray[np.float32]:
-        return np.roll(make_update(self._size.dim), index)
+        return self.record([contributors, aggregator, holders], max_error)
 
     def _once(self, part: str) -> Account:
         """One account for all that the aggregator does of a part."""
@@ -342,6 +391,3 @@ class _Round:
     def _new(self, part: str) -> Account:
         self._accounts[part].append(Account())
         return self._accounts[part][-1]
-
-    def _ledger(self, name: str, role: Role) -> RoundLedger:
-        return RoundLedger.create(self._folder / f"{name}.rounds", role=role)

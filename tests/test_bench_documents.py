@@ -66,17 +66,24 @@ def test_documents_have_a_row_for_every_method_with_its_own_figures():
 
 def test_documents_have_a_row_for_every_size_with_its_own_figures():
     ((_, data, _, header, rows),) = tables_in_documents("scale")
-    assert header[1:] == [
-        *("values", "clients", "client, s", "client sends, MB", "server, s", "a holder, s")
-    ]
+    figures = {
+        "client, s": ("seconds", "client", 1),
+        "client sends, MB": ("sent", "client", 1e6),
+        "server, s": ("seconds", "server", 1),
+        "server's peak, MB": ("peak_bytes", "server", 1e6),
+        "a holder, s": ("seconds", "holder", 1),
+        "holder gets, MB": ("received", "holder", 1e6),
+    }
+    assert header[1:3] == ["values", "clients"]
+    assert [title for title in figures if title in header[3:]] == header[3:]
     points = {(p["method"], p["dim"], p["num_contributors"]): p for p in data["points"]}
     assert len(rows) == len(points) > 0
     for name, dim, clients, *cells in rows:
-        point = points[name, int(dim.replace(",", "")), int(clients)]
-        seconds = point["seconds"]
-        wanted = [seconds["client"], point["sent"]["client"] / 1e6, seconds["server"]]
-        wanted.append(seconds.get("holder"))
-        for cell, value in zip(cells, wanted, strict=True):
+        point = points[name, int(dim.replace(",", "")), int(clients.replace(",", ""))]
+        for title, cell in zip(header[3:], cells, strict=True):
+            what, role, unit = figures[title]
+            value = point.get(what, {}).get(role)
             # Below a thousandth one digit is shown.
-            precision = 0.006 if value and value >= 0.001 else 0.5
-            assert as_number(cell) == (value and pytest.approx(value, rel=precision)), (name, dim)
+            precision = 0.006 if value and value / unit >= 0.001 else 0.5
+            wanted = value and pytest.approx(value / unit, rel=precision)
+            assert as_number(cell) == wanted, (name, dim, title)

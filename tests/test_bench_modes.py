@@ -247,10 +247,10 @@ def test_every_library_names_a_class_that_there_is(monkeypatch):
 
 
 def test_sizes_are_two_lines_that_cross():
-    sizes = rounds.sizes(1_000_000)
+    sizes = rounds.sizes(1_000_000, 1_000)
     assert [size.dim for size in sizes if size.num_contributors == 10] == [10**4, 10**5, 10**6]
-    assert [size.num_contributors for size in sizes if size.dim == 10**5] == [10, 4, 30, 100]
-    assert len(sizes) == len(set(sizes)) == 6
+    assert [size.num_contributors for size in sizes if size.dim == 10**5] == [10, 100, 1_000]
+    assert len(sizes) == len(set(sizes)) == 5
 
 
 # ---- what it takes to have a library ----

@@ -97,8 +97,10 @@ class Selector:
             if missing > 0:
                 names = order.shuffled(self._names)
                 # Who is in this round already waits with the rest.
-                fresh = [name for name in names if name not in chosen][:missing]
-                waiting = [name for name in names if name not in fresh]
+                last = set(chosen)
+                fresh = [name for name in names if name not in last][:missing]
+                first = set(fresh)
+                waiting = [name for name in names if name not in first]
                 chosen += fresh
         return tuple(sorted(chosen)), SelectorState(order.state, tuple(waiting))
 

@@ -145,7 +145,7 @@ class Parties:
             after=self._chain.end,
             opener=invited[0] if local.federation.names_opener else None,
         )
-        contributors = {name: local.contributors[name] for name in invited}
+        contributors = {name: local.contributor(name) for name in invited}
         self._last = EncryptedSum(
             Aggregator(
                 local.federation,
@@ -164,7 +164,7 @@ class Parties:
             round_id=descriptor.round_id,
             contributors=contributors,
             model_hash=model_hash,
-            holders=local.holders,
+            holder=local.holder,
             chain=self._chain,
             meter=meter,
             num_threads=self._num_threads,

@@ -5,7 +5,7 @@ that is refused changes nothing.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -150,12 +150,12 @@ class EncryptedSum:
         round_id: bytes,
         contributors: dict[str, Contributor],
         model_hash: bytes,
-        holders: dict[str, KeyHolder],
+        holder: Callable[[str], KeyHolder],
         chain: RunChain,
         meter: Meter,
         num_threads: int | None,
     ) -> None:
-        """``announcements``: what each contributor is sent; ``chain`` gets the round's link."""
+        """What each contributor is sent, who opens by name, and where the round's link goes."""
         self._aggregator = aggregator
         self.round_id = round_id
         self._clipped: dict[str, float] = {}
@@ -163,7 +163,7 @@ class EncryptedSum:
         self._chain = chain
         self._contributors = contributors
         self._model_hash = model_hash
-        self._holders = holders
+        self._holder = holder
         self._meter = meter
         self._num_threads = num_threads
         meter.traffic("broadcast", sum(map(len, announcements.values())))
@@ -212,7 +212,7 @@ class EncryptedSum:
         while requests := self._aggregator.open_requests():
             for name, request in requests.items():
                 num_bytes, frames = self._counted(request)
-                answer = self._holders[name].open(frames, num_threads=self._num_threads)
+                answer = self._holder(name).open(frames, num_threads=self._num_threads)
                 self._aggregator.receive_opening(answer)
                 self._meter.traffic("opening", sum(num_bytes) + len(answer))
 

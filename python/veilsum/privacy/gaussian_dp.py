@@ -12,6 +12,7 @@ Privacy", 2019, https://arxiv.org/abs/1905.02383, Corollaries 2.13 and 3.3.
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 from veilsum import arguments
 
@@ -52,7 +53,12 @@ def gaussian_epsilon(mu: float, delta: float) -> float:
         InvalidArgumentError: an argument is outside its range; NaN and infinity always are.
     """
     mu = arguments.real("mu", mu, at_least=0)
-    delta = arguments.real("delta", delta, above=0, below=1)
+    return _epsilon(mu, arguments.real("delta", delta, above=0, below=1))
+
+
+@lru_cache(maxsize=1024)
+def _epsilon(mu: float, delta: float) -> float:
+    """A millisecond, which each of a simulation's many ledgers would spend on the same numbers."""
     log_delta = math.log(delta)
     if _log_delta(mu, 0.0) <= log_delta:
         return 0.0
