@@ -147,8 +147,8 @@ def test_a_store_is_of_one_round(tmp_path):
 
 
 def test_a_store_has_the_list_of_those_who_are_invited(tmp_path):
-    agreed = parties.federation()
-    announced = parties.descriptor(agreed, invited=dict.fromkeys(NAMES[:3], "relay"))
+    agreed = parties.federation(relays=parties.roster("relay"))
+    announced = parties.descriptor(agreed, invited={"ada": None, "bob": None, "cyd": "relay"})
     with (
         closing(FolderStore(tmp_path / "empty")) as store,
         pytest.raises(vs.InvalidArgumentError, match="invited must be given"),
