@@ -88,6 +88,11 @@ def subjects():
     proof = {"data": PROOF.to_bytes(), "public_key": PUBLIC}
     yield "PlaintextProof.from_bytes", vs.PlaintextProof.from_bytes, proof
     yield "PlaintextProof.verify", PROOF.verify, {"ciphertexts": C, "context": b"", **few}
+    proofs = vs.PlaintextProofBatch(PUBLIC)
+    yield "PlaintextProofBatch", vs.PlaintextProofBatch, {"public_key": PUBLIC}
+    given = {"proof": PROOF, "ciphertexts": C, "context": b""}
+    yield "PlaintextProofBatch.add", proofs.add, given
+    yield "PlaintextProofBatch.wrong", proofs.wrong, few
     policy = {"num_holders": 3, "threshold": 3, "max_colluding_holders": 1}
     yield "deal_shares", threshold.deal_shares, {"secret_key": SECRET, **policy}
     yield "ThresholdKey", threshold.ThresholdKey, {"native": SHARED.key._native}
