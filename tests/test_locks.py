@@ -14,6 +14,8 @@ import veilsum as vs
 from protocol_attackers import addressed, asked_anew, forged_request
 from protocol_parties import NAMES, Round, frames_of
 from validation_rules import rule
+from veilsum import durable
+from veilsum.identity import Role
 from veilsum.schemes import packed
 from veilsum.secure_sum import (
     ContributionHeader,
@@ -325,6 +327,53 @@ def test_sums_that_were_lost_are_made_again(agreed, lost, tmp_path):
     again = state.asked()[name]
     assert len(frames_of(again)) > len(frames_of(request))
     parties.assert_sums(state.finish(), parties.quantised_sum(SMALL, [0.5] * 3))
+
+
+def test_a_step_reads_its_ledger_once_and_writes_it_once(agreed, tmp_path):
+    """Each time costs a new connection, and a look at the whole file."""
+    state = Round(agreed, keep=True)
+    name = holders_of(agreed)[0]
+    state.ledgers[name] = RoundLedger.create(tmp_path / "rounds", role=Role.HOLDER)
+    transaction, written = durable.DurableFile.transaction, []
+
+    @contextlib.contextmanager
+    def watched(file):
+        with transaction(file) as connection:
+            yield connection
+            written.append(connection.total_changes > 0)
+
+    with mock.patch.object(durable.DurableFile, "transaction", watched):
+        for _ in range(2):
+            for holder, request in state.asked().items():
+                party = state.holder(holder)
+                written.clear()
+                answer = party.open(request)
+                if holder == name:
+                    # Before later chunks it only looks that no later round was locked meanwhile.
+                    num_chunks = len(OpenRequest.from_bytes(frames_of(request)[0]).chunks)
+                    later = (num_chunks - 1) if len(frames_of(answer)) > 1 else 0
+                    assert written == [False, True] + [False] * later
+                state.aggregator.receive_opening(answer)
+    parties.assert_sums(state.aggregator.finish(), parties.quantised_sum(SMALL, [0.5] * 3))
+
+
+def test_a_kept_sum_is_found_as_it_was_kept_or_not_at_all(tmp_path):
+    """Nothing waits for the disk, so a power cut leaves anything in the file."""
+    sums, name = KeptSums(tmp_path), b"s" * 32
+    sums.keep(name, 3, b"the sum")
+    (path,) = tmp_path.glob("*.veil")
+    whole = path.read_bytes()
+    assert sums.find(name, 3, bytes) == b"the sum"
+    for data in (
+        *(whole[:length] for length in range(len(whole))),
+        *(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :] for at in range(len(whole))),
+        bytes(len(whole)),
+        whole + b"0",
+    ):
+        path.write_bytes(data)
+        assert sums.find(name, 3, bytes) is None
+    sums.keep(name, 3, b"the sum")
+    assert sums.find(name, 3, bytes) == b"the sum"
 
 
 def test_one_set_is_kept_at_a_time(agreed, tmp_path):
