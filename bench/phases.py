@@ -17,6 +17,7 @@ from veilsum.schemes.masking import Masking
 from veilsum.secure_sum import ContributionHeader, KeptSums, KeyHolder, RoundLedger, key_holder
 from veilsum.secure_sum.lock import Lock
 from veilsum.secure_sum.opening import Opening, OpenRequest
+from veilsum.secure_sum.round_ledger import RunSoFar
 
 from bench.clock import Clock
 
@@ -49,9 +50,11 @@ _CALLS: list[tuple[Any, str, str]] = [
     (packed._PackedSum, "add", ADD),
     (masked._MaskedSum, "add", ADD),
     (OpenRequest, "signed", MAKE_REQUESTS),
+    (KeyHolder, "_check_round", CHECK_REQUEST),
     (KeyHolder, "_check_set", CHECK_REQUEST),
     (OpenRequest, "verify", CHECK_REQUEST),
-    (RoundLedger, "check_lock", CHECK_REQUEST),
+    (RoundLedger, "so_far", CHECK_REQUEST),
+    (RunSoFar, "check", CHECK_REQUEST),
     (RoundLedger, "lock", RECORD),
     (RoundLedger, "begin", RECORD),
     (KeptSums, "keep", RECORD),

@@ -15,6 +15,8 @@ import veilsum as vs
 from validation_rules import rule
 from veilsum.identity import Role
 from veilsum.secure_sum import RoundLedger, RunName
+from veilsum.secure_sum.link import START
+from veilsum.secure_sum.round_ledger import Before, OpenedModel, SetRecord
 
 RUN = RunName(key=b"k" * 32, federation=bytes(32), serial=2)
 OTHER_KEY = RunName(key=b"o" * 32, federation=b"f" * 32, serial=7)
@@ -29,6 +31,12 @@ def ledger(request, tmp_path):
 
 def record(ledger, number, answer, *, run=RUN, **options):
     ledger.record(run, number, answer, **options)
+
+
+def to_open(number, *, model=bytes(36), names=bytes(32)):
+    """A set of a round of a run of which no round was opened yet."""
+    before = Before(START, START, {})
+    return SetRecord(RUN, number, b"answer", before, OpenedModel(model, names))
 
 
 @rule("RL1")
@@ -181,34 +189,45 @@ def test_a_missing_or_damaged_ledger_answers_nothing(tmp_path, damage):
 
 
 @pytest.mark.parametrize(
-    "column",
+    "change",
     [
-        "key = 'text'",
-        "serial = NULL",
-        "round = 'text'",
-        "answer = 7",
-        "answer = 'text'",
-        "serial = 9",
+        "rounds SET key = 'text'",
+        "rounds SET serial = NULL",
+        "rounds SET round = 'text'",
+        "rounds SET answer = 7",
+        "rounds SET answer = 'text'",
+        "rounds SET serial = 9",
+        "runs SET federation = 'text'",
+        "runs SET last_opened = NULL",
+        "runs SET last_opened = -1",
+        "runs SET last_link = x'00'",
+        "runs SET begun = 'text'",
+        "runs SET begun = 2",
+        "opened SET names = 'text'",
+        "opened SET model = NULL",
+        "opened SET serial = 9",
     ],
 )
-def test_a_record_of_another_type_is_damage(tmp_path, column):
+def test_a_record_of_another_type_is_damage(tmp_path, change):
     path = tmp_path / "rounds"
     ledger = RoundLedger.create(path, role=Role.HOLDER)
-    record(ledger, 1, b"one")
+    ledger.begin(to_open(1))
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute("UPDATE sqlite_schema SET sql = replace(sql, 'NOT NULL', '')")
     connection.close()
     with sqlite3.connect(path) as connection:
-        connection.execute(f"UPDATE rounds SET {column}")
+        connection.execute(f"UPDATE {change}")
     connection.close()
     with pytest.raises(vs.LedgerError, match="damaged"):
         ledger.answered(RUN)
     with pytest.raises(vs.LedgerError, match="damaged"):
         record(ledger, 2, b"two")
-    if column.startswith("round"):
+    for use in (lambda: ledger.begin(to_open(2)), lambda: ledger.so_far(RUN, 2)):
         with pytest.raises(vs.LedgerError, match="damaged"):
-            ledger.federations()
+            use()
+    with pytest.raises(vs.LedgerError, match="damaged"):
+        ledger.federations()
 
 
 def test_an_answer_of_a_run_that_was_not_pinned_is_damage(tmp_path):
@@ -221,6 +240,27 @@ def test_an_answer_of_a_run_that_was_not_pinned_is_damage(tmp_path):
     connection.close()
     with pytest.raises(vs.LedgerError, match="a run that it does not know"):
         record(ledger, 3, b"three")
+
+
+def test_what_was_read_once_refuses_what_a_lock_would(ledger):
+    ledger.begin(to_open(2))
+    for number, model, match in (
+        (1, bytes(36), "has locked round 2"),
+        (3, bytes(36), "has begun to open round 2"),
+    ):
+        wanted = to_open(number, model=model)
+        so_far = ledger.so_far(RUN, number, wanted.model)
+        for refuse in (so_far.check, ledger.lock, ledger.begin):
+            with pytest.raises(vs.PolicyRefusedError, match=match):
+                refuse(wanted)
+    wanted = to_open(2, names=b"n" * 32)
+    so_far = ledger.so_far(RUN, 2, wanted.model)
+    assert (so_far.chain_end, so_far.answer) == (START, b"answer")
+    for refuse in (so_far.check, ledger.lock, ledger.begin):
+        with pytest.raises(vs.PolicyRefusedError, match="with other contributors before"):
+            refuse(wanted)
+    ledger.so_far(RUN, 2, to_open(2).model).check(to_open(2))
+    assert ledger.answered(RUN) == {2: b"answer"}
 
 
 def test_a_missing_ledger_says_what_to_do(tmp_path):

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
+from urllib.parse import quote_from_bytes
 
 from veilsum.errors import (
     InvalidArgumentError,
@@ -54,6 +55,7 @@ def write_file(
     *,
     overwrite: bool = False,
     private: bool = True,
+    synced: bool = True,
 ) -> None:
     """Have these pieces in a file, whole and on the disk; after an error all is as it was.
 
@@ -62,6 +64,8 @@ def write_file(
         pieces: what is written, one after another.
         overwrite: replace a regular file that is there.
         private: for its owner only; else everybody may read it.
+        synced: wait for the disk. If not, a power cut may lose the file, or leave one of this name
+            with anything in it: for what carries its checksum and can be made again.
 
     Raises:
         FileExistsError: there is something already, and ``overwrite`` is False.
@@ -78,9 +82,12 @@ def write_file(
                 os.fchmod(file.fileno(), 0o644)
             for piece in pieces:
                 file.write(piece)
-            file.flush()
-            os.fsync(file.fileno())
+            if synced:
+                file.flush()
+                os.fsync(file.fileno())
         _put(temporary, target, overwrite=overwrite)
+        if synced:
+            sync(target.parent)
     finally:
         Path(temporary).unlink(missing_ok=True)
 
@@ -168,7 +175,7 @@ def made_folder(folder: Path, *, mode: int = 0o700) -> Iterator[None]:
     """
     made: list[Path] = []
     try:
-        for path in (*reversed(folder.parents), folder):
+        for path in () if folder.is_dir() else (*reversed(folder.parents), folder):
             try:
                 path.mkdir(mode=mode if path == folder else 0o777)
             except OSError:  # It is there, whatever the error is: on a read-only disk it varies.
@@ -255,7 +262,6 @@ def _put(temporary: str, target: Path, *, overwrite: bool) -> None:
             # A file system without links, such as that of a USB stick: take the name first.
             os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             os.replace(temporary, target)
-    sync(target.parent)
 
 
 def _check_replaceable(path: str | os.PathLike[str]) -> None:
@@ -343,6 +349,7 @@ class DurableFile:
             with cls(temporary, what=what, shown=target).transaction() as connection:
                 _fill(connection, schema, fill)
             _put(temporary, target, overwrite=False)
+            sync(target.parent)
         finally:
             for rest in (temporary, f"{temporary}-journal"):
                 Path(rest).unlink(missing_ok=True)
@@ -444,7 +451,7 @@ def _connect(path: str) -> sqlite3.Connection:
     import sqlite3
 
     # mode=rw: a file that vanished is an error, not a new and empty one.
-    uri = f"{Path(path).absolute().as_uri()}?mode=rw"
+    uri = f"file://{quote_from_bytes(os.fsencode(path))}?mode=rw"
     connection = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None)
     try:
         # EXTRA syncs the folder too when the rollback journal goes: a power cut right after the

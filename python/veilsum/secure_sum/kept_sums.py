@@ -60,7 +60,8 @@ class KeptSums:
             try:
                 self._drop_others(set_hash)
                 pieces = [_checksum(set_hash, index, data), data]
-                write_file(self._path(set_hash, index), pieces, overwrite=True)
+                # What a power cut leaves of it is found to be damaged.
+                write_file(self._path(set_hash, index), pieces, overwrite=True, synced=False)
             finally:
                 os.close(lock)
 

@@ -3,9 +3,7 @@
 import hashlib
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from veilsum import arguments
 from veilsum.errors import (
@@ -20,13 +18,19 @@ from veilsum.paillier.threshold import KeyShare
 from veilsum.schemes import Body, Proofs
 from veilsum.secure_sum.announcement import check_announced, check_follows
 from veilsum.secure_sum.checks import check_set, read_chunk, requested_chunk
-from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
 from veilsum.secure_sum.kept_sums import KeptSums
 from veilsum.secure_sum.link import RoundLink
 from veilsum.secure_sum.lock import Lock, check_locks
 from veilsum.secure_sum.opening import Opening, OpenRequest, opening_context
-from veilsum.secure_sum.round_ledger import Before, OpenedModel, RoundLedger, RunName
+from veilsum.secure_sum.round_ledger import (
+    Before,
+    OpenedModel,
+    RoundLedger,
+    RunName,
+    RunSoFar,
+    SetRecord,
+)
 from veilsum.system import Progress
 from veilsum.wire import BytesLike, split_frames
 
@@ -143,38 +147,51 @@ class KeyHolder:
         if first is None:
             raise MalformedDataError("the request is empty")
         asked = OpenRequest.from_bytes(first)
-        before = self._check_set(asked, frames)
+        self._check_round(asked)
+        model = _opened_model(asked) if self._federation.refuses_same_model else None
+        so_far = self._rounds.so_far(self._run, asked.descriptor.round_number, model)
+        wanted = self._record_of(asked, self._check_set(asked, frames, so_far), model)
         asked.verify(self._federation.aggregator)
         self._check_chunks(asked)
-        lock = self._lock_of(asked, before)
         first = next(frames, None)
         if first is None:
             totals = self._kept(asked)
         else:
-            lock.check()  # Before all that follows is read.
+            so_far.check(wanted)  # Before all that follows is read.
             totals = self._added(asked, itertools.chain([first], frames), num_threads)
         if totals is None or not self._is_shown_enough(asked):
-            yield self._locked(asked, lock, totals)
+            yield self._locked(asked, wanted, totals)
             return
         for done, (index, total) in enumerate(totals):
             # Recorded before anything is opened: what fails then is not tried with others.
-            lock.begin()
+            self._rounds.begin(wanted)
             answer = self._answer(asked, total, index, num_threads)
             if progress is not None:
                 progress(done + 1, len(asked.chunks))
             yield answer
 
-    def _check_set(self, asked: OpenRequest, frames: Iterator[bytes]) -> Before:
-        """All that can be checked without chunks; how the run came to this round."""
-        descriptor, federation = asked.descriptor, self._federation
-        check_announced(descriptor, federation)  # Before any link is read: it is signed.
+    def _check_round(self, asked: OpenRequest) -> None:
+        """That the round was announced and this holder is to open it: before anything else."""
+        descriptor = asked.descriptor
+        check_announced(descriptor, self._federation)
         if not descriptor.may_open(self.name):
             raise PolicyRefusedError(
                 f"the round names {descriptor.opener} to open it, and nobody else does: "
                 f"{self.name} opens rounds that name it"
             )
         self._check_recipient(asked)
-        seen = self._rounds.chain_end(self._run)
+
+    def _check_recipient(self, asked: OpenRequest) -> None:
+        if asked.holder != self.name:
+            raise PolicyRefusedError(
+                f"the request is for {asked.holder}, and this is {self.name}: the aggregator makes "
+                "one for each holder"
+            )
+
+    def _check_set(self, asked: OpenRequest, frames: Iterator[bytes], so_far: RunSoFar) -> Before:
+        """All that can be checked without chunks; how the run came to this round."""
+        descriptor, federation = asked.descriptor, self._federation
+        seen = so_far.chain_end
         opened = dict[int, bytes]()
 
         def links() -> Iterator[RoundLink]:
@@ -188,18 +205,11 @@ class KeyHolder:
         federation.check_day()
         name = asked.set_hash
         # A set is recorded after this check; who asks for it again has it as it was.
-        recorded = self._rounds.answered(self._run).get(descriptor.round_number)
-        check_set(federation, asked.contributed, is_known=recorded == descriptor.round_id + name)
+        known = so_far.answer == descriptor.round_id + name
+        check_set(federation, asked.contributed, is_known=known)
         if asked.locks:
             check_locks(federation, asked.locks, round_id=descriptor.round_id, set_hash=name)
         return Before(seen, descriptor.after, opened)
-
-    def _check_recipient(self, asked: OpenRequest) -> None:
-        if asked.holder != self.name:
-            raise PolicyRefusedError(
-                f"the request is for {asked.holder}, and this is {self.name}: the aggregator makes "
-                "one for each holder"
-            )
 
     def _check_chunks(self, asked: OpenRequest) -> None:
         last, num_opened = asked.chunks[-1], self._federation.num_opened
@@ -213,26 +223,29 @@ class KeyHolder:
         """Whether the locks of a request, which were checked, let this holder open."""
         return len(asked.locks) >= self._federation.num_locks
 
-    def _lock_of(self, asked: OpenRequest, before: Before) -> "_Record":
+    def _record_of(
+        self, asked: OpenRequest, before: Before, model: OpenedModel | None
+    ) -> SetRecord:
+        """What this holder's ledger is to know of a request."""
         descriptor = asked.descriptor
         answer = descriptor.round_id + asked.set_hash
         # One who has the whole key tells the aggregator of no lock before it opens: an aggregator
         # that it refuses could not know whether to go on.
         is_followed = self._federation.num_locks > 0
-        model = _opened_model(asked) if self._federation.refuses_same_model else None
-        return _Record(self._rounds, self._run, descriptor, answer, before, model, is_followed)
+        number = descriptor.round_number
+        return SetRecord(self._run, number, answer, before, model, is_followed)
 
     def _locked(
         self,
         asked: OpenRequest,
-        lock: "_Record",
+        wanted: SetRecord,
         totals: Iterator[tuple[int, Body]] | None,
     ) -> bytes:
         """This holder's lock, of a set whose chunks it has checked as far as they came."""
         for index, total in totals or ():
             if self._sums is not None:
                 self._sums.keep(asked.set_hash, index, total.to_bytes())
-        lock.lock()
+        self._rounds.lock(wanted)
         return Lock.signed(
             self._identity,
             round_id=asked.descriptor.round_id,
@@ -314,40 +327,6 @@ class KeyHolder:
 def _refuse_wrong(proofs: Proofs, num_threads: int | None) -> None:
     for error in proofs.settle(num_threads=num_threads).values():
         raise error
-
-
-@dataclass(frozen=True)
-class _Record:
-    """What this holder's ledger is to know of a request."""
-
-    rounds: RoundLedger
-    run: RunName
-    descriptor: RoundDescriptor
-    answer: bytes
-    before: Before
-    model: OpenedModel | None
-    is_followed: bool
-
-    def check(self) -> None:
-        """Refuse now what ``lock`` would refuse later."""
-        self.rounds.check_lock(self.run, self.number, self.answer, **self._before())
-
-    def lock(self) -> None:
-        """Before anything is said of the set."""
-        self.rounds.lock(self.run, self.number, self.answer, **self._before())
-
-    def begin(self) -> None:
-        """Before anything of it is opened."""
-        options = {"is_followed": self.is_followed, **self._before()}
-        self.rounds.begin(self.run, self.number, self.answer, **options)
-
-    @property
-    def number(self) -> int:
-        """Of the round."""
-        return self.descriptor.round_number
-
-    def _before(self) -> dict[str, Any]:
-        return {"before": self.before, "model": self.model}
 
 
 def _opened_model(asked: OpenRequest) -> OpenedModel:

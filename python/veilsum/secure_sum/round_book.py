@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from veilsum import arguments
 from veilsum.errors import LedgerError, PolicyRefusedError
@@ -14,7 +14,7 @@ from veilsum.secure_sum.link import START, ChainEnd
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["SCHEMA", "Before", "Book", "OpenedModel", "Row", "RunName"]
+__all__ = ["SCHEMA", "Before", "Book", "OpenedModel", "RunName", "SetRecord"]
 
 SCHEMA = """
     CREATE TABLE about (version INTEGER NOT NULL, role INTEGER NOT NULL);
@@ -71,17 +71,29 @@ class OpenedModel(NamedTuple):
     """SHA-256 of the contributors' names."""
 
 
-class Row(NamedTuple):
-    """An answer: of a contributor to a round, or a holder's lock."""
+class SetRecord(NamedTuple):
+    """A set that a holder is to lock or to open, as its ledger has it."""
 
-    key: bytes
-    serial: int
+    run: RunName
+    """Of which the round is."""
     round_number: int
+    """Not below those of the rounds that were locked before."""
     answer: bytes
+    """Names the set."""
+    before: Before
+    """How the run had come to this round."""
+    model: OpenedModel | None = None
+    """Of the round, if it may not be opened for others than before."""
+    is_followed: bool = True
+    """Whether later rounds must have it among those that were opened before them."""
 
 
 class Book:
-    """The tables, inside a transaction."""
+    """The tables, inside a transaction. What was looked up once is known afterwards too.
+
+    A ledger grows with the rounds, and is looked at in each step of each round. So SQLite checks
+    all rows, and only those that are asked for are read.
+    """
 
     def __init__(self, connection: sqlite3.Connection, name: str) -> None:
         self._connection = connection
@@ -90,10 +102,10 @@ class Book:
         self._runs = [RunName(*run) for *run, _, _, _ in runs]
         self._ends = [ChainEnd(*end) for _, _, _, *end, _ in runs]
         self._begun = [begun for *_, begun in runs]
-        rows = connection.execute("SELECT key, serial, round, answer FROM rounds")
-        self._rows = [Row(*row) for row in rows]
-        self._opened = connection.execute("SELECT key, serial, model, names FROM opened").fetchall()
-        if mistake := _mistake(self._runs, self._ends, self._begun, self._rows, self._opened):
+        self._last: dict[RunName, int] = {}
+        self._answers: dict[tuple[RunName, int], bytes | None] = {}
+        self._opened: dict[tuple[RunName, bytes], bytes | None] = {}
+        if mistake := _mistake(connection, runs):
             raise LedgerError(f"the round ledger {name} is damaged: {mistake}")
 
     def runs(self) -> list[RunName]:
@@ -104,8 +116,34 @@ class Book:
         """What was answered in a run."""
         if run not in self._runs:
             return {}
-        own = (run.key, run.serial)
-        return {row.round_number: row.answer for row in self._rows if row[:2] == own}
+        find = "SELECT round, answer FROM rounds WHERE key = ? AND serial = ?"
+        return dict(self._connection.execute(find, (run.key, run.serial)))
+
+    def answer(self, run: RunName, round_number: int) -> bytes | None:
+        """What was answered to a round; None for nothing."""
+        if (run, round_number) not in self._answers:
+            find = "SELECT answer FROM rounds WHERE key = ? AND serial = ? AND round = ?"
+            place = (run.key, run.serial, round_number)
+            found = self._connection.execute(find, place).fetchone() if run in self._runs else None
+            self._answers[run, round_number] = None if found is None else found[0]
+        return self._answers[run, round_number]
+
+    def last(self, run: RunName) -> int:
+        """The last round that was answered; 0 for none."""
+        if run not in self._last:
+            find = "SELECT max(round) FROM rounds WHERE key = ? AND serial = ?"
+            found = self._connection.execute(find, (run.key, run.serial)).fetchone()
+            self._last[run] = found[0] or 0 if run in self._runs else 0
+        return self._last[run]
+
+    def names_opened(self, run: RunName, model: OpenedModel) -> bytes | None:
+        """For whose contributions a model was opened in a run; None if it was not."""
+        place = (run, model.model)
+        if place not in self._opened:
+            find = "SELECT names FROM opened WHERE key = ? AND serial = ? AND model = ?"
+            found = self._connection.execute(find, (run.key, run.serial, model.model)).fetchone()
+            self._opened[place] = None if found is None else found[0]
+        return self._opened[place]
 
     def chain_end(self, run: RunName) -> ChainEnd:
         """How far a run had come."""
@@ -120,28 +158,20 @@ class Book:
                 (*after, run.key, run.serial),
             )
 
-    def lock(
-        self,
-        run: RunName,
-        round_number: int,
-        answer: bytes,
-        before: Before,
-        model: OpenedModel | None,
-    ) -> None:
+    def lock(self, wanted: SetRecord) -> None:
         """Keep a lock, unless it is there already."""
-        self.check_lock(run, round_number, answer, before)
-        self.check_model(run, model)
-        if round_number not in self.answers(run):
-            row = Row(run.key, run.serial, round_number, answer)
-            self._rows.append(row)
-            self.add(row)
-            self.go_on(run, before.after)
+        run, number = wanted.run, wanted.round_number
+        self.check_lock(wanted)
+        self.check_model(run, wanted.model)
+        if self.answer(run, number) is None:
+            self.add(run, number, wanted.answer)
+            self.go_on(run, wanted.before.after)
 
-    def check_lock(self, run: RunName, round_number: int, answer: bytes, before: Before) -> None:
+    def check_lock(self, wanted: SetRecord) -> None:
         """PolicyRefusedError unless this may be locked now."""
-        answers = self.answers(run)
-        last = max(answers, default=0)
-        if round_number in answers and answers[round_number] != answer:
+        run, round_number, answer, before, *_ = wanted
+        recorded, last = self.answer(run, round_number), self.last(run)
+        if recorded not in (None, answer):
             raise PolicyRefusedError(
                 f"round {round_number} was answered before, and differently: a round has one answer"
             )
@@ -150,12 +180,12 @@ class Book:
                 f"round {round_number} is asked for, and this holder has locked round {last}: it "
                 "goes by its last lock, and numbers grow"
             )
-        if round_number in answers:
+        if recorded is not None:
             return
         end, begun = self.chain_end(run), self.begun(run)
         self.check_seen(run, before.seen)
         named = before.opened.get(begun)
-        if begun > end.number and answers[begun] != named:
+        if begun > end.number and self.answer(run, begun) != named:
             raise PolicyRefusedError(
                 f"this holder has begun to open round {begun}, and round {round_number} does not "
                 f"have it among those before it. Finish round {begun} first: a round that was "
@@ -178,25 +208,30 @@ class Book:
         """PolicyRefusedError if a model was opened in this run for others."""
         if model is None:
             return
-        names = [row[3] for row in self._opened if row[:3] == (run.key, run.serial, model.model)]
-        if any(found != model.names for found in names):
+        if self.names_opened(run, model) not in (None, model.names):
             raise PolicyRefusedError(
                 "the same model was opened for the same purpose with other contributors before: "
                 "the two sums differ by single contributions. Go on with the next model; the "
                 "federation may agree on noise, or on same_model='allow'"
             )
 
-    def begin(self, run: RunName, begun: int | None, model: OpenedModel | None) -> None:
-        """A round is opened from now on; ``begun`` is its number, if later ones must have it."""
-        if begun is not None:
-            self._begun[self._runs.index(run)] = begun
+    def begin(self, wanted: SetRecord) -> None:
+        """A set that is locked is opened from now on. What is there already is not written again.
+
+        So only the first chunk of a set waits for the disk.
+        """
+        run, number, model = wanted.run, wanted.round_number, wanted.model
+        if wanted.is_followed and self.begun(run) != number:
+            self._begun[self._runs.index(run)] = number
             self._connection.execute(
                 "UPDATE runs SET begun = ? WHERE key = ? AND serial = ?",
-                (begun, run.key, run.serial),
+                (number, run.key, run.serial),
             )
-        if model is not None:
-            row = (run.key, run.serial, *model)
-            self._connection.execute("INSERT OR IGNORE INTO opened VALUES (?, ?, ?, ?)", row)
+        if model is not None and self.names_opened(run, model) is None:
+            self._opened[run, model.model] = model.names
+            self._connection.execute(
+                "INSERT INTO opened VALUES (?, ?, ?, ?)", (run.key, run.serial, *model)
+            )
 
     def pin(self, run: RunName) -> None:
         """Go by this run from now on; PolicyRefusedError for an older one, or another."""
@@ -218,8 +253,11 @@ class Book:
         self._begun.append(0)
         self._connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, 0)", (*run, *START))
 
-    def add(self, row: Row) -> None:
-        """Another answer."""
+    def add(self, run: RunName, round_number: int, answer: bytes) -> None:
+        """Another answer: of a contributor to a round, or a holder's lock."""
+        self._answers[run, round_number] = answer
+        self._last[run] = max(self.last(run), round_number)
+        row = (run.key, run.serial, round_number, answer)
         self._connection.execute("INSERT INTO rounds VALUES (?, ?, ?, ?)", row)
 
 
@@ -227,32 +265,42 @@ def _serial(run: RunName) -> int:
     return run.serial
 
 
-def _mistake(
-    runs: list[RunName],
-    ends: list[ChainEnd],
-    begun: list[int],
-    rows: list[Row],
-    opened: list[tuple[object, ...]],
-) -> str | None:
+_OF_OTHER_KINDS = """
+    SELECT 1 FROM runs
+    WHERE typeof(key) != 'blob' OR typeof(federation) != 'blob' OR typeof(serial) != 'integer'
+    OR typeof(last_opened) != 'integer' OR typeof(last_link) != 'blob' OR typeof(begun) != 'integer'
+    UNION ALL SELECT 1 FROM rounds
+    WHERE typeof(key) != 'blob' OR typeof(serial) != 'integer' OR typeof(round) != 'integer'
+    OR typeof(answer) != 'blob'
+    UNION ALL SELECT 1 FROM opened
+    WHERE typeof(key) != 'blob' OR typeof(serial) != 'integer' OR typeof(model) != 'blob'
+    OR typeof(names) != 'blob'
+"""
+_OF_UNKNOWN_RUNS = """
+    SELECT 1 FROM (
+        SELECT DISTINCT key, serial FROM rounds UNION SELECT DISTINCT key, serial FROM opened
+    ) WHERE (key, serial) NOT IN (SELECT key, serial FROM runs)
+"""
+_BEGUN_AND_NOT_LOCKED = """
+    SELECT 1 FROM runs WHERE begun != 0
+    AND (key, serial, begun) NOT IN (SELECT key, serial, round FROM rounds)
+"""
+
+
+def _mistake(connection: sqlite3.Connection, runs: list[tuple[Any, ...]]) -> str | None:
     """What shows that rows are not those that were written: SQLite keeps anything in any column."""
-    kinds: list[tuple[tuple[object, ...], tuple[type, ...]]] = [
-        *((run, (bytes, bytes, int)) for run in runs),
-        *((end, (int, bytes)) for end in ends),
-        *(((number,), (int,)) for number in begun),
-        *((row, (bytes, int, int, bytes)) for row in rows),
-        *((row, (bytes, int, bytes, bytes)) for row in opened),
-    ]
-    for found, wanted in kinds:
-        if any(type(value) is not kind for value, kind in zip(found, wanted, strict=True)):
-            return "a record in it is not what was written"
-    if any(len(end.link) != HASH_BYTES or end.number < 0 for end in ends):
+
+    def is_there(query: str) -> bool:
+        return bool(connection.execute(f"SELECT EXISTS ({query})").fetchone()[0])
+
+    if is_there(_OF_OTHER_KINDS):
+        return "a record in it is not what was written"
+    if any(len(link) != HASH_BYTES or number < 0 for _, _, _, number, link, _ in runs):
         return "a link in it is no hash"
-    names = [(run.key, run.serial) for run in runs]
-    if len(set(names)) < len(names):
+    if len({(key, serial) for key, _, serial, *_ in runs}) < len(runs):
         return "it has two runs of one key with one serial number"
-    if any(row[:2] not in names for row in (*rows, *opened)):
+    if is_there(_OF_UNKNOWN_RUNS):
         return "it has an answer of a run that it does not know"
-    numbers = {row[:3] for row in rows}
-    if any(n and (*name, n) not in numbers for name, n in zip(names, begun, strict=True)):
+    if is_there(_BEGUN_AND_NOT_LOCKED):
         return "it has begun to open a round that was not locked"
     return None

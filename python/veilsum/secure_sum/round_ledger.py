@@ -11,9 +11,16 @@ from veilsum.durable import Database, DurableFile, MemoryDatabase, rows_of
 from veilsum.errors import LedgerError, PolicyRefusedError
 from veilsum.identity import Role
 from veilsum.secure_sum.link import ChainEnd
-from veilsum.secure_sum.round_book import SCHEMA, Before, Book, OpenedModel, Row, RunName
+from veilsum.secure_sum.round_book import (
+    SCHEMA,
+    Before,
+    Book,
+    OpenedModel,
+    RunName,
+    SetRecord,
+)
 
-__all__ = ["Before", "OpenedModel", "RoundLedger", "RunName"]
+__all__ = ["Before", "OpenedModel", "RoundLedger", "RunName", "RunSoFar", "SetRecord"]
 
 _VERSION = 3
 
@@ -113,7 +120,7 @@ class RoundLedger:
     def federations(self) -> dict[bytes, int]:
         """The last round that was answered, by the hash of its federation."""
         with self._book() as book:
-            last = ((run, max(book.answers(run), default=0)) for run in book.runs())
+            last = ((run, book.last(run)) for run in book.runs())
             return {run.federation: number for run, number in last if number > 0}
 
     def record(
@@ -155,32 +162,37 @@ class RoundLedger:
                 if before is not None:
                     book.check_seen(run, before.seen)
                     book.go_on(run, before.after)
-                book.add(Row(run.key, run.serial, round_number, answer))
+                book.add(run, round_number, answer)
             elif given != answer:
                 raise PolicyRefusedError(
                     f"round {round_number} was answered before, and differently: a round has one "
                     "answer"
                 )
 
-    def lock(
-        self,
-        run: RunName,
-        round_number: int,
-        answer: bytes,
-        *,
-        before: Before,
-        model: OpenedModel | None = None,
-    ) -> None:
+    def so_far(self, run: RunName, round_number: int, model: OpenedModel | None = None) -> RunSoFar:
+        """What a run has come to, read once: for all checks before a lock of this round is made.
+
+        Args:
+            run: of which the round is.
+            round_number: at least 1.
+            model: of the round, if it may not be opened for others than before.
+
+        Raises:
+            LedgerError: the file cannot be read.
+        """
+        _check_run_name(run)
+        arguments.count("round_number", round_number, at_least=1)
+        arguments.instance("model", model, (OpenedModel, type(None)))
+        with self._book() as book:
+            return RunSoFar(book, run, round_number, model)
+
+    def lock(self, wanted: SetRecord) -> None:
         """Record, durably, which set of a round this holder opens, if it opens any; for good.
 
         The same again changes nothing. Nothing is opened yet: see ``begin``.
 
         Args:
-            run: of which the round is; pinned, as by ``pin``.
-            round_number: above those of all rounds that were locked before.
-            answer: names the set.
-            before: how the run had come to this round.
-            model: of the round, if it may not be opened for others than before; nothing is kept.
+            wanted: the set, with its run, which is pinned, as by ``pin``.
 
         Raises:
             PolicyRefusedError: another set of the round was locked, or a later round; the round
@@ -189,61 +201,27 @@ class RoundLedger:
                 ``pin``.
             LedgerError: the file cannot be read or written.
         """
-        self._check_lock(run, round_number, answer, before)
+        _check_set_record(wanted)
         with self._book() as book:
-            book.pin(run)
-            book.lock(run, round_number, answer, before, model)
+            book.pin(wanted.run)
+            book.lock(wanted)
 
-    def check_lock(
-        self,
-        run: RunName,
-        round_number: int,
-        answer: bytes,
-        *,
-        before: Before,
-        model: OpenedModel | None = None,
-    ) -> None:
-        """Refuse now what ``lock`` would refuse later; records nothing."""
-        self._check_lock(run, round_number, answer, before)
-        with self._book() as book:
-            book.check_lock(run, round_number, answer, before)
-            book.check_model(run, model)
-
-    def begin(
-        self,
-        run: RunName,
-        round_number: int,
-        answer: bytes,
-        *,
-        before: Before,
-        model: OpenedModel | None = None,
-        is_followed: bool = True,
-    ) -> None:
+    def begin(self, wanted: SetRecord) -> None:
         """As ``lock``, and record that this holder opens it: from now on it may be open.
 
+        Its model, if one is named, may not be opened for others from now on.
+
         Args:
-            run: as for ``lock``.
-            round_number: as for ``lock``.
-            answer: as for ``lock``.
-            before: as for ``lock``.
-            model: kept: it may not be opened for others. None for no such rule.
-            is_followed: whether later rounds must have it among those that were opened before them.
+            wanted: as for ``lock``.
 
         Raises:
             PolicyRefusedError, LedgerError: as ``lock``.
         """
-        self._check_lock(run, round_number, answer, before)
+        _check_set_record(wanted)
         with self._book() as book:
-            book.pin(run)
-            book.lock(run, round_number, answer, before, model)
-            book.begin(run, round_number if is_followed else None, model)
-
-    @staticmethod
-    def _check_lock(run: RunName, round_number: int, answer: bytes, before: Before) -> None:
-        _check_run_name(run)
-        arguments.count("round_number", round_number, at_least=1)
-        arguments.instance("answer", answer, bytes)
-        arguments.instance("before", before, Before)
+            book.pin(wanted.run)
+            book.lock(wanted)
+            book.begin(wanted)
 
     @contextmanager
     def _book(self) -> Iterator[Book]:
@@ -255,6 +233,33 @@ class RoundLedger:
         return f"<RoundLedger: {self._database.name}, of {role}>"
 
 
+class RunSoFar:
+    """What a run had come to when its ledger was read. Meanwhile it may have gone on.
+
+    What is refused here would be refused when it is recorded. That is decided anew there, where no
+    other record comes between.
+    """
+
+    def __init__(
+        self, book: Book, run: RunName, round_number: int, model: OpenedModel | None
+    ) -> None:
+        """Not for callers: ``RoundLedger.so_far`` makes it, inside a transaction."""
+        self.chain_end = book.chain_end(run)
+        self.answer = book.answer(run, round_number)
+        # Looked up now, for ``check``.
+        book.last(run)
+        book.answer(run, book.begun(run))
+        if model is not None:
+            book.names_opened(run, model)
+        self._book = book
+
+    def check(self, wanted: SetRecord) -> None:
+        """PolicyRefusedError if ``lock`` would refuse a set of the round that was looked at."""
+        _check_set_record(wanted)
+        self._book.check_lock(wanted)
+        self._book.check_model(wanted.run, wanted.model)
+
+
 def _words(role: Role) -> str:
     return "key holder" if role is Role.HOLDER else role.name.lower()
 
@@ -264,3 +269,13 @@ def _check_run_name(run: RunName) -> None:
     arguments.instance("run.key", run.key, bytes)
     arguments.instance("run.federation", run.federation, bytes)
     arguments.count("run.serial", run.serial, at_least=1)
+
+
+def _check_set_record(wanted: SetRecord) -> None:
+    arguments.instance("wanted", wanted, SetRecord)
+    _check_run_name(wanted.run)
+    arguments.count("wanted.round_number", wanted.round_number, at_least=1)
+    arguments.instance("wanted.answer", wanted.answer, bytes)
+    arguments.instance("wanted.before", wanted.before, Before)
+    arguments.instance("wanted.model", wanted.model, (OpenedModel, type(None)))
+    arguments.flag("wanted.is_followed", wanted.is_followed)
