@@ -43,7 +43,7 @@ class Deployment:
     ``with``, all processes end at the end.
     """
 
-    def __init__(self, folder, nodes):
+    def __init__(self, folder, nodes, environment=None):
         self.folder = Path(folder)
         self.nodes = {node.name: node for node in nodes}
         self.server = self.folder / "server"
@@ -55,7 +55,8 @@ class Deployment:
         for place in (self.server, self._operator):
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_certificates(self._tls)
-        self.processes = Processes(self.folder / "logs", _environment(self.folder))
+        environment = {**_environment(self.folder), **(environment or {})}
+        self.processes = Processes(self.folder / "logs", environment)
 
     def __enter__(self):
         try:
