@@ -11,6 +11,7 @@ mpl.use("Agg")  # Files only: works without a screen.
 
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from bench import report
@@ -19,6 +20,7 @@ from bench.tables import Cell, Table, number, text
 
 _OURS, _OTHERS, _GRID = "#0072b2", "#d55e00", "#dddddd"  # Of Okabe and Ito, for every eye.
 _WIDE = 20  # A range from one to that is logarithmic.
+_MOST_PANELS = 5  # Beside each other, of lines.
 
 
 def write_charts(run: Run, stem: Path) -> list[Path]:
@@ -35,24 +37,25 @@ def write_charts(run: Run, stem: Path) -> list[Path]:
 
 
 def _draw(run: Run, tables: Sequence[Table], path: Path) -> None:
-    panels = [_columns(table) for table in tables]
-    heights = [3.0 if table.xs else 0.24 * len(table.rows) + 0.8 for table in tables]
-    num_columns = max(map(len, panels))
+    rows = [(table, part) for table in tables for part in _rows(table)]
+    heights = [3.0 if table.xs else 0.24 * len(table.rows) + 0.8 for table, _ in rows]
+    num_columns = max(len(part) for _, part in rows)
     figure, grid = plt.subplots(
-        len(tables),
+        len(rows),
         num_columns,
         figsize=(3 + 2.4 * num_columns, sum(heights) + 0.8),
         layout="constrained",
         squeeze=False,
         height_ratios=heights,
     )
-    for table, columns, row in zip(tables, panels, grid, strict=True):
+    names: dict[str, Line2D] = {}
+    for (table, columns), row in zip(rows, grid, strict=True):
         for axes in row[len(columns) :]:
             axes.axis("off")
         for i, (column, axes) in enumerate(zip(columns, row, strict=False)):
             cells = [(text(line[0]), _value(line[column])) for line in table.rows]
             if table.xs:
-                _lines(axes, table.xs, cells)
+                names |= _lines(axes, table.xs, cells)
             else:
                 _bars(axes, cells)
             title = table.columns[column].replace("\n", " ")
@@ -63,17 +66,29 @@ def _draw(run: Run, tables: Sequence[Table], path: Path) -> None:
             axes.spines[["top", "right"]].set_visible(False)
             if i and not table.xs:
                 axes.set_yticklabels([])
-        if table.xs:
-            row[0].legend(frameon=False, fontsize=7)
+    if names:
+        figure.legend(
+            list(names.values()),
+            list(names),
+            loc="outside lower left",
+            ncols=num_columns,
+            frameon=False,
+            fontsize=8,
+        )
     figure.suptitle("\n".join(report.machine_lines(run)), fontsize=9, x=0.01, ha="left")
     figure.savefig(path, dpi=150)
     plt.close(figure)
 
 
-def _columns(table: Table) -> list[int]:
-    """Those that have numbers."""
+def _rows(table: Table) -> list[list[int]]:
+    """The columns that have numbers, as rows of panels."""
     numbers = range(1, len(table.columns))
-    return [i for i in numbers if any(_value(row[i]) is not None for row in table.rows)]
+    columns = [i for i in numbers if any(_value(row[i]) is not None for row in table.rows)]
+    if not table.xs:
+        return [columns]
+    count = -(-len(columns) // _MOST_PANELS)
+    each = -(-len(columns) // count)
+    return [columns[i : i + each] for i in range(0, len(columns), each)]
 
 
 def _value(cell: Cell) -> float | None:
@@ -102,17 +117,25 @@ def _bars(axes: Axes, cells: Sequence[tuple[str, float | None]]) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
 
 
-def _lines(axes: Axes, xs: Sequence[float], cells: Sequence[tuple[str, float | None]]) -> None:
+def _lines(
+    axes: Axes, xs: Sequence[float], cells: Sequence[tuple[str, float | None]]
+) -> dict[str, Line2D]:
+    """A line for each name; names without a value keep their colour for other panels."""
+    lines = {}
     points = [(name, x, y) for (name, y), x in zip(cells, xs, strict=True) if y is not None]
     for i, name in enumerate(dict.fromkeys(name for name, _ in cells)):
         line = sorted((x, y) for named, x, y in points if named == name)
         if line:
-            axes.plot(*zip(*line, strict=True), marker=".", color=f"C{i}", label=name)
+            [lines[name]] = axes.plot(*zip(*line, strict=True), marker=".", color=f"C{i}")
     if max(xs) > _WIDE * min(xs):
         axes.set_xscale("log")
     values = [y for _, _, y in points]
     if max(values) > _WIDE * min(values) > 0:
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(numticks=6))
+        axes.yaxis.set_minor_locator(NullLocator())
     elif min(values) >= 0:
         axes.set_ylim(bottom=0)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    return lines
