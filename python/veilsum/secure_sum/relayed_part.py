@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from veilsum.errors import MalformedDataError, ProtocolError
+from veilsum.errors import MalformedDataError, ProtocolError, VeilsumError
 from veilsum.identity import Enrolment, Identity
 from veilsum.schemes import Body, Proofs, RunningSum
 from veilsum.secure_sum.checks import read_chunk, requested_chunk
@@ -128,21 +128,20 @@ class RelayedPart:
         head = RelayReport.from_bytes(next(frames, b""))
         head.verify(self._relay(head.relay, head.round_id))
         waiting = _Waiting(self._federation.bodies.proofs())
-        for position, commitment in enumerate(head.commitments):
-            header = ContributionHeader.from_bytes(next(frames, b""))
-            if header.commitment != commitment:
-                raise ProtocolError(
-                    f"{head.relay} reports another contribution of {header.contributor} than it "
-                    "has signed"
-                )
-            if self._is_known(head.relay, header):
-                for _ in range(self._federation.num_opened):
-                    ChunkRequest.from_bytes(next(frames, b""))
-                continue
-            admit(head.relay, header, len(waiting.keys))
-            waiting.keys.append(self._keys(header, position, frames, waiting.proofs))
-            if waiting.is_full:
-                self._settle(head.relay, waiting, headers, is_kept=False)
+        try:
+            for position, commitment in enumerate(head.commitments):
+                header = self._reported(head.relay, commitment, frames)
+                if self._is_known(head.relay, header):
+                    for _ in range(self._federation.num_opened):
+                        ChunkRequest.from_bytes(next(frames, b""))
+                    continue
+                admit(head.relay, header, len(waiting.keys))
+                waiting.keys.append(self._keys(header, position, frames, waiting.proofs))
+                if waiting.is_full:
+                    self._settle(head.relay, waiting, headers, is_kept=False)
+        except VeilsumError:
+            self._settle(head.relay, waiting, headers, is_kept=False)
+            raise
         self._settle(head.relay, waiting, headers, is_kept=False)
         if next(frames, None) is not None:
             raise MalformedDataError(f"{head.relay} sent more than its report announces")
@@ -169,6 +168,17 @@ class RelayedPart:
                 self._settle(relay, others, headers, is_kept=True)
         for relay, others in waiting.items():
             self._settle(relay, others, headers, is_kept=True)
+
+    def _reported(
+        self, relay: str, commitment: bytes, frames: Iterator[bytes]
+    ) -> ContributionHeader:
+        """The next header of a report, which has to be the one that the relay has signed."""
+        header = ContributionHeader.from_bytes(next(frames, b""))
+        if header.commitment != commitment:
+            raise ProtocolError(
+                f"{relay} reports another contribution of {header.contributor} than it has signed"
+            )
+        return header
 
     def _is_known(self, relay: str, header: ContributionHeader) -> bool:
         """Whether a report repeats what another one of this relay had."""
@@ -203,8 +213,8 @@ class RelayedPart:
         is_kept: bool,
     ) -> None:
         """Check the proofs of these together, and keep and add up to the first wrong one."""
+        keys, waiting.keys = waiting.keys, []  # Of what cannot be checked, nothing is added.
         wrong = waiting.proofs.settle(num_threads=self._num_threads)
-        keys, waiting.keys = waiting.keys, []
         for one in keys:
             for index in range(one.first_proof, one.end_of_proofs):
                 if index in wrong:
