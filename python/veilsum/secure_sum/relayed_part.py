@@ -326,17 +326,14 @@ class RelayedPart:
 
     def spot_check(self, name: str, *, chunks: int) -> bytes:
         """Ask a relay that has answered for some chunks of everybody, drawn at random."""
-        answer = self._answer_of(name)
-        return (
-            SpotCheck(
-                round_id=self._round_id,
-                relay=name,
-                root=answer.root,
-                chunks=drawn_chunks(self._federation, chunks),
-            )
-            .signed(self._identity)
-            .to_bytes()
-        )
+        asked = SpotCheck(
+            round_id=self._round_id,
+            relay=name,
+            root=self._answer_of(name).root,
+            chunks=drawn_chunks(self._federation, chunks),
+        ).signed(self._identity)
+        self._store.put("drawn", place_of(name), [asked.to_bytes()])
+        return asked.to_bytes()
 
     def receive_spot_check(self, frames: Iterator[bytes]) -> str:
         """Add again what a relay shows, and compare; the name of the relay."""
@@ -346,6 +343,12 @@ class RelayedPart:
         asked.verify(self._identity.enrol())
         if (asked.round_id, asked.root) != (self._round_id, answer.root):
             raise ProtocolError(f"{name} shows what another sum is made of than it has signed")
+        if asked.to_bytes() != self._drawn(name):
+            # What was drawn before is known to the relay, and may be all that is right of its sum.
+            raise ProtocolError(
+                f"{name} does not show the chunks that it was asked for last: ask it with "
+                "spot_check, and take the answer to that"
+            )
         headers = self._relays[name].headers
         in_order = [headers[each] for each in sorted(headers)]
         for index in asked.chunks:
@@ -368,6 +371,13 @@ class RelayedPart:
         if next(frames, None) is not None:
             raise MalformedDataError(f"{name} shows more than it was asked for")
         return name
+
+    def _drawn(self, name: str) -> bytes | None:
+        """What a relay was asked last to show."""
+        place = place_of(name)
+        if place not in self._store.names("drawn"):
+            return None
+        return next(self._store.frames("drawn", place), None)
 
     def _answer_of(self, name: str) -> RelayedSum:
         found = self._relays.get(name)

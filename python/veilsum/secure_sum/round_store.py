@@ -35,13 +35,14 @@ MessageKind: TypeAlias = Literal[
     "closed",
     "asked",
     "relayed",
+    "drawn",
     "lock",
     "begun",
     "opening",
 ]
 """Of what a round's messages are: its announcement, contributions, what relays have reported of
-others, the closing, what a relay was asked to add, the sums of relays, the locks of holders, those
-that holders are shown, what holders opened."""
+others, the closing, what a relay was asked to add, the sums of relays, what was drawn to be shown
+of them, the locks of holders, those that holders are shown, what holders opened."""
 
 
 _LOCK = "lock"
