@@ -7,6 +7,8 @@ import protocol_parties as parties
 import pytest
 import veilsum as vs
 from protocol_parties import TRUSTS, frames_of, identity
+from veilsum.errors import EntropyError
+from veilsum.schemes.given_proofs import GivenProofs
 from veilsum.secure_sum import Chunk, ContributionHeader, FolderStore, OpenRequest, RoundLedger
 from veilsum.secure_sum import intake as reading
 from veilsum.secure_sum.merkle import leaf_hash, merkle_root
@@ -332,3 +334,24 @@ def test_a_group_of_proofs_is_settled_before_more_are_read(
     assert parties.holder(agreed, name).open(request)
     assert len(sizes) > 1
     assert max(sizes) < 12 + agreed.chunk_size
+
+
+def test_what_could_not_be_checked_is_not_added(agreed, announced, messages, monkeypatch):
+    """As without randomness; one more that is read then does not bring the others in."""
+    given = list(messages.values())
+    given[2] = with_wrong_proof(MANY[2], given[2])
+    given.insert(6, given[4])  # Who sends again has the others checked first.
+    settle, calls = GivenProofs.settle, []
+
+    def once_without_randomness(self, **options):
+        calls.append(len(self))
+        if len(calls) == 1:
+            raise EntropyError("there is no randomness")
+        return settle(self, **options)
+
+    receiver = parties.aggregator(agreed, announced)
+    monkeypatch.setattr(GivenProofs, "settle", once_without_randomness)
+    arrivals = receiver.receive_all(given)
+    assert outcomes(arrivals)[:6] == [(name, "EntropyError") for name in MANY[:6]]
+    assert outcomes(arrivals)[6:] == [(name, None) for name in (MANY[4], *MANY[6:])]
+    assert receiver.contributors == (MANY[4], *MANY[6:])

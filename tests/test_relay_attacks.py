@@ -30,6 +30,7 @@ from veilsum.secure_sum import (
     RelayRequest,
     SpotCheck,
     checks,
+    relayed_part,
 )
 from veilsum.secure_sum.merkle import MerkleTree, leaf_hash, merkle_root
 from veilsum.secure_sum.opening import chunk_request
@@ -163,6 +164,34 @@ def test_what_a_relay_shows_was_signed_by_its_contributors(state, monkeypatch):
     elsewhere = dataclasses.replace(other, root=bytes(32)).signed(parties.identity("aggregator"))
     with pytest.raises(vs.ProtocolError, match="another sum is made of"):
         state.root.receive_spot_check(list(shown(state, elsewhere.to_bytes())))
+
+
+@rule("RY11")
+def test_what_was_shown_before_is_no_answer_to_another_draw(monkeypatch, tmp_path):
+    """A relay that was found right once, by luck, would be found right for ever."""
+    state = RelayedRound(folder=tmp_path)
+    state.contribute()
+    state.report()
+    agreed = state.federation
+    honest = added(agreed, [[blocks_of(agreed, state.messages[n])] for n in ("ada", "bob")])
+    attacked(state, shifted(agreed, honest, slot=3, by=-77))
+    wrong, right = agreed.num_opened, agreed.num_opened + 1
+
+    def asked_for(*chunks):
+        with monkeypatch.context() as patch:
+            patch.setattr(relayed_part, "drawn_chunks", lambda *_: chunks)
+            return state.root.spot_check(WEST)
+
+    luck = list(shown(state, asked_for(right)))
+    assert state.root.receive_spot_check(luck) == WEST
+    for chunks in ((wrong,), (wrong, right)):
+        request = asked_for(*chunks)
+        for _ in range(2):
+            with pytest.raises(vs.ProtocolError, match="asked for last"):
+                state.root.receive_spot_check(luck)
+            state.restart()
+        with pytest.raises(vs.ProtocolError, match=f"wrong sum: chunk {wrong}"):
+            state.root.receive_spot_check(shown(state, request))
 
 
 def test_a_relay_answers_for_the_set_that_it_was_asked_for(state):

@@ -11,6 +11,7 @@ import veilsum as vs
 from mask_attackers import GARBLED, added, blocks_of, changed_residues, mask_of
 from protocol_parties import frames_of
 from relay_parties import (
+    CODEC,
     DELTAS,
     EAST,
     NAMES,
@@ -22,7 +23,9 @@ from relay_parties import (
 )
 from validation_rules import rule
 from veilsum import _core, secure_sum
+from veilsum.errors import EntropyError
 from veilsum.paillier.proofs import PlaintextProofBatch
+from veilsum.schemes.given_proofs import GivenProofs
 from veilsum.secure_sum import (
     Chunk,
     ChunkRequest,
@@ -33,6 +36,7 @@ from veilsum.secure_sum import (
     RelayRequest,
     SpotCheck,
     checks,
+    relayed_part,
 )
 from veilsum.secure_sum.relayed_part import RelayedPart
 
@@ -167,7 +171,7 @@ def test_a_report_names_the_contributions_that_follow():
     )
     frames = list(state.relays[WEST].report(known=["bob"]))[1:]
     with pytest.raises(vs.ProtocolError):
-        state.root.receive_report([twice.to_bytes(), *frames, *frames])
+        state.fresh_root().receive_report([twice.to_bytes(), *frames, *frames])
     for wrong, error in (
         (dataclasses.replace(report, signature=bytes(64)), vs.SignatureError),
         (dataclasses.replace(report, relay=EAST), vs.SignatureError),
@@ -180,6 +184,59 @@ def test_a_report_names_the_contributions_that_follow():
     unsigned = dataclasses.replace(ContributionHeader.from_bytes(frames[0]), signature=bytes(64))
     with pytest.raises(vs.SignatureError):
         state.root.receive_report([head, unsigned.to_bytes(), *rest])
+
+
+def test_what_is_before_a_wrong_contribution_in_a_report_is_kept(tmp_path):
+    state = RelayedRound(folder=tmp_path)
+    state.contribute()
+    head, *frames = state.relays[WEST].report()
+    size = 1 + state.federation.num_opened
+    header = ContributionHeader.from_bytes(frames[size])
+    unsigned = dataclasses.replace(header, signature=bytes(64)).to_bytes()
+    for wrong, error in (
+        ([*frames[:size], unsigned, *frames[size + 1 :]], vs.SignatureError),
+        (frames[:-1], vs.ProtocolError),
+        ([*frames[:size], b"no message"], vs.MalformedDataError),
+    ):
+        root = state.fresh_root()
+        with pytest.raises(error):
+            root.receive_report([head, *wrong])
+        assert (root.contributors, root.relays) == (("ada",), (WEST,))
+        assert root.receive_report([head, *frames]) == WEST
+        assert root.contributors == ("ada", "bob")
+
+
+def test_as_many_of_a_report_are_kept_as_the_codec_has_room_for():
+    agreed = federation(codec=dataclasses.replace(CODEC, max_addends=4))
+    state = RelayedRound(agreed)
+    state.contribute()
+    state.report([WEST])
+    for _ in range(2):
+        with pytest.raises(vs.CapacityError, match="room for 4"):
+            state.root.receive_report(state.relays[EAST].report())
+        assert state.root.contributors == ("ada", "bob", "cyd", "eve")
+
+
+@pytest.mark.parametrize("together", [1, 64])
+def test_what_could_not_be_checked_of_a_report_is_not_added(monkeypatch, together):
+    """As without randomness: what is kept up to an error has been proved."""
+    state = RelayedRound()
+    state.contribute()
+    settle, calls = GivenProofs.settle, []
+
+    def once_without_randomness(self, **options):
+        calls.append(len(self))
+        if len(calls) == 1:
+            raise EntropyError("there is no randomness")
+        return settle(self, **options)
+
+    monkeypatch.setattr(GivenProofs, "settle", once_without_randomness)
+    monkeypatch.setattr(relayed_part, "_MOST_TOGETHER", together)
+    with pytest.raises(EntropyError):
+        state.root.receive_report(state.relays[WEST].report())
+    assert (state.root.contributors, state.root.relays) == (("eve",), ())
+    state.report()
+    assert state.root.contributors == NAMES
 
 
 @rule("RY4")

@@ -143,6 +143,14 @@ def test_a_store_that_was_cut_is_refused_by_name(tmp_path):
         store.put("reported", place, whole)
     state.round.restart()
     assert state.root.contributors == NAMES
+    state.add()
+    (closed,) = (tmp_path / "root").glob("closed-*")
+    kept = closed.read_bytes()
+    closed.unlink()
+    with pytest.raises(vs.ProtocolError, match="was cut: it has messages of kind relayed"):
+        state.round.restart()
+    closed.write_bytes(kept)
+    state.round.restart()
     asked = state.relays[WEST]._store
     asked.put("asked", "round", [])
     with pytest.raises(vs.MalformedDataError):

@@ -201,6 +201,34 @@ def test_a_store_that_was_changed_is_noticed(tmp_path):
 # ---- shards ----
 
 
+@rule("RS5")
+def test_a_store_without_the_set_that_was_closed_is_refused():
+    """Else an aggregator would not know that it has to finish the round, and take others to it."""
+    store = MemoryStore()
+    state = Round(parties.federation("threshold", toy=(5, 4), **TOY), store=store)
+
+    def refused_without_the_set(kind):
+        closed = store._messages.pop(("closed", "round"))
+        with pytest.raises(vs.ProtocolError, match=f"was cut: it has messages of kind {kind}"):
+            state.restart()
+        store._messages["closed", "round"] = closed
+        state.restart()
+
+    name, request = next(iter(state.asked().items()))
+    state.aggregator.receive_opening(state.holder(name).open(request))
+    refused_without_the_set("lock")
+    name, request = next(iter(state.requests().items()))
+    state.aggregator.receive_opening(state.holder(name).open(request))
+    assert state.aggregator.must_finish
+    for kind in ("lock", "begun"):
+        refused_without_the_set(kind)
+        for place in store.names(kind):
+            del store._messages[kind, place]
+    store._messages.pop(("closed", "round"))
+    with pytest.raises(vs.ProtocolError, match="of kind opening"):
+        state.restart()
+
+
 def loads(plan, names):
     return [len(plan.get(name, ())) for name in names]
 

@@ -23,7 +23,8 @@ public:
     std::size_t num_ciphertexts() const noexcept { return num_ciphertexts_; }
 
     /// Which of the proofs do not hold, by their order: those that PlaintextProof::verify refuses,
-    /// but for a chance of 2^-128. Weights are drawn when it is called, after all is read. Variable
+    /// but for a chance of 2^-128 where primes are safe; else whoever knows them can make others
+    /// (docs/plaintext-proof.md). Weights are drawn when it is called, after all is read. Variable
     /// time: all is public. Throws Error: cancelled, entropy.
     /// Cost, if all hold, modulo n: some 36 multiplications a ciphertext and one long power.
     std::vector<std::size_t> wrong(const Execution& execution) const;

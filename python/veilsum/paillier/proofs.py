@@ -134,8 +134,9 @@ class PlaintextProofBatch:
     def wrong(self, *, num_threads: int | None = None) -> list[int]:
         """Which of the proofs do not hold, by the order in which they were added.
 
-        It finds those that ``PlaintextProof.verify`` refuses, up to a chance of 2**-128; the
-        argument is in docs/plaintext-proof.md.
+        It finds those that ``PlaintextProof.verify`` refuses, up to a chance of 2**-128 where the
+        key has safe primes. Else whoever knows the primes can make proofs that are refused alone
+        and now and then not together, and gains nothing by it (docs/plaintext-proof.md).
 
         Args:
             num_threads: default: all processors, or ``VEILSUM_NUM_THREADS``.

@@ -31,7 +31,7 @@ from veilsum.secure_sum.opening import OpenRequest, chunk_request
 from veilsum.secure_sum.relay_side import INTERRUPTED, RelaySide
 from veilsum.secure_sum.relayed_part import RelayedPart
 from veilsum.secure_sum.round_set import RoundSet
-from veilsum.secure_sum.round_store import MemoryStore, RoundStore, place_of
+from veilsum.secure_sum.round_store import MemoryStore, RoundStore, check_closed, place_of
 from veilsum.secure_sum.sum_result import SumResult
 from veilsum.secure_sum.transcript import Transcript
 from veilsum.system import thread_count
@@ -465,6 +465,7 @@ class Aggregator(RelaySide):
 
     def _go_on(self) -> None:
         """Take up what the store has of this round, through the same checks."""
+        check_closed(self._store)
         closed = b""
         places, reported = self._store.names("contribution"), self._store.names("reported")
         if self._store.names("closed"):

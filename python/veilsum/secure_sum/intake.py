@@ -9,7 +9,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from veilsum.errors import CapacityError, MalformedDataError, ProtocolError, VeilsumError
+from veilsum.errors import (
+    CapacityError,
+    MalformedDataError,
+    ProofError,
+    ProtocolError,
+    VeilsumError,
+)
 from veilsum.schemes import Body, Proofs
 from veilsum.secure_sum.checks import read_chunk
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader
@@ -154,11 +160,16 @@ class Intake:
 
     def _settled(self, group: "_Group", finish: Finish) -> Iterator[Arrival]:
         """Check the proofs of a group, finish what is right of it, and empty it."""
-        wrong = group.proofs.settle(num_threads=self._num_threads)
+        wrong = dict[int, ProofError]()
+        unsettled: VeilsumError | None = None
+        try:
+            wrong = group.proofs.settle(num_threads=self._num_threads)
+        except VeilsumError as failed:  # As without randomness: nothing that was begun is proved.
+            unsettled = failed
         for member in group.take():
             error = member.error
             if member.arriving is not None:
-                error = next((wrong[i] for i in member.proofs if i in wrong), None)
+                error = next((wrong[i] for i in member.proofs if i in wrong), unsettled)
                 if error is None:
                     try:
                         finish(member.arriving)

@@ -122,7 +122,8 @@ class RelaySide:
         """Ask a relay what some chunks of its sum are made of, drawn at random.
 
         A wrong chunk is found if it is among them. Of m chunks with one that is wrong, n that are
-        drawn find it with probability n / m (docs/protocol.md).
+        drawn find it with probability n / m (docs/protocol.md). Only the answer to what a relay was
+        asked last counts, across restarts.
 
         Args:
             relay: its name; its sum has come. Before the opening or after it.
@@ -152,7 +153,7 @@ class RelaySide:
             MalformedDataError: ``message`` is not such an answer.
             SignatureError: it does not answer what this aggregator has asked.
             ProtocolError: the relay has signed a wrong sum, and is named with the chunk; or what it
-                shows was not signed by its contributors.
+                shows was not signed by its contributors, or is not what it was asked for last.
         """
         with self._one_at_a_time, self._counting_refusals():
             return self._relayed.receive_spot_check(self._intake.frames_of(message))

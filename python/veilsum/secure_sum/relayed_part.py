@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from veilsum.errors import MalformedDataError, ProtocolError
+from veilsum.errors import MalformedDataError, ProtocolError, VeilsumError
 from veilsum.identity import Enrolment, Identity
 from veilsum.schemes import Body, Proofs, RunningSum
 from veilsum.secure_sum.checks import read_chunk, requested_chunk
@@ -128,21 +128,20 @@ class RelayedPart:
         head = RelayReport.from_bytes(next(frames, b""))
         head.verify(self._relay(head.relay, head.round_id))
         waiting = _Waiting(self._federation.bodies.proofs())
-        for position, commitment in enumerate(head.commitments):
-            header = ContributionHeader.from_bytes(next(frames, b""))
-            if header.commitment != commitment:
-                raise ProtocolError(
-                    f"{head.relay} reports another contribution of {header.contributor} than it "
-                    "has signed"
-                )
-            if self._is_known(head.relay, header):
-                for _ in range(self._federation.num_opened):
-                    ChunkRequest.from_bytes(next(frames, b""))
-                continue
-            admit(head.relay, header, len(waiting.keys))
-            waiting.keys.append(self._keys(header, position, frames, waiting.proofs))
-            if waiting.is_full:
-                self._settle(head.relay, waiting, headers, is_kept=False)
+        try:
+            for position, commitment in enumerate(head.commitments):
+                header = self._reported(head.relay, commitment, frames)
+                if self._is_known(head.relay, header):
+                    for _ in range(self._federation.num_opened):
+                        ChunkRequest.from_bytes(next(frames, b""))
+                    continue
+                admit(head.relay, header, len(waiting.keys))
+                waiting.keys.append(self._keys(header, position, frames, waiting.proofs))
+                if waiting.is_full:
+                    self._settle(head.relay, waiting, headers, is_kept=False)
+        except VeilsumError:
+            self._settle(head.relay, waiting, headers, is_kept=False)
+            raise
         self._settle(head.relay, waiting, headers, is_kept=False)
         if next(frames, None) is not None:
             raise MalformedDataError(f"{head.relay} sent more than its report announces")
@@ -169,6 +168,17 @@ class RelayedPart:
                 self._settle(relay, others, headers, is_kept=True)
         for relay, others in waiting.items():
             self._settle(relay, others, headers, is_kept=True)
+
+    def _reported(
+        self, relay: str, commitment: bytes, frames: Iterator[bytes]
+    ) -> ContributionHeader:
+        """The next header of a report, which has to be the one that the relay has signed."""
+        header = ContributionHeader.from_bytes(next(frames, b""))
+        if header.commitment != commitment:
+            raise ProtocolError(
+                f"{relay} reports another contribution of {header.contributor} than it has signed"
+            )
+        return header
 
     def _is_known(self, relay: str, header: ContributionHeader) -> bool:
         """Whether a report repeats what another one of this relay had."""
@@ -203,8 +213,8 @@ class RelayedPart:
         is_kept: bool,
     ) -> None:
         """Check the proofs of these together, and keep and add up to the first wrong one."""
+        keys, waiting.keys = waiting.keys, []  # Of what cannot be checked, nothing is added.
         wrong = waiting.proofs.settle(num_threads=self._num_threads)
-        keys, waiting.keys = waiting.keys, []
         for one in keys:
             for index in range(one.first_proof, one.end_of_proofs):
                 if index in wrong:
@@ -316,17 +326,14 @@ class RelayedPart:
 
     def spot_check(self, name: str, *, chunks: int) -> bytes:
         """Ask a relay that has answered for some chunks of everybody, drawn at random."""
-        answer = self._answer_of(name)
-        return (
-            SpotCheck(
-                round_id=self._round_id,
-                relay=name,
-                root=answer.root,
-                chunks=drawn_chunks(self._federation, chunks),
-            )
-            .signed(self._identity)
-            .to_bytes()
-        )
+        asked = SpotCheck(
+            round_id=self._round_id,
+            relay=name,
+            root=self._answer_of(name).root,
+            chunks=drawn_chunks(self._federation, chunks),
+        ).signed(self._identity)
+        self._store.put("drawn", place_of(name), [asked.to_bytes()])
+        return asked.to_bytes()
 
     def receive_spot_check(self, frames: Iterator[bytes]) -> str:
         """Add again what a relay shows, and compare; the name of the relay."""
@@ -336,6 +343,12 @@ class RelayedPart:
         asked.verify(self._identity.enrol())
         if (asked.round_id, asked.root) != (self._round_id, answer.root):
             raise ProtocolError(f"{name} shows what another sum is made of than it has signed")
+        if asked.to_bytes() != self._drawn(name):
+            # What was drawn before is known to the relay, and may be all that is right of its sum.
+            raise ProtocolError(
+                f"{name} does not show the chunks that it was asked for last: ask it with "
+                "spot_check, and take the answer to that"
+            )
         headers = self._relays[name].headers
         in_order = [headers[each] for each in sorted(headers)]
         for index in asked.chunks:
@@ -358,6 +371,13 @@ class RelayedPart:
         if next(frames, None) is not None:
             raise MalformedDataError(f"{name} shows more than it was asked for")
         return name
+
+    def _drawn(self, name: str) -> bytes | None:
+        """What a relay was asked last to show."""
+        place = place_of(name)
+        if place not in self._store.names("drawn"):
+            return None
+        return next(self._store.frames("drawn", place), None)
 
     def _answer_of(self, name: str) -> RelayedSum:
         found = self._relays.get(name)

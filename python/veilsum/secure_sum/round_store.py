@@ -15,7 +15,7 @@ from typing import Literal, NoReturn, Protocol, TypeAlias, get_args, runtime_che
 
 from veilsum import arguments
 from veilsum.durable import lock_file, made_folder, open_file, remove_rests, write_file
-from veilsum.errors import InvalidArgumentError, MalformedDataError
+from veilsum.errors import InvalidArgumentError, MalformedDataError, ProtocolError
 from veilsum.wire import FRAME_BYTES, wire_size
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "MemoryStore",
     "MessageKind",
     "RoundStore",
+    "check_closed",
     "erase_messages",
     "has_begun",
     "place_of",
@@ -35,13 +36,14 @@ MessageKind: TypeAlias = Literal[
     "closed",
     "asked",
     "relayed",
+    "drawn",
     "lock",
     "begun",
     "opening",
 ]
 """Of what a round's messages are: its announcement, contributions, what relays have reported of
-others, the closing, what a relay was asked to add, the sums of relays, the locks of holders, those
-that holders are shown, what holders opened."""
+others, the closing, what a relay was asked to add, the sums of relays, what was drawn to be shown
+of them, the locks of holders, those that holders are shown, what holders opened."""
 
 
 _LOCK = "lock"
@@ -216,6 +218,16 @@ def erase_messages(folder: Path) -> None:
 def has_begun(folder: Path) -> bool:
     """Whether the round in a ``FolderStore``'s folder may have been begun to be opened."""
     return any(folder.glob("begun-*.veil"))
+
+
+def check_closed(store: RoundStore) -> None:
+    """ProtocolError if a store has what follows the closing of a round, which is not there."""
+    following: tuple[MessageKind, ...] = ("relayed", "drawn", "lock", "begun", "opening")
+    if not store.names("closed") and (found := [kind for kind in following if store.names(kind)]):
+        raise ProtocolError(
+            f"the store was cut: it has messages of kind {found[0]}, and not the set that the "
+            "round was closed with. Take the folder from a copy: holders may have begun to open it"
+        )
 
 
 def _check_place(kind: MessageKind, name: str = "") -> None:
