@@ -62,7 +62,10 @@ def unpack(archive: Path, folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with tarfile.open(archive) as sources:
-        sources.extractall(folder, filter="data")
+        # Pythons before 3.10.12 and 3.11.4 have none, newer ones ask for it: the archive is pinned.
+        if hasattr(tarfile, "data_filter"):
+            sources.extraction_filter = tarfile.data_filter
+        sources.extractall(folder)
     (source,) = folder.iterdir()
     (source / "doc").mkdir(exist_ok=True)
     (source / "doc" / "Makefile.in").write_text(NO_MANUAL)

@@ -76,9 +76,9 @@ class RelaySide:
     def relay_requests(self, *, leave_out: Collection[str] = ()) -> dict[str, bytes]:
         """Fix the set of the round, and make what relays are asked whose sums are missing.
 
-        From now on no contribution and no report is taken. The set is stored before this returns,
-        and a relay adds for no other. If one does not answer any more, the round is lost: announce
-        the next one, since nobody was asked to lock or open this one.
+        From now on no contribution is taken, and of a report nothing that is new. The set is stored
+        before this returns, and a relay adds for no other. If one does not answer any more, the
+        round is lost: announce the next one, since nobody was asked to lock or open this one.
 
         Args:
             leave_out: names of relays that have reported and whose contributors are left out, such
