@@ -315,7 +315,9 @@ class Verdict:
 
 
 def announced_in(post, number):
-    return Announcement.from_bytes(post.get(f"rounds/{number}")).descriptor
+    given = Announcement.from_bytes(post.get(f"rounds/{number}"))
+    parties.listed(given.invited)
+    return given.descriptor
 
 
 def run_and_kill(
