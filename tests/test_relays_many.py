@@ -9,7 +9,7 @@ import pytest
 import veilsum as vs
 from protocol_parties import identity
 from relay_parties import EAST, WEST
-from veilsum.secure_sum import FolderStore, Relay, aggregator
+from veilsum.secure_sum import FolderStore, Relay, receiver
 
 AT_ONCE = 64
 DIM = 100
@@ -18,17 +18,17 @@ DIM = 100
 @contextlib.contextmanager
 def any_way_taken():
     """An aggregator takes straight what its contributor sends by a relay (RY1)."""
-    check = aggregator.check_in_round
+    check = receiver.check_in_round
 
     def whatever_way(agreed, announced, invited, header, *, relay):
         check(agreed, announced, invited, header, relay=invited.relay_of(header.contributor))
 
-    with mock.patch.object(aggregator, "check_in_round", whatever_way):
+    with mock.patch.object(receiver, "check_in_round", whatever_way):
         yield
 
 
-def take_all(receiver, messages):
-    assert [each.error for each in receiver.receive_all(messages)] == [None] * len(messages)
+def take_all(party, messages):
+    assert [each.error for each in party.receive_all(messages)] == [None] * len(messages)
 
 
 # Ten thousand: 4 minutes, and 500 MB of disk.
@@ -64,12 +64,12 @@ def test_two_relays_add_what_one_aggregator_adds(count, tmp_path):
             delta = np.roll(values, i)
             slots += codec.quantise(delta)[0]
             group[name] = parties.contribute(agreed, announced, name, delta)
-        for relay, receiver in relays.items():
-            take_all(receiver, [group[name] for name in group if ways[name] == relay])
+        for relay, party in relays.items():
+            take_all(party, [group[name] for name in group if ways[name] == relay])
         with any_way_taken():
             take_all(alone, list(group.values()))
-    for relay, receiver in relays.items():
-        assert root.receive_report(receiver.report()) == relay
+    for relay, party in relays.items():
+        assert root.receive_report(party.report()) == relay
     for relay, request in root.relay_requests().items():
         assert root.receive_relayed_sum(relays[relay].relayed_sum(request)) == relay
     total, other = root._sum.total, alone._sum.total
@@ -84,5 +84,5 @@ def test_two_relays_add_what_one_aggregator_adds(count, tmp_path):
     wanted = codec.dequantise(slots, num_addends=count)
     assert np.array_equal(opened.sum.values, wanted.values)
     assert opened.contributors == tuple(names)
-    for relay, receiver in relays.items():
-        assert root.receive_spot_check(receiver.answer_spot_check(root.spot_check(relay))) == relay
+    for relay, party in relays.items():
+        assert root.receive_spot_check(party.answer_spot_check(root.spot_check(relay))) == relay

@@ -1,9 +1,7 @@
 """The party that adds ciphertexts and can open none of them."""
 
 import itertools
-from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 from veilsum import arguments
@@ -12,17 +10,13 @@ from veilsum.errors import (
     MalformedDataError,
     NotEnoughSharesError,
     ProtocolError,
-    VeilsumError,
 )
 from veilsum.identity import Identity
-from veilsum.one_at_a_time import OneAtATime
-from veilsum.secure_sum.announcement import check_announced, kept_list, links_to
+from veilsum.secure_sum.announcement import check_announced, links_to
 from veilsum.secure_sum.answers import Answers, Asked, not_asked
-from veilsum.secure_sum.checks import check_in_round
 from veilsum.secure_sum.contribution import ContributionHeader
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
-from veilsum.secure_sum.intake import Arrival, Arriving, Intake
 from veilsum.secure_sum.invitations import AnyInvited
 from veilsum.secure_sum.link import RunChain
 from veilsum.secure_sum.lock import Lock
@@ -31,7 +25,7 @@ from veilsum.secure_sum.opening import OpenRequest, chunk_request
 from veilsum.secure_sum.relay_side import INTERRUPTED, RelaySide
 from veilsum.secure_sum.relayed_part import RelayedPart
 from veilsum.secure_sum.round_set import RoundSet
-from veilsum.secure_sum.round_store import MemoryStore, RoundStore, check_closed, place_of
+from veilsum.secure_sum.round_store import RoundStore, check_closed, place_of
 from veilsum.secure_sum.sum_result import SumResult
 from veilsum.secure_sum.transcript import Transcript
 from veilsum.system import thread_count
@@ -98,13 +92,15 @@ class Aggregator(RelaySide):
             raise ProtocolError("the descriptor is of another federation than this aggregator's")
         check_announced(descriptor, federation)
         self._links = links_to(descriptor, RunChain() if chain is None else chain)
-        self._federation = federation
-        self._identity = identity
-        self._descriptor = descriptor
-        self._store: RoundStore = MemoryStore() if store is None else store
-        self._num_threads = num_threads
-        self._invited = kept_list(self._store, descriptor, invited, federation=federation)
-        self._intake = Intake(federation, num_threads=num_threads)
+        super().__init__(
+            federation,
+            identity,
+            descriptor,
+            invited=invited,
+            store=store,
+            num_threads=num_threads,
+            what="the aggregator",
+        )
         self._relayed = RelayedPart(
             federation,
             identity,
@@ -113,73 +109,15 @@ class Aggregator(RelaySide):
             store=self._store,
             num_threads=num_threads,
         )
-        self._sum = federation.bodies.running_sum()
-        self._headers: dict[str, ContributionHeader] = {}
-        self._leaves: dict[str, list[bytes]] = {}
-        self._refused: Counter[str] = Counter()
         self._is_fixed = False
         self._answers: Answers | None = None
-        self._one_at_a_time = OneAtATime("the aggregator")
         self._go_on()
-
-    @property
-    def contributors(self) -> tuple[str, ...]:
-        """Whose contributions are in the sum so far, sorted."""
-        return tuple(sorted(self._headers))
 
     @property
     def openers(self) -> tuple[str, ...]:
         """Who may be asked to open: all holders of the key, or the one that the round names."""
         names = (party.name for party in self._federation.openers)
         return tuple(name for name in names if self._descriptor.may_open(name))
-
-    @property
-    def refused(self) -> Counter[str]:
-        """How many messages were refused, by the name of the error."""
-        return self._refused.copy()
-
-    def receive(self, message: BytesLike | Iterable[BytesLike]) -> str:
-        """Add one contribution and return its contributor's name. An error changes nothing.
-
-        Args:
-            message: what ``contribute`` gave, in one or in many pieces.
-
-        Raises:
-            ConcurrentUseError: another call is not done yet.
-            MalformedDataError: ``message`` is not a contribution.
-            ProtocolError: it is of another round, is from somebody who is not invited or is in the
-                sum already, has chunks that its header does not commit to, or comes after
-                ``open_requests``.
-            SignatureError: it is not signed by its contributor.
-            ProofError: the contributor did not prove that it knows what it encrypted.
-            KeyMismatchError, InvalidCiphertextError: as ``Ciphertexts.from_bytes``.
-            CapacityError: the codec has no room for another addend.
-        """
-        with self._one_at_a_time, self._counting_refusals():
-            frames = self._intake.frames_of(message)
-            return self._intake.take(frames, admit=self._admit, finish=self._keep)
-
-    def receive_all(self, messages: Iterable[BytesLike | Iterable[BytesLike]]) -> list[Arrival]:
-        """Add many contributions, and say of each, in order, whether it was added or why not.
-
-        As ``receive`` for one after another, whose errors are in what is returned; but proofs are
-        checked together, in a third of the time where vectors are masked. Up to 64 messages are
-        taken before the first of them is added: give each in pieces that are read late, as from a
-        file, to have one vector in memory.
-
-        Args:
-            messages: each as for ``receive``. What reading it raises passes through; messages that
-                were read before it and not added can be given again.
-
-        Raises:
-            ConcurrentUseError: another call is not done yet.
-            TypeError: a message is no bytes.
-        """
-        with self._one_at_a_time:
-            frames = map(self._intake.frames_of, messages)
-            arrivals = list(self._intake.take_all(frames, admit=self._admit, finish=self._keep))
-            self._refused.update(type(each.error).__name__ for each in arrivals if each.error)
-            return arrivals
 
     def open_requests(
         self, *, missing: Collection[str] = (), max_chunks: int | None = None
@@ -308,14 +246,6 @@ class Aggregator(RelaySide):
             f"{self.num_missing_chunks} of {self._federation.num_opened} chunks to be opened>"
         )
 
-    @contextmanager
-    def _counting_refusals(self) -> Iterator[None]:
-        try:
-            yield
-        except VeilsumError as error:
-            self._refused[type(error).__name__] += 1
-            raise
-
     def _receive_opening(self, message: BytesLike | Iterable[BytesLike]) -> str:
         answers = self._asked()
         name, num_repeated, is_lock = "", 0, False
@@ -353,34 +283,12 @@ class Aggregator(RelaySide):
             raise ProtocolError("nothing was asked of the holders yet: call open_requests first")
         return self._answers
 
-    def _keep(self, arriving: Arriving) -> None:
-        """Keep a contribution while it is read, and add it if all of it is well."""
-        self._store.put("contribution", place_of(arriving.name), arriving.frames())
-        self._add(arriving)
-
-    def _take_kept(self, arriving: Arriving) -> None:
-        deque(arriving.frames(), maxlen=0)
-        self._add(arriving)
-
-    def _add(self, arriving: Arriving) -> None:
-        self._sum.add(arriving.parts)
-        self._headers[arriving.name] = arriving.header
-        self._leaves[arriving.name] = arriving.leaves
-
     def _admit(self, header: ContributionHeader, num_others: int) -> None:
-        """Refuse what is no contribution to this round, or has no room beside what was begun."""
         self._admit_through(None, header, num_others)
 
-    def _admit_through(
-        self, relay: str | None, header: ContributionHeader, num_others: int
-    ) -> None:
-        check_in_round(self._federation, self._descriptor, self._invited, header, relay=relay)
-        name = header.contributor
-        if self._is_fixed:
-            raise ProtocolError(f"the contribution of {name} is late: the round is closed")
-        if name in self._headers:
-            raise ProtocolError(f"{name} has contributed to this round already")
-        self._federation.codec.check_num_addends(len(self._headers) + num_others + 1)
+    @property
+    def _why_late(self) -> str | None:
+        return "the round is closed" if self._is_fixed else None
 
     def _close(self) -> Answers:
         if self._answers is None:
@@ -476,10 +384,7 @@ class Aggregator(RelaySide):
             }
             places = [place for place in places if place in counted]
             reported = [place for place in reported if place in counted]
-        kept = (self._store.frames("contribution", place) for place in places)
-        for arrival in self._intake.take_all(kept, admit=self._admit, finish=self._take_kept):
-            if arrival.error is not None:
-                raise arrival.error
+        self._take_kept(places)
         self._relayed.go_on(reported, self._admit_through, self._headers)
         if closed:
             if closed != self._contributed().to_bytes():

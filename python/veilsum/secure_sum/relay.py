@@ -1,8 +1,6 @@
 """The party that adds what some contributors send, for an aggregator that is sent their sum."""
 
-from collections import Counter, deque
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from veilsum import arguments
@@ -10,23 +8,20 @@ from veilsum.errors import (
     InvalidArgumentError,
     PolicyRefusedError,
     ProtocolError,
-    VeilsumError,
 )
 from veilsum.identity import Identity
-from veilsum.one_at_a_time import OneAtATime
 from veilsum.schemes import Body, RunningSum
-from veilsum.secure_sum.announcement import check_announced, kept_list
-from veilsum.secure_sum.checks import check_in_round
+from veilsum.secure_sum.announcement import check_announced
 from veilsum.secure_sum.contribution import Chunk, ContributionHeader
 from veilsum.secure_sum.descriptor import RoundDescriptor
 from veilsum.secure_sum.federation import Federation
-from veilsum.secure_sum.intake import Arrival, Arriving, Intake
 from veilsum.secure_sum.invitations import AnyInvited
 from veilsum.secure_sum.merkle import MerkleTree, leaf_hash, merkle_root
 from veilsum.secure_sum.opening import chunk_request
+from veilsum.secure_sum.receiver import Receiver
 from veilsum.secure_sum.relay_report import RelayReport
 from veilsum.secure_sum.relayed_sum import RelayedSum, RelayRequest
-from veilsum.secure_sum.round_store import MemoryStore, RoundStore, place_of
+from veilsum.secure_sum.round_store import RoundStore, place_of
 from veilsum.secure_sum.spot_check import SpotCheck, body_chunks
 from veilsum.system import thread_count
 from veilsum.wire import BytesLike, as_bytes
@@ -34,7 +29,7 @@ from veilsum.wire import BytesLike, as_bytes
 __all__ = ["Relay"]
 
 
-class Relay:
+class Relay(Receiver):
     """A relay's part of one round: receive, report, add what the aggregator has fixed.
 
     It checks what an aggregator checks, keeps what it was sent in its store, and one running sum.
@@ -84,68 +79,23 @@ class Relay:
             )
         check_announced(descriptor, federation)
         federation.check_day()
-        self._federation = federation
-        self._identity = identity
-        self._descriptor = descriptor
-        self._store: RoundStore = MemoryStore() if store is None else store
-        self._num_threads = num_threads
-        self._invited = kept_list(self._store, descriptor, invited, federation=federation)
-        self._intake = Intake(federation, num_threads=num_threads)
-        self._sum = federation.bodies.running_sum()
-        self._headers: dict[str, ContributionHeader] = {}
-        self._leaves: dict[str, list[bytes]] = {}
-        self._refused: Counter[str] = Counter()
+        super().__init__(
+            federation,
+            identity,
+            descriptor,
+            invited=invited,
+            store=store,
+            num_threads=num_threads,
+            what="the relay",
+        )
         self._asked: RelayRequest | None = None
         self._signed_root: bytes | None = None
-        self._one_at_a_time = OneAtATime("the relay")
         self._go_on()
 
     @property
     def name(self) -> str:
         """As invitations name it."""
         return self._identity.name
-
-    @property
-    def contributors(self) -> tuple[str, ...]:
-        """Whose contributions it has, sorted."""
-        return tuple(sorted(self._headers))
-
-    @property
-    def refused(self) -> Counter[str]:
-        """How many messages were refused, by the name of the error."""
-        return self._refused.copy()
-
-    def receive(self, message: BytesLike | Iterable[BytesLike]) -> str:
-        """Add one contribution and return its contributor's name. An error changes nothing.
-
-        Args:
-            message: what ``contribute`` gave, in one or in many pieces.
-
-        Raises:
-            ProtocolError: as ``Aggregator.receive``; or its contributor has another relay in this
-                round, or none; or the set is fixed.
-            ConcurrentUseError, MalformedDataError, SignatureError, ProofError, KeyMismatchError,
-            InvalidCiphertextError, CapacityError: as ``Aggregator.receive``.
-        """
-        with self._one_at_a_time, self._counting_refusals():
-            frames = self._intake.frames_of(message)
-            return self._intake.take(frames, admit=self._admit, finish=self._keep)
-
-    def receive_all(self, messages: Iterable[BytesLike | Iterable[BytesLike]]) -> list[Arrival]:
-        """Add many contributions, with their proofs checked together: ``Aggregator.receive_all``.
-
-        Args:
-            messages: each as for ``receive``.
-
-        Raises:
-            ConcurrentUseError: another call is not done yet.
-            TypeError: a message is no bytes.
-        """
-        with self._one_at_a_time:
-            frames = map(self._intake.frames_of, messages)
-            arrivals = list(self._intake.take_all(frames, admit=self._admit, finish=self._keep))
-            self._refused.update(type(each.error).__name__ for each in arrivals if each.error)
-            return arrivals
 
     def report(self, *, known: Collection[str] = ()) -> Iterator[bytes]:
         """What the aggregator is sent before it fixes the set, in pieces: headers and keys.
@@ -233,37 +183,12 @@ class Relay:
             f"{self._federation.hash[:8].hex()}, {state}, {len(self._headers)} contributions>"
         )
 
-    @contextmanager
-    def _counting_refusals(self) -> Iterator[None]:
-        try:
-            yield
-        except VeilsumError as error:
-            self._refused[type(error).__name__] += 1
-            raise
-
-    def _keep(self, arriving: Arriving) -> None:
-        """Keep a contribution while it is read, and add it if all of it is well."""
-        self._store.put("contribution", place_of(arriving.name), arriving.frames())
-        self._add(arriving)
-
-    def _take_kept(self, arriving: Arriving) -> None:
-        deque(arriving.frames(), maxlen=0)
-        self._add(arriving)
-
-    def _add(self, arriving: Arriving) -> None:
-        self._sum.add(arriving.parts)
-        self._headers[arriving.name] = arriving.header
-        self._leaves[arriving.name] = arriving.leaves
-
     def _admit(self, header: ContributionHeader, num_others: int) -> None:
-        """Refuse what is no contribution to this round, or has no room beside what was begun."""
-        check_in_round(self._federation, self._descriptor, self._invited, header, relay=self.name)
-        name = header.contributor
-        if self._asked is not None:
-            raise ProtocolError(f"the contribution of {name} is late: the set is fixed")
-        if name in self._headers:
-            raise ProtocolError(f"{name} has contributed to this round already")
-        self._federation.codec.check_num_addends(len(self._headers) + num_others + 1)
+        self._admit_through(self.name, header, num_others)
+
+    @property
+    def _why_late(self) -> str | None:
+        return None if self._asked is None else "the set is fixed"
 
     def _reported(self, head: RelayReport, headers: list[ContributionHeader]) -> Iterator[bytes]:
         yield head.to_bytes()
@@ -342,12 +267,7 @@ class Relay:
 
     def _go_on(self) -> None:
         """Take up what the store has of this round, through the same checks."""
-        kept = (
-            self._store.frames("contribution", place) for place in self._store.names("contribution")
-        )
-        for arrival in self._intake.take_all(kept, admit=self._admit, finish=self._take_kept):
-            if arrival.error is not None:
-                raise arrival.error
+        self._take_kept(self._store.names("contribution"))
         if self._store.names("asked"):
             asked = RelayRequest.from_bytes(next(self._store.frames("asked", "round"), b""))
             self._names_in(asked)

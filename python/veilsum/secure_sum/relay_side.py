@@ -2,16 +2,10 @@
 
 from abc import abstractmethod
 from collections.abc import Collection, Iterable
-from contextlib import AbstractContextManager
-from typing import Any
 
 from veilsum import arguments
 from veilsum.errors import InvalidArgumentError, ProtocolError
-from veilsum.one_at_a_time import OneAtATime
-from veilsum.schemes import RunningSum
-from veilsum.secure_sum.contribution import ContributionHeader
-from veilsum.secure_sum.federation import Federation
-from veilsum.secure_sum.intake import Intake
+from veilsum.secure_sum.receiver import Receiver
 from veilsum.secure_sum.relayed_part import RelayedPart
 from veilsum.wire import BytesLike
 
@@ -23,7 +17,7 @@ INTERRUPTED = (
 )
 
 
-class RelaySide:
+class RelaySide(Receiver):
     """What an ``Aggregator`` has where the round names relays; each call as its others.
 
     First relays report whose contributions they have, with the keys; then the aggregator fixes the
@@ -31,14 +25,8 @@ class RelaySide:
     sum of bodies, which ``spot_check`` looks at.
     """
 
-    _federation: Federation
     _relayed: RelayedPart
-    _one_at_a_time: OneAtATime
-    _intake: Intake
     _is_fixed: bool
-    _sum: RunningSum[Any, Any]
-    _headers: dict[str, ContributionHeader]
-    _leaves: dict[str, list[bytes]]
 
     @property
     def relays(self) -> tuple[str, ...]:
@@ -177,12 +165,3 @@ class RelaySide:
     @abstractmethod
     def _fix(self, left_out: frozenset[str]) -> None:
         """Decide on the set, for good."""
-
-    @abstractmethod
-    def _admit_through(
-        self, relay: str | None, header: ContributionHeader, num_others: int
-    ) -> None:
-        """Refuse what may not come to the round, or not this way."""
-
-    @abstractmethod
-    def _counting_refusals(self) -> AbstractContextManager[None]: ...
