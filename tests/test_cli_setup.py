@@ -20,6 +20,7 @@ from veilsum.arguments import printable
 from veilsum.cli import keygen
 from veilsum.cli.passphrases import known_passphrase, new_passphrase
 from veilsum.cli.words import parse_hash
+from veilsum.passphrases import read_passphrase
 from veilsum.secure_sum import Enrolment, Identity, PartyFolder
 
 
@@ -167,6 +168,45 @@ def test_a_known_dealer_pins_too(place, tmp_path):
     (tmp_path / "other").write_bytes(Identity.generate("dealer").enrol().to_bytes())
     assert "somebody else" in refused(*options, "--dealer", tmp_path / "other")
     done(*options, "--dealer", folder / "dealer" / "dealer.enrolment")
+
+
+def test_nodes_join_with_a_machine_key_and_open_without_a_passphrase(tmp_path, monkeypatch):
+    dealt = enrolled_and_dealt(tmp_path)
+    key_file = tmp_path / "secrets" / "machine.key"
+    with_key = ("--machine-key", key_file)
+    share = {"share": "holder-2.share"}
+    options = join_options(tmp_path, tmp_path / "dealt", "holder-2", dealt["hash"], **share)
+    # A command that fails leaves nothing behind.
+    assert "share file is missing" in refused(*options[:-4], *with_key, "--out", tmp_path / "h")
+    assert not key_file.parent.exists()
+    done(*options, *with_key, "--out", tmp_path / "h")
+    key = vs.MachineKey.load(key_file)
+
+    # Two parties of one machine may share its key; it is told what opens the folder.
+    options = join_options(tmp_path, tmp_path / "dealt", "ann", dealt["hash"])
+    told = veilsum(*options, *with_key, "--out", tmp_path / "a").stdout
+    assert "VEILSUM_PASSPHRASE_FILE" in told
+    assert "MachineKey.load" in told
+    assert key.derive(salt=b"", label=b"") == vs.MachineKey.load(key_file).derive(
+        salt=b"", label=b""
+    )
+
+    def scrypt(*_, **__):
+        raise AssertionError("a passphrase was hashed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cryptography.hazmat.primitives.kdf.scrypt.Scrypt", scrypt)
+        assert PartyFolder(tmp_path / "h").key_holder(passphrase=key).name == "holder-2"
+        assert PartyFolder(tmp_path / "a").contributor(passphrase=read_passphrase(key_file))
+        with pytest.raises(vs.PassphraseError, match="a machine key opens this file"):
+            PartyFolder(tmp_path / "h").key_holder(passphrase=PASSPHRASE)
+
+    # What is no machine key seals nothing.
+    words = tmp_path / "words"
+    words.write_text("a passphrase\n")
+    options = join_options(tmp_path, tmp_path / "dealt", "bob", dealt["hash"])
+    assert "no machine key" in refused(*options, "--machine-key", words, "--out", tmp_path / "b")
+    assert words.read_text() == "a passphrase\n"
 
 
 def test_what_does_not_fit_is_not_joined(place, tmp_path):

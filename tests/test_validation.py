@@ -406,7 +406,7 @@ def test_messages_of_key_and_ciphertext_rules_name_them():
     numbered = {
         name
         for name in documented()
-        if re.fullmatch(r"PK[1-46]|SK[1-46]|CT[1-4]|KF1|MB1|(?:SH|PP)\d+", name)
+        if re.fullmatch(r"PK[1-46]|SK[1-46]|CT[1-4]|KF[17]|MB1|(?:SH|PP)\d+", name)
     }
     root = DOCUMENT.parent.parent
     sources = [

@@ -21,6 +21,7 @@ from veilsum.errors import *  # noqa: F403
 if TYPE_CHECKING:
     from veilsum import fedavg, noise, privacy, secure_sum
     from veilsum.fedavg import FedAvg
+    from veilsum.machine_key import MachineKey
     from veilsum.measure import UpdateSizes, measure_updates
     from veilsum.paillier import (
         Ciphertexts,
@@ -43,6 +44,7 @@ __all__ = [
     "Codec",
     "EncryptedVector",
     "FedAvg",
+    "MachineKey",
     "PlaintextProof",
     "PlaintextProofBatch",
     "PublicKey",
@@ -69,6 +71,7 @@ _HOMES = {
     "Codec": "vector",
     "EncryptedVector": "vector",
     "FedAvg": "fedavg",
+    "MachineKey": "machine_key",
     "PlaintextProof": "paillier",
     "PlaintextProofBatch": "paillier",
     "PublicKey": "paillier",

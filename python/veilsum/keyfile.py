@@ -1,4 +1,4 @@
-"""Secrets at rest: scrypt and AES-256-GCM over one framed message.
+"""Secrets at rest: scrypt, or HKDF of a machine key, and AES-256-GCM over one framed message.
 
 Layout: docs/wire-format.md, sections 4, 11 and 14. The header with the public key in it is
 authenticated: none of it can be swapped. ``cryptography`` is imported with the first file: most
@@ -17,8 +17,9 @@ from veilsum.errors import (
     MalformedDataError,
     PassphraseError,
 )
+from veilsum.machine_key import MachineKey
 from veilsum.message import Form, Part, fixed, framed, rest, u8, u32
-from veilsum.passphrases import passphrase_bytes
+from veilsum.passphrases import Passphrase, check_passphrase, passphrase_bytes
 from veilsum.wire import WireKind
 
 __all__ = ["FORMS", "SavedSecret", "open_sealed", "public_part", "read", "seal", "wipe"]
@@ -45,16 +46,18 @@ _NONCE_BYTES = 12
 _KEY_BYTES = 32
 _TAG_BYTES = 16
 
-# New files: 128 MiB and about half a second.
+# New files under a passphrase: 128 MiB and about half a second.
 _LOG2_COST = 17
+_LEAST_LOG2_COST = 14
 _BLOCK_SIZE = 8
 _PARALLELISM = 1
+_BY_MACHINE_KEY = (0, 0, 0)  # In the place of scrypt's parameters.
 
 
 def seal(
     secret: bytes | bytearray,
     public: bytes,
-    passphrase: str | bytes,
+    passphrase: Passphrase,
     kind: WireKind = WireKind.KEY_FILE,
 ) -> bytes:
     """Encrypt ``secret`` under the passphrase, bound to the public key's wire bytes.
@@ -63,33 +66,36 @@ def seal(
     """
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+    check_passphrase(passphrase)
+    by_machine = isinstance(passphrase, MachineKey)
+    scrypt = _BY_MACHINE_KEY if by_machine else (_LOG2_COST, _BLOCK_SIZE, _PARALLELISM)
     file = _SealedFile(
-        log2_cost=_LOG2_COST,
-        block_size=_BLOCK_SIZE,
-        parallelism=_PARALLELISM,
+        log2_cost=scrypt[0],
+        block_size=scrypt[1],
+        parallelism=scrypt[2],
         salt=os.urandom(_SALT_BYTES),
         nonce=os.urandom(_NONCE_BYTES),
         public=public,
         sealed=b"",
     )
-    cipher = AESGCM(file.derive_key(passphrase))
+    cipher = AESGCM(file.derive_key(passphrase, kind))
     sealed = cipher.encrypt(file.nonce, secret, file.associated_data(kind))
     return FORMS[kind].write(replace(file, sealed=sealed))
 
 
 def open_sealed(
-    data: bytes, passphrase: str | bytes, kind: WireKind = WireKind.KEY_FILE
+    data: bytes, passphrase: Passphrase, kind: WireKind = WireKind.KEY_FILE
 ) -> tuple[bytearray, bytes]:
     """The secret, which the caller wipes, and the public key's wire bytes of a file."""
     from cryptography.exceptions import InvalidTag
 
     file = _SealedFile(**FORMS[kind].read(data))
-    key = file.derive_key(passphrase)
+    key = file.derive_key(passphrase, kind)
     try:
         secret = _decrypt(key, file.nonce, file.sealed, file.associated_data(kind))
     except InvalidTag:
         raise PassphraseError(
-            "the passphrase does not open this file, or the file was changed"
+            f"the {_kind_of(passphrase)} does not open this file, or the file was changed"
         ) from None
     return secret, file.public
 
@@ -164,9 +170,11 @@ class SavedSecret(ABC):
         """From both parts of a file; InvalidKeyError if they do not belong together."""
 
     def save(
-        self, path: str | os.PathLike[str], *, passphrase: str | bytes, overwrite: bool = False
+        self, path: str | os.PathLike[str], *, passphrase: Passphrase, overwrite: bool = False
     ) -> None:
         """Write it to a file that only the passphrase opens (scrypt and AES-256-GCM).
+
+        In its place a :class:`MachineKey` makes a file that this machine opens at once.
 
         The file appears whole or not at all, readable by its owner only. A symbolic link that is
         overwritten stays a link: the file that it names is replaced.
@@ -184,11 +192,12 @@ class SavedSecret(ABC):
         _write(path, data, overwrite=overwrite)
 
     @classmethod
-    def load(cls: type[S], path: str | os.PathLike[str], *, passphrase: str | bytes) -> S:
+    def load(cls: type[S], path: str | os.PathLike[str], *, passphrase: Passphrase) -> S:
         """Read what ``save`` wrote.
 
         Raises:
-            PassphraseError: the passphrase is another one, or the file was changed.
+            PassphraseError: the passphrase or machine key is another one, a file of the one kind
+                was given the other, or the file was changed.
             MalformedDataError: the file is of another kind.
             InvalidKeyError: the two halves in the file do not belong together.
         """
@@ -207,9 +216,9 @@ class _SealedFile(Part):
     """What is in a file; all that comes before the sealed secret is authenticated."""
 
     # At most 1 GiB, so that a file cannot exhaust memory.
-    log2_cost: Annotated[int, u8("log2 of scrypt's N; 17 is written", at_least=14, at_most=20)]
-    block_size: Annotated[int, u8("scrypt's r", at_least=_BLOCK_SIZE, at_most=_BLOCK_SIZE)]
-    parallelism: Annotated[int, u8("scrypt's p; 1 is written", at_least=1, at_most=4)]
+    log2_cost: Annotated[int, u8("log2 of scrypt's N, 14 or more; 17 is written; or 0", at_most=20)]
+    block_size: Annotated[int, u8("scrypt's r, 8; or 0", at_most=_BLOCK_SIZE)]
+    parallelism: Annotated[int, u8("scrypt's p, 1 or more; 1 is written; or 0", at_most=4)]
     salt: Annotated[bytes, fixed(_SALT_BYTES, "random")]
     nonce: Annotated[bytes, fixed(_NONCE_BYTES, "random")]
     public: Annotated[bytes, framed(None, "of kind 1, 10 or 15 in kind 4, 11 or 14", length=u32)]
@@ -218,12 +227,24 @@ class _SealedFile(Part):
     def __post_init__(self) -> None:
         try:
             super().__post_init__()
+            if self._scrypt != _BY_MACHINE_KEY:
+                arguments.count("log2_cost", self.log2_cost, at_least=_LEAST_LOG2_COST)
+                arguments.count("block_size", self.block_size, at_least=_BLOCK_SIZE)
+                arguments.count("parallelism", self.parallelism, at_least=1)
         except InvalidArgumentError as error:
             raise MalformedDataError(
                 f"KF1: the file asks for scrypt parameters that are not allowed: {error}"
             ) from error
 
-    def derive_key(self, passphrase: str | bytes) -> bytes:
+    def derive_key(self, passphrase: Passphrase, kind: WireKind) -> bytes:
+        check_passphrase(passphrase)
+        if isinstance(passphrase, MachineKey) != (self._scrypt == _BY_MACHINE_KEY):
+            needed = "a machine key" if self._scrypt == _BY_MACHINE_KEY else "a passphrase"
+            raise PassphraseError(
+                f"KF7: {needed} opens this file, and a {_kind_of(passphrase)} was given"
+            )
+        if isinstance(passphrase, MachineKey):
+            return passphrase.derive(salt=self.salt, label=_LABELS[kind])
         from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
         passphrase = passphrase_bytes(passphrase)
@@ -238,8 +259,16 @@ class _SealedFile(Part):
         )
         return kdf.derive(passphrase)
 
+    @property
+    def _scrypt(self) -> tuple[int, int, int]:
+        return self.log2_cost, self.block_size, self.parallelism
+
     def associated_data(self, kind: WireKind) -> bytes:
         return _LABELS[kind] + replace(self, sealed=b"").unframed()
+
+
+def _kind_of(passphrase: Passphrase) -> str:
+    return "machine key" if isinstance(passphrase, MachineKey) else "passphrase"
 
 
 FORMS = {kind: Form(kind, {1: _SealedFile.layout()}) for kind in _LABELS}

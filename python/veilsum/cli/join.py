@@ -6,7 +6,7 @@ import glob
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +20,7 @@ from veilsum.cli.files import (
     read_enrolment,
     read_federation_file,
 )
-from veilsum.cli.passphrases import known_passphrase
+from veilsum.cli.passphrases import known_passphrase, machine_key_in
 from veilsum.cli.words import grouped, one_line, parse_hash, telling_of
 from veilsum.durable import read_file, write_file
 from veilsum.errors import InvalidArgumentError, MalformedDataError, PolicyRefusedError
@@ -77,6 +77,14 @@ def join(
     share_passphrase_file: Annotated[
         Path | None, typer.Option(help="A file with the passphrase that the dealer gave.")
     ] = None,
+    machine_key: Annotated[
+        Path | None,
+        typer.Option(
+            help="Seal the folder under the random key in this file, made if there is none, and "
+            "not under the identity's passphrase: for a node where nobody types. Name the file by "
+            "VEILSUM_PASSPHRASE_FILE where the party runs."
+        ),
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Join a federation: check and pin it, make the ledgers, take the share into the own keeping.
@@ -84,7 +92,7 @@ def join(
     Once for each key: a second folder would not know what the first has answered.
     """
     if renew is not None:
-        others = (identity, out, hash_text, dealer, share, privacy_ledger)
+        others = (identity, out, hash_text, dealer, share, privacy_ledger, machine_key)
         _renew(federation, renew, alone=not any(others), json_output=json_output)
         return
     with one_line("join"):
@@ -106,10 +114,15 @@ def join(
         pinned = Federation.from_signed(signed, expected_hash=expected, dealer=known)
         check_readable(identity, *filter(None, [share]))
         check_writable(out, identity.resolve().parent)
+        if machine_key is not None:
+            check_writable(machine_key.resolve().parent)
         passphrase = known_passphrase("the identity", passphrase_file)
         own = Identity.load(identity, passphrase=passphrase)
         key = None if share is None else _load(share, share_passphrase_file)
-        with _once(identity, pinned, Federation.dealer_named_in(signed)):
+        with ExitStack() as made:
+            made.enter_context(_once(identity, pinned, Federation.dealer_named_in(signed)))
+            if machine_key is not None:
+                passphrase = made.enter_context(machine_key_in(machine_key))
             party = PartyFolder.create(
                 out,
                 signed,
@@ -125,7 +138,8 @@ def join(
         if json_output:
             typer.echo(json.dumps(_as_json(party, ledger), indent=2))
         else:
-            _report(party, ledger, Federation.dealer_named_in(signed), has_share=share is not None)
+            dealt_by = Federation.dealer_named_in(signed)
+            _report(party, ledger, dealt_by, has_share=share is not None, machine_key=machine_key)
 
 
 def _renew(federation: Path, folder: Path, *, alone: bool, json_output: bool) -> None:
@@ -203,7 +217,12 @@ def _load(path: Path, passphrase_file: Path | None) -> KeyShare | SecretKey:
 
 
 def _report(
-    party: PartyFolder, ledger: Ledger | None, dealer: Enrolment, *, has_share: bool
+    party: PartyFolder,
+    ledger: Ledger | None,
+    dealer: Enrolment,
+    *,
+    has_share: bool,
+    machine_key: Path | None,
 ) -> None:
     roles = " and ".join(role.name.lower() for role in party.roles)
     typer.echo(f"party        {printable(party.enrolment.name)}, {roles}")
@@ -223,9 +242,18 @@ def _report(
             "  - Erase the dealer's file and its passphrase: the share is in the folder now."
         )
     typer.echo("  - Keep the folder where no backup restores it: its ledgers must never grow old.")
+    if machine_key is not None:
+        typer.echo(
+            f"  - {machine_key} opens the folder: whoever reads both has what is in it. Keep it "
+            "where\n    no copy or backup of the folder takes it, and set VEILSUM_PASSPHRASE_FILE "
+            "to it."
+        )
+    opened_by = "..." if machine_key is None else f"MachineKey.load({str(machine_key)!r})"
     for role in party.roles:
         maker = "contributor" if role is Role.CONTRIBUTOR else "key_holder"
-        typer.echo(f"  - In Python: PartyFolder({str(party.path)!r}).{maker}(passphrase=...)")
+        typer.echo(
+            f"  - In Python: PartyFolder({str(party.path)!r}).{maker}(passphrase={opened_by})"
+        )
 
 
 def _as_json(party: PartyFolder, ledger: Ledger | None) -> dict[str, Any]:

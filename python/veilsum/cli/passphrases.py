@@ -1,17 +1,21 @@
-"""Passphrases: asked for, read from a file, or made. Never arguments, which others can see."""
+"""Passphrases and machine keys: asked for, read, or made. Never arguments, which others see."""
 
 from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import typer
 
+from veilsum.durable import made_folder
 from veilsum.errors import InvalidArgumentError
+from veilsum.machine_key import MachineKey
 from veilsum.passphrases import passphrase_bytes, read_passphrase
 
-__all__ = ["known_passphrase", "make_passphrase", "new_passphrase"]
+__all__ = ["known_passphrase", "machine_key_in", "make_passphrase", "new_passphrase"]
 
 _FEWEST_BYTES = 12
 # 32 letters and digits that nobody takes for one another; 28 of them are 140 bits.
@@ -19,7 +23,7 @@ _ALPHABET = "23456789abcdefghijkmnpqrstuvwxyz"
 _GROUPS, _GROUP = 7, 4
 
 
-def new_passphrase(what: str, file: Path | None) -> bytes:
+def new_passphrase(what: str, file: Path | None) -> bytes | MachineKey:
     """A passphrase for a new file: from a file, or asked for twice.
 
     Raises:
@@ -31,7 +35,7 @@ def new_passphrase(what: str, file: Path | None) -> bytes:
             f"New passphrase for {what}", hide_input=True, confirmation_prompt=True, err=True
         )
         passphrase = passphrase_bytes(str(text))
-    if len(passphrase) < _FEWEST_BYTES:
+    if isinstance(passphrase, bytes) and len(passphrase) < _FEWEST_BYTES:
         raise InvalidArgumentError(
             f"the passphrase has {len(passphrase)} bytes; whoever copies the file can try many, so "
             f"it must have at least {_FEWEST_BYTES}, such as five words"
@@ -39,13 +43,28 @@ def new_passphrase(what: str, file: Path | None) -> bytes:
     return passphrase
 
 
-def known_passphrase(what: str, file: Path | None, *, own: bool = True) -> bytes:
+def known_passphrase(what: str, file: Path | None, *, own: bool = True) -> bytes | MachineKey:
     """The passphrase of a file that there is. ``own``: the party's own, as the environment has."""
     passphrase = _from_file(file, own=own)
     if passphrase is None:
         text = typer.prompt(f"Passphrase of {what}", hide_input=True, err=True)
         passphrase = passphrase_bytes(str(text))
     return passphrase
+
+
+@contextmanager
+def machine_key_in(file: Path) -> Iterator[MachineKey]:
+    """The machine key in a file, which is made if there is none, and goes if the caller fails."""
+    if os.path.lexists(file):
+        yield MachineKey.load(file)
+        return
+    with made_folder(file.parent):
+        key = MachineKey.create(file)
+        try:
+            yield key
+        except BaseException:
+            file.unlink(missing_ok=True)
+            raise
 
 
 def make_passphrase() -> str:
@@ -55,7 +74,7 @@ def make_passphrase() -> str:
     )
 
 
-def _from_file(file: Path | None, *, own: bool = True) -> bytes | None:
+def _from_file(file: Path | None, *, own: bool = True) -> bytes | MachineKey | None:
     if file is None and own:
         named = os.environ.get("VEILSUM_PASSPHRASE_FILE")
         file = Path(named) if named else None

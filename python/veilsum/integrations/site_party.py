@@ -5,6 +5,7 @@ from pathlib import Path
 
 from veilsum import arguments
 from veilsum.errors import InvalidArgumentError, PassphraseError
+from veilsum.machine_key import MachineKey
 from veilsum.passphrases import read_passphrase
 
 __all__ = ["site_passphrase", "site_path"]
@@ -23,8 +24,8 @@ def site_path(pattern: str | os.PathLike[str], site: str) -> Path:
     return Path(pattern.replace("{site}", site))
 
 
-def site_passphrase(file: str | os.PathLike[str] | None, site: str) -> bytes:
-    """The one line of the file, or of that which ``VEILSUM_PASSPHRASE_FILE`` names.
+def site_passphrase(file: str | os.PathLike[str] | None, site: str) -> bytes | MachineKey:
+    """The passphrase, or machine key, of the file or that which ``VEILSUM_PASSPHRASE_FILE`` names.
 
     Raises:
         PassphraseError: neither is given, or the file is not one line. A pipe is none: the file is

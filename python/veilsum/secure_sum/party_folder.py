@@ -17,6 +17,7 @@ from veilsum.errors import (
     PolicyRefusedError,
 )
 from veilsum.identity import Enrolment, Identity, Role
+from veilsum.passphrases import Passphrase, check_passphrase
 from veilsum.privacy import Ledger
 from veilsum.schemes import AnySecret, check_secret
 from veilsum.secure_sum.contributor import Contributor
@@ -45,7 +46,7 @@ _MAX_FEDERATION_BYTES = 1 << 28
 
 
 class PartyFolder:
-    """The pinned federation, a party's secrets under one passphrase, and its ledgers.
+    """The pinned federation, a party's secrets under one passphrase or key, and its ledgers.
 
     A process that starts anew for each message makes its party from it:
 
@@ -95,7 +96,7 @@ class PartyFolder:
         signed_federation: BytesLike,
         *,
         identity: Identity,
-        passphrase: str | bytes,
+        passphrase: Passphrase,
         expected_hash: bytes | None = None,
         dealer: Enrolment | None = None,
         key: AnySecret | None = None,
@@ -107,7 +108,8 @@ class PartyFolder:
             path: where; nothing may be there yet. The folder appears whole or not at all.
             signed_federation: the dealer's file.
             identity: the party's, which is saved again under ``passphrase``.
-            passphrase: opens the folder's secrets.
+            passphrase: opens the folder's secrets; a ``MachineKey`` does it at once, without
+                anybody who types.
             expected_hash: pins the federation, as for ``Federation.from_signed``.
             dealer: pins it by its dealer, instead or as well. The party then accepts renewals by
                 this dealer (``renew``).
@@ -127,7 +129,7 @@ class PartyFolder:
         path = arguments.path("path", path)
         signed = as_bytes(signed_federation, "signed_federation")
         arguments.instance("identity", identity, Identity)
-        arguments.instance("passphrase", passphrase, (str, bytes))
+        check_passphrase(passphrase)
         check_secret("key", key)
         if privacy_ledger is not None:
             privacy_ledger = arguments.path("privacy_ledger", privacy_ledger)
@@ -215,11 +217,11 @@ class PartyFolder:
                 with suppress(OSError):
                     path.unlink()
 
-    def identity(self, *, passphrase: str | bytes) -> Identity:
+    def identity(self, *, passphrase: Passphrase) -> Identity:
         """The party's name and signing key; errors as ``Identity.load``."""
         return Identity.load(self._folder / _IDENTITY, passphrase=passphrase)
 
-    def contributor(self, *, passphrase: str | bytes) -> Contributor:
+    def contributor(self, *, passphrase: Passphrase) -> Contributor:
         """The party as a contributor, which keeps its last contribution to hand it out again.
 
         Raises:
@@ -230,7 +232,7 @@ class PartyFolder:
         self._check_role(Role.CONTRIBUTOR)
         return self._contributor(self.identity(passphrase=passphrase))
 
-    def key_holder(self, *, passphrase: str | bytes) -> KeyHolder:
+    def key_holder(self, *, passphrase: Passphrase) -> KeyHolder:
         """The party as a holder of the key or of a share; errors as ``contributor``."""
         self._check_role(Role.HOLDER)
         key = self._key(passphrase)
@@ -266,7 +268,7 @@ class PartyFolder:
                 f"{self.enrolment.name} is no {what} in the federation of {self.path}"
             )
 
-    def _key(self, passphrase: str | bytes) -> AnySecret:
+    def _key(self, passphrase: Passphrase) -> AnySecret:
         file = self._folder / _key_file(self.federation)
         return self.federation.bodies.secret_type.load(file, passphrase=passphrase)
 

@@ -10,6 +10,7 @@ from flwr.app import Context
 from veilsum import arguments
 from veilsum.errors import InvalidArgumentError
 from veilsum.integrations.site_party import site_passphrase
+from veilsum.passphrases import Passphrase
 
 __all__ = ["Party", "PartyOf", "configured_party"]
 
@@ -18,10 +19,10 @@ _PASSPHRASE_KEY = "veilsum-passphrase-file"
 
 
 class Party(NamedTuple):
-    """A party's folder, as ``veilsum join`` made it, and the passphrase to it."""
+    """A party's folder, as ``veilsum join`` made it, and the passphrase or machine key to it."""
 
     folder: str | os.PathLike[str]
-    passphrase: str | bytes
+    passphrase: Passphrase
 
 
 PartyOf = Callable[[Context], Party]

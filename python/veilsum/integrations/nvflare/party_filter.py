@@ -35,6 +35,7 @@ from veilsum.integrations.nvflare.site_logs import log_stream
 from veilsum.integrations.nvflare.trainers import answer_instead, put_to_sleep, result_filters
 from veilsum.integrations.site_party import site_passphrase, site_path
 from veilsum.integrations.weights import WeightsByCount
+from veilsum.machine_key import MachineKey
 from veilsum.secure_sum import Announcement, Contributor, KeyHolder, PartyFolder
 
 __all__ = ["PartyFilter"]
@@ -120,7 +121,7 @@ class PartyFilter(Filter):
         self._weights = WeightsByCount(max_samples, min_samples, "samples")
         self._lock = threading.Lock()
         self._folder: PartyFolder | None = None
-        self._passphrase = b""
+        self._passphrase: bytes | MachineKey = b""
         self._contributor: Contributor | None = None
         self._key_holder: KeyHolder | None = None
         self._told_of_metrics = False
