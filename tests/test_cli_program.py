@@ -13,7 +13,7 @@ from dealt_parties import deal_options, enrolled_and_dealt, join_options, quick,
 from typer.testing import CliRunner
 from veilsum.cli import app, speeds
 
-COMMANDS = sorted(command.callback.__name__ for command in app.registered_commands)
+COMMANDS = sorted(command.name or command.callback.__name__ for command in app.registered_commands)
 
 
 @pytest.fixture(scope="module")

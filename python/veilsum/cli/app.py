@@ -21,6 +21,7 @@ from veilsum.cli.join import join
 from veilsum.cli.keygen import keygen
 from veilsum.cli.measure import measure
 from veilsum.cli.privacy import privacy
+from veilsum.cli.simulate_parties import simulate_parties
 
 __all__ = ["app"]
 
@@ -109,5 +110,8 @@ def doctor(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) ->
             typer.echo(f"{name:14} {value}")
 
 
-for command in (privacy, measure, keygen, enrol, deal, join, inspect, doctor, bench):
-    app.command(short_help=_summary(command))(command)
+for command in (
+    *(privacy, measure, keygen, enrol, deal, join, simulate_parties, inspect),
+    *(doctor, bench),
+):
+    app.command(command.__name__.replace("_", "-"), short_help=_summary(command))(command)

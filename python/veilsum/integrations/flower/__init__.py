@@ -21,5 +21,13 @@ from veilsum.integrations.flower.client import SecureClientApp, SecureMod
 from veilsum.integrations.flower.party import Party
 from veilsum.integrations.flower.rounds import SumRecord
 from veilsum.integrations.flower.server import SecureStrategy
+from veilsum.integrations.flower.simulation import Simulation
 
-__all__ = ["Party", "SecureClientApp", "SecureMod", "SecureStrategy", "SumRecord"]
+__all__ = [
+    "Party",
+    "SecureClientApp",
+    "SecureMod",
+    "SecureStrategy",
+    "Simulation",
+    "SumRecord",
+]

@@ -17,7 +17,7 @@ from veilsum.errors import (
 from veilsum.identity import Role
 from veilsum.integrations.federation_file import renewed, shown
 from veilsum.integrations.flower.node_log import show_in_node_log
-from veilsum.integrations.flower.party import Party, PartyOf, configured_party
+from veilsum.integrations.flower.party import Party, PartyOf
 from veilsum.integrations.flower.records import (
     ENROL,
     OPEN,
@@ -29,6 +29,7 @@ from veilsum.integrations.flower.records import (
     take_announcement,
     unpack,
 )
+from veilsum.integrations.flower.simulation import usual_party
 from veilsum.integrations.model_vector import ModelVector
 from veilsum.integrations.weights import WeightsByCount
 from veilsum.secure_sum import Announcement, PartyFolder
@@ -60,12 +61,14 @@ class SecureMod:
 
     Args:
         max_examples: the number of examples that has weight 1; nodes with more count as much. The
-            same at all nodes, and public. None weighs all nodes alike, whatever they have.
+            same at all nodes, and public. None weighs all nodes alike, whatever they have, and says
+            so in the node's log.
         min_examples: the fewest that a node may have trained on, but for none at all, which weighs
             nothing; as public. The federation is dealt for weights that differ by
             ``max_examples / min_examples`` (``veilsum deal --weight-spread``).
-        party: tells which party a node is, for simulations; by default the node's configuration
-            does (``veilsum-party``, ``veilsum-passphrase-file``).
+        party: tells which party a node is; by default the node's configuration does
+            (``veilsum-party``, ``veilsum-passphrase-file``), and in a simulation of
+            ``SecureStrategy(..., simulation=True)`` the number of its partition.
         weighted_by_key: which metric of a reply is the number of examples.
         evaluation_metrics: which metrics of an evaluation leave the node, unencrypted.
         num_threads: of encryption and opening; default as everywhere in veilsum.
@@ -74,9 +77,9 @@ class SecureMod:
     def __init__(
         self,
         *,
-        max_examples: int | None,
+        max_examples: int | None = None,
         min_examples: int = 1,
-        party: PartyOf = configured_party,
+        party: PartyOf = usual_party,
         weighted_by_key: str = "num-examples",
         evaluation_metrics: Collection[str] = (),
         num_threads: int | None = None,
@@ -196,6 +199,11 @@ class SecureMod:
     def _tell_of_metrics(self, reply: RecordDict) -> None:
         """Where what the app tells of its training has gone."""
         names = {name for record in reply.metric_records.values() for name in record}
+        if self._weights.most is None and self._weighted_by_key in names:
+            _log.info(
+                "all nodes weigh alike, whatever their %s: max_examples=... weighs by it",
+                self._weighted_by_key,
+            )
         dropped = sorted(names - {self._weighted_by_key})
         if dropped:
             _log.info(
@@ -229,9 +237,9 @@ class SecureClientApp(ClientApp):
     def __init__(
         self,
         *,
-        max_examples: int | None,
+        max_examples: int | None = None,
         min_examples: int = 1,
-        party: PartyOf = configured_party,
+        party: PartyOf = usual_party,
         weighted_by_key: str = "num-examples",
         evaluation_metrics: Collection[str] = (),
         num_threads: int | None = None,

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flwr.app import Context
 
@@ -12,7 +12,7 @@ from veilsum.errors import InvalidArgumentError
 from veilsum.integrations.site_party import site_passphrase
 from veilsum.passphrases import Passphrase
 
-__all__ = ["Party", "PartyOf", "configured_party"]
+__all__ = ["Party", "PartyOf", "configured_party", "is_configured"]
 
 _FOLDER_KEY = "veilsum-party"
 _PASSPHRASE_KEY = "veilsum-passphrase-file"
@@ -42,17 +42,27 @@ def configured_party(context: Context) -> Party:
         PassphraseError: no passphrase is named.
     """
     config = context.node_config
-    folder = config.get(_FOLDER_KEY) or os.environ.get("VEILSUM_PARTY")
+    folder = _folder_named(context)
     if not folder:
         raise InvalidArgumentError(
             f"this node does not say which party it is: start it with --node-config "
-            f"'{_FOLDER_KEY}=\"...\"', or set VEILSUM_PARTY, to a folder of veilsum join"
+            f"'{_FOLDER_KEY}=\"...\"', or set VEILSUM_PARTY, to a folder of veilsum join. In a "
+            "simulation, SecureStrategy(..., simulation=True) makes throw-away parties"
         )
     file = config.get(_PASSPHRASE_KEY) or os.environ.get("VEILSUM_PASSPHRASE_FILE")
     if file is not None:
         file = _filled(arguments.path(_PASSPHRASE_KEY, file), context)
     passphrase = site_passphrase(file, str(context.node_id))
     return Party(_filled(arguments.path(_FOLDER_KEY, folder), context), passphrase)
+
+
+def is_configured(context: Context) -> bool:
+    """Whether the node's configuration or environment names a party."""
+    return bool(_folder_named(context))
+
+
+def _folder_named(context: Context) -> Any:
+    return context.node_config.get(_FOLDER_KEY) or os.environ.get("VEILSUM_PARTY")
 
 
 def _filled(pattern: str, context: Context) -> str:

@@ -35,6 +35,7 @@ from veilsum.integrations.flower.records import (
 )
 from veilsum.integrations.flower.rounds import Round, SumRecord, check_progress
 from veilsum.integrations.flower.run_state import RunState
+from veilsum.integrations.flower.simulation import Simulation, simulated_federation
 from veilsum.integrations.model_vector import ModelVector
 from veilsum.integrations.openers import Openers
 from veilsum.integrations.opening import await_holders, open_sum
@@ -85,6 +86,10 @@ class SecureStrategy(Strategy):
             there, or answer.
         max_abandoned: after so many rounds in a row without a sum the run ends.
         num_threads: for checking, adding and combining.
+        simulation: instead of ``federation``, ``store`` and ``identity``: True, or a ``Simulation``
+            with other than the usual numbers, makes throw-away parties for the nodes of a
+            simulation on this machine when it starts. Rounds then cost what they will cost, and
+            protect nothing.
 
     Attributes:
         history: a ``SumRecord`` of each round since this object was made.
@@ -102,9 +107,9 @@ class SecureStrategy(Strategy):
         self,
         strategy: FedAvg,
         *,
-        federation: Federation | str | os.PathLike[str],
-        store: str | os.PathLike[str],
-        identity: Identity | str | os.PathLike[str],
+        federation: Federation | str | os.PathLike[str] | None = None,
+        store: str | os.PathLike[str] | None = None,
+        identity: Identity | str | os.PathLike[str] | None = None,
         passphrase_file: str | os.PathLike[str] | None = None,
         federation_hash: str | None = None,
         evaluate: bool = False,
@@ -112,19 +117,13 @@ class SecureStrategy(Strategy):
         wait_seconds: float = 300.0,
         max_abandoned: int = 3,
         num_threads: int | None = None,
+        simulation: Simulation | bool = False,
     ) -> None:
         check_suitable(strategy)
-        signed: bytes | None = None
-        if not isinstance(federation, Federation):
-            pin = None if federation_hash is None else parse_hash(federation_hash)
-            signed = read_signed(federation)
-            federation = agreed_in(signed, expected_hash=pin)
         if num_threads is not None:
             num_threads = arguments.count("num_threads", num_threads, at_least=1)
         self.history: list[SumRecord] = []
         self._strategy = strategy
-        self._federation = federation
-        self._identity = aggregator_identity(identity, passphrase_file, federation)
         self._evaluate = arguments.flag("evaluate", evaluate)
         self._max_message_bytes = arguments.count(
             "max_message_bytes", max_message_bytes, at_least=1
@@ -132,15 +131,49 @@ class SecureStrategy(Strategy):
         self._wait_seconds = arguments.real("wait_seconds", wait_seconds, at_least=0)
         self._max_abandoned = arguments.count("max_abandoned", max_abandoned, at_least=1)
         self._num_threads = num_threads
+        self._done: Checkpoint | None = None
+        self._timeout = 3600.0
+        self._grid: Grid | None = None
+        self._round: Round | None = None
+        self._asked: dict[int, Message] = {}
+        arguments.instance("simulation", simulation, (Simulation, bool))
+        self._simulation = Simulation() if simulation is True else simulation or None
+        given = {"federation": federation, "store": store, "identity": identity}
+        if self._simulation is not None:
+            given |= {"passphrase_file": passphrase_file, "federation_hash": federation_hash}
+            if extra := [name for name, value in given.items() if value is not None]:
+                raise InvalidArgumentError(
+                    f"a simulation makes its own federation: leave out {', '.join(extra)}"
+                )
+            return
+        if federation is None or store is None or identity is None:
+            missing = [name for name, value in given.items() if value is None]
+            raise TypeError(
+                f"missing: {', '.join(missing)}; or simulation=True, for throw-away parties"
+            )
+        self._join(federation, store, identity, passphrase_file, federation_hash)
+
+    def _join(
+        self,
+        federation: Federation | str | os.PathLike[str],
+        store: str | os.PathLike[str],
+        identity: Identity | str | os.PathLike[str],
+        passphrase_file: str | os.PathLike[str] | None = None,
+        federation_hash: str | None = None,
+    ) -> None:
+        """Be the aggregator of a federation, with the run that its store has."""
+        signed: bytes | None = None
+        if not isinstance(federation, Federation):
+            pin = None if federation_hash is None else parse_hash(federation_hash)
+            signed = read_signed(federation)
+            federation = agreed_in(signed, expected_hash=pin)
+        self._federation = federation
+        self._identity = aggregator_identity(identity, passphrase_file, federation)
         self._nodes = Nodes(federation, signed)
         self._budgets = Budgets(federation)
         self._openers = Openers(federation)
         self._state = RunState(store, federation)
         self._done = self._state.checkpoint()
-        self._timeout = 3600.0
-        self._grid: Grid | None = None
-        self._round: Round | None = None
-        self._asked: dict[int, Message] = {}
 
     @property
     def arrays(self) -> ArrayRecord:
@@ -186,6 +219,29 @@ class SecureStrategy(Strategy):
         self._timeout = arguments.real("timeout", timeout, above=0)
         initial = named_arrays(RecordDict({"arrays": initial_arrays}))
         dim = ModelVector(initial).dim
+        configs = (train_config, evaluate_config, evaluate_fn)
+        if self._simulation is None:
+            return self._run(grid, initial, dim, num_rounds, timeout, *configs)
+        with simulated_federation(grid, dim, self._simulation) as parties:
+            self._join(
+                parties.federation_file,
+                parties.path / "store",
+                parties.identity_file,
+                passphrase_file=parties.key_file,
+            )
+            return self._run(grid, initial, dim, num_rounds, timeout, *configs)
+
+    def _run(
+        self,
+        grid: Grid,
+        initial: dict[str, NDArray[np.generic]],
+        dim: int,
+        num_rounds: int,
+        timeout: float,
+        train_config: ConfigRecord | None,
+        evaluate_config: ConfigRecord | None,
+        evaluate_fn: EvaluateFn | None,
+    ) -> Result:
         if dim != self._federation.codec.dim:
             raise InvalidArgumentError(
                 f"the model has {dim} values to sum, and the federation was dealt for "
