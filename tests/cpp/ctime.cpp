@@ -175,6 +175,15 @@ void check_square(const SquareModulus& n, const FixedBaseTable& table) {
         kernel.add_plain(out.data(), {a.data(), n.element_bytes()}, {m.data(), h, h}, kCount, n,
                          scratch.data());
     });
+    // The windows of p - 1 and its coefficients are secret as p is; what is here need not be a
+    // prime.
+    const OrderPower order(n);
+    mark_secret(order.exponent(), h * sizeof(Limb));
+    mark_secret(order.coefficients(0), OrderPower::kNumEntries * n.digit_bytes());
+    expect_constant_time("pow_order", std::span(out).first(a.size()), [&] {
+        kernel.pow_order(out.data(), {a.data(), n.element_bytes()}, order, kCount, n,
+                         scratch.data());
+    });
     expect_constant_time("fixed_base", std::span(out), [&] {
         kernel.fixed_base(out.data(), table, exponents.data(), kExponentLimbs, num_fixed, n,
                           scratch.data());

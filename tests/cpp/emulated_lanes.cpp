@@ -81,7 +81,19 @@ public:
             return exactly(sum(a[i], -b[i]), a[i] - b[i], "a difference is not exact");
         });
     }
-    /// The only operation that may round.
+    static Floats add_rounded(const Floats& a, const Floats& b) {
+        return make<Floats>([&](std::size_t i) {
+            (void)sum(a[i], b[i]);
+            return a[i] + b[i];
+        });
+    }
+    static Floats subtract_rounded(const Floats& a, const Floats& b) {
+        return make<Floats>([&](std::size_t i) {
+            (void)sum(a[i], -b[i]);
+            return a[i] - b[i];
+        });
+    }
+    /// May round, too.
     static Floats multiply(const Floats& a, const Floats& b) {
         return make<Floats>([&](std::size_t i) {
             expect(std::abs(a[i]) <= 0x1p51, "a number to be multiplied is too large");

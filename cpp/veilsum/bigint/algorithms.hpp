@@ -13,6 +13,13 @@
 
 namespace veilsum::algorithms {
 
+/// Of pow_order (pow_order.hpp): a table of two digits an entry, the power and its temporaries.
+template <SquareEngine E>
+std::size_t pow_order_limbs(const Modulus& p) {
+    return (2 * OrderPower::kNumEntries + 3) * E::digit_limbs_of(p) + E::power_limbs(p) +
+           2 * E::element_limbs(p);
+}
+
 /// Of a function that needs the engine and two elements.
 template <Engine E>
 std::size_t product_scratch_bytes(const Modulus& n) {
@@ -25,7 +32,7 @@ std::size_t scratch_bytes(const Modulus& n) {
     if constexpr (SquareEngine<E>) {
         const std::size_t chains =
             FixedBaseTable::kGroupsPerBlock * E::chain_limbs(n) + E::element_limbs(n);
-        most = std::max(most, chains);
+        most = std::max({most, chains, pow_order_limbs<E>(n)});
     }
     return (E::scratch_limbs(n) + most) * sizeof(Limb);
 }

@@ -65,6 +65,22 @@ concept SquareEngine = Engine<E> && E::kNumDigits == 2 &&
                            fixed.chain_take(&chain, i, in, window_bits, in, ChainPart::start);
                            engine.chain_multiply(chain);
                            engine.chain_finish(out, chain);
+                           // Of first digits, which have digit_limbs limbs in lane form: (out,
+                           // quotient, a, b): out = a*b*R^-1, for which out*R = a*b + quotient*n
+                           // modulo n^2; out = a*b*R^-1 + c modulo n, c null or a digit; as select.
+                           { E::digit_limbs_of(n) } -> std::same_as<std::size_t>;
+                           engine.digit_product(out, out, in, in);
+                           engine.digit_multiply(out, in, in, in);
+                           fixed.digit_select(out, in, i, in);
+                           // A long power of power_limbs limbs: from a first digit; squared;
+                           // multiplied by a first digit; its first digit and, at the end, the
+                           // element. Factors R^-1 as of mul.
+                           { E::power_limbs(n) } -> std::same_as<std::size_t>;
+                           engine.power_start(out, in);
+                           engine.power_square(out);
+                           engine.power_multiply(out, in);
+                           { fixed.power_digit(in) } -> std::same_as<const Limb*>;
+                           engine.power_finish(out, chain);
                            // Products of elements by 1 + m*n for plaintexts m of so many limbs,
                            // numbers i, i + 1, ...
                            engine.plain_prepare(i);

@@ -179,6 +179,48 @@ public:
         std::memcpy(out, t, h_ * sizeof(Limb));
     }
 
+    /// Even, as limbs::select asks.
+    static std::size_t digit_limbs_of(const Modulus& n) { return (n.num_limbs() + 1) / 2 * 2; }
+    static std::size_t power_limbs(const Modulus& n) { return element_limbs(n); }
+
+    /// out = a*b*R^-1, for which out*R = a*b + quotient*n modulo n^2: q - k*R, and R = r modulo n.
+    void digit_product(Limb* out, Limb* quotient, const Limb* a, const Limb* b) {
+        limbs::mul(t_, a, b, h_, rest_);
+        const Limb k = first_digit(out);
+        load_digit(w_, n_.r());
+        mpn_sub_n(w_, n_.n(), w_, size(h_));
+        Limb carry = mpn_cnd_add_n(k, quotient, q_, w_, size(h_));
+        limbs::subtract_once(quotient, carry, n_.n(), h_, t_);
+    }
+
+    /// out = a*b*R^-1 + addend modulo n, for a*b < R*n; null is zero.
+    void digit_multiply(Limb* out, const Limb* a, const Limb* b, const Limb* addend) {
+        limbs::mul(u_, a, b, h_, rest_);
+        reduce_mod_n(w_, u_);
+        Limb carry = addend == nullptr ? 0 : mpn_add_n(w_, w_, addend, size(h_));
+        limbs::subtract_once(w_, carry, n_.n(), h_, t_);
+        std::copy_n(w_, h_, out);
+    }
+
+    void digit_select(Limb* out, const Limb* table, std::size_t num_entries,
+                      const Limb* index) const {
+        limbs::select(out, table, digit_limbs_of(n_), num_entries, index[0]);
+    }
+
+    void power_start(Limb* power, const Limb* digit) const {
+        std::copy_n(digit, h_, power);
+        std::fill_n(power + h_, h_, Limb{0});
+    }
+    void power_square(Limb* power) { sqr(power, power); }
+    void power_multiply(Limb* power, const Limb* digit) {
+        limbs::mul(t_, power, digit, h_, rest_);
+        limbs::mul(u_, power + h_, digit, h_, rest_);
+        first_digit(power);
+        second_digit(power + h_, 0);
+    }
+    const Limb* power_digit(const Limb* power) const { return power; }
+    void power_finish(Limb* out, const Limb* power) const { std::copy_n(power, 2 * h_, out); }
+
     void plain_prepare(std::size_t /*num_limbs*/) const {}
 
     /// out = x * (1 + m*n) of element and plaintext number i.

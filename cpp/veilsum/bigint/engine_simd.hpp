@@ -9,13 +9,13 @@
 
 #pragma once
 
-#include "veilsum/bigint/chains_simd.hpp"
+#include "veilsum/bigint/powers_simd.hpp"
 
 namespace veilsum {
 
 template <Simd S>
-class SimdEngine : public SimdChains<S> {
-    using Chains = SimdChains<S>;
+class SimdEngine : public SimdPowers<S> {
+    using Chains = SimdPowers<S>;
     using Vector = typename S::Vector;
     using Chains::B;
     using Chains::kLimbsPerVector;
@@ -132,21 +132,13 @@ private:
                          modulus_.digit_bytes());
         }
     }
-    static void double_digit(Vector* out, const Vector* x, std::size_t h) {
-        Vector carried = S::zero();
-        for (std::size_t i = 0; i < h; ++i) {
-            const Vector sum = S::add(S::add(x[i], x[i]), carried);
-            out[i] = S::low_bits(sum);
-            carried = S::carry(sum);
-        }
-        expect_zero(carried);
-    }
 
     using Chains::ahead_;
     using Chains::carry1_;
     using Chains::carry2_;
     using Chains::choose_second_digit;
     using Chains::complement_;
+    using Chains::double_digit;
     using Chains::doubled_;
     using Chains::expect_zero;
     using Chains::extend;

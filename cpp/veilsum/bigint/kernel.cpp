@@ -25,6 +25,22 @@ bool is_right(const Kernel& kernel) {
     return modulus.integer(power.data()) == expected;
 }
 
+/// Whether it raises 3 to p - 1 modulo p^2 as GMP does, p = 2^127 - 1.
+bool is_right_to_the_order(const SquareKernel& kernel) {
+    Integer p;
+    mpz_setbit(p.get(), 127);
+    mpz_sub_ui(p.get(), p.get(), 1);
+    const SquareModulus modulus(p, kernel);
+    Integer expected;
+    mpz_powm(expected.get(), Integer(3).get(), (p - 1).get(), modulus.modulus_integer().get());
+
+    Secret<std::byte> power = modulus.element(Integer(3));
+    Secret<std::byte> scratch(kernel.scratch_bytes(modulus));
+    kernel.pow_order(power.data(), {power.data(), 0}, OrderPower(modulus), 1, modulus,
+                     scratch.data());
+    return modulus.integer(power.data()) == expected;
+}
+
 constexpr Dispatcher<SquareKernel>::Candidate kCandidates[] = {
     {&kPortableKernel, 0},
 #if defined(__x86_64__)
@@ -36,6 +52,7 @@ constexpr Dispatcher<SquareKernel>::Candidate kCandidates[] = {
 constinit Dispatcher<SquareKernel> dispatcher("kernel", kCandidates,
                                               [](const SquareKernel& kernel) {
                                                   return is_right(kernel) &&
+                                                         is_right_to_the_order(kernel) &&
                                                          is_right(*kernel.modulo_n);
                                               });
 

@@ -6,6 +6,7 @@
 
 #include "veilsum/bigint/fixed_base.hpp"
 #include "veilsum/bigint/modulus.hpp"
+#include "veilsum/bigint/order_power.hpp"
 
 namespace veilsum {
 
@@ -135,6 +136,11 @@ struct SquareKernel : Kernel {
     /// Needs scratch as products do.
     void (*add_plain)(std::byte* out, Operand a, const SignedOperand& m, std::size_t count,
                       const Modulus& n, std::byte* scratch);
+
+    /// out[i] = base[i]^(p-1) modulo p^2, the modulus of `order`, for units base[i]. Of others the
+    /// first digit of out[i] is 0.
+    void (*pow_order)(std::byte* out, Operand base, const OrderPower& order, std::size_t count,
+                      const Modulus& p, std::byte* scratch);
 
     /// Fixed-base tables keep their rows in the kernel's own form: row_limbs limbs each, 64-byte
     /// aligned, into which put_entry writes the pair of digits of entry j < 2^window_bits,

@@ -2,6 +2,7 @@
 
 #include "veilsum/bigint/kernel.hpp"
 #include "veilsum/bigint/multi_pow_vartime.hpp"
+#include "veilsum/bigint/pow_order.hpp"
 #include "veilsum/bigint/powers.hpp"
 
 namespace veilsum {
@@ -35,8 +36,14 @@ constexpr Kernel kernel_of(const char* name) {
 
 template <SquareEngine E>
 constexpr SquareKernel square_kernel_of(const char* name, const Kernel& modulo_n) {
-    return {kernel_of<E>(name), &modulo_n,    algorithms::add_plain<E>, E::kMaxTableWindow,
-            E::row_limbs,       E::put_entry, algorithms::fixed_base<E>};
+    return {kernel_of<E>(name),
+            &modulo_n,
+            algorithms::add_plain<E>,
+            algorithms::pow_order<E>,
+            E::kMaxTableWindow,
+            E::row_limbs,
+            E::put_entry,
+            algorithms::fixed_base<E>};
 }
 
 }  // namespace veilsum

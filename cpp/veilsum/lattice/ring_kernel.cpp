@@ -1,5 +1,7 @@
 #include "veilsum/lattice/ring_kernel.hpp"
 
+#include <algorithm>
+
 #include "veilsum/base/dispatch.hpp"
 #include "veilsum/base/secret.hpp"
 #include "veilsum/base/wire.hpp"
@@ -56,8 +58,64 @@ Known known_answers(const RingKernel& kernel, const PrimeRing& ring) {
     return known;
 }
 
+/// Finds slots and errors, each at an end of its range, in the residues made of them.
+bool finds_digits(const RingKernel& kernel) {
+    if (kernel.digits == nullptr) return true;
+    constexpr std::int64_t kMaxSlot = 1'000'000;
+    constexpr std::uint64_t kBase = 2'031'251;
+    constexpr std::int64_t kErrorRange = 1 << 11;
+    constexpr std::size_t kNumDigits = 3;
+    constexpr std::size_t kCount = 16;
+    const PrimeRing rings[] = {PrimeRing::without_transform(PrimeRing::kMinLogDim, 40, 0),
+                               PrimeRing::without_transform(PrimeRing::kMinLogDim, 40, 1)};
+    const std::uint64_t q = rings[1].q();
+    FloatDigits digits{{static_cast<double>(rings[0].q()), static_cast<double>(q)},
+                       rings[1].float_factor(rings[1].power_vartime(rings[0].q() % q, q - 2)),
+                       static_cast<double>(kMaxSlot),
+                       static_cast<double>(kErrorRange),
+                       {}};
+    // Weights are doubles: the largest has 42 bits before those of the range.
+    for (std::uint64_t k = 0, weight = kErrorRange; k < kNumDigits; ++k, weight *= kBase) {
+        const auto high = static_cast<double>(weight);
+        digits.weights.push_back({high, 0, 1 / high});
+    }
+    std::int64_t slots[kNumDigits * kCount];
+    std::uint64_t residues[2][kCount];
+    for (std::size_t i = 0; i < kCount; ++i) {
+        // Horner's rule modulo each prime, from the last digit down.
+        std::uint64_t x[2] = {0, 0};
+        const auto take = [&](std::uint64_t factor, std::int64_t added) {
+            for (std::size_t p = 0; p < 2; ++p) {
+                const std::uint64_t modulus = rings[p].q();
+                const std::uint64_t residue = added < 0
+                                                  ? modulus - static_cast<std::uint64_t>(-added)
+                                                  : static_cast<std::uint64_t>(added);
+                x[p] = (rings[p].product_vartime(x[p], factor) + residue) % modulus;
+            }
+        };
+        for (std::size_t k = kNumDigits; k-- > 0;) {
+            std::int64_t& slot = slots[k * kCount + i];
+            slot = (i >> k & 1) != 0 ? kMaxSlot : -kMaxSlot + static_cast<std::int64_t>(i);
+            take(kBase, slot);
+        }
+        take(kErrorRange, i % 2 == 0 ? -kErrorRange / 2 : kErrorRange / 2 - 1);
+        residues[0][i] = x[0];
+        residues[1][i] = x[1];
+    }
+    const std::uint64_t* const pointers[] = {residues[0], residues[1]};
+    std::int64_t found[kNumDigits * kCount];
+    std::int64_t largest_error = 0;
+    if (!kernel.digits(found, pointers, kCount, digits, largest_error)) return false;
+    // One slot more is beyond its range.
+    digits.max_slot -= 1;
+    std::int64_t unused[kNumDigits * kCount];
+    return std::ranges::equal(found, slots) && largest_error == kErrorRange / 2 &&
+           !kernel.digits(unused, pointers, kCount, digits, largest_error);
+}
+
 /// Gives what the portable kernel does.
 bool passes_self_test(const RingKernel& kernel) {
+    if (!finds_digits(kernel)) return false;
     for (const unsigned bits : {40u, 27u}) {
         const PrimeRing ring(PrimeRing::kMinLogDim, bits, 0);
         if (!(known_answers(kernel, ring) == known_answers(kPortableRingKernel, ring))) {

@@ -38,6 +38,25 @@ struct BlockTerms {
     std::span<const DigitWeight> weights;
 };
 
+/// What a kernel needs to find the slots of opened coefficients in floating point. A coefficient is
+/// the integer e + sum of slot k * weight k, of the least magnitude modulo the product of q, where
+/// weight k is error_range * B^k for an odd B < 2^42, |slot| <= max_slot <= (B-1)/2 - (B-1)/130,
+/// and -error_range/2 <= e < error_range/2, a power of two. The product of q is below 2^92, and
+/// below 2^50 times the largest weight.
+struct FloatDigits {
+    /// A number as the sum of two doubles, the first of them the nearest; and the inverse.
+    struct Weight {
+        double high;
+        double low;
+        double inverse;
+    };
+    double q[2];                ///< The larger prime first; q[1] is 0 if there is one only.
+    FloatFactor first_inverse;  ///< 1/q[0] modulo q[1].
+    double max_slot;
+    double error_range;
+    std::vector<Weight> weights;
+};
+
 /// Residues on the wire: rows of eight, and each of the eight *lanes* is a string of `bits` bits a
 /// residue, lowest first, in 64-bit words. Word w of lane l is word 8w + l, little-endian.
 inline constexpr std::size_t kRowLanes = 8;
@@ -74,6 +93,13 @@ struct RingKernel {
     /// a = sums - a*s, modulo q and below it, for the first num_coefficients. Sums below 2^63.
     void (*unmask)(std::uint64_t* a, const std::uint64_t* sums, std::size_t num_coefficients,
                    const std::uint64_t* prepared, const PrimeRing& ring);
+
+    /// Slot k of coefficient i to out[k * count + i], from its residues residues[p][i], below
+    /// q[p]; of one prime or two. Raises largest_error to the largest |e|. False if any coefficient
+    /// is no such number: then nothing that it writes means anything. Public, and null in the
+    /// portable kernel (MaskDecoder has the integers).
+    bool (*digits)(std::int64_t* out, const std::uint64_t* const* residues, std::size_t count,
+                   const FloatDigits& digits, std::int64_t& largest_error);
 };
 
 // The last two are in builds for x86-64 only.

@@ -24,6 +24,8 @@ struct Avx512Lanes {
 
     static Floats add(Floats a, Floats b) { return _mm512_add_pd(a, b); }
     static Floats subtract(Floats a, Floats b) { return _mm512_sub_pd(a, b); }
+    static Floats add_rounded(Floats a, Floats b) { return add(a, b); }
+    static Floats subtract_rounded(Floats a, Floats b) { return subtract(a, b); }
     static Floats multiply(Floats a, Floats b) { return _mm512_mul_pd(a, b); }
     static Floats multiply_add(Floats a, Floats b, Floats c) { return _mm512_fmadd_pd(a, b, c); }
     static Floats multiply_subtract(Floats a, Floats b, Floats c) {

@@ -98,7 +98,8 @@ constinit const RingKernel kPortableRingKernel = {.name = "portable",
                                                   .protect = protect,
                                                   .are_residues = are_residues,
                                                   .add = add,
-                                                  .unmask = unmask};
+                                                  .unmask = unmask,
+                                                  .digits = nullptr};
 
 void transform_secret(std::uint64_t* out, const std::int64_t* s, const PrimeRing& ring) {
     const std::uint64_t q = ring.q();

@@ -49,7 +49,7 @@ void add_shorter(Limb* x, std::size_t num_limbs, const Limb* y, std::size_t num_
 }  // namespace
 
 PrimeHalf::PrimeHalf(const Integer& p, const Integer& q, const SquareModulus& n)
-    : p_(p, n.kernel()), order_(to_limbs(p - 1)), other_(to_limbs(q)) {
+    : p_(p, n.kernel()), order_(to_limbs(p - 1)), order_power_(p_), other_(to_limbs(q)) {
     const Integer p_squared = p * p;
     const Integer q_inverse = inverse(q % p_squared, p_squared);
     const Integer q_inverse_squared = q_inverse * q_inverse % p_squared;

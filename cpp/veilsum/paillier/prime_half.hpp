@@ -3,6 +3,7 @@
 #include "veilsum/base/lazy.hpp"
 #include "veilsum/bigint/fixed_base.hpp"
 #include "veilsum/bigint/modulus.hpp"
+#include "veilsum/bigint/order_power.hpp"
 
 namespace veilsum {
 
@@ -22,8 +23,9 @@ public:
     /// out = c mod p^2, an element of p, from c, an element of n.
     void reduce(std::byte* out, const std::byte* c, const Modulus& n, Limb* scratch) const noexcept;
 
-    /// The exponent p - 1 of decryption, p().num_limbs() limbs.
+    /// The exponent p - 1, p().num_limbs() limbs; and the power with it, which decrypts.
     const Limb* order() const noexcept { return order_.data(); }
+    const OrderPower& order_power() const noexcept { return order_power_; }
 
     /// Adds q*u to sum[n.num_limbs() + 1], u = m * q^-1 mod p, given power = c^(p-1) mod p^2.
     /// Returns 0 if the first digit of the power is not 1: a fault, or c is not a unit.
@@ -43,6 +45,7 @@ public:
 private:
     SquareModulus p_;
     Secret<Limb> order_;
+    OrderPower order_power_;
     Secret<Limb> other_;
     Secret<Limb> message_factor_;  // -q^-2 * R mod p.
     Secret<std::byte> lift_factors_[2];

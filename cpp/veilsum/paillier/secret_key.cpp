@@ -144,8 +144,8 @@ Plaintexts SecretKey::decrypt(const Ciphertexts& ciphertexts, const Execution& e
         throw Error(Errc::key_mismatch,
                     "the ciphertexts were made under another key: its modulus differs");
     }
-    const Modulus& n = public_key().modulus();
-    const Kernel& kernel = n.kernel();
+    const SquareModulus& n = public_key().modulus();
+    const SquareKernel& kernel = n.kernel();
     const std::size_t h = n.num_limbs();
     const Ciphertexts normal = ciphertexts.normalise(execution.without_progress());
     Plaintexts plaintexts(ciphertexts.size(), (n.bits() + 63) / 64, execution);
@@ -166,8 +166,8 @@ Plaintexts SecretKey::decrypt(const Ciphertexts& ciphertexts, const Execution& e
                             normal.elements().data() + (begin + i) * n.element_bytes(), n,
                             scratch.data());
             }
-            kernel.pow_shared(powers.data(), {powers.data(), p.element_bytes()}, p.r_squared(),
-                              half.order(), p.bits(), count, p, kernel_scratch.data());
+            kernel.pow_order(powers.data(), {powers.data(), p.element_bytes()}, half.order_power(),
+                             count, p, kernel_scratch.data());
             for (std::size_t i = 0; i < count; ++i) {
                 if (half.add_message_part(sums.data() + i * (h + 1),
                                           powers.data() + i * p.element_bytes(), n,
