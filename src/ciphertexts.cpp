@@ -129,6 +129,10 @@ void register_ciphertexts(py::module_& core) {
                 });
             },
             py::arg("positions").noconvert(), py::arg("shape"))
+        .def("split",
+             [](const Ciphertexts& self) {
+                 return unlocked([&](const Execution& e) { return self.split(e); });
+             })
         .def_static(
             "concatenate",
             [](const std::vector<Ciphertexts>& parts) {

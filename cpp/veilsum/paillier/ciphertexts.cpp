@@ -302,6 +302,20 @@ Ciphertexts Ciphertexts::take(std::span<const std::int64_t> positions, Shape sha
     return {key_, std::move(shape), std::move(out), exponent_};
 }
 
+std::vector<Ciphertexts> Ciphertexts::split(const Execution& execution) const {
+    const std::size_t bytes = key_.modulus().element_bytes();
+    std::vector<Ciphertexts> parts;
+    parts.reserve(size_);
+    serial_for(size_, kCopiedPerPiece, execution, [&](std::size_t begin, std::size_t end) {
+        for (std::size_t i = begin; i < end; ++i) {
+            const auto first = elements_->begin() + static_cast<std::ptrdiff_t>(i * bytes);
+            const auto last = first + static_cast<std::ptrdiff_t>(bytes);
+            parts.push_back({key_, Shape{1}, Bytes(first, last), exponent_});
+        }
+    });
+    return parts;
+}
+
 Ciphertexts Ciphertexts::concatenate(const std::vector<Ciphertexts>& parts,
                                      const Execution& execution) {
     if (parts.empty()) invalid_argument("there is nothing to concatenate");

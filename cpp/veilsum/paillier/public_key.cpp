@@ -21,9 +21,13 @@ constexpr std::size_t kExtraDerivationBits = 128;  // Leaves x within 2^-128 of 
     throw Error(Errc::invalid_key, message);
 }
 
+void require_odd(const Integer& n) {
+    if (!n.is_odd()) invalid_key("PK2: the modulus is even, so it is no product of two odd primes");
+}
+
 void check_modulus(const Integer& n) {
     require_key_bits(n.bit_length());
-    if (!n.is_odd()) invalid_key("PK2: the modulus is even, so it is no product of two odd primes");
+    require_odd(n);
 }
 
 Bytes n_bytes(const Modulus& modulus) {
@@ -111,6 +115,13 @@ bool PublicKey::is_named_by(ByteView name) const {
 
 PublicKey PublicKey::from_modulus(const Integer& n) {
     check_modulus(n);
+    return unchecked(n, KeyForm::classic);
+}
+
+PublicKey PublicKey::hazmat_from_modulus(const Integer& n) {
+    if (n.bit_length() > kMaxKeyBits) require_key_bits(n.bit_length());
+    require_odd(n);
+    if (n.bit_length() < 4) invalid_key("PK2: no two odd primes have so small a product");
     return unchecked(n, KeyForm::classic);
 }
 

@@ -41,6 +41,9 @@ public:
     /// A key known only by its modulus: form classic. Throws Error: invalid_key.
     static PublicKey from_modulus(const Integer& n);
 
+    /// The same for a modulus of any size from 4 bits on, for tests. Throws Error: invalid_key.
+    static PublicKey hazmat_from_modulus(const Integer& n);
+
     /// A key of any size, for secret keys and tests, which vouch for n and the form.
     static PublicKey unchecked(const Integer& n, KeyForm form);
 
