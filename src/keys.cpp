@@ -96,6 +96,7 @@ void register_keys(py::module_& core) {
                     to_integer(n, "PK1: the modulus", Errc::invalid_key));
             },
             py::arg("n"))
+        .def("one_by_one", &PublicKey::one_by_one)
         .def("to_bytes", [](const PublicKey& self) { return to_python(self.to_bytes()); })
         .def_property_readonly(
             "n", [](const PublicKey& self) { return from_integer(self.modulus().n_integer()); })
@@ -128,6 +129,7 @@ void register_keys(py::module_& core) {
                 });
             },
             py::arg("secret_bytes"))
+        .def("one_by_one", &SecretKey::one_by_one)
         .def("to_secret_bytes", &to_secret_bytes)
         // A reference would keep its owner, and the secret in it, in memory.
         .def_property_readonly("public_key", &SecretKey::public_key, py::return_value_policy::copy)

@@ -148,6 +148,15 @@ Ciphertexts Ciphertexts::normalise(const Execution& execution) const {
     return {key_, shape_, std::move(out)};
 }
 
+Ciphertexts Ciphertexts::under(const PublicKey& key, const Execution& execution) const {
+    if (!key.has_modulus_of_any_kernel(key_)) {
+        throw Error(Errc::key_mismatch, "that is another key: its modulus differs");
+    }
+    Ciphertexts result = normalise(execution);
+    result.key_ = key;
+    return result;
+}
+
 Ciphertexts Ciphertexts::add(const Ciphertexts& other, const Execution& execution) const {
     require_same_key(other);
     if (shape_ != other.shape_ && size_ != 1 && other.size_ != 1) {

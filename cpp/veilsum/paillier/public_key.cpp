@@ -76,8 +76,8 @@ void require_key_bits(std::size_t bits) {
 }
 
 struct PublicKey::State {
-    State(const Integer& n, KeyForm key_form)
-        : modulus(n, active_kernel()), modulo_n(n, *active_kernel().modulo_n), form(key_form) {}
+    State(const Integer& n, KeyForm key_form, const SquareKernel& kernel)
+        : modulus(n, kernel), modulo_n(n, *kernel.modulo_n), form(key_form) {}
 
     SquareModulus modulus;
     Modulus modulo_n;
@@ -94,12 +94,25 @@ KeyForm PublicKey::form() const noexcept { return state_->form; }
 const Fingerprint& PublicKey::fingerprint() const noexcept { return state_->fingerprint; }
 
 PublicKey PublicKey::unchecked(const Integer& n, KeyForm form) {
-    auto state = std::make_shared<State>(n, form);
+    return unchecked(n, form, active_kernel());
+}
+
+PublicKey PublicKey::unchecked(const Integer& n, KeyForm form, const SquareKernel& kernel) {
+    auto state = std::make_shared<State>(n, form, kernel);
     state->fingerprint = fingerprint_of(state->modulus, form);
     return PublicKey(state);
 }
 
+PublicKey PublicKey::one_by_one() const {
+    if (modulus().kernel().num_lanes == 1) return *this;
+    return unchecked(modulus().n_integer(), form(), kPortableKernel);
+}
+
 bool PublicKey::has_modulus_of(const PublicKey& other) const noexcept {
+    return &modulus().kernel() == &other.modulus().kernel() && has_modulus_of_any_kernel(other);
+}
+
+bool PublicKey::has_modulus_of_any_kernel(const PublicKey& other) const noexcept {
     if (state_ == other.state_) return true;
     const Modulus& a = modulus();
     const Modulus& b = other.modulus();
