@@ -9,6 +9,7 @@ from veilsum.compat.phe.encrypted_number import (
     EncryptedNumber,
     batch_of,
     encryption_of_zero,
+    joined,
     require_encoding,
     require_same_key,
 )
@@ -31,15 +32,15 @@ def sum_batch(numbers: Iterable[EncryptedNumber]) -> EncryptedNumber:
     addends = _numbers(numbers)
     exponents = [number.exponent for number in addends]
     least = min(exponents)
-    native = _core.Ciphertexts.concatenate([number._native for number in addends])
+    native = joined(addends)
     key = addends[0].public_key
     if max(exponents) == least:
-        return EncryptedNumber._of(key, native.sum(None), least)
+        return EncryptedNumber._of(key, native.sum(None).under(key._single), least)
     factors = [factor_to(exponent, least, EncodedNumber.BASE, key._n) for exponent in exponents]
     _require_factors(factors, key.max_int)
     # Exponents are public, and so are these.
     total = native.matrix_product_vartime(_core.plaintexts_from_list(factors), 1)
-    return EncryptedNumber._of(key, total, least)
+    return EncryptedNumber._of(key, total.under(key._single), least)
 
 
 def dot_batch(scalars: Iterable[Any], numbers: Iterable[EncryptedNumber]) -> EncryptedNumber:
@@ -80,9 +81,8 @@ def dot_batch(scalars: Iterable[Any], numbers: Iterable[EncryptedNumber]) -> Enc
         (residue * factor + half) % n - half
         for residue, factor in zip(residues, factors, strict=True)
     ]
-    native = _core.Ciphertexts.concatenate([number._native for number in terms])
-    total = native.matrix_product(_core.plaintexts_from_list(weights), 1)
-    return EncryptedNumber._of(key, total, least)
+    total = joined(terms).matrix_product(_core.plaintexts_from_list(weights), 1)
+    return EncryptedNumber._of(key, total.under(key._single), least)
 
 
 def _numbers(numbers: Iterable[EncryptedNumber]) -> list[EncryptedNumber]:

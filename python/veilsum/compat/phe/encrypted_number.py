@@ -38,7 +38,8 @@ class PaillierPublicKey:
 
     max_int: int
     _n: int
-    _native: _core.PublicKey
+    _native: _core.PublicKey  # For batches.
+    _single: _core.PublicKey  # For one number at a time, with the kernel that is made for that.
 
     def __init__(self, n: int) -> None:
         modulus = arguments.integer("n", n)
@@ -55,9 +56,13 @@ class PaillierPublicKey:
         return self
 
     def _fill(self, native: _core.PublicKey) -> None:
-        self._native = native
+        self._set_native(native)
         self._n = native.n
         self.max_int = self._n // 3 - 1
+
+    def _set_native(self, native: _core.PublicKey) -> None:
+        self._native = native
+        self._single = native.one_by_one()
 
     @property
     def n(self) -> int:
@@ -154,14 +159,14 @@ class PaillierPublicKey:
         make = EncryptedNumber._of
         return [
             make(self, one, number.exponent, True)
-            for one, number in zip(native.split(), encoded, strict=True)
+            for one, number in zip(native.under(self._single).split(), encoded, strict=True)
         ]
 
     def _encrypt(self, plaintexts: _core.Plaintexts, r_value: int | None) -> _core.Ciphertexts:
         if r_value is None:
-            return self._native.encrypt(plaintexts, _ONE)
+            return self._single.encrypt(plaintexts, _ONE)
         r = arguments.integer("r_value", r_value) % self._n
-        return _core.encrypt_with_randomisers(self._native, plaintexts, [r], _ONE)
+        return _core.encrypt_with_randomisers(self._single, plaintexts, [r], _ONE)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PaillierPublicKey):
@@ -215,7 +220,7 @@ class EncryptedNumber:
     def __init__(self, public_key: PaillierPublicKey, ciphertext: int, exponent: int = 0) -> None:
         self.public_key = arguments.instance("public_key", public_key, PaillierPublicKey)
         value = arguments.integer("ciphertext", ciphertext)
-        self._native = _core.Ciphertexts.from_ints([value], _ONE, public_key._native)
+        self._native = _core.Ciphertexts.from_ints([value], _ONE, public_key._single)
         self.exponent = arguments.integer("exponent", exponent)
         self.__is_obfuscated = False
 
@@ -380,7 +385,7 @@ def _read_number(public_key: PaillierPublicKey, ciphertext: int, exponent: int) 
 
 def encryption_of_zero(public_key: PaillierPublicKey, exponent: int) -> EncryptedNumber:
     """A fresh one."""
-    native = public_key._native.encrypt(_core.plaintexts_from_list([0]), _ONE)
+    native = public_key._single.encrypt(_core.plaintexts_from_list([0]), _ONE)
     return EncryptedNumber._of(public_key, native, exponent, True)
 
 
@@ -401,6 +406,12 @@ def require_encoding(encoded: EncodedNumber, public_key: PaillierPublicKey) -> i
     if not 0 <= encoded.encoding < public_key._n:
         raise InvalidArgumentError("the encoding is not from 0 to n - 1")
     return encoded.encoding
+
+
+def joined(numbers: list[EncryptedNumber]) -> _core.Ciphertexts:
+    """The ciphertexts of numbers under one key as a batch."""
+    native = _core.Ciphertexts.concatenate([number._native for number in numbers])
+    return native.under(numbers[0].public_key._native)
 
 
 def batch_of(name: str, values: Iterable[Any]) -> list[Any]:

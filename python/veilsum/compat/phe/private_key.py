@@ -12,6 +12,7 @@ from veilsum.compat.phe.encrypted_number import (
     EncryptedNumber,
     PaillierPublicKey,
     batch_of,
+    joined,
     require_same_key,
 )
 from veilsum.compat.phe.small_keys import MIN_KEY_BITS
@@ -39,7 +40,8 @@ class PaillierPrivateKey:
     """
 
     public_key: PaillierPublicKey
-    _native: _core.SecretKey
+    _native: _core.SecretKey  # For batches.
+    _single: _core.SecretKey  # For one number at a time, with the kernel that is made for that.
 
     def __init__(self, public_key: PaillierPublicKey, p: int, q: int) -> None:
         key = arguments.instance("public_key", public_key, PaillierPublicKey)
@@ -62,7 +64,8 @@ class PaillierPrivateKey:
     def _fill(self, public_key: PaillierPublicKey, native: _core.SecretKey) -> None:
         self.public_key = public_key
         self._native = native
-        public_key._native = native.public_key
+        self._single = native.one_by_one()
+        public_key._set_native(native.public_key)
 
     @staticmethod
     def from_totient(public_key: PaillierPublicKey, totient: int) -> PaillierPrivateKey:
@@ -119,7 +122,7 @@ class PaillierPrivateKey:
             InternalError: as :meth:`decrypt`.
         """
         value = arguments.integer("ciphertext", ciphertext)
-        return self._residue(_core.Ciphertexts.from_ints([value], (1,), self.public_key._native))
+        return self._residue(_core.Ciphertexts.from_ints([value], (1,), self._single.public_key))
 
     def decrypt_batch(
         self, numbers: Iterable[EncryptedNumber], *, num_threads: int | None = None
@@ -141,7 +144,7 @@ class PaillierPrivateKey:
             require_same_key(self.public_key, number.public_key)
         if not encrypted:
             return []
-        native = _core.Ciphertexts.concatenate([number._native for number in encrypted])
+        native = joined(encrypted)
         opened = _core.plaintexts_to_list(self._native.decrypt(native, thread_count(num_threads)))
         key = self.public_key
         return [
@@ -150,7 +153,7 @@ class PaillierPrivateKey:
         ]
 
     def _residue(self, native: _core.Ciphertexts) -> int:
-        return _core.plaintexts_to_list(self._native.decrypt(native))[0] % self.public_key._n
+        return _core.plaintexts_to_list(self._single.decrypt(native))[0] % self.public_key._n
 
     # ---- what phe shows of a key; none of it is constant time ----
 
