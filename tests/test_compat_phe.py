@@ -142,12 +142,20 @@ def test_a_precision_bounds_the_error(number, precision):
 
 def test_batches_are_the_loops(keys):
     public, private = keys
-    for values in (NUMBERS, [1, 2, 3], [0.5], np.array([1.5, -2.0]), np.array([3, 4], np.int8)):
+    for values in (
+        NUMBERS,
+        NUMBERS * 2,
+        [1, 2, 3],
+        [0.5],
+        np.array([1.5, -2.0]),
+        np.array([3, 4], np.int8),
+    ):
         batch = public.encrypt_batch(values)
         loop = [public.encrypt(value) for value in values]
         assert [number.exponent for number in batch] == [number.exponent for number in loop]
         assert private.decrypt_batch(batch) == [private.decrypt(number) for number in loop]
-        weights = [3, -0.5, 0, 7, 1, 2**80, -1e-5, 8, 9, 10][: len(batch)]
+        weights = [3, -0.5, 0, 7, 1, 2**80, -1e-5, 8, 9, 10] * 2
+        weights = weights[: len(batch)]
         pairs = list(zip(weights, batch, strict=True))
         for at_once, one_by_one in [
             (paillier.sum_batch(batch), reduce(operator.add, batch)),

@@ -17,6 +17,7 @@ from veilsum.system import thread_count
 __all__ = ["EncryptedNumber", "PaillierPublicKey", "require_encoding", "require_same_key"]
 
 _ONE = (1,)  # The shape of what one number is.
+_FEW = 16  # Fewer are not worth the table that the kernel of batches makes for a key.
 
 
 class PaillierPublicKey:
@@ -150,7 +151,8 @@ class PaillierPublicKey:
         if not encoded:
             return []
         residues = [_centred(require_encoding(number, self), self._n) for number in encoded]
-        native = self._native.encrypt(
+        key = self._native if len(residues) >= _FEW else self._single
+        native = key.encrypt(
             _core.plaintexts_from_list(residues),
             (len(residues),),
             None,
