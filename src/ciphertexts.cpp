@@ -129,6 +129,16 @@ void register_ciphertexts(py::module_& core) {
                 });
             },
             py::arg("positions").noconvert(), py::arg("shape"))
+        .def(
+            "under",
+            [](const Ciphertexts& self, const PublicKey& key) {
+                return unlocked([&](const Execution& e) { return self.under(key, e); });
+            },
+            py::arg("key"))
+        .def("split",
+             [](const Ciphertexts& self) {
+                 return unlocked([&](const Execution& e) { return self.split(e); });
+             })
         .def_static(
             "concatenate",
             [](const std::vector<Ciphertexts>& parts) {

@@ -10,6 +10,7 @@
 #include "paillier.hpp"
 #include "veilsum/base/cpu.hpp"
 #include "veilsum/bigint/kernel.hpp"
+#include "veilsum/bigint/primes.hpp"
 #include "veilsum/paillier/encrypt.hpp"
 #include "veilsum/paillier/secret_key.hpp"
 
@@ -88,6 +89,14 @@ void register_keys(py::module_& core) {
                     to_integer(n, "PK1: the modulus", Errc::invalid_key));
             },
             py::arg("n"))
+        .def_static(
+            "hazmat_from_modulus",
+            [](const py::object& n) {
+                return PublicKey::hazmat_from_modulus(
+                    to_integer(n, "PK1: the modulus", Errc::invalid_key));
+            },
+            py::arg("n"))
+        .def("one_by_one", &PublicKey::one_by_one)
         .def("to_bytes", [](const PublicKey& self) { return to_python(self.to_bytes()); })
         .def_property_readonly(
             "n", [](const PublicKey& self) { return from_integer(self.modulus().n_integer()); })
@@ -120,6 +129,7 @@ void register_keys(py::module_& core) {
                 });
             },
             py::arg("secret_bytes"))
+        .def("one_by_one", &SecretKey::one_by_one)
         .def("to_secret_bytes", &to_secret_bytes)
         // A reference would keep its owner, and the secret in it, in memory.
         .def_property_readonly("public_key", &SecretKey::public_key, py::return_value_policy::copy)
@@ -140,6 +150,14 @@ void register_keys(py::module_& core) {
     core.def("generate_key", &generate, py::arg("key_bits"), py::arg("safe_primes"), num_threads);
     core.def("encrypt_with_randomisers", &encrypt_with_randomisers, py::arg("key"),
              py::arg("plaintexts"), py::arg("randomisers"), py::arg("shape"));
+    core.def(
+        "is_probable_prime",
+        [](const py::object& p) {
+            const Integer integer = to_integer(p, "p", Errc::invalid_argument);
+            return unlocked(
+                [&](const Execution& execution) { return is_probable_prime(integer, execution); });
+        },
+        py::arg("p"));
     core.def("kernel_name", [] { return std::string(active_kernel().name); });
     core.def("cpu_features", [] { return feature_names(cpu_features()); });
     core.def("default_num_threads", &default_num_threads);

@@ -66,7 +66,7 @@ class NotEnoughSharesError(VeilsumError, RuntimeError):
 
 
 class CapacityError(VeilsumError, OverflowError):
-    """A sum would have more addends than the slots were sized for."""
+    """A sum is larger than its range, or would have more addends than it was sized for."""
 
 
 class NoMeanError(VeilsumError, ArithmeticError):

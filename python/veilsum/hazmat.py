@@ -20,6 +20,7 @@ from veilsum.paillier.secret_key import SecretKey
 from veilsum.paillier.threshold import KeyShare, PartialDecryption, ThresholdKey, wrap_dealt
 
 __all__ = [
+    "allow_small_phe_keys",
     "combine",
     "deal_shares",
     "encrypt",
@@ -41,6 +42,17 @@ def secret_key(p: int, q: int) -> SecretKey:
     return SecretKey(
         _core.SecretKey.hazmat_from_primes(arguments.integer("p", p), arguments.integer("q", q))
     )
+
+
+def allow_small_phe_keys() -> None:
+    """Let ``veilsum.compat.phe`` make keys of any size from here on, in this process.
+
+    What such a key encrypts, anyone can read who factors its modulus, and below 2047 bits that is
+    too easy. For the tests of programs that were written for python-paillier.
+    """
+    from veilsum.compat.phe import small_keys  # Here: few need it.
+
+    small_keys._allow()
 
 
 def encrypt(public_key: PublicKey, m: PlaintextLike, r: int | Sequence[int]) -> Ciphertexts:

@@ -148,6 +148,15 @@ Ciphertexts Ciphertexts::normalise(const Execution& execution) const {
     return {key_, shape_, std::move(out)};
 }
 
+Ciphertexts Ciphertexts::under(const PublicKey& key, const Execution& execution) const {
+    if (!key.has_modulus_of_any_kernel(key_)) {
+        throw Error(Errc::key_mismatch, "that is another key: its modulus differs");
+    }
+    Ciphertexts result = normalise(execution);
+    result.key_ = key;
+    return result;
+}
+
 Ciphertexts Ciphertexts::add(const Ciphertexts& other, const Execution& execution) const {
     require_same_key(other);
     if (shape_ != other.shape_ && size_ != 1 && other.size_ != 1) {
@@ -300,6 +309,20 @@ Ciphertexts Ciphertexts::take(std::span<const std::int64_t> positions, Shape sha
             }
         });
     return {key_, std::move(shape), std::move(out), exponent_};
+}
+
+std::vector<Ciphertexts> Ciphertexts::split(const Execution& execution) const {
+    const std::size_t bytes = key_.modulus().element_bytes();
+    std::vector<Ciphertexts> parts;
+    parts.reserve(size_);
+    serial_for(size_, kCopiedPerPiece, execution, [&](std::size_t begin, std::size_t end) {
+        for (std::size_t i = begin; i < end; ++i) {
+            const auto first = elements_->begin() + static_cast<std::ptrdiff_t>(i * bytes);
+            const auto last = first + static_cast<std::ptrdiff_t>(bytes);
+            parts.push_back({key_, Shape{1}, Bytes(first, last), exponent_});
+        }
+    });
+    return parts;
 }
 
 Ciphertexts Ciphertexts::concatenate(const std::vector<Ciphertexts>& parts,

@@ -86,6 +86,11 @@ public:
     /// The ciphertexts at those positions (row-major), in a new shape.
     Ciphertexts take(std::span<const std::int64_t> positions, Shape shape,
                      const Execution& execution) const;
+    /// The same ciphertexts under the same key in another form or with another kernel.
+    Ciphertexts under(const PublicKey& key, const Execution& execution) const;
+
+    /// Each ciphertext as a batch of one.
+    std::vector<Ciphertexts> split(const Execution& execution) const;
     /// Joins along the first axis. Requires at least one part.
     static Ciphertexts concatenate(const std::vector<Ciphertexts>& parts,
                                    const Execution& execution);

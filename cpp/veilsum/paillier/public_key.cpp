@@ -21,9 +21,13 @@ constexpr std::size_t kExtraDerivationBits = 128;  // Leaves x within 2^-128 of 
     throw Error(Errc::invalid_key, message);
 }
 
+void require_odd(const Integer& n) {
+    if (!n.is_odd()) invalid_key("PK2: the modulus is even, so it is no product of two odd primes");
+}
+
 void check_modulus(const Integer& n) {
     require_key_bits(n.bit_length());
-    if (!n.is_odd()) invalid_key("PK2: the modulus is even, so it is no product of two odd primes");
+    require_odd(n);
 }
 
 Bytes n_bytes(const Modulus& modulus) {
@@ -72,8 +76,8 @@ void require_key_bits(std::size_t bits) {
 }
 
 struct PublicKey::State {
-    State(const Integer& n, KeyForm key_form)
-        : modulus(n, active_kernel()), modulo_n(n, *active_kernel().modulo_n), form(key_form) {}
+    State(const Integer& n, KeyForm key_form, const SquareKernel& kernel)
+        : modulus(n, kernel), modulo_n(n, *kernel.modulo_n), form(key_form) {}
 
     SquareModulus modulus;
     Modulus modulo_n;
@@ -90,12 +94,25 @@ KeyForm PublicKey::form() const noexcept { return state_->form; }
 const Fingerprint& PublicKey::fingerprint() const noexcept { return state_->fingerprint; }
 
 PublicKey PublicKey::unchecked(const Integer& n, KeyForm form) {
-    auto state = std::make_shared<State>(n, form);
+    return unchecked(n, form, active_kernel());
+}
+
+PublicKey PublicKey::unchecked(const Integer& n, KeyForm form, const SquareKernel& kernel) {
+    auto state = std::make_shared<State>(n, form, kernel);
     state->fingerprint = fingerprint_of(state->modulus, form);
     return PublicKey(state);
 }
 
+PublicKey PublicKey::one_by_one() const {
+    if (modulus().kernel().num_lanes == 1) return *this;
+    return unchecked(modulus().n_integer(), form(), kPortableKernel);
+}
+
 bool PublicKey::has_modulus_of(const PublicKey& other) const noexcept {
+    return &modulus().kernel() == &other.modulus().kernel() && has_modulus_of_any_kernel(other);
+}
+
+bool PublicKey::has_modulus_of_any_kernel(const PublicKey& other) const noexcept {
     if (state_ == other.state_) return true;
     const Modulus& a = modulus();
     const Modulus& b = other.modulus();
@@ -111,6 +128,13 @@ bool PublicKey::is_named_by(ByteView name) const {
 
 PublicKey PublicKey::from_modulus(const Integer& n) {
     check_modulus(n);
+    return unchecked(n, KeyForm::classic);
+}
+
+PublicKey PublicKey::hazmat_from_modulus(const Integer& n) {
+    if (n.bit_length() > kMaxKeyBits) require_key_bits(n.bit_length());
+    require_odd(n);
+    if (n.bit_length() < 4) invalid_key("PK2: no two odd primes have so small a product");
     return unchecked(n, KeyForm::classic);
 }
 

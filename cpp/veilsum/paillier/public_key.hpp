@@ -10,6 +10,7 @@
 namespace veilsum {
 
 class FixedBaseTable;
+struct SquareKernel;
 
 inline constexpr std::size_t kMinKeyBits = 2047;
 inline constexpr std::size_t kMaxKeyBits = 16384;
@@ -41,8 +42,17 @@ public:
     /// A key known only by its modulus: form classic. Throws Error: invalid_key.
     static PublicKey from_modulus(const Integer& n);
 
+    /// The same for a modulus of any size from 4 bits on, for tests. Throws Error: invalid_key.
+    static PublicKey hazmat_from_modulus(const Integer& n);
+
     /// A key of any size, for secret keys and tests, which vouch for n and the form.
     static PublicKey unchecked(const Integer& n, KeyForm form);
+    static PublicKey unchecked(const Integer& n, KeyForm form, const SquareKernel& kernel);
+
+    /// The same key for numbers that come one by one: with the portable kernel, where others take
+    /// for one number the time that they take for as many as they have lanes. Its ciphertexts and
+    /// those of this key go together by Ciphertexts::under alone.
+    PublicKey one_by_one() const;
 
     Bytes to_bytes() const;
 
@@ -57,6 +67,8 @@ public:
 
     /// Whether both are one key for ciphertexts, in whichever form each is known.
     bool has_modulus_of(const PublicKey& other) const noexcept;
+    /// The same, whatever kernels they compute with.
+    bool has_modulus_of_any_kernel(const PublicKey& other) const noexcept;
     /// Whether this is the fingerprint of the key in either form.
     bool is_named_by(ByteView fingerprint) const;
 

@@ -61,9 +61,10 @@ void check_primes(const Integer& p, const Integer& q, const Execution& execution
 }  // namespace
 
 struct SecretKey::State {
-    State(const Integer& p, const Integer& q)
-        : public_key(
-              PublicKey::unchecked(p * q, is_djn_form(p, q) ? KeyForm::djn : KeyForm::classic)),
+    State(const Integer& p, const Integer& q) : State(p, q, active_kernel()) {}
+    State(const Integer& p, const Integer& q, const SquareKernel& kernel)
+        : public_key(PublicKey::unchecked(
+              p * q, is_djn_form(p, q) ? KeyForm::djn : KeyForm::classic, kernel)),
           halves{{p, q, public_key.modulus()}, {q, p, public_key.modulus()}} {}
 
     PublicKey public_key;
@@ -71,6 +72,13 @@ struct SecretKey::State {
 };
 
 const PublicKey& SecretKey::public_key() const noexcept { return state_->public_key; }
+
+SecretKey SecretKey::one_by_one() const {
+    if (public_key().modulus().kernel().num_lanes == 1) return *this;
+    const auto& [p, q] = state_->halves;
+    return SecretKey(
+        std::make_shared<State>(p.p().n_integer(), q.p().n_integer(), kPortableKernel));
+}
 
 SecretKey SecretKey::hazmat_from_primes(const Integer& p, const Integer& q,
                                         const Execution& execution) {

@@ -28,6 +28,9 @@ public:
 
     const PublicKey& public_key() const noexcept;
 
+    /// As PublicKey::one_by_one: its public key is that of this one's.
+    SecretKey one_by_one() const;
+
     /// p then q, (key_bits + 7)/8 little-endian bytes each.
     /// For key files only, which encrypt it.
     Secret<std::byte> to_secret_bytes() const;
