@@ -15,6 +15,7 @@ from veilsum.paillier.plaintexts import (
     PlaintextLike,
     Shape,
     nested,
+    read_shape,
     to_object_array,
     to_plaintexts,
 )
@@ -63,8 +64,12 @@ class Ciphertexts(Encrypted):
             "write c.to_bytes() to a file, which Ciphertexts.from_bytes reads",
         ),
         **dict.fromkeys(
-            ("take", "compress", "roll", "flip", "repeat", "tile", "transpose", "reshape", "ravel"),
+            ("take", "compress", "roll", "flip", "repeat", "tile", "transpose"),
             "index it as an array: c[::-1], c[[0, 0, 2]], c[mask], c[:, None]",
+        ),
+        **dict.fromkeys(
+            ("reshape", "ravel", "atleast_1d", "atleast_2d", "expand_dims", "squeeze"),
+            "call c.reshape(rows, columns), or c.reshape(-1)",
         ),
         **dict.fromkeys(("array_equal", "array_equiv", "allclose", "isclose"), "decrypt first"),
         "shape": "ask for c.shape",
@@ -258,6 +263,18 @@ class Ciphertexts(Encrypted):
         except OverflowError as error:
             raise IndexError(f"there is no such position: {error}") from None
         return self._take(np.asarray(positions), positions.shape or (1,))
+
+    def reshape(self, *shape: int | Sequence[int]) -> Ciphertexts:
+        """The same ciphertexts, row by row, in another shape: ``c.reshape(2, -1)``. No arithmetic.
+
+        Args:
+            shape: one or two lengths, as numbers or as a tuple; -1 stands for what is left.
+
+        Raises:
+            TypeError: lengths that are no ints.
+            InvalidArgumentError: three dimensions or none, or not as many ciphertexts.
+        """
+        return self._take(np.arange(self.size), read_shape(shape, self.size))
 
     @staticmethod
     def concatenate(parts: Sequence[Ciphertexts]) -> Ciphertexts:
