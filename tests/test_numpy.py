@@ -39,6 +39,7 @@ HINTS = {
     lambda x: np.take(x, [0]): "c[",
     lambda x: np.reshape(x, (3, 1)): "c.reshape(",
     lambda x: np.ravel(x): "c.reshape(-1)",
+    lambda x: np.bincount([0, 1, 1], x): "c.group_sum(",
     lambda x: np.transpose(x): "c[",
     lambda x: np.cumsum(x): "slices",
     lambda x: np.shape(x): "c.shape",

@@ -18,6 +18,7 @@ constexpr Kernel kernel_of(const char* name) {
         .scratch_bytes = algorithms::scratch_bytes<E>,
         .mul = algorithms::mul<E>,
         .mul_reduce = algorithms::mul_reduce<E>,
+        .mul_lists = algorithms::mul_lists<E>,
         .lane_bytes = algorithms::lane_bytes<E>,
         .enter_lanes = algorithms::enter_lanes<E>,
         .mul_lanes = algorithms::mul_lanes<E>,

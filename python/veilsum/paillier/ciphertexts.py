@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from veilsum import _core, arguments
 from veilsum.errors import InvalidArgumentError
 from veilsum.paillier.encrypted import Encrypted
+from veilsum.paillier.groups import MOST_GROUPS, read_groups, read_where
 from veilsum.paillier.plaintexts import (
     PlaintextLike,
     Shape,
@@ -52,6 +53,7 @@ class Ciphertexts(Encrypted):
         "Ciphertexts.concatenate([c, d])); c.to_ints() and c.to_bytes() show the ciphertexts "
         "themselves; of a scipy.sparse matrix multiply its .toarray()",
         **dict.fromkeys(("sum", "nansum"), "call c.sum(axis=0) or c.sum()"),
+        **dict.fromkeys(("bincount", "histogram"), "call c.group_sum(groups, num_groups)"),
         **dict.fromkeys(("mean", "average"), "decrypt c.sum(), and divide it by len(c)"),
         **dict.fromkeys(("cumsum", "diff"), "add and subtract slices: c[1:] - c[:-1]"),
         **dict.fromkeys(("dot", "inner", "vdot", "tensordot", "einsum", "matmul"), "write W @ c"),
@@ -240,6 +242,48 @@ class Ciphertexts(Encrypted):
                 f"axis {arguments.text_of(position)} is out of range for shape {self.shape}"
             )
         return self._wrap(self._native.sum(position % self.ndim))
+
+    def group_sum(
+        self,
+        groups: ArrayLike,
+        num_groups: int,
+        *,
+        where: ArrayLike | None = None,
+    ) -> Ciphertexts:
+        """Add up the rows of each group, as a histogram does; several groupings at once.
+
+        Costs one multiplication for each row that counts, whatever the groups are, and little more
+        than as many terms of ``sum()``.
+
+        Whoever adds knows ``groups`` and ``where``: they are no secret of the ciphertexts, and time
+        and memory tell the sizes of groups. A group that adds one row alone gives that row's
+        ciphertext again: :meth:`rerandomise` the result before it leaves if that matters.
+
+        Args:
+            groups: integers in ``[0, num_groups)``, one for each row: shape ``(len(c),)``. For a
+                vector of ciphertexts also ``(len(c), F)``: F groupings of the same ciphertexts.
+            num_groups: how many groups there are, at most 2**20.
+            where: bools in the shape of ``groups``, or ``(len(c),)`` for all groupings: False
+                leaves a row out, and what its group is is not looked at.
+
+        Returns:
+            Of a vector the shape ``(num_groups,)``, or ``(F, num_groups)`` of F groupings; of a
+            matrix ``(num_groups, columns)``. A group of no rows is a fresh encryption of 0.
+
+        Raises:
+            TypeError: ``groups`` are no integers, or ``where`` no bools; or masked.
+            InvalidArgumentError: a group outside its range, a wrong shape, groupings of a matrix,
+                or more than 2**24 results.
+        """
+        labels = read_groups(groups, self.shape)
+        counts = read_where(where, labels.shape)
+        count = arguments.count("num_groups", num_groups, at_least=1, at_most=MOST_GROUPS)
+        num_groupings = labels.shape[1] if labels.ndim == 2 else 1
+        shape = (*labels.shape[1:], count, *self.shape[1:])
+        native = self._native.group_sum(
+            labels.reshape(-1), counts.reshape(-1), num_groupings, count, shape
+        )
+        return self._wrap(native)
 
     def rerandomise(self) -> Ciphertexts:
         """The same plaintexts under fresh randomness: unlinkable to these. Costs an encryption."""
