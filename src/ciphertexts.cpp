@@ -127,6 +127,23 @@ void register_ciphertexts(py::module_& core) {
                 });
             },
             py::arg("matrix"), py::arg("num_rows"))
+        .def(
+            "pack",
+            [](const Ciphertexts& self, unsigned bits) {
+                return unlocked([&](const Execution& e) { return self.pack(bits, e); });
+            },
+            py::arg("bits"))
+        .def_static(
+            "unpack",
+            [](const Plaintexts& packed, unsigned bits, std::size_t size) {
+                py::array_t<std::int64_t> values(static_cast<py::ssize_t>(size));
+                const std::span out(values.mutable_data(), size);
+                unlocked([&](const Execution& execution) {
+                    Ciphertexts::unpack(out, packed, bits, execution);
+                });
+                return values;
+            },
+            py::arg("packed"), py::arg("bits"), py::arg("size"))
         .def("rerandomise",
              [](const Ciphertexts& self) {
                  return unlocked([&](const Execution& e) { return self.rerandomise(e); });

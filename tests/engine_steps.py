@@ -153,6 +153,7 @@ def run(name):
         "group_sum of groupings": c.group_sum(np.array([GROUPS, GROUPS[::-1]]).T, 5)[
             :, [0, 1, 4]
         ].reshape(-1),
+        "pack": total.pack(2),
         "matrix product": weights @ c,
         "matrix product, positive": np.abs(weights) @ total,
         "matrix_product_vartime": c.matrix_product_vartime(weights),
@@ -181,6 +182,16 @@ def expected(name):
 
     def grouped(ciphertexts, groups, wanted):
         return product([x for x, group in zip(ciphertexts, groups, strict=True) if group == wanted])
+
+    def packed(ciphertexts, bits):
+        """Rows of one length but the last, of numbers that all may be the lowest."""
+        most = 1
+        while 2 * sum(2 ** (bits - 1) << bits * i for i in range(most + 1)) < n:
+            most += 1
+        num_rows = -(-NUM_VALUES // most)
+        each = -(-NUM_VALUES // num_rows)
+        rows = [ciphertexts[i : i + each] for i in range(0, NUM_VALUES, each)]
+        return [product([pow(c, 2 ** (bits * i), n * n) for i, c in enumerate(r)]) for r in rows]
 
     def multiply_all(ciphertexts, matrix):
         return [product(each(reference.multiply, ciphertexts, row)) for row in matrix]
@@ -221,6 +232,7 @@ def expected(name):
         "group_sum of groupings": [
             grouped(c, groups, group) for groups in (GROUPS, GROUPS[::-1]) for group in (0, 1, 4)
         ],
+        "pack": packed(total, 2),
         "matrix product": weighted,
         "matrix product, positive": multiply_all(total, absolute(x.weights)),
         "matrix_product_vartime": weighted,

@@ -86,6 +86,9 @@ def subjects():
     yield "Ciphertexts.sum", C.sum, {"axis": None}
     grouped = {"groups": [0, 1, 0], "num_groups": 2, "where": None}
     yield "Ciphertexts.group_sum", C.group_sum, grouped
+    yield "Ciphertexts.pack", C.pack, {"bits": 16}
+    packed = {"values": [1], "bits": 16, "shape": (1,)}
+    yield "Ciphertexts.unpack", vs.Ciphertexts.unpack, packed
     yield "Ciphertexts.reshape", lambda shape: C.reshape(shape), {"shape": (3, 1)}
     yield "PlaintextProof", vs.PlaintextProof, {"native": PROOF._native}
     proof = {"data": PROOF.to_bytes(), "public_key": PUBLIC}

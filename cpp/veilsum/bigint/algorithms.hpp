@@ -153,6 +153,28 @@ void mul_lists(std::byte* out, const RowLists& in, std::size_t begin, std::size_
 }
 
 template <Engine E>
+void horner(std::byte* out, Operand in, std::size_t num_terms, std::size_t term_stride_bytes,
+            std::size_t num_squarings, std::size_t count, const Modulus& n, std::byte* scratch) {
+    Workspace<E> work(n, scratch);
+    Limb* product = work.element();
+    Limb* x = work.element();
+    for (std::size_t i = 0; i < count; i += E::kLanes) {
+        const std::size_t lanes = lanes_from<E>(i, count);
+        const auto load = [&](Limb* to, std::size_t term) {
+            work.engine.load(to, {in.data + term * term_stride_bytes, in.stride_bytes}, i, lanes);
+        };
+        load(product, num_terms - 1);
+        for (std::size_t term = num_terms - 1; term-- > 0;) {
+            for (std::size_t j = 0; j < num_squarings; ++j) work.engine.sqr(product, product);
+            load(x, term);
+            work.engine.ahead();
+            work.engine.mul(product, product, x);
+        }
+        work.engine.store(out + i * work.element_bytes, product, lanes);
+    }
+}
+
+template <Engine E>
 std::size_t lane_bytes(std::size_t count, const Modulus& n) {
     return num_groups<E>(count) * E::element_limbs(n) * sizeof(Limb);
 }

@@ -21,6 +21,10 @@ void mul_reduce(std::byte* out, Operand in, std::size_t num_terms, std::size_t t
 void mul_lists(std::byte* out, const RowLists& in, std::size_t num_lists, const Modulus& n,
                const Execution& execution);
 
+void horner(std::byte* out, Operand in, std::size_t num_terms, std::size_t term_stride_bytes,
+            std::size_t num_squarings, std::size_t count, const Modulus& n,
+            const Execution& execution);
+
 /// The product of `count` >= 1 elements that stand side by side, as a balanced tree over threads.
 /// It carries R^-(count-1), as any order of count - 1 products does.
 void product(std::byte* out, const std::byte* in, std::size_t count, const Modulus& n,

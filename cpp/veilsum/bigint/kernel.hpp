@@ -98,6 +98,12 @@ struct Kernel {
     void (*mul_lists)(std::byte* out, const RowLists& in, std::size_t begin, std::size_t count,
                       const Modulus& n, std::byte* scratch);
 
+    /// out[i] = product over t < num_terms of x_t^(2^(num_squarings*t)), x_t the element at
+    /// in.at(i) + t*term_stride_bytes, all in Montgomery form. Requires num_terms >= 1.
+    void (*horner)(std::byte* out, Operand in, std::size_t num_terms, std::size_t term_stride_bytes,
+                   std::size_t num_squarings, std::size_t count, const Modulus& n,
+                   std::byte* scratch);
+
     /// Running products stay in the kernel's own form between calls: lane_bytes(count, n) bytes,
     /// 64-byte aligned. Positions given to threads begin at multiples of num_lanes.
     std::size_t (*lane_bytes)(std::size_t count, const Modulus& n);

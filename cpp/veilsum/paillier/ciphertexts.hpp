@@ -91,6 +91,17 @@ public:
     Ciphertexts matrix_product_vartime(const Plaintexts& matrix, std::size_t num_rows,
                                        const Execution& execution) const;
 
+    /// As many numbers of `bits` bits in each ciphertext as fit, row by row: plaintexts x_0 +
+    /// x_1*2^bits + ..., the same count of them in each but the last, in as few ciphertexts as
+    /// possible. Numbers in [-2^(bits-1), 2^(bits-1)) come out again, in any sum whose numbers are
+    /// in that range; another number changes its neighbours, unseen. 2 <= bits <= 64.
+    /// Cost: `bits` squarings and two multiplications a number.
+    Ciphertexts pack(unsigned bits, const Execution& execution) const;
+    /// The numbers that were packed, of what was decrypted. out.size() of them.
+    /// Throws Error: invalid_argument (not as many plaintexts), capacity (no such sum).
+    static void unpack(std::span<std::int64_t> out, const Plaintexts& packed, unsigned bits,
+                       const Execution& execution);
+
     /// The same plaintexts under fresh randomisers.
     Ciphertexts rerandomise(const Execution& execution) const;
 

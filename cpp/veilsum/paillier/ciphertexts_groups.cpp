@@ -160,7 +160,7 @@ struct Factors {
             if (members.size(group) != 0) sizes.push_back(members.size(group));
         }
         std::ranges::sort(sizes);
-        sizes.erase(std::ranges::unique(sizes).begin(), sizes.end());
+        sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
         if (sizes.empty()) return;
         const auto base = n.r_power(power);
         elements.resize(sizes.size() * n.element_bytes());

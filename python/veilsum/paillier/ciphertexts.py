@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -14,8 +15,10 @@ from veilsum.paillier.encrypted import Encrypted
 from veilsum.paillier.groups import MOST_GROUPS, read_groups, read_where
 from veilsum.paillier.plaintexts import (
     PlaintextLike,
+    Plaintexts,
     Shape,
     nested,
+    read_lengths,
     read_shape,
     to_object_array,
     to_plaintexts,
@@ -30,6 +33,8 @@ __all__ = ["Ciphertexts", "to_native_key"]
 # What to do with floats instead.
 _SCALE = "multiply by integers: scale them first, and divide what is decrypted"
 _ADD = "add integers, scaled as what was encrypted; a Codec encrypts vectors of floats"
+
+LEAST_BITS, MOST_BITS = 2, 64  # Of a packed number.
 
 
 class Ciphertexts(Encrypted):
@@ -284,6 +289,56 @@ class Ciphertexts(Encrypted):
             labels.reshape(-1), counts.reshape(-1), num_groupings, count, shape
         )
         return self._wrap(native)
+
+    def pack(self, bits: int) -> Ciphertexts:
+        """Many numbers in each ciphertext, row by row: fewer to send, and to decrypt.
+
+        Pack sums, once all is added: numbers must lie in ``[-2**(bits-1), 2**(bits-1))``. What they
+        are cannot be checked, and a number out of range changes its neighbours, unseen. Packed
+        batches of equal shapes still add up, while their sums are in range.
+
+        Costs ``bits`` squarings and two multiplications a number; a 2048-bit ciphertext takes 63
+        numbers of 32 bits.
+
+        Args:
+            bits: of a number and its sign, 2 to 64.
+
+        Returns:
+            A vector of as few ciphertexts as hold them, which :meth:`unpack` reads once decrypted.
+
+        Raises:
+            InvalidArgumentError: bits out of range, or more than a plaintext of this key has.
+        """
+        count = arguments.count("bits", bits, at_least=LEAST_BITS, at_most=MOST_BITS)
+        return self._wrap(self._native.pack(count))
+
+    @staticmethod
+    def unpack(
+        values: PlaintextLike | Plaintexts, bits: int, shape: int | Sequence[int]
+    ) -> NDArray[np.int64]:
+        """The numbers of a packed batch, in an array of the shape that was packed.
+
+        Args:
+            values: what the packed ciphertexts decrypted to, all of them in their order: ints, or
+                what ``decrypt_plaintexts`` or ``open_plaintexts`` gave.
+            bits: as for :meth:`pack`.
+            shape: of what was packed.
+
+        Raises:
+            TypeError: values that are no integers.
+            CapacityError: a value that is no sum of so many numbers: some were out of range, or
+                ``bits`` or the shape differ. Numbers out of range may go unseen, too.
+            InvalidArgumentError: not as many values as were packed; bits or shape out of range.
+        """
+        count = arguments.count("bits", bits, at_least=LEAST_BITS, at_most=MOST_BITS)
+        lengths = read_lengths(shape if isinstance(shape, Sequence) else (shape,))
+        plaintexts, given = to_plaintexts(values)
+        if len(given) > 1:
+            raise InvalidArgumentError(f"values must be a vector, not of shape {given}")
+        if min(lengths) < 0:
+            raise InvalidArgumentError(f"the shape {lengths} has a negative length")
+        size = arguments.count("the size of the shape", math.prod(lengths), at_most=2**40)
+        return _core.Ciphertexts.unpack(plaintexts, count, size).reshape(lengths)
 
     def rerandomise(self) -> Ciphertexts:
         """The same plaintexts under fresh randomness: unlinkable to these. Costs an encryption."""
