@@ -44,8 +44,10 @@ HINTS = {
     lambda x: np.cumsum(x): "slices",
     lambda x: np.shape(x): "c.shape",
     lambda x: np.array_equal(x, x): "decrypt",
-    lambda x: scipy.sparse.eye(3, dtype=int, format="csr") @ x: ".toarray()",
-    lambda x: x @ scipy.sparse.eye(3, dtype=int, format="csr"): "integers",
+    lambda x: scipy.sparse.eye(3, dtype=int, format="csr") @ x: "c @ S.T",
+    lambda x: scipy.sparse.eye_array(3, dtype=int, format="csc") @ x: "c @ S.T",
+    lambda x: scipy.sparse.eye_array(3, dtype=int, format="coo") @ x: "c @ S.T",
+    lambda x: scipy.sparse.eye(3, dtype=int, format="csr").dot(x): "c @ S.T",
 }
 VECTOR_HINTS = {
     lambda v: np.mean([v, v]): "v + w",

@@ -23,6 +23,7 @@ from veilsum.paillier.plaintexts import (
     to_object_array,
     to_plaintexts,
 )
+from veilsum.paillier.sparse import is_sparse, sparse_product
 from veilsum.wire import BytesLike, as_bytes
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Ciphertexts(Encrypted):
     _IN_PLACE_OF_NUMPY: ClassVar = {
         "": "call its own operators and methods (c + d, c * 3, c.sum(axis=0), W @ c, c[::2], "
         "Ciphertexts.concatenate([c, d])); c.to_ints() and c.to_bytes() show the ciphertexts "
-        "themselves; of a scipy.sparse matrix multiply its .toarray()",
+        "themselves; with a scipy.sparse matrix S write c @ S, and c @ S.T for S @ c",
         **dict.fromkeys(("sum", "nansum"), "call c.sum(axis=0) or c.sum()"),
         **dict.fromkeys(("bincount", "histogram"), "call c.group_sum(groups, num_groups)"),
         **dict.fromkeys(("mean", "average"), "decrypt c.sum(), and divide it by len(c)"),
@@ -218,7 +219,14 @@ class Ciphertexts(Encrypted):
         return self._matrix_product(plaintexts, shape, self._native.matrix_product)
 
     def __matmul__(self, matrix: PlaintextLike) -> Ciphertexts:
-        """``c @ W`` as in numpy. Time and cost as for ``W @ c``."""
+        """``c @ W`` as in numpy. Time and cost as for ``W @ c``.
+
+        W may be a scipy.sparse matrix or array of integers, of at most 2**20 columns: what is not
+        stored costs nothing. Where entries are stored is no secret then, of which column how many;
+        the entries themselves are, but for the longest. Each costs what it costs in ``c * k``.
+        """
+        if is_sparse(matrix):
+            return sparse_product(self._transposed(), matrix, _SCALE)._transposed()
         plaintexts, shape = to_plaintexts(matrix, transposed=True, cure=_SCALE)
         _require_fitting(self.shape, shape[::-1])
         turned = self._transposed()
