@@ -122,6 +122,15 @@ def test_no_function_of_numpy_takes_what_is_encrypted_for_an_array(x):
             raise AssertionError(f"{name} gave {result!r}")
 
 
+@BOTH
+def test_what_is_encrypted_offers_no_buffer(x):
+    for view in (memoryview, np.frombuffer, bytes, bytearray):
+        with pytest.raises(TypeError):
+            view(x)
+    with pytest.raises(TypeError):
+        memoryview(C._native)
+
+
 def test_operators_with_numpy_on_either_side_still_work():
     w = np.array([[1, 2, 3], [0, -1, 0]])
     for result, opened in (
