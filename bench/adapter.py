@@ -74,6 +74,17 @@ class Adapter(abc.ABC):
     def encrypt_from_pool(self, plaintexts: Any, pool: Any) -> Any:
         raise NotImplementedError
 
+    def group_sum(self, ciphertexts: Any, groups: Any, num_groups: int) -> Any:
+        """Sums of each group in each grouping, one grouping after the other.
+
+        Args:
+            ciphertexts: a batch.
+            groups: a numpy array of integers below num_groups, one row for each ciphertext and one
+                column for each grouping. Every group has some rows.
+            num_groups: of each grouping.
+        """
+        raise NotImplementedError
+
     def kernel(self) -> str | None:
         """The instruction set the library says it runs on."""
         return None

@@ -113,6 +113,7 @@ def kernel_microseconds(bits: int, times: Times) -> dict[str, float]:
         "decrypt": 2 * times["power, per bit", half] * half,
         "add": multiply,
         "sum": times["multiply in a product", bits],
+        "group_sum": times["multiply in a product", bits],
     }
 
 

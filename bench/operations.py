@@ -8,9 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from bench.adapter import Adapter
 
 NUM_ADDENDS = 1024  # Of the sum; a batch of it has this many ciphertexts for each position.
+NUM_GROUPINGS, NUM_GROUPS = 10, 32  # Of sums of groups, as a tree adds: features and their bins.
+NUM_GROUPED = 2048  # Ciphertexts that are in one group of each grouping.
 NUM_DISTINCT = 128  # Batches repeat so many ciphertexts: slow libraries take minutes for more.
 
 
@@ -87,6 +91,17 @@ def _sum(adapter: Adapter, count: int) -> Call:
     return Call(lambda _: adapter.sum_rows(rows), totals)
 
 
+def _group_sum(adapter: Adapter, count: int) -> Call:
+    values, batch = _ciphertexts(adapter, count // NUM_GROUPINGS)
+    groups = np.random.default_rng(3).integers(0, NUM_GROUPS, (len(values), NUM_GROUPINGS))
+    groups[:NUM_GROUPS] = np.arange(NUM_GROUPS)[:, None]
+    totals = [np.bincount(column, values, NUM_GROUPS).astype(int).tolist() for column in groups.T]
+    return Call(
+        lambda _: adapter.group_sum(batch, groups, NUM_GROUPS),
+        [total for grouping in totals for total in grouping],
+    )
+
+
 def _multiply(adapter: Adapter, count: int) -> Call:
     values, batch = _ciphertexts(adapter, count)
     generator = random.Random(2)
@@ -103,6 +118,12 @@ OPERATIONS = {
     "decrypt": Operation("decrypt", _decrypt),
     "add": Operation("add two", _add),
     "sum": Operation(f"sum of {NUM_ADDENDS:,}", _sum, 8 * NUM_ADDENDS, 8 * NUM_ADDENDS),
+    "group_sum": Operation(
+        f"sums of {NUM_GROUPS} groups",
+        _group_sum,
+        NUM_GROUPINGS * NUM_GROUPED,
+        NUM_GROUPINGS * NUM_GROUPED,
+    ),
     "multiply": Operation("times 31 bits", _multiply),
 }
 

@@ -99,6 +99,20 @@ void register_ciphertexts(py::module_& core) {
             },
             py::arg("axis"))
         .def(
+            "group_sum",
+            [](const Ciphertexts& self, const py::array_t<std::int64_t, py::array::c_style>& groups,
+               const py::array_t<std::uint8_t, py::array::c_style>& counts,
+               std::size_t num_groupings, std::size_t num_groups, Ciphertexts::Shape shape) {
+                const std::span labels(groups.data(), static_cast<std::size_t>(groups.size()));
+                const std::span chosen(counts.data(), static_cast<std::size_t>(counts.size()));
+                return unlocked([&](const Execution& execution) {
+                    return self.group_sum(labels, chosen, num_groupings, num_groups,
+                                          std::move(shape), execution);
+                });
+            },
+            py::arg("groups").noconvert(), py::arg("counts").noconvert(), py::arg("num_groupings"),
+            py::arg("num_groups"), py::arg("shape"))
+        .def(
             "matrix_product",
             [](const Ciphertexts& self, const Plaintexts& matrix, std::size_t num_rows) {
                 return unlocked(
@@ -113,6 +127,23 @@ void register_ciphertexts(py::module_& core) {
                 });
             },
             py::arg("matrix"), py::arg("num_rows"))
+        .def(
+            "pack",
+            [](const Ciphertexts& self, unsigned bits) {
+                return unlocked([&](const Execution& e) { return self.pack(bits, e); });
+            },
+            py::arg("bits"))
+        .def_static(
+            "unpack",
+            [](const Plaintexts& packed, unsigned bits, std::size_t size) {
+                py::array_t<std::int64_t> values(static_cast<py::ssize_t>(size));
+                const std::span out(values.mutable_data(), size);
+                unlocked([&](const Execution& execution) {
+                    Ciphertexts::unpack(out, packed, bits, execution);
+                });
+                return values;
+            },
+            py::arg("packed"), py::arg("bits"), py::arg("size"))
         .def("rerandomise",
              [](const Ciphertexts& self) {
                  return unlocked([&](const Execution& e) { return self.rerandomise(e); });

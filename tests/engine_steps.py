@@ -22,6 +22,7 @@ from veilsum.schemes import packing
 NUM_VALUES = 12  # A full group of eight lanes and a rest; three groups of four lanes.
 NUM_COLUMNS = 600  # Enough for the buckets of public exponents.
 ROWS = 3  # Of ciphertexts as a matrix.
+GROUPS = [0, 4, 1, 0, 0, 3, 1, 0, 0, 0, 4, 0]  # Of NUM_VALUES rows; none in group 2.
 
 # 5 * 7, and primes 2^j - 1 and 2^k - 1, limbs of all ones: moduli from 6 bits to 1128.
 TOY_KEYS = {"toy-35": (5, 7)} | {
@@ -147,6 +148,12 @@ def run(name):
         "sum": total.sum(),
         "sum of columns": matrix.sum(axis=0),
         "sum of rows": matrix.sum(axis=1),
+        "group_sum": total.group_sum(GROUPS, 5)[[0, 1, 3, 4]],
+        "group_sum of columns": matrix.group_sum([1, 0, 1], 2).reshape(-1),
+        "group_sum of groupings": c.group_sum(np.array([GROUPS, GROUPS[::-1]]).T, 5)[
+            :, [0, 1, 4]
+        ].reshape(-1),
+        "pack": total.pack(2),
         "matrix product": weights @ c,
         "matrix product, positive": np.abs(weights) @ total,
         "matrix_product_vartime": c.matrix_product_vartime(weights),
@@ -172,6 +179,19 @@ def expected(name):
 
     def product(ciphertexts):
         return functools.reduce(lambda a, b: reference.add(a, b, n), ciphertexts)
+
+    def grouped(ciphertexts, groups, wanted):
+        return product([x for x, group in zip(ciphertexts, groups, strict=True) if group == wanted])
+
+    def packed(ciphertexts, bits):
+        """Rows of one length but the last, of numbers that all may be the lowest."""
+        most = 1
+        while 2 * sum(2 ** (bits - 1) << bits * i for i in range(most + 1)) < n:
+            most += 1
+        num_rows = -(-NUM_VALUES // most)
+        each = -(-NUM_VALUES // num_rows)
+        rows = [ciphertexts[i : i + each] for i in range(0, NUM_VALUES, each)]
+        return [product([pow(c, 2 ** (bits * i), n * n) for i, c in enumerate(r)]) for r in rows]
 
     def multiply_all(ciphertexts, matrix):
         return [product(each(reference.multiply, ciphertexts, row)) for row in matrix]
@@ -204,6 +224,15 @@ def expected(name):
         "sum": [product(total)],
         "sum of columns": [product(column) for column in zip(*split(c), strict=True)],
         "sum of rows": [product(row) for row in split(c)],
+        "group_sum": [grouped(total, GROUPS, group) for group in (0, 1, 3, 4)],
+        "group_sum of columns": [
+            *split(c)[1],
+            *(product(pair) for pair in zip(split(c)[0], split(c)[2], strict=True)),
+        ],
+        "group_sum of groupings": [
+            grouped(c, groups, group) for groups in (GROUPS, GROUPS[::-1]) for group in (0, 1, 4)
+        ],
+        "pack": packed(total, 2),
         "matrix product": weighted,
         "matrix product, positive": multiply_all(total, absolute(x.weights)),
         "matrix_product_vartime": weighted,

@@ -62,6 +62,13 @@ class Plain(Adapter):
     def multiply(self, ciphertexts, scalars):
         return [c * scalar for c, scalar in zip(ciphertexts, scalars, strict=True)]
 
+    def group_sum(self, ciphertexts, groups, num_groups):
+        return [
+            sum(c for c, group in zip(ciphertexts, column, strict=True) if group == wanted)
+            for column in groups.T.tolist()
+            for wanted in range(num_groups)
+        ]
+
     def num_bytes(self, ciphertexts):
         return 12 * len(ciphertexts)
 
@@ -175,7 +182,7 @@ def test_libraries_take_turns(run):
 def test_what_is_missing_is_reported_and_the_rest_goes_on(run):
     assert run.missing == {"absent": "there is no such kernel"}
     of_ciphers = [one for one in run.all("timings") if one["operation"] in OPERATIONS]
-    assert len(of_ciphers) == 2 * (2 * 7 + 2 * 5)
+    assert len(of_ciphers) == 2 * (2 * 8 + 2 * 6)
     assert timing(run, PEER, "laplace 5.3", 0) is None
     assert len(run.all("timings")) - len(of_ciphers) == 5 * len(DRAWS) - 3 + len(DRAWS)
 
@@ -186,7 +193,7 @@ def test_library_that_fails_in_one_operation_keeps_the_others(monkeypatch):
     measuring.operations([PEER], 2048, 1)
     assert measuring.run.missing == {"peer: add": "there is no such kernel"}
     found = [one["operation"] for one in measuring.run.all("timings")]
-    assert found == ["encrypt", "decrypt", "sum", "multiply"]
+    assert found == ["encrypt", "decrypt", "sum", "group_sum", "multiply"]
 
 
 def test_json_is_the_records_and_gives_them_again(run, tmp_path):
@@ -252,7 +259,8 @@ def test_numbers_have_three_digits(value, text):
 
 @pytest.mark.parametrize("operation", set(OPERATIONS) - {"encrypt_owner", "encrypt_pool"})
 def test_operations_compute_what_they_say(operation):
-    check(Plain(), OPERATIONS[operation].bind(Plain(), NUM_ADDENDS))
+    count = max(NUM_ADDENDS, OPERATIONS[operation].smallest_batch)
+    check(Plain(), OPERATIONS[operation].bind(Plain(), count))
 
 
 def test_wrong_results_are_found():

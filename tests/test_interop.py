@@ -1,5 +1,7 @@
 """Ciphertexts travel to and from phe 1.5.0, another Paillier library, under the same key."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,6 +91,15 @@ def test_example_of_the_page_runs():
     names = {"__name__": "interop"}
     for line, code in blocks:
         exec(compile("\n" * line + code, str(PAGE), "exec"), names)
+
+
+def test_recipe_of_multiprocessing_runs_as_a_program(tmp_path):
+    (code,) = (code for _, code in python_blocks(PAGE.read_text()) if "__main__" in code)
+    (tmp_path / "program.py").write_text(code)
+    ran = subprocess.run(
+        [sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_what_cannot_be_found_out_decrypts_to_another_number(both):

@@ -78,6 +78,13 @@ OPERATIONS = {
     "add plaintexts": ("c = many(10**6)", "c + 1", 0.3),
     "sum of a column": ("c = many(10**6)[:, None]", "c.sum(axis=0)", 0.5),
     "sum of a vector": ("c = many(10**6)", "c.sum()", 0.3),
+    "group_sum": (
+        "c = many(10**6); g = np.random.default_rng(1).integers(0, 97, (10**6, 2))",
+        "c.group_sum(g, 97)",
+        0.5,
+    ),
+    "group_sum of nothing": ("g = np.zeros(1000, int)", "few.group_sum(g, 2**20)", 0.5),
+    "pack": ("c = many(3 * 10**5)", "c.pack(32)", 0.5),
     "rerandomise": ("c = many(10**6)", "c.rerandomise()", 0.5),
     "matrix product": ("c = many(10**5)", "[[2**1000] * 10**5] @ c", 0.5),
     "product of few with many": ("c = many(10**6)[None, :]", "[[1], [2]] @ c", 6),

@@ -37,13 +37,17 @@ HINTS = {
     lambda x: np.savez(io.BytesIO(), c=x): "c.to_bytes()",
     lambda x: np.save(io.BytesIO(), x): "c.to_bytes()",
     lambda x: np.take(x, [0]): "c[",
-    lambda x: np.reshape(x, (3, 1)): "c[",
+    lambda x: np.reshape(x, (3, 1)): "c.reshape(",
+    lambda x: np.ravel(x): "c.reshape(-1)",
+    lambda x: np.bincount([0, 1, 1], x): "c.group_sum(",
     lambda x: np.transpose(x): "c[",
     lambda x: np.cumsum(x): "slices",
     lambda x: np.shape(x): "c.shape",
     lambda x: np.array_equal(x, x): "decrypt",
-    lambda x: scipy.sparse.eye(3, dtype=int, format="csr") @ x: ".toarray()",
-    lambda x: x @ scipy.sparse.eye(3, dtype=int, format="csr"): "integers",
+    lambda x: scipy.sparse.eye(3, dtype=int, format="csr") @ x: "c @ S.T",
+    lambda x: scipy.sparse.eye_array(3, dtype=int, format="csc") @ x: "c @ S.T",
+    lambda x: scipy.sparse.eye_array(3, dtype=int, format="coo") @ x: "c @ S.T",
+    lambda x: scipy.sparse.eye(3, dtype=int, format="csr").dot(x): "c @ S.T",
 }
 VECTOR_HINTS = {
     lambda v: np.mean([v, v]): "v + w",
@@ -116,6 +120,15 @@ def test_no_function_of_numpy_takes_what_is_encrypted_for_an_array(x):
             raise AssertionError(f"{name}: {error!r}") from error
         else:
             raise AssertionError(f"{name} gave {result!r}")
+
+
+@BOTH
+def test_what_is_encrypted_offers_no_buffer(x):
+    for view in (memoryview, np.frombuffer, bytes, bytearray):
+        with pytest.raises(TypeError):
+            view(x)
+    with pytest.raises(TypeError):
+        memoryview(C._native)
 
 
 def test_operators_with_numpy_on_either_side_still_work():

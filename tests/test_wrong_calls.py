@@ -84,6 +84,12 @@ def subjects():
     yield "Ciphertexts.multiply_vartime", C.multiply_vartime, {"scalars": [1, 2, 3]}
     yield "Ciphertexts.matrix_product_vartime", C.matrix_product_vartime, {"matrix": [[1, 2, 3]]}
     yield "Ciphertexts.sum", C.sum, {"axis": None}
+    grouped = {"groups": [0, 1, 0], "num_groups": 2, "where": None}
+    yield "Ciphertexts.group_sum", C.group_sum, grouped
+    yield "Ciphertexts.pack", C.pack, {"bits": 16}
+    packed = {"values": [1], "bits": 16, "shape": (1,)}
+    yield "Ciphertexts.unpack", vs.Ciphertexts.unpack, packed
+    yield "Ciphertexts.reshape", lambda shape: C.reshape(shape), {"shape": (3, 1)}
     yield "PlaintextProof", vs.PlaintextProof, {"native": PROOF._native}
     proof = {"data": PROOF.to_bytes(), "public_key": PUBLIC}
     yield "PlaintextProof.from_bytes", vs.PlaintextProof.from_bytes, proof

@@ -59,5 +59,8 @@ class Veilsum(Adapter):
     def sum_rows(self, rows: vs.Ciphertexts) -> vs.Ciphertexts:
         return rows.sum(axis=0)
 
+    def group_sum(self, ciphertexts: vs.Ciphertexts, groups: Any, num_groups: int) -> Any:
+        return ciphertexts.group_sum(groups, num_groups).reshape(-1)
+
     def num_bytes(self, ciphertexts: vs.Ciphertexts) -> int:
         return len(ciphertexts.to_bytes())

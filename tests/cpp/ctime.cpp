@@ -143,6 +143,14 @@ void check_products(const Modulus& n) {
     expect_constant_time("mul_reduce", first, [&] {
         kernel.mul_reduce(out.data(), a_operand, kCount, n.element_bytes(), 1, n, scratch.data());
     });
+    const std::size_t rows[kCount] = {2, 0, 1};
+    const RowList lists[] = {{rows, kCount}, {rows, 1}};
+    expect_constant_time("mul_lists", std::span(out).first(2 * n.element_bytes()), [&] {
+        kernel.mul_lists(out.data(), {a.data(), 1, lists}, 0, 2, n, scratch.data());
+    });
+    expect_constant_time("horner", first, [&] {
+        kernel.horner(out.data(), a_operand, kCount, n.element_bytes(), 5, 1, n, scratch.data());
+    });
     Secret<std::byte> known(n.element_bytes());
     mark_secret(known.data(), 1);
     expect_constant_time("mul by one secret byte", first, [&] {

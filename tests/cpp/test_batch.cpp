@@ -65,6 +65,77 @@ TEST_CASE("batch::mul_reduce shares the terms of few positions among threads") {
         Modulo::n_too);
 }
 
+TEST_CASE("batch::mul_lists multiplies lists of any lengths, column by column") {
+    for_each_world(
+        {7, 65, 1024},
+        [](World& world) {
+            const std::size_t bytes = world.modulus.element_bytes();
+            for (const std::size_t num_columns : {1u, 3u}) {
+                const std::size_t num_rows = world.values.size() / num_columns;
+                // Longest first, as they should be, and not: 21 lists, more than any lanes.
+                for (const bool is_sorted : {true, false}) {
+                    std::vector<std::vector<std::size_t>> rows;
+                    for (std::size_t i = 0; i < 21; ++i) {
+                        rows.emplace_back();
+                        const std::size_t size = is_sorted ? 1 + (20 - i) / 3 : 1 + 5 * i % 7;
+                        for (std::size_t j = 0; j < size; ++j) {
+                            rows.back().push_back((7 * i + 3 * j) % num_rows);
+                        }
+                    }
+                    std::vector<RowList> lists;
+                    for (const auto& list : rows) lists.push_back({list.data(), list.size()});
+                    Secret<std::byte> out(lists.size() * num_columns * bytes);
+                    for (const unsigned num_threads : {1u, 3u}) {
+                        batch::mul_lists(out.data(),
+                                         {world.elements.data(), num_columns, lists.data()},
+                                         lists.size(), world.modulus, {.num_threads = num_threads});
+                        for (std::size_t i = 0; i < lists.size() * num_columns; ++i) {
+                            const auto& list = rows[i / num_columns];
+                            const auto value = [&](std::size_t j) {
+                                return world.values[list[j] * num_columns + i % num_columns];
+                            };
+                            Integer expected = value(0);
+                            for (std::size_t j = 1; j < list.size(); ++j) {
+                                expected = world.montgomery(expected, value(j));
+                            }
+                            REQUIRE(world.at(out, i) == expected);
+                        }
+                    }
+                }
+            }
+            batch::mul_lists(nullptr, {world.elements.data(), 1, nullptr}, 0, world.modulus, {});
+        },
+        Modulo::n_too);
+}
+
+TEST_CASE("batch::horner weighs terms by powers of two") {
+    for_each_world(
+        {7, 65, 1024},
+        [](World& world) {
+            const std::size_t bytes = world.modulus.element_bytes();
+            constexpr std::size_t kCount = 5;
+            for (const std::size_t num_terms : {1u, 2u, 4u}) {
+                for (const std::size_t num_squarings : {1u, 2u, 13u}) {
+                    Secret<std::byte> out(kCount * bytes);
+                    batch::horner(out.data(), {world.elements.data(), num_terms * bytes}, num_terms,
+                                  bytes, num_squarings, kCount, world.modulus, {});
+                    for (std::size_t i = 0; i < kCount; ++i) {
+                        Integer expected = world.values[(i + 1) * num_terms - 1];
+                        for (std::size_t term = num_terms - 1; term-- > 0;) {
+                            for (std::size_t j = 0; j < num_squarings; ++j) {
+                                expected = world.montgomery(expected, expected);
+                            }
+                            expected =
+                                world.montgomery(expected, world.values[i * num_terms + term]);
+                        }
+                        REQUIRE(world.at(out, i) == expected);
+                    }
+                }
+            }
+        },
+        Modulo::n_too);
+}
+
 TEST_CASE("batch::inverse_vartime inverts units and refuses others") {
     for_each_world(
         {7, 64, 1024},

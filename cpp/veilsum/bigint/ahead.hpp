@@ -25,6 +25,11 @@ public:
     void will_read(Operand in, std::size_t i, std::size_t num, std::size_t num_bytes) {
         add(in.at(i), in.stride_bytes, num, num_bytes, false);
     }
+    /// Elements that stand anywhere; `elements` is read until the product ends.
+    void will_read_each(const std::byte* const* elements, std::size_t num, std::size_t num_bytes) {
+        add(elements[0], num_bytes, num, num_bytes, false);
+        if (num_ranges_ != 0) ranges_[num_ranges_ - 1].elements = elements;
+    }
     void will_write(const std::byte* out, std::size_t num_bytes) {
         add(out, num_bytes, 1, num_bytes, true);
     }
@@ -40,10 +45,10 @@ public:
                     __builtin_prefetch(range.element + range.offset, 0);
                 }
                 range.offset += kLineBytes;
-                if (range.offset >= range.num_bytes) {
+                if (range.offset >= range.num_bytes && --range.num_left != 0) {
                     range.offset = 0;
-                    range.element += range.stride_bytes;
-                    --range.num_left;
+                    range.element = range.elements != nullptr ? *++range.elements
+                                                              : range.element + range.stride_bytes;
                 }
             }
         }
@@ -55,6 +60,7 @@ private:
 
     struct Range {
         const std::byte* element;
+        const std::byte* const* elements;  // Where each is, or null if the stride says it.
         std::size_t offset;
         std::size_t num_left;
         std::size_t stride_bytes;
@@ -67,9 +73,14 @@ private:
              std::size_t num_bytes, bool is_written) {
         if (stride_bytes == 0 || num_ranges_ == kMaxRanges) return;
         const std::size_t num_lines = num * ((num_bytes + kLineBytes - 1) / kLineBytes);
-        ranges_[num_ranges_++] = {
-            data,      0, num, stride_bytes, num_bytes, (num_lines + num_steps_ - 1) / num_steps_,
-            is_written};
+        ranges_[num_ranges_++] = {data,
+                                  nullptr,
+                                  0,
+                                  num,
+                                  stride_bytes,
+                                  num_bytes,
+                                  (num_lines + num_steps_ - 1) / num_steps_,
+                                  is_written};
     }
 
     std::size_t num_steps_ = 1;

@@ -114,6 +114,73 @@ void mul_reduce(std::byte* out, Operand in, std::size_t num_terms, std::size_t t
     }
 }
 
+/// A lane that is through with its list multiplies by R, which is one in Montgomery form: its
+/// product carries as many R^-1 as it had terms to multiply.
+template <Engine E>
+void mul_lists(std::byte* out, const RowLists& in, std::size_t begin, std::size_t count,
+               const Modulus& n, std::byte* scratch) {
+    Workspace<E> work(n, scratch);
+    Limb* product = work.element();
+    Limb* x = work.element();
+    for (std::size_t i = 0; i < count; i += E::kLanes) {
+        const std::size_t lanes = lanes_from<E>(i, count);
+        RowList lists[E::kLanes] = {};
+        const std::byte* columns[E::kLanes] = {};
+        std::size_t num_terms = 0;
+        for (std::size_t lane = 0; lane < lanes; ++lane) {
+            const std::size_t number = begin + i + lane;
+            lists[lane] = in.lists[number / in.num_columns];
+            columns[lane] = in.data + number % in.num_columns * work.element_bytes;
+            num_terms = std::max(num_terms, lists[lane].size);
+        }
+        // Of this term and of the next, which is asked for meanwhile.
+        const std::byte* elements[2][E::kLanes];
+        const auto find = [&](std::size_t term) {
+            for (std::size_t lane = 0; lane < E::kLanes; ++lane) {
+                const bool has_term = term < lists[lane].size;
+                elements[term % 2][lane] = has_term ? columns[lane] + lists[lane].rows[term] *
+                                                                          in.num_columns *
+                                                                          work.element_bytes
+                                                    : n.r();
+            }
+            return elements[term % 2];
+        };
+        work.engine.load_each(product, find(0));
+        if (num_terms > 1) find(1);
+        for (std::size_t term = 1; term < num_terms; ++term) {
+            work.engine.load_each(x, elements[term % 2]);
+            auto& ahead = work.engine.ahead();
+            if (term + 1 < num_terms) {
+                ahead.will_read_each(find(term + 1), E::kLanes, work.element_bytes);
+            }
+            work.engine.mul(product, product, x);
+        }
+        work.engine.store(out + i * work.element_bytes, product, lanes);
+    }
+}
+
+template <Engine E>
+void horner(std::byte* out, Operand in, std::size_t num_terms, std::size_t term_stride_bytes,
+            std::size_t num_squarings, std::size_t count, const Modulus& n, std::byte* scratch) {
+    Workspace<E> work(n, scratch);
+    Limb* product = work.element();
+    Limb* x = work.element();
+    for (std::size_t i = 0; i < count; i += E::kLanes) {
+        const std::size_t lanes = lanes_from<E>(i, count);
+        const auto load = [&](Limb* to, std::size_t term) {
+            work.engine.load(to, {in.data + term * term_stride_bytes, in.stride_bytes}, i, lanes);
+        };
+        load(product, num_terms - 1);
+        for (std::size_t term = num_terms - 1; term-- > 0;) {
+            for (std::size_t j = 0; j < num_squarings; ++j) work.engine.sqr(product, product);
+            load(x, term);
+            work.engine.ahead();
+            work.engine.mul(product, product, x);
+        }
+        work.engine.store(out + i * work.element_bytes, product, lanes);
+    }
+}
+
 template <Engine E>
 std::size_t lane_bytes(std::size_t count, const Modulus& n) {
     return num_groups<E>(count) * E::element_limbs(n) * sizeof(Limb);

@@ -139,6 +139,23 @@ void mul_reduce(std::byte* out, Operand in, std::size_t num_terms, std::size_t t
                execution.without_progress());
 }
 
+void mul_lists(std::byte* out, const RowLists& in, std::size_t num_lists, const Modulus& n,
+               const Execution& execution) {
+    if (num_lists == 0) return;
+    run_products(num_lists * in.num_columns, in.lists[0].size, n, execution, [&](const Piece& p) {
+        n.kernel().mul_lists(p.of(out), in, p.begin, p.count, n, p.scratch);
+    });
+}
+
+void horner(std::byte* out, Operand in, std::size_t num_terms, std::size_t term_stride_bytes,
+            std::size_t num_squarings, std::size_t count, const Modulus& n,
+            const Execution& execution) {
+    run_products(count, num_terms * (num_squarings + 1), n, execution, [&](const Piece& p) {
+        n.kernel().horner(p.of(out), in.from(p.begin), num_terms, term_stride_bytes, num_squarings,
+                          p.count, n, p.scratch);
+    });
+}
+
 void product(std::byte* out, const std::byte* in, std::size_t count, const Modulus& n,
              const Execution& execution) {
     const std::size_t bytes = n.element_bytes();

@@ -16,6 +16,15 @@ void mul(std::byte* out, Operand a, Operand b, std::size_t count, const Modulus&
 void mul_reduce(std::byte* out, Operand in, std::size_t num_terms, std::size_t term_stride_bytes,
                 std::size_t count, const Modulus& n, const Execution& execution);
 
+/// Of `num_lists` lists, the longest first, for every column: out[i] for i < num_lists *
+/// num_columns.
+void mul_lists(std::byte* out, const RowLists& in, std::size_t num_lists, const Modulus& n,
+               const Execution& execution);
+
+void horner(std::byte* out, Operand in, std::size_t num_terms, std::size_t term_stride_bytes,
+            std::size_t num_squarings, std::size_t count, const Modulus& n,
+            const Execution& execution);
+
 /// The product of `count` >= 1 elements that stand side by side, as a balanced tree over threads.
 /// It carries R^-(count-1), as any order of count - 1 products does.
 void product(std::byte* out, const std::byte* in, std::size_t count, const Modulus& n,

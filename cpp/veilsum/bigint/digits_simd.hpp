@@ -99,6 +99,17 @@ public:
         }
     }
 
+    /// One element for each lane, from anywhere.
+    void load_each(Limb* out, const std::byte* const* elements) const {
+        for (std::size_t digit = 0; digit < kDigits; ++digit) {
+            const std::byte* digits[kLanes];
+            for (std::size_t lane = 0; lane < kLanes; ++lane) {
+                digits[lane] = elements[lane] + digit * modulus_.digit_bytes();
+            }
+            S::load(vectors(out) + digit * h_, digits, modulus_.digit_bytes(), h_);
+        }
+    }
+
     /// Makes digits canonical: n is subtracted where it fits, once from x0 and twice from x1, which
     /// takes in the n that x0 loses.
     void store(std::byte* out, const Limb* in, std::size_t num_lanes) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <concepts>
+#include <utility>
 
 #include "veilsum/bigint/kernel.hpp"
 
@@ -20,6 +21,8 @@ concept Engine = std::constructible_from<E, const Modulus&, Limb*> &&
 
                      // Elements i, i + 1, ..., so many, to lane form; and back, canonical.
                      fixed.load(out, elements, i, i);
+                     // One element for each lane, from anywhere.
+                     fixed.load_each(out, &std::as_const(bytes));
                      engine.store(bytes, in, i);
                      // Montgomery product and square. out may be an operand.
                      engine.mul(out, in, in);

@@ -86,6 +86,9 @@ public:
         load_digit(out, in.at(i));
         load_digit(out + h_, in.at(i) + n_.digit_bytes());
     }
+    void load_each(Limb* out, const std::byte* const* elements) const {
+        load(out, {*elements, 0}, 0, 1);
+    }
     void store(std::byte* out, const Limb* in, std::size_t /*num_lanes*/) const {
         std::memcpy(out, in, n_.digit_bytes());
         std::memcpy(out + n_.digit_bytes(), in + h_, n_.digit_bytes());

@@ -45,6 +45,9 @@ public:
         std::memset(out + h_ - 1, 0, (lane_limbs_ - h_ + 1) * sizeof(Limb));
         std::memcpy(out, in.at(i), n_.digit_bytes());
     }
+    void load_each(Limb* out, const std::byte* const* elements) const {
+        load(out, {*elements, 0}, 0, 1);
+    }
     void store(std::byte* out, const Limb* in, std::size_t /*num_lanes*/) const {
         std::memcpy(out, in, n_.digit_bytes());
     }

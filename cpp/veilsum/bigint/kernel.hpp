@@ -31,6 +31,20 @@ struct SignedOperand {
     SignedOperand from(std::size_t i) const noexcept { return {at(i), num_limbs, stride_limbs}; }
 };
 
+/// Some rows of a batch, by their numbers.
+struct RowList {
+    const std::size_t* rows;
+    std::size_t size;
+};
+
+/// Lists of rows of a batch whose rows are num_columns elements each, side by side. Number i is
+/// column i % num_columns of list i / num_columns.
+struct RowLists {
+    const std::byte* data;
+    std::size_t num_columns;
+    const RowList* lists;
+};
+
 /// Exponents a kernel reads as a matrix, each num_limbs limbs and below 2^num_bits. Sizes and
 /// num_bits are public. At least one column.
 struct ExponentMatrix {
@@ -78,6 +92,18 @@ struct Kernel {
     void (*mul_reduce)(std::byte* out, Operand in, std::size_t num_terms,
                        std::size_t term_stride_bytes, std::size_t count, const Modulus& n,
                        std::byte* scratch);
+
+    /// out[i - begin] = product of the elements of number i, in the list's order, for begin <= i <
+    /// begin + count. Requires that no list is empty. Numbers that share lanes take as long as the
+    /// longest of them. Lists are public.
+    void (*mul_lists)(std::byte* out, const RowLists& in, std::size_t begin, std::size_t count,
+                      const Modulus& n, std::byte* scratch);
+
+    /// out[i] = product over t < num_terms of x_t^(2^(num_squarings*t)), x_t the element at
+    /// in.at(i) + t*term_stride_bytes, all in Montgomery form. Requires num_terms >= 1.
+    void (*horner)(std::byte* out, Operand in, std::size_t num_terms, std::size_t term_stride_bytes,
+                   std::size_t num_squarings, std::size_t count, const Modulus& n,
+                   std::byte* scratch);
 
     /// Running products stay in the kernel's own form between calls: lane_bytes(count, n) bytes,
     /// 64-byte aligned. Positions given to threads begin at multiples of num_lanes.

@@ -19,6 +19,8 @@ constexpr Kernel kernel_of(const char* name) {
         .scratch_bytes = algorithms::scratch_bytes<E>,
         .mul = algorithms::mul<E>,
         .mul_reduce = algorithms::mul_reduce<E>,
+        .mul_lists = algorithms::mul_lists<E>,
+        .horner = algorithms::horner<E>,
         .lane_bytes = algorithms::lane_bytes<E>,
         .enter_lanes = algorithms::enter_lanes<E>,
         .mul_lanes = algorithms::mul_lanes<E>,

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <bit>
 #include <string>
-#include <vector>
 
 #include <gmp.h>
 
 #include "veilsum/base/error.hpp"
 #include "veilsum/base/secret.hpp"
+#include "veilsum/bigint/signed_digits.hpp"
 
 namespace veilsum {
 namespace {
@@ -97,49 +97,6 @@ void pack_one(std::span<Limb> out, std::span<const std::int64_t> slots,
     while (next < out.size()) store();
 }
 
-/// sum of 2^(W-1) * 2^(W*i) over i < count: turns signed slots into digits in [0, 2^W).
-std::vector<Limb> slot_offset(std::size_t count, const SlotLayout& layout) {
-    std::vector<Limb> limbs(layout.limbs_per_value());
-    const std::size_t slot_bits = layout.slot_bits();
-    for (std::size_t i = 0; i < count; ++i) {
-        const std::size_t bit = i * slot_bits + slot_bits - 1;
-        limbs[bit / 64] |= Limb{1} << (bit % 64);
-    }
-    return limbs;
-}
-
-/// False if the plaintext is not the sum of signed slots of W bits. `digits` has one limb more than
-/// `plaintext`, for the reader's look ahead.
-bool unpack_one(std::span<std::int64_t> slots, std::span<const Limb> plaintext,
-                std::span<const Limb> offset, unsigned slot_bits, std::span<Limb> digits) noexcept {
-    const std::size_t num_limbs = plaintext.size();
-    Limb carry = 0;
-    for (std::size_t i = 0; i < num_limbs; ++i) {
-        const Uint128 sum = static_cast<Uint128>(plaintext[i]) + offset[i] + carry;
-        digits[i] = static_cast<Limb>(sum);
-        carry = static_cast<Limb>(sum >> 64);
-    }
-    // A negative plaintext must cross zero, a non-negative one must not leave the limbs.
-    Limb misfit = carry ^ (plaintext.back() >> 63);
-    digits[num_limbs] = 0;
-
-    const std::size_t used_bits = slots.size() * slot_bits;
-    for (std::size_t i = used_bits / 64; i < num_limbs; ++i) {
-        misfit |= digits[i] >> (i == used_bits / 64 ? used_bits % 64 : 0);
-    }
-    const Limb mask = (Limb{1} << slot_bits) - 1;
-    const auto half = std::int64_t{1} << (slot_bits - 1);
-    std::size_t bit = 0;
-    for (std::int64_t& slot : slots) {
-        const std::size_t shift = bit % 64;
-        const Limb low = digits[bit / 64] >> shift;
-        const Limb high = (digits[bit / 64 + 1] << 1) << (63 - shift);
-        slot = static_cast<std::int64_t>((low | high) & mask) - half;
-        bit += slot_bits;
-    }
-    return misfit == 0;
-}
-
 }  // namespace
 
 std::int64_t grid_max(Precision precision) {
@@ -214,15 +171,15 @@ void unpack(std::span<std::int64_t> out, const Plaintexts& plaintexts, const Slo
     check_size(plaintexts.limbs_per_value(), layout.limbs_per_value(), "limbs per plaintext");
     const std::size_t per_plaintext = layout.slots_per_plaintext();
     const std::size_t num_in_last = out.size() - (plaintexts.size() - 1) * per_plaintext;
-    const std::vector<Limb> offset = slot_offset(per_plaintext, layout);
-    const std::vector<Limb> last_offset = slot_offset(num_in_last, layout);
+    const unsigned slot_bits = layout.slot_bits();
+    const SignedDigits digits(per_plaintext, slot_bits, layout.limbs_per_value());
+    const SignedDigits last_digits(num_in_last, slot_bits, layout.limbs_per_value());
     parallel_for(plaintexts.size(), kGrain, execution, [&](std::size_t begin, std::size_t end) {
-        Secret<Limb> digits(layout.limbs_per_value() + 1);
+        Secret<Limb> scratch(digits.scratch_limbs());
         for (std::size_t i = begin; i < end; ++i) {
             const bool last = i + 1 == plaintexts.size();
             const auto slots = out.subspan(i * per_plaintext, last ? num_in_last : per_plaintext);
-            if (!unpack_one(slots, plaintexts[i], last ? last_offset : offset, layout.slot_bits(),
-                            digits)) {
+            if (!(last ? last_digits : digits).split(slots, plaintexts[i], scratch)) {
                 throw Error(Errc::capacity,
                             "the decrypted sum does not fit its slots: more was added than "
                             "max_addends and noise_bound allow, or it was made with another codec "

@@ -69,6 +69,17 @@ public:
     /// trivial one would show itself.
     Ciphertexts sum(std::optional<std::size_t> axis, const Execution& execution) const;
 
+    /// Adds up groups of rows, in num_groupings ways at once: row i of this vector or matrix is in
+    /// group groups[i * num_groupings + f] < num_groups of grouping f, unless counts, if it is not
+    /// empty, has 0 there; what the group is then is not looked at. Results are in the order of
+    /// groupings, groups and columns, in `shape`. A group of no rows is a fresh encryption of 0.
+    /// At most kMostGroups groups and kMostGroupSums results. Groups are public, and their sizes.
+    static constexpr std::size_t kMostGroups = std::size_t{1} << 20;
+    static constexpr std::size_t kMostGroupSums = std::size_t{1} << 24;
+    Ciphertexts group_sum(std::span<const std::int64_t> groups,
+                          std::span<const std::uint8_t> counts, std::size_t num_groupings,
+                          std::size_t num_groups, Shape shape, const Execution& execution) const;
+
     /// The product of a plaintext matrix of num_rows rows, of values in (-n/2, n/2), with this
     /// vector or matrix, which has as many rows as the plaintexts have columns; of no columns fresh
     /// encryptions of 0. Constant time in the plaintexts, signs included;
@@ -79,6 +90,17 @@ public:
     /// The same for public plaintexts: its time depends on them.
     Ciphertexts matrix_product_vartime(const Plaintexts& matrix, std::size_t num_rows,
                                        const Execution& execution) const;
+
+    /// As many numbers of `bits` bits in each ciphertext as fit, row by row: plaintexts x_0 +
+    /// x_1*2^bits + ..., the same count of them in each but the last, in as few ciphertexts as
+    /// possible. Numbers in [-2^(bits-1), 2^(bits-1)) come out again, in any sum whose numbers are
+    /// in that range; another number changes its neighbours, unseen. 2 <= bits <= 64.
+    /// Cost: `bits` squarings and two multiplications a number.
+    Ciphertexts pack(unsigned bits, const Execution& execution) const;
+    /// The numbers that were packed, of what was decrypted. out.size() of them.
+    /// Throws Error: invalid_argument (not as many plaintexts), capacity (no such sum).
+    static void unpack(std::span<std::int64_t> out, const Plaintexts& packed, unsigned bits,
+                       const Execution& execution);
 
     /// The same plaintexts under fresh randomisers.
     Ciphertexts rerandomise(const Execution& execution) const;

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from veilsum import _core, arguments
 from veilsum.errors import InvalidArgumentError
 from veilsum.paillier.encrypted import Encrypted
+from veilsum.paillier.groups import MOST_GROUPS, read_groups, read_where
 from veilsum.paillier.plaintexts import (
     PlaintextLike,
+    Plaintexts,
     Shape,
     nested,
+    read_lengths,
+    read_shape,
     to_object_array,
     to_plaintexts,
 )
+from veilsum.paillier.sparse import is_sparse, sparse_product
 from veilsum.wire import BytesLike, as_bytes
 
 if TYPE_CHECKING:
@@ -28,6 +34,8 @@ __all__ = ["Ciphertexts", "to_native_key"]
 # What to do with floats instead.
 _SCALE = "multiply by integers: scale them first, and divide what is decrypted"
 _ADD = "add integers, scaled as what was encrypted; a Codec encrypts vectors of floats"
+
+LEAST_BITS, MOST_BITS = 2, 64  # Of a packed number.
 
 
 class Ciphertexts(Encrypted):
@@ -49,8 +57,9 @@ class Ciphertexts(Encrypted):
     _IN_PLACE_OF_NUMPY: ClassVar = {
         "": "call its own operators and methods (c + d, c * 3, c.sum(axis=0), W @ c, c[::2], "
         "Ciphertexts.concatenate([c, d])); c.to_ints() and c.to_bytes() show the ciphertexts "
-        "themselves; of a scipy.sparse matrix multiply its .toarray()",
+        "themselves; with a scipy.sparse matrix S write c @ S, and c @ S.T for S @ c",
         **dict.fromkeys(("sum", "nansum"), "call c.sum(axis=0) or c.sum()"),
+        **dict.fromkeys(("bincount", "histogram"), "call c.group_sum(groups, num_groups)"),
         **dict.fromkeys(("mean", "average"), "decrypt c.sum(), and divide it by len(c)"),
         **dict.fromkeys(("cumsum", "diff"), "add and subtract slices: c[1:] - c[:-1]"),
         **dict.fromkeys(("dot", "inner", "vdot", "tensordot", "einsum", "matmul"), "write W @ c"),
@@ -63,8 +72,12 @@ class Ciphertexts(Encrypted):
             "write c.to_bytes() to a file, which Ciphertexts.from_bytes reads",
         ),
         **dict.fromkeys(
-            ("take", "compress", "roll", "flip", "repeat", "tile", "transpose", "reshape", "ravel"),
+            ("take", "compress", "roll", "flip", "repeat", "tile", "transpose"),
             "index it as an array: c[::-1], c[[0, 0, 2]], c[mask], c[:, None]",
+        ),
+        **dict.fromkeys(
+            ("reshape", "ravel", "atleast_1d", "atleast_2d", "expand_dims", "squeeze"),
+            "call c.reshape(rows, columns), or c.reshape(-1)",
         ),
         **dict.fromkeys(("array_equal", "array_equiv", "allclose", "isclose"), "decrypt first"),
         "shape": "ask for c.shape",
@@ -206,7 +219,14 @@ class Ciphertexts(Encrypted):
         return self._matrix_product(plaintexts, shape, self._native.matrix_product)
 
     def __matmul__(self, matrix: PlaintextLike) -> Ciphertexts:
-        """``c @ W`` as in numpy. Time and cost as for ``W @ c``."""
+        """``c @ W`` as in numpy. Time and cost as for ``W @ c``.
+
+        W may be a scipy.sparse matrix or array of integers, of at most 2**20 columns: what is not
+        stored costs nothing. Where entries are stored is no secret then, of which column how many;
+        the entries themselves are, but for the longest. Each costs what it costs in ``c * k``.
+        """
+        if is_sparse(matrix):
+            return sparse_product(self._transposed(), matrix, _SCALE)._transposed()
         plaintexts, shape = to_plaintexts(matrix, transposed=True, cure=_SCALE)
         _require_fitting(self.shape, shape[::-1])
         turned = self._transposed()
@@ -236,6 +256,98 @@ class Ciphertexts(Encrypted):
             )
         return self._wrap(self._native.sum(position % self.ndim))
 
+    def group_sum(
+        self,
+        groups: ArrayLike,
+        num_groups: int,
+        *,
+        where: ArrayLike | None = None,
+    ) -> Ciphertexts:
+        """Add up the rows of each group, as a histogram does; several groupings at once.
+
+        Costs one multiplication for each row that counts, whatever the groups are, and little more
+        than as many terms of ``sum()``.
+
+        Whoever adds knows ``groups`` and ``where``: they are no secret of the ciphertexts, and time
+        and memory tell the sizes of groups. A group that adds one row alone gives that row's
+        ciphertext again: :meth:`rerandomise` the result before it leaves if that matters.
+
+        Args:
+            groups: integers in ``[0, num_groups)``, one for each row: shape ``(len(c),)``. For a
+                vector of ciphertexts also ``(len(c), F)``: F groupings of the same ciphertexts.
+            num_groups: how many groups there are, at most 2**20.
+            where: bools in the shape of ``groups``, or ``(len(c),)`` for all groupings: False
+                leaves a row out, and what its group is is not looked at.
+
+        Returns:
+            Of a vector the shape ``(num_groups,)``, or ``(F, num_groups)`` of F groupings; of a
+            matrix ``(num_groups, columns)``. A group of no rows is a fresh encryption of 0.
+
+        Raises:
+            TypeError: ``groups`` are no integers, or ``where`` no bools; or masked.
+            InvalidArgumentError: a group outside its range, a wrong shape, groupings of a matrix,
+                or more than 2**24 results.
+        """
+        labels = read_groups(groups, self.shape)
+        counts = read_where(where, labels.shape)
+        count = arguments.count("num_groups", num_groups, at_least=1, at_most=MOST_GROUPS)
+        num_groupings = labels.shape[1] if labels.ndim == 2 else 1
+        shape = (*labels.shape[1:], count, *self.shape[1:])
+        native = self._native.group_sum(
+            labels.reshape(-1), counts.reshape(-1), num_groupings, count, shape
+        )
+        return self._wrap(native)
+
+    def pack(self, bits: int) -> Ciphertexts:
+        """Many numbers in each ciphertext, row by row: fewer to send, and to decrypt.
+
+        Pack sums, once all is added: numbers must lie in ``[-2**(bits-1), 2**(bits-1))``. What they
+        are cannot be checked, and a number out of range changes its neighbours, unseen. Packed
+        batches of equal shapes still add up, while their sums are in range.
+
+        Costs ``bits`` squarings and two multiplications a number; a 2048-bit ciphertext takes 63
+        numbers of 32 bits.
+
+        Args:
+            bits: of a number and its sign, 2 to 64.
+
+        Returns:
+            A vector of as few ciphertexts as hold them, which :meth:`unpack` reads once decrypted.
+
+        Raises:
+            InvalidArgumentError: bits out of range, or more than a plaintext of this key has.
+        """
+        count = arguments.count("bits", bits, at_least=LEAST_BITS, at_most=MOST_BITS)
+        return self._wrap(self._native.pack(count))
+
+    @staticmethod
+    def unpack(
+        values: PlaintextLike | Plaintexts, bits: int, shape: int | Sequence[int]
+    ) -> NDArray[np.int64]:
+        """The numbers of a packed batch, in an array of the shape that was packed.
+
+        Args:
+            values: what the packed ciphertexts decrypted to, all of them in their order: ints, or
+                what ``decrypt_plaintexts`` or ``open_plaintexts`` gave.
+            bits: as for :meth:`pack`.
+            shape: of what was packed.
+
+        Raises:
+            TypeError: values that are no integers.
+            CapacityError: a value that is no sum of so many numbers: some were out of range, or
+                ``bits`` or the shape differ. Numbers out of range may go unseen, too.
+            InvalidArgumentError: not as many values as were packed; bits or shape out of range.
+        """
+        count = arguments.count("bits", bits, at_least=LEAST_BITS, at_most=MOST_BITS)
+        lengths = read_lengths(shape if isinstance(shape, Sequence) else (shape,))
+        plaintexts, given = to_plaintexts(values)
+        if len(given) > 1:
+            raise InvalidArgumentError(f"values must be a vector, not of shape {given}")
+        if min(lengths) < 0:
+            raise InvalidArgumentError(f"the shape {lengths} has a negative length")
+        size = arguments.count("the size of the shape", math.prod(lengths), at_most=2**40)
+        return _core.Ciphertexts.unpack(plaintexts, count, size).reshape(lengths)
+
     def rerandomise(self) -> Ciphertexts:
         """The same plaintexts under fresh randomness: unlinkable to these. Costs an encryption."""
         return self._wrap(self._native.rerandomise())
@@ -258,6 +370,18 @@ class Ciphertexts(Encrypted):
         except OverflowError as error:
             raise IndexError(f"there is no such position: {error}") from None
         return self._take(np.asarray(positions), positions.shape or (1,))
+
+    def reshape(self, *shape: int | Sequence[int]) -> Ciphertexts:
+        """The same ciphertexts, row by row, in another shape: ``c.reshape(2, -1)``. No arithmetic.
+
+        Args:
+            shape: one or two lengths, as numbers or as a tuple; -1 stands for what is left.
+
+        Raises:
+            TypeError: lengths that are no ints.
+            InvalidArgumentError: three dimensions or none, or not as many ciphertexts.
+        """
+        return self._take(np.arange(self.size), read_shape(shape, self.size))
 
     @staticmethod
     def concatenate(parts: Sequence[Ciphertexts]) -> Ciphertexts:

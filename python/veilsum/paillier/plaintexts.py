@@ -1,5 +1,6 @@
 """Turns what users pass as plaintexts into the core's Plaintexts."""
 
+import math
 import numbers
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -16,6 +17,8 @@ __all__ = [
     "Plaintexts",
     "Shape",
     "nested",
+    "read_lengths",
+    "read_shape",
     "to_lists",
     "to_object_array",
     "to_plaintexts",
@@ -92,6 +95,43 @@ def nested(flat: list[Any], shape: Shape) -> list[Any]:
         return flat
     rows, columns = shape
     return [flat[row * columns : (row + 1) * columns] for row in range(rows)]
+
+
+def read_lengths(shape: Sequence[Any]) -> Shape:
+    """One or two ints, given one by one or together.
+
+    Raises:
+        TypeError: lengths that are no ints.
+        InvalidArgumentError: another number of dimensions.
+    """
+    given = shape
+    if len(shape) == 1 and isinstance(shape[0], (Sequence, np.ndarray)):
+        given = arguments.items("the shape", shape[0])
+    lengths = tuple(arguments.integer("each length of a shape", length) for length in given)
+    if len(lengths) not in (1, 2):
+        raise InvalidArgumentError(
+            f"a shape has one or two lengths, not {len(lengths)}: encrypted numbers are vectors "
+            "or matrices"
+        )
+    return lengths
+
+
+def read_shape(shape: Sequence[Any], size: int) -> Shape:
+    """One or two lengths for so many values, given one by one or together; -1 for what is left.
+
+    Raises:
+        TypeError: lengths that are no ints.
+        InvalidArgumentError: another number of dimensions, or of values.
+    """
+    lengths = list(read_lengths(shape))
+    if lengths.count(-1) == 1:
+        known = math.prod(length for length in lengths if length != -1)
+        if known > 0 and size % known == 0:
+            lengths[lengths.index(-1)] = size // known
+    if min(lengths) < 0 or math.prod(lengths) != size:
+        shown = ", ".join(map(arguments.text_of, lengths))
+        raise InvalidArgumentError(f"{size} ciphertexts do not fit the shape ({shown})")
+    return tuple(lengths)
 
 
 def to_object_array(values: Any, cure: str = _CODEC) -> NDArray[Any]:
