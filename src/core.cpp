@@ -8,6 +8,7 @@
 
 #include "codec.hpp"
 #include "errors.hpp"
+#include "floats.hpp"
 #include "integers.hpp"
 #include "masks.hpp"
 #include "noise.hpp"
@@ -85,6 +86,7 @@ PYBIND11_MODULE(_core, core) {
     register_wire(core);
     register_plaintexts(core);
     register_integers(core);
+    register_floats(core);
     register_masks(core);
     register_keys(core);
     register_ciphertexts(core);
