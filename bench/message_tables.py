@@ -16,6 +16,7 @@ from veilsum import keyfile
 from veilsum.codec import CODEC_LAYOUTS, SlotCodec
 from veilsum.identity import Enrolment
 from veilsum.message import Field, Form, Layout
+from veilsum.paillier.float_message import ENCRYPTED_FLOATS
 from veilsum.paillier.layouts import CIPHERTEXTS, PARTIAL_DECRYPTION, PLAINTEXT_PROOF
 from veilsum.privacy.wire import NOISE, NOISE_KIND
 from veilsum.schemes.vector_message import MASKED_BLOCKS, masked_form, vector_form
@@ -35,14 +36,15 @@ from veilsum.secure_sum.transcript import Transcript
 _PLACE = re.compile(
     r"(<!-- fields of (?P<name>[a-z ]+) -->\n).*?(?P<end><!-- end of fields -->)", re.DOTALL
 )
-_FIXED = re.compile(r"(\d+) bytes|[uf](\d+)")
+_FIXED = re.compile(r"(\d+) bytes|[uif](\d+)")
 _MESSAGES = (
     *(RoundDescriptor, ContributionHeader, Chunk, OpenRequest, ChunkRequest, Opening, Transcript),
     *(Enrolment, SignedFederation, RoundLink, Lock, Invitations, Invitation),
     *(RelayReport, RelayRequest, RelayedSum, SpotCheck),
 )
 FORMS: tuple[Form, ...] = (
-    *(CIPHERTEXTS, PARTIAL_DECRYPTION, PLAINTEXT_PROOF, MASKED_BLOCKS, FEDERATION),
+    *(CIPHERTEXTS, ENCRYPTED_FLOATS, PARTIAL_DECRYPTION, PLAINTEXT_PROOF, MASKED_BLOCKS),
+    FEDERATION,
     *(vector_form(SlotCodec), masked_form(SlotCodec)),
     *keyfile.FORMS.values(),
     *(message.form() for message in _MESSAGES),

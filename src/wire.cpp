@@ -66,6 +66,7 @@ void register_wire(py::module_& core) {
         .value("RELAY_REQUEST", WireKind::relay_request)
         .value("RELAYED_SUM", WireKind::relayed_sum)
         .value("SPOT_CHECK", WireKind::spot_check)
+        .value("ENCRYPTED_FLOATS", WireKind::encrypted_floats)
         .finalize();
 
     core.def(

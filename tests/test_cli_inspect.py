@@ -129,6 +129,7 @@ def test_every_kind_is_described(place, tmp_path):
     samples = {
         WireKind.PUBLIC_KEY: key.to_bytes(),
         WireKind.CIPHERTEXTS: key.encrypt([1, 2]).to_bytes(),
+        WireKind.ENCRYPTED_FLOATS: key.encrypt_floats([0.5, -2.0]).to_bytes(),
         WireKind.ENCRYPTED_VECTOR: codec.encrypt(np.zeros(5), key=key).to_bytes(),
         WireKind.MASKED_VECTOR: masked.to_bytes(),
         WireKind.MASKED_BLOCKS: masked.masked.blocks.to_bytes(),

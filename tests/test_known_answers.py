@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from fractions import Fraction
 from pathlib import Path
 
 import protocol_parties as parties
@@ -153,6 +154,15 @@ def test_golden_encrypted_vectors_are_read_and_written(key, name):
     assert opened.weight == generate_wire.WEIGHT_SUM
     total = golden("open_request_2_total")  # Of a request that nothing reads any more.
     assert vs.EncryptedVector.from_bytes(total, key.public).to_bytes() == total
+
+
+def test_golden_encrypted_floats_are_read_and_written(key):
+    data = golden("encrypted_floats")
+    floats = vs.EncryptedFloats.from_bytes(data, key.public)
+    assert (floats.unit_exponent, floats.bound, floats.error) == (-83, 1002, Fraction(1, 2**31))
+    assert floats.to_bytes() == data
+    opened = key.secret.decrypt_floats(floats)
+    assert opened.tolist() == [0.75 * x + 2 for x in generate_wire.FLOATS]
 
 
 def test_golden_masked_blocks_are_read_and_written(key):

@@ -16,6 +16,7 @@ from validation_rules import TESTED, rule
 from veilsum import hazmat, keyfile
 
 OTHER_MODULES = (
+    "test_validation_floats",
     "test_validation_masks",
     "test_validation_messages",
     "test_validation_threshold",

@@ -113,6 +113,7 @@ READERS = {
     "public_key_classic": vs.PublicKey.from_bytes,
     "ciphertexts_vector": lambda data: vs.Ciphertexts.from_bytes(data, known_key(2048).public),
     "ciphertexts_matrix": lambda data: vs.Ciphertexts.from_bytes(data, known_key(2048).public),
+    "encrypted_floats": lambda data: vs.EncryptedFloats.from_bytes(data, known_key(2048).public),
     "encrypted_vector": lambda data: vs.EncryptedVector.from_bytes(data, known_key(2048).public),
     "masked_vector": lambda data: vs.EncryptedVector.from_bytes(data, known_key(2048).public),
     "masked_blocks": read_masked_blocks,

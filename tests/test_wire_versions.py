@@ -48,6 +48,7 @@ def written(tmp_path_factory):
     return {kind: (folder / kind.name).read_bytes() for kind in secrets} | {
         WireKind.PUBLIC_KEY: key.public.to_bytes(),
         WireKind.CIPHERTEXTS: ciphertexts.to_bytes(),
+        WireKind.ENCRYPTED_FLOATS: key.public.encrypt_floats([0.5]).to_bytes(),
         WireKind.ENCRYPTED_VECTOR: vector.to_bytes(),
         WireKind.MASKED_VECTOR: masked.to_bytes(),
         WireKind.MASKED_BLOCKS: masked.masked.blocks.to_bytes(),

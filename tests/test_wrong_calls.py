@@ -10,12 +10,13 @@ from known_keys import known_key
 from odd_values import ALLOWED, ODD, message_mistake
 from shared_keys import shared_key
 from veilsum import hazmat, keyfile, system, vector, wire
-from veilsum.paillier import ciphertexts, proofs, public_key, secret_key, threshold
+from veilsum.paillier import ciphertexts, floats, proofs, public_key, secret_key, threshold
 
 KEY = known_key(2048)
 SHARED = shared_key()
 PUBLIC, SECRET = KEY.public, KEY.secret
 C = PUBLIC.encrypt([1, -2, 3])
+X = PUBLIC.encrypt_floats([1.0, -2.0, 3.0], bound=8)
 CODEC = vs.Codec(3, clip=1.0, value_bits=8, max_addends=2)
 VECTOR = CODEC.encrypt(np.zeros(3), key=PUBLIC)
 BATCH = SHARED.public.encrypt([1])
@@ -36,6 +37,7 @@ MORE_ODD = [
     np.int8(-3),
     lambda *_: None,
     C,
+    X,
     VECTOR,
     PUBLIC,
     SECRET,
@@ -58,6 +60,9 @@ def subjects():
     yield "PublicKey.load", vs.PublicKey.load, {"path": "public"}
     yield "PublicKey.save", PUBLIC.save, {"path": "new", "overwrite": True}
     yield "PublicKey.encrypt", PUBLIC.encrypt, {"values": [1], "pool": None, **watched}
+    encoded = {"precision": 1e-9, "bound": 8.0, **watched}
+    pooled = {"values": [1.0], "pool": None, **encoded}
+    yield "PublicKey.encrypt_floats", PUBLIC.encrypt_floats, pooled
     proved = {"context": b"", "first": 0, "chunk": 1}
     yield (
         "PublicKey.encrypt_and_prove",
@@ -72,6 +77,8 @@ def subjects():
     yield "SecretKey.decrypt", SECRET.decrypt, {"ciphertexts": C, **watched}
     yield "SecretKey.decrypt_int64", SECRET.decrypt_int64, {"ciphertexts": C, **watched}
     yield "SecretKey.decrypt_plaintexts", SECRET.decrypt_plaintexts, {"ciphertexts": C, **watched}
+    yield "SecretKey.encrypt_floats", SECRET.encrypt_floats, {"values": [1.0], **encoded}
+    yield "SecretKey.decrypt_floats", SECRET.decrypt_floats, {"floats": X, **watched}
     opened = {"path": "secret", "passphrase": PASSPHRASE}
     yield "SecretKey.save", SECRET.save, {**opened, "path": "new", "overwrite": True}
     yield "SecretKey.load", vs.SecretKey.load, opened
@@ -90,6 +97,28 @@ def subjects():
     packed = {"values": [1], "bits": 16, "shape": (1,)}
     yield "Ciphertexts.unpack", vs.Ciphertexts.unpack, packed
     yield "Ciphertexts.reshape", lambda shape: C.reshape(shape), {"shape": (3, 1)}
+    yield "EncryptedFloats", vs.EncryptedFloats, {"ciphertexts": C, "scale": X._scale}
+    read = {"data": X.to_bytes(), "public_key": PUBLIC}
+    yield "EncryptedFloats.from_bytes", vs.EncryptedFloats.from_bytes, read
+    taken = {"ciphertexts": C, "bound": 1.0, "unit_exponent": 0}
+    yield "EncryptedFloats.from_ciphertexts", vs.EncryptedFloats.from_ciphertexts, taken
+    yield "EncryptedFloats.concatenate", vs.EncryptedFloats.concatenate, {"parts": [X, X]}
+    yield "EncryptedFloats.decode", X.decode, {"plaintexts": [1, 2, 3]}
+    for name, call in (("multiply", X.multiply), ("multiply_vartime", X.multiply_vartime)):
+        yield f"EncryptedFloats.{name}", call, {"scalars": [0.5, 1, 2], "precision": None}
+    yield (
+        "EncryptedFloats.matrix_product_vartime",
+        X.matrix_product_vartime,
+        {
+            "matrix": [[0.5, 2, 3]],
+            "precision": None,
+        },
+    )
+    yield "EncryptedFloats.dot", X.dot, {"numbers": [0.5, 2, 3], "precision": None}
+    for name, call in (("sum", X.sum), ("mean", X.mean)):
+        yield f"EncryptedFloats.{name}", call, {"axis": None}
+    yield "EncryptedFloats.group_sum", X.group_sum, grouped
+    yield "EncryptedFloats.reshape", lambda shape: X.reshape(shape), {"shape": (3, 1)}
     yield "PlaintextProof", vs.PlaintextProof, {"native": PROOF._native}
     proof = {"data": PROOF.to_bytes(), "public_key": PUBLIC}
     yield "PlaintextProof.from_bytes", vs.PlaintextProof.from_bytes, proof
@@ -157,7 +186,7 @@ ELSEWHERE = {
 
 def public_parameters():
     """(qualified name, parameter) of everything that the modules offer."""
-    paillier = (secret_key, public_key, ciphertexts, proofs, threshold)
+    paillier = (secret_key, public_key, ciphertexts, floats, proofs, threshold)
     for module in (*paillier, hazmat, system, wire, vector):
         for name in set(module.__all__) - ELSEWHERE:
             thing = getattr(module, name)
@@ -199,7 +228,7 @@ def files(tmp_path_factory):
 
 # Values that a parameter of this name takes, among the odd ones, make no error; and a wrong integer
 # is told by its position.
-NAMES_OF_INTEGERS = {"values", "scalars", "matrix", "m", "r"}
+NAMES_OF_INTEGERS = {"values", "scalars", "matrix", "numbers", "plaintexts", "m", "r"}
 
 
 @pytest.mark.parametrize(("name", "parameter"), CASES)

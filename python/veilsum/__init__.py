@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from veilsum.measure import UpdateSizes, measure_updates
     from veilsum.paillier import (
         Ciphertexts,
+        EncryptedFloats,
         PlaintextProof,
         PlaintextProofBatch,
         PublicKey,
@@ -42,6 +43,7 @@ __all__ = [
     "Accumulator",
     "Ciphertexts",
     "Codec",
+    "EncryptedFloats",
     "EncryptedVector",
     "FedAvg",
     "MachineKey",
@@ -69,6 +71,7 @@ _HOMES = {
     "Accumulator": "vector",
     "Ciphertexts": "paillier",
     "Codec": "vector",
+    "EncryptedFloats": "paillier",
     "EncryptedVector": "vector",
     "FedAvg": "fedavg",
     "MachineKey": "machine_key",

@@ -35,6 +35,7 @@ class WireKind(IntEnum):
     RELAY_REQUEST = 27
     RELAYED_SUM = 28
     SPOT_CHECK = 29
+    ENCRYPTED_FLOATS = 30
 
 def wire_kind(data: builtins.bytes) -> WireKind: ...
 def wire_size(data: builtins.bytes) -> int: ...

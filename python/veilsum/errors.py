@@ -66,7 +66,7 @@ class NotEnoughSharesError(VeilsumError, RuntimeError):
 
 
 class CapacityError(VeilsumError, OverflowError):
-    """A sum is larger than its range, or would have more addends than it was sized for."""
+    """A sum would have more addends, or larger values, than there is room for; so would floats."""
 
 
 class NoMeanError(VeilsumError, ArithmeticError):

@@ -152,6 +152,11 @@ TARGETS = {
         BAD_CIPHERTEXT,
         ("ciphertexts_vector", "ciphertexts_matrix"),
     ),
+    "encrypted_floats": Target(
+        written_by(lambda data: vs.EncryptedFloats.from_bytes(data, known_key(2048).public)),
+        BAD_CIPHERTEXT,
+        ("encrypted_floats",),
+    ),
     "encrypted_vector": Target(
         written_by(lambda data: vs.EncryptedVector.from_bytes(data, known_key(2048).public)),
         BAD_CIPHERTEXT,

@@ -17,6 +17,7 @@ from veilsum import hazmat, keyfile
 PASSPHRASE = "correct horse battery staple"
 VECTOR = [0, 1, -1, 2**64 + 1, -(2**1000)]
 MATRIX = [[1, -2, 3], [-4, 5, 2**70]]
+FLOATS = [0.5, -1.25, 3.0]  # Times 0.75 and plus 2, exactly, in the golden file.
 CODEC = vs.Codec(5, clip=1.0, value_bits=8, max_addends=4, norm="l2", norm_bound=2.0, noise_bound=3)
 # All on the grid of 127 steps a side, so that the sum is exact.
 CONTRIBUTIONS = [[1.0, -1.0, 0.0, 1.0, 0.0], [1.0, 0.0, 0.0, -1.0, 0.0]]
@@ -44,6 +45,8 @@ def main():
         "public_key_classic": known.classic.to_bytes(),
         **{name: c.to_bytes() for name, c in ciphertexts(known.public).items()},
     }
+    floats = known.public.encrypt_floats(FLOATS, bound=1000) * 0.75 + 2
+    messages["encrypted_floats"] = floats.to_bytes()
     vectors = [CODEC.encrypt(np.array(x), key=known.public) for x in CONTRIBUTIONS]
     messages["encrypted_vector"] = sum(vectors).to_bytes()
     masked = {"scheme": "masked", "context": CONTEXT}

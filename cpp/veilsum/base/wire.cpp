@@ -62,6 +62,7 @@ std::string_view wire_kind_name(WireKind kind) noexcept {
         case WireKind::relay_request: return "relay request";
         case WireKind::relayed_sum: return "relayed sum";
         case WireKind::spot_check: return "spot check";
+        case WireKind::encrypted_floats: return "encrypted floats";
     }
     return "unknown";
 }

@@ -72,6 +72,7 @@ enum class WireKind : std::uint8_t {
     relay_request = 27,
     relayed_sum = 28,
     spot_check = 29,
+    encrypted_floats = 30,
 };
 
 inline constexpr std::size_t kFrameBytes = 16;

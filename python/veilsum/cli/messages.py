@@ -12,6 +12,8 @@ from veilsum.cli.relay_messages import RELAY_MESSAGES
 from veilsum.errors import InvalidArgumentError, MalformedDataError, ProtocolError
 from veilsum.message import Part
 from veilsum.paillier.ciphertexts import Ciphertexts
+from veilsum.paillier.float_message import ENCRYPTED_FLOATS
+from veilsum.paillier.floats import EncryptedFloats
 from veilsum.paillier.layouts import CIPHERTEXTS, PARTIAL_DECRYPTION, PLAINTEXT_PROOF
 from veilsum.paillier.proofs import PlaintextProof
 from veilsum.schemes.mask_shape import MaskShape
@@ -63,6 +65,23 @@ def _ciphertexts(frames: Iterator[bytes], agreed: Agreed, contents: Contents) ->
         return
     Ciphertexts.from_bytes(data, agreed.federation.public_key)
     contents.checked.append("ciphertexts under the federation's key")
+
+
+def _encrypted_floats(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
+    data = next(frames)
+    values = ENCRYPTED_FLOATS.read(data)
+    exponent, mantissa = values["unit_exponent"], values["error_mantissa"]
+    contents.facts |= {
+        "unit": f"2**{exponent}",
+        "bound": f"2**{(values['bound'] - 1).bit_length() + exponent}",
+        "error": f"{mantissa} * 2**{values['error_exponent']}",
+        **CIPHERTEXTS.shown(values["ciphertexts"]),
+    }
+    if agreed.federation is None:
+        contents.unchecked.append("that they are ciphertexts of a key; give --federation")
+        return
+    EncryptedFloats.from_bytes(data, agreed.federation.public_key)
+    contents.checked.append("floats under the federation's key, which has room for their bound")
 
 
 def _encrypted_vector(frames: Iterator[bytes], agreed: Agreed, contents: Contents) -> None:
@@ -388,6 +407,7 @@ def _check_invited(
 
 MESSAGES: dict[WireKind, Callable[[Iterator[bytes], Agreed, Contents], None]] = {
     WireKind.CIPHERTEXTS: _ciphertexts,
+    WireKind.ENCRYPTED_FLOATS: _encrypted_floats,
     WireKind.ENCRYPTED_VECTOR: _encrypted_vector,
     WireKind.MASKED_VECTOR: _masked_vector,
     WireKind.MASKED_BLOCKS: _masked_blocks,

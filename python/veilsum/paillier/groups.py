@@ -9,7 +9,7 @@ from veilsum import arguments
 from veilsum.errors import InvalidArgumentError
 from veilsum.paillier.encrypted import Encrypted
 
-__all__ = ["MOST_GROUPS", "read_groups", "read_where"]
+__all__ = ["MOST_GROUPS", "largest_group", "read_groups", "read_where"]
 
 MOST_GROUPS = 2**20
 
@@ -63,6 +63,16 @@ def read_where(where: ArrayLike | None, groups_shape: tuple[int, ...]) -> NDArra
         )
     columns = array.reshape(array.shape + (1,) * (len(groups_shape) - array.ndim))
     return np.ascontiguousarray(np.broadcast_to(columns, groups_shape)).view(np.uint8)
+
+
+def largest_group(labels: NDArray[np.int64], counts: NDArray[np.uint8], num_groups: int) -> int:
+    """How many rows the largest group has, of what the two functions above read."""
+    columns = labels if labels.ndim == 2 else labels[:, None]
+    counted = (columns >= 0) & (columns < num_groups)
+    if counts.size:
+        counted &= counts.reshape(columns.shape).view(np.bool_)
+    places = columns + num_groups * np.arange(len(columns.T))
+    return int(np.bincount(places[counted], minlength=1).max())
 
 
 def _read_known(name: str, values: ArrayLike) -> NDArray[Any]:

@@ -3,6 +3,7 @@
 import math
 import numbers
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,6 +14,7 @@ from veilsum.errors import InvalidArgumentError
 from veilsum.paillier.encrypted import Encrypted
 
 __all__ = [
+    "InUnit",
     "PlaintextLike",
     "Plaintexts",
     "Shape",
@@ -30,6 +32,22 @@ _BYTES_OR_TEXT = (bytes, bytearray, memoryview, str)
 Plaintexts: TypeAlias = _core.Plaintexts
 Shape: TypeAlias = tuple[int, ...]
 
+
+@dataclass(frozen=True)
+class InUnit:
+    """Numbers that are encrypted, or multiply, as integers in units of ``2**exponent``.
+
+    Floats, up to float64, are rounded to the nearest one, ties to even. Integers are exact: their
+    exponent is 0 or less.
+    """
+
+    array: NDArray[Any]
+    exponent: int
+
+    def __repr__(self) -> str:
+        return f"<InUnit: shape {self.array.shape}, unit 2**{self.exponent}>"
+
+
 #: An int (Python or numpy), a list or nested list of ints of any size, or an array of integers.
 PlaintextLike: TypeAlias = (
     int
@@ -38,6 +56,7 @@ PlaintextLike: TypeAlias = (
     | Sequence[Sequence[int]]
     | NDArray[np.integer]
     | NDArray[np.object_]
+    | InUnit
 )
 
 
@@ -63,7 +82,7 @@ def to_plaintexts(
         if shape is not None and shape != (len(values),):
             raise InvalidArgumentError(f"{len(values)} plaintexts do not match the shape {shape}")
         return values, (len(values),)
-    array = to_object_array(values, cure)
+    array = values.array if isinstance(values, InUnit) else to_object_array(values, cure)
     if array.ndim > 2:
         raise InvalidArgumentError(f"plaintexts have at most two dimensions, not {array.ndim}")
     if transposed:
@@ -75,13 +94,13 @@ def to_plaintexts(
             raise InvalidArgumentError(
                 f"plaintexts of shape {array.shape} do not fit the shape {shape}"
             ) from None
-    if array.dtype.kind == "i":
-        flat = np.ascontiguousarray(array, dtype=np.int64).reshape(-1)
-        return _core.plaintexts_from_int64(flat), array.shape
-    if array.dtype.kind == "u":
-        words = np.ascontiguousarray(array, dtype=np.uint64).reshape(-1)
-        return _core.plaintexts_from_uint64(words), array.shape
-    return _core.plaintexts_from_list(array.reshape(-1).tolist(), cure), array.shape
+    if array.dtype.kind == "f" and isinstance(values, InUnit):
+        floats = np.ascontiguousarray(array, dtype=np.float64).reshape(-1)
+        return _core.plaintexts_from_floats(floats, values.exponent), array.shape
+    integers = _from_integers(array, cure)
+    if isinstance(values, InUnit) and values.exponent != 0:
+        integers = _core.plaintexts_shifted(integers, -values.exponent)
+    return integers, array.shape
 
 
 def to_lists(plaintexts: _core.Plaintexts, shape: Shape) -> list[Any]:
@@ -157,3 +176,11 @@ def to_object_array(values: Any, cure: str = _CODEC) -> NDArray[Any]:
         raise InvalidArgumentError(f"integers must form a vector or a matrix: {error}") from None
     arguments.refuse_masked("what was passed", array)  # Another class may have given one.
     return np.asarray(array)
+
+
+def _from_integers(array: NDArray[Any], cure: str) -> _core.Plaintexts:
+    if array.dtype.kind == "i":
+        return _core.plaintexts_from_int64(np.ascontiguousarray(array, np.int64).reshape(-1))
+    if array.dtype.kind == "u":
+        return _core.plaintexts_from_uint64(np.ascontiguousarray(array, np.uint64).reshape(-1))
+    return _core.plaintexts_from_list(array.reshape(-1).tolist(), cure)

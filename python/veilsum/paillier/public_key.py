@@ -9,6 +9,8 @@ from veilsum import _core, arguments
 from veilsum.durable import read_file, write_file
 from veilsum.errors import InvalidKeyError
 from veilsum.paillier.ciphertexts import Ciphertexts
+from veilsum.paillier.float_operands import FloatLike, quantised
+from veilsum.paillier.floats import EncryptedFloats
 from veilsum.paillier.plaintexts import PlaintextLike, to_plaintexts
 from veilsum.paillier.proofs import PlaintextProof
 from veilsum.system import Progress, thread_count, watcher
@@ -133,6 +135,41 @@ class PublicKey:
             plaintexts, shape or (1,), native_pool, thread_count(num_threads), watcher(progress)
         )
         return Ciphertexts(native, self)
+
+    def encrypt_floats(
+        self,
+        values: FloatLike,
+        *,
+        precision: float = 1e-9,
+        bound: float = 2.0**64,
+        pool: RandomiserPool | None = None,
+        num_threads: int | None = None,
+        progress: Progress | None = None,
+    ) -> EncryptedFloats:
+        """Encrypt floats, each rounded to the nearest multiple of a unit.
+
+        Args:
+            values: a number, a list or nested list of numbers, or an array of integers or floats up
+                to float64; one or two dimensions. A single number gives a batch of one.
+            precision: the unit, rounded down to a power of two. No value is off by more than half
+                of it. Public.
+            bound: the largest magnitude that a value may have. Public: do not take it from the
+                values.
+            pool: randomisers from :meth:`precompute`; encryption then costs next to nothing.
+            num_threads: default: all processors, or ``VEILSUM_NUM_THREADS``.
+            progress: called as ``progress(done, total)`` about ten times a second.
+
+        Raises:
+            TypeError: bools, complex numbers, long doubles, masked arrays, or no numbers.
+            InvalidArgumentError: a value that is not finite or above the bound, integers beyond
+                2**53, more than two dimensions, or a precision or bound that is not above 0.
+            CapacityError: the key has no room for the bound in such a unit.
+            KeyMismatchError, PoolExhaustedError: the pool belongs to another key, or is used up.
+        """
+        numbers, scale = quantised(values, precision=precision, bound=bound)
+        scale.within(self.n)
+        ciphertexts = self.encrypt(numbers, pool=pool, num_threads=num_threads, progress=progress)
+        return EncryptedFloats(ciphertexts, scale)
 
     def encrypt_and_prove(
         self,

@@ -11,6 +11,8 @@ from veilsum import _core, arguments
 from veilsum.errors import InvalidArgumentError, InvalidKeyError
 from veilsum.keyfile import SavedSecret
 from veilsum.paillier.ciphertexts import Ciphertexts
+from veilsum.paillier.float_operands import FloatLike, quantised
+from veilsum.paillier.floats import EncryptedFloats
 from veilsum.paillier.plaintexts import PlaintextLike, to_lists, to_plaintexts
 from veilsum.paillier.public_key import PublicKey, RandomiserPool
 from veilsum.system import Progress, thread_count, watcher
@@ -106,6 +108,43 @@ class SecretKey(SavedSecret):
             plaintexts, shape or (1,), thread_count(num_threads), watcher(progress)
         )
         return Ciphertexts(native, self._public_key)
+
+    def encrypt_floats(
+        self,
+        values: FloatLike,
+        *,
+        precision: float = 1e-9,
+        bound: float = 2.0**64,
+        num_threads: int | None = None,
+        progress: Progress | None = None,
+    ) -> EncryptedFloats:
+        """As ``PublicKey.encrypt_floats``, faster."""
+        numbers, scale = quantised(values, precision=precision, bound=bound)
+        scale.within(self._public_key.n)
+        ciphertexts = self.encrypt(numbers, num_threads=num_threads, progress=progress)
+        return EncryptedFloats(ciphertexts, scale)
+
+    def decrypt_floats(
+        self,
+        floats: EncryptedFloats,
+        *,
+        num_threads: int | None = None,
+        progress: Progress | None = None,
+    ) -> NDArray[np.float64]:
+        """Decrypt to a float64 array of the same shape, each value the nearest there is.
+
+        ``decrypt(floats.ciphertexts)`` gives the exact integers, in units of ``floats.unit``.
+
+        Raises:
+            InvalidCiphertextError: a value beyond ``floats.bound``: whoever stated it, or made the
+                ciphertexts, did not keep to it.
+            CapacityError: a value beyond every float64.
+            KeyMismatchError, InternalError: as ``decrypt``.
+        """
+        arguments.instance("floats", floats, EncryptedFloats)
+        return floats.decode(
+            self.decrypt_plaintexts(floats.ciphertexts, num_threads=num_threads, progress=progress)
+        )
 
     def decrypt(
         self,
