@@ -14,13 +14,14 @@ import veilsum as vs
 
 from bench import libraries, machine
 from bench.draws import DRAWS, QUICK_DRAWS
+from bench.floats import FLOAT_OPERATIONS
 from bench.libraries import Library
 from bench.operations import OPERATIONS
 from bench.process import LibraryError, Worker, interpreter
 from bench.records import Record, Run, same_library, threads
 from bench.workload import DIM, PHASES
 
-SECTIONS = ("operations", "update", "noise")
+SECTIONS = ("operations", "floats", "update", "noise")
 
 Progress = Callable[[str], object]
 Start = Callable[[Library, int, int], Any]  # Library, key_bits, num_threads: a Worker.
@@ -58,6 +59,14 @@ def compare(run: Run, options: argparse.Namespace, progress: Progress) -> None:
         everything = list(available([*libraries.ours(kernel), *libraries.PEERS]))
         for count, key_bits in itertools.product(counts, options.key_bits):
             turns.operations(everything, key_bits, count)
+    if "floats" in options.only:
+        cases = [
+            (library, key_bits)
+            for library in available(libraries.FLOAT_PEERS)
+            for key_bits in libraries.FLOAT_KEY_BITS.get(library.name, (2048,))
+        ]
+        for count in counts if cases else []:  # A quick run has none.
+            turns.floats(cases, count)
     if "update" in options.only:  # A quick run takes all threads only.
         cases = [
             (library, key_bits)
@@ -92,6 +101,13 @@ class Turns:
             for name, operation in OPERATIONS.items():
                 self.progress(f"{where}: {operation.title}")
                 self._time(workers, name, "ready", operation=name, seconds=self.seconds)
+
+    def floats(self, cases: Sequence[tuple[Library, int]], num_threads: int) -> None:
+        """Time a vector of floats in every library, with the size of key beside it."""
+        with self._workers(cases, num_threads) as workers:
+            for name, (title, _) in FLOAT_OPERATIONS.items():
+                self.progress(f"floats, {threads(num_threads)}: {' '.join(title.split())}")
+                self._time(workers, name, "ready_for_floats", operation=name)
 
     def noise(self, wanted: Sequence[Library], draws: Sequence[str], num_threads: int) -> None:
         """Time the drawing of noise by every library with one number of threads."""

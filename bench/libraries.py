@@ -48,6 +48,20 @@ CKKS = Library(
 )
 
 
+# Vectors of floats. LightPHE also at the size of key that it takes unasked.
+LIGHTPHE = "LightPHE"
+FLOAT_KEY_BITS = {LIGHTPHE: (1024, 2048)}  # All others: 2048.
+FLOAT_PEERS = tuple(
+    Library(name, _adapter(f"floats:{adapter}"), (*packages, "numpy"))
+    for name, adapter, packages in (
+        (LIGHTPHE, "LightPhe", ("lightphe>=0.0.27",)),
+        ("phe + gmpy2", "Phe", ("phe>=1.5", "gmpy2>=2.2")),
+        ("HEU ZPaillier", "Heu", ("sf-heu>=0.5.2b0",)),
+        ("pypaillier", "PyPaillier", ("pypaillier>=0.8",)),
+    )
+)
+
+
 def ours(fastest: str) -> list[Library]:
     """veilsum on the kernel in use, then on each other one."""
     return [

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from bench import round_tables
 from bench.draws import DRAWS
+from bench.floats import FLOAT_OPERATIONS, NUM_FLOATS
 from bench.libraries import NUMPY_NOISE, is_random_bytes, random_bytes_of
 from bench.operations import OPERATIONS
 from bench.records import (
@@ -74,6 +75,7 @@ def tables(run: Run) -> Iterator[Table]:
         title, chart = f"{bits} bits, {threads(count)}", f"-{count}-threads"
         yield _timings(run, title, rows, operations, _beside_ours, chart=chart)
     yield _packing(run, ciphers)
+    yield from _floats(run)
     yield _updates(run)
     yield from _noise(run)
     yield from _memory(run)
@@ -128,6 +130,36 @@ def _packing(run: Run, ciphers: Sequence[Record]) -> Table:
         ],
         _CIPHERS_NOTE,
     )
+
+
+def _floats(run: Run) -> Iterator[Table]:
+    """Seconds of one vector; beside them, whatever the size of key, veilsum's."""
+    rows = [row for row in run.all("libraries") if "dot_error" in row]
+
+    def column(operation: str) -> Callable[[Record], Cell]:
+        def value(row: Record) -> Cell:
+            timing = run.one("timings", **same_library(row), operation=operation)
+            wanted = run.all("timings", operation=operation, threads=row["threads"])
+            ours = next(filter(is_ours, wanted), None)
+            if timing is None:
+                return "-"
+            ratio = None if ours is timing else times_as_fast(ours, timing)
+            return median(timing["seconds"]), f"{TIMES}{number(ratio)}" if ratio else ""
+
+        return value
+
+    for count in sorted({row["threads"] for row in rows}):
+        yield table_of(
+            f"A vector of {NUM_FLOATS} floats and its product with a plain one, {threads(count)}",
+            [row for row in rows if row["threads"] == count],
+            [
+                ("", lambda row: name_of(run, row)),
+                ("bits", lambda row: str(row["key_bits"])),
+                *((title, column(name)) for name, (title, _) in FLOAT_OPERATIONS.items()),
+                ("error of\nthe product", lambda row: f"{row['dot_error']:.0e}"),
+            ],
+            f"Seconds, median. Below them, after {TIMES}: how many times as fast veilsum is.",
+        )
 
 
 def _updates(run: Run) -> Table:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from bench.draws import DRAWS
+from bench.floats import check_floats
 from bench.operations import OPERATIONS, Call, check
 from bench.workload import make_update
 
@@ -68,6 +69,12 @@ class Session:
         self._adapter.check(wanted, sampler())
         self._call = Call(lambda _: sampler(), [])
         return {"batch": self._batch}
+
+    def ready_for_floats(self, operation: str) -> dict[str, Any]:
+        """Make operands, and see that the library computes what it should."""
+        self._call = check_floats(self._adapter, operation)
+        self._batch = 1  # One vector.
+        return {"batch": 1}
 
     def _bind(self, operation: str, batch: int) -> None:
         self._call = OPERATIONS[operation].bind(self._adapter, batch)
