@@ -7,13 +7,16 @@ import functools
 import itertools
 from typing import Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 class Adapter(abc.ABC):
     """A library with one key, made in the constructor. Batches are of the library's own types.
 
     What is done here already is for plaintexts that are integers, and batches that are lists of
-    ciphertexts. Encoding to ``plaintexts`` and back to ``ints`` is not timed, nor are ``repeat``
-    and ``rows``, which only make operands. Constructors import their library.
+    ciphertexts. Encoding to ``plaintexts`` and back to ``ints`` is not timed, nor are ``repeat``,
+    ``rows`` and ``groups``, which only make operands. Constructors import their library.
     """
 
     packages: ClassVar[tuple[str, ...]]  # Their versions go into the report.
@@ -57,6 +60,10 @@ class Adapter(abc.ABC):
         num_columns = len(ciphertexts) // num_rows
         return [ciphertexts[i * num_columns :][:num_columns] for i in range(num_rows)]
 
+    def groups(self, labels: NDArray[np.integer], num_groups: int) -> Any:
+        """Labels, a row for each ciphertext, in the form ``group_sum`` takes."""
+        return labels
+
     def sum_rows(self, rows: Any) -> Any:
         """The sum of the vectors, a batch as long as one of them."""
         return functools.reduce(self.add, rows)
@@ -79,8 +86,8 @@ class Adapter(abc.ABC):
 
         Args:
             ciphertexts: a batch.
-            groups: a numpy array of integers below num_groups, one row for each ciphertext and one
-                column for each grouping. Every group has some rows.
+            groups: what :meth:`groups` made of a numpy array of integers below num_groups, one row
+                for each ciphertext and one column for each grouping. Every group has some rows.
             num_groups: of each grouping.
         """
         raise NotImplementedError

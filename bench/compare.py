@@ -21,7 +21,7 @@ from bench.process import LibraryError, Worker, interpreter
 from bench.records import Record, Run, same_library, threads
 from bench.workload import DIM, PHASES
 
-SECTIONS = ("operations", "floats", "update", "noise")
+SECTIONS = ("operations", "groups", "floats", "update", "noise")
 
 Progress = Callable[[str], object]
 Start = Callable[[Library, int, int], Any]  # Library, key_bits, num_threads: a Worker.
@@ -55,14 +55,15 @@ def compare(run: Run, options: argparse.Namespace, progress: Progress) -> None:
 
     turns = Turns(run, start, progress, options.rounds, options.seconds)
     counts = sorted({1, machine.num_processors()})
-    if "operations" in options.only:
+    section_of = {name: "groups" if name == "group_sum" else "operations" for name in OPERATIONS}
+    if names := [name for name, section in section_of.items() if section in options.only]:
         everything = list(available([*libraries.ours(kernel), *libraries.PEERS]))
         for count, key_bits in itertools.product(counts, options.key_bits):
-            turns.operations(everything, key_bits, count)
+            turns.operations(everything, key_bits, count, names)
     if "floats" in options.only:
         cases = [
             (library, key_bits)
-            for library in available(libraries.FLOAT_PEERS)
+            for library in available([*libraries.our_floats(kernel), *libraries.FLOAT_PEERS])
             for key_bits in libraries.FLOAT_KEY_BITS.get(library.name, (2048,))
         ]
         for count in counts if cases else []:  # A quick run has none.
@@ -93,13 +94,19 @@ class Turns:
     num_rounds: int
     seconds: float
 
-    def operations(self, wanted: Sequence[Library], key_bits: int, num_threads: int) -> None:
-        """Time every operation of every library with one key size and number of threads."""
+    def operations(
+        self,
+        wanted: Sequence[Library],
+        key_bits: int,
+        num_threads: int,
+        names: Iterable[str] = tuple(OPERATIONS),
+    ) -> None:
+        """Time operations of every library with one key size and number of threads."""
         where = f"{key_bits} bits, {threads(num_threads)}"
         self.progress(f"{where}: making keys")
         with self._workers([(library, key_bits) for library in wanted], num_threads) as workers:
-            for name, operation in OPERATIONS.items():
-                self.progress(f"{where}: {operation.title}")
+            for name in names:
+                self.progress(f"{where}: {OPERATIONS[name].title}")
                 self._time(workers, name, "ready", operation=name, seconds=self.seconds)
 
     def floats(self, cases: Sequence[tuple[Library, int]], num_threads: int) -> None:

@@ -75,6 +75,14 @@ def ours(fastest: str) -> list[Library]:
     ]
 
 
+def our_floats(fastest: str) -> list[Library]:
+    """veilsum's encrypted floats, on each kernel."""
+    return [
+        Library(library.name, _adapter("veilsum_floats:Floats"), environment=library.environment)
+        for library in ours(fastest)
+    ]
+
+
 def our_updates(fastest: str) -> list[Library]:
     """veilsum's ways through workload W; a masked one encrypts its key under the public key."""
     return [

@@ -52,8 +52,8 @@ class Session:
         self._call.run(operand)
         fitting = int(self._batch * seconds / (time.perf_counter() - start))
         batch = min(wanted.largest_batch, max(wanted.smallest_batch, fitting))
-        if batch > 64:
-            batch -= batch % 64  # Whole groups of lanes.
+        if batch > wanted.step:
+            batch -= batch % wanted.step
         if batch != self._batch:
             self._bind(operation, batch)
         return {"batch": batch}

@@ -6,8 +6,11 @@ import pickle
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.adapter import Adapter
+
+Labels = NDArray[np.integer]
 
 
 class Phe(Adapter):
@@ -31,6 +34,16 @@ class Phe(Adapter):
 
     def multiply(self, ciphertexts: Any, scalars: Any) -> Any:
         return [c * scalar for c, scalar in zip(ciphertexts, scalars, strict=True)]
+
+    def groups(self, labels: Labels, num_groups: int) -> Any:
+        return (labels + num_groups * np.arange(labels.shape[1])).tolist()
+
+    def group_sum(self, ciphertexts: Any, groups: Any, num_groups: int) -> Any:
+        sums = [0] * (num_groups * len(groups[0]))
+        for ciphertext, row in zip(ciphertexts, groups, strict=True):
+            for position in row:
+                sums[position] = ciphertext + sums[position]
+        return sums
 
     def num_bytes(self, ciphertexts: Any) -> int:
         return sum((c.ciphertext().bit_length() + 7) // 8 for c in ciphertexts)  # No wire format.
@@ -70,6 +83,16 @@ class PyPaillier(Adapter):
 
     def sum_rows(self, rows: Any) -> Any:
         return self.library.add_blocks(self.public_key, *rows)
+
+    def groups(self, labels: Labels, num_groups: int) -> Any:
+        """The rows of each group."""
+        columns = labels.T
+        return [
+            np.flatnonzero(one == group).tolist() for one in columns for group in range(num_groups)
+        ]
+
+    def group_sum(self, ciphertexts: Any, groups: Any, num_groups: int) -> Any:
+        return self.library.add_blocks(self.public_key, ciphertexts, groups)
 
     def num_bytes(self, ciphertexts: Any) -> int:
         return sum(map(len, ciphertexts))
@@ -119,6 +142,14 @@ class Fate(Adapter):
             total.iadd(self.public_key, row)
         return total
 
+    def groups(self, labels: Labels, num_groups: int) -> Any:
+        return (labels + num_groups * np.arange(labels.shape[1])).tolist()
+
+    def group_sum(self, ciphertexts: Any, groups: Any, num_groups: int) -> Any:
+        sums = ciphertexts.zeros(num_groups * len(groups[0]))
+        sums.iupdate(ciphertexts, groups, 1, self.public_key)
+        return sums
+
     def num_bytes(self, ciphertexts: Any) -> int:
         return len(pickle.dumps(ciphertexts))
 
@@ -167,6 +198,16 @@ class ZPaillier(Adapter):
 
     def sum_rows(self, rows: Any) -> Any:
         return self.evaluator.batch_select_sum(*rows)
+
+    def groups(self, labels: Labels, num_groups: int) -> Any:
+        return np.ascontiguousarray(labels, np.int8)
+
+    def group_sum(self, ciphertexts: Any, groups: Any, num_groups: int) -> Any:
+        everyone = np.ones(len(groups), np.int8)
+        sums = self.evaluator.batch_feature_wise_bucket_sum(
+            ciphertexts, [everyone], groups, num_groups, False
+        )
+        return sums[0]
 
     def num_bytes(self, ciphertexts: Any) -> int:
         return len(ciphertexts.serialize())
