@@ -55,8 +55,7 @@ def compare(run: Run, options: argparse.Namespace, progress: Progress) -> None:
 
     turns = Turns(run, start, progress, options.rounds, options.seconds)
     counts = sorted({1, machine.num_processors()})
-    section_of = {name: "groups" if name == "group_sum" else "operations" for name in OPERATIONS}
-    if names := [name for name, section in section_of.items() if section in options.only]:
+    if names := operations_of(options.only):
         everything = list(available([*libraries.ours(kernel), *libraries.PEERS]))
         for count, key_bits in itertools.product(counts, options.key_bits):
             turns.operations(everything, key_bits, count, names)
@@ -82,6 +81,12 @@ def compare(run: Run, options: argparse.Namespace, progress: Progress) -> None:
         for count in counts[:1] if quick else counts:
             draws = QUICK_DRAWS if quick else tuple(DRAWS)
             turns.noise(everything if count == 1 else fastest, draws, count)
+
+
+def operations_of(sections: Iterable[str]) -> list[str]:
+    """Those of these sections, in their order: sums of groups are a section of their own."""
+    section_of = {name: "groups" if name == "group_sum" else "operations" for name in OPERATIONS}
+    return [name for name, section in section_of.items() if section in sections]
 
 
 @dataclass(frozen=True)

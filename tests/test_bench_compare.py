@@ -15,7 +15,7 @@ from bench import charts, libraries, machine, process
 from bench.adapter import Adapter
 from bench.adapters.noise import Sfc64
 from bench.adapters.veilsum_noise import Int32, Int64, RandomBytes
-from bench.compare import Turns
+from bench.compare import SECTIONS, Turns, operations_of
 from bench.draws import DRAWS, QUICK_DRAWS, Sampler, random_bytes_per_sample
 from bench.libraries import NUMPY_NOISE, Library
 from bench.memory import measure_memory
@@ -194,6 +194,17 @@ def test_library_that_fails_in_one_operation_keeps_the_others(monkeypatch):
     assert measuring.run.missing == {"peer: add": "there is no such kernel"}
     found = [one["operation"] for one in measuring.run.all("timings")]
     assert found == ["encrypt", "decrypt", "sum", "group_sum", "multiply"]
+
+
+def test_sums_of_groups_are_a_section_of_their_own():
+    everything, groups = operations_of(SECTIONS), operations_of(["groups", "noise"])
+    assert everything == list(OPERATIONS)
+    assert groups == ["group_sum"]
+    assert operations_of(["operations"]) == [name for name in everything if name not in groups]
+    assert operations_of(["noise", "floats"]) == []
+    measuring = turns()
+    measuring.operations([OURS, PEER], 2048, 1, groups)
+    assert [one["operation"] for one in measuring.run.all("timings")] == ["group_sum"] * 2
 
 
 def test_json_is_the_records_and_gives_them_again(run, tmp_path):
