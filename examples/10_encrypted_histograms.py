@@ -1,8 +1,8 @@
 """Gradient boosting on columns of two parties: histograms of gradients that stay encrypted.
 
 The bank has the labels, hence each row's gradient g and hessian h; it packs both into one plaintext
-and encrypts that. The shop has features: for each it adds up the ciphertexts of each bin and sends
-the sums back. The bank opens g and h of every bin and finds the best split, just the
+and encrypts that. The shop has features: for each it adds up the ciphertexts of each bin, packs the
+sums, and sends them back. The bank opens g and h of every bin and finds the best split, just the
 one that it would find in the clear.
 
 Who learns what: the shop learns nothing but the number of rows, and at the end the feature and the
@@ -63,22 +63,23 @@ def main(num_rows: int) -> None:
     message = bank.encrypt(pack_pairs(g, h)).to_bytes()
     encrypted = time.perf_counter()
 
-    # The shop's part.
+    # The shop's part: 64 bits a sum, so that 31 sums travel in one ciphertext.
     rows = vs.Ciphertexts.from_bytes(message, bank.public_key)
     read = time.perf_counter()
     sums = rows.group_sum(bins, NUM_BINS)
     added = time.perf_counter()
-    answer = sums.rerandomise().to_bytes()
+    answer = sums.reshape(-1).pack(2 * SLOT_BITS).rerandomise().to_bytes()
     packed = time.perf_counter()
 
-    opened = bank.decrypt_int64(vs.Ciphertexts.from_bytes(answer, bank.public_key))
-    found = unpack_pairs(opened)
+    opened = bank.decrypt(vs.Ciphertexts.from_bytes(answer, bank.public_key))
+    shape = (NUM_FEATURES, NUM_BINS)
+    found = unpack_pairs(vs.Ciphertexts.unpack(opened, 2 * SLOT_BITS, shape))
     split = best_split(*(part / SCALE for part in found))
     done = time.perf_counter()
 
     print(f"{num_rows:,} rows in {len(message):,} bytes; the histograms in {len(answer):,} bytes")
     print(f"bank: encrypt {encrypted - start:.2f} s, open {done - packed:.2f} s")
-    print(f"shop: read {read - encrypted:.2f} s, rerandomise {packed - added:.2f} s")
+    print(f"shop: read {read - encrypted:.2f} s, pack {packed - added:.2f} s")
     rate = bins.size / (added - read)
     print(f"shop: {bins.size:,} additions in {added - read:.2f} s, {rate:,.0f} a second")
     print(f"split: feature {split[0]}, bins up to {split[1]} go left")
