@@ -155,13 +155,17 @@ def run(
     targets: Floats,
 ) -> list[list[Step]]:
     """Both parties, each with a socket. Between machines each is a process of its own."""
+
+    def play(connection: socket.socket, features: Floats, targets: Floats | None) -> list[Step]:
+        with connection:  # Who fails hangs up, and the other does not wait.
+            return party(model, features, targets, Channel(connection))
+
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(2) as both:
-        with socket.create_connection(server.getsockname()) as of_shop:
-            of_bank, _ = server.accept()
-            with of_bank:
-                bank = both.submit(party, model, bank_features, targets, Channel(of_bank))
-                shop = both.submit(party, model, shop_features, None, Channel(of_shop))
-                return [bank.result(), shop.result()]
+        of_shop = socket.create_connection(server.getsockname())
+        of_bank, _ = server.accept()
+        bank = both.submit(play, of_bank, bank_features, targets)
+        shop = both.submit(play, of_shop, shop_features, None)
+        return [bank.result(), shop.result()]
 
 
 def main() -> None:

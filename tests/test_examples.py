@@ -4,10 +4,12 @@ import importlib
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+import veilsum as vs
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
@@ -91,6 +93,33 @@ def test_opened_numbers_of_the_regression_are_as_many_as_asked(module):
         assert sorted({module.centred(value, n) for value in range(-99, 99)}) == list(
             range(-(n // 2), n // 2 + 1)
         )
+
+
+@regression
+@pytest.mark.parametrize(
+    ("num_rows", "num_asked", "message"),
+    [(3, 21, "asks to open 21 numbers"), (2, 1, r"has \(2,\), not 3 rows")],
+)
+def test_a_party_of_the_regression_opens_and_takes_no_more_than_agreed(
+    module, num_rows, num_asked, message, key, other_key, monkeypatch
+):
+    monkeypatch.setattr(vs, "generate_key", lambda bits: key.secret)
+    ends = socket.socketpair()
+    other = module.Channel(ends[1])
+    features, targets = np.ones((3, 2)), np.zeros(3)
+    with ThreadPoolExecutor(1) as runner, ends[0], ends[1]:
+        bank = runner.submit(
+            module.party, module.MODELS[0], features, targets, module.Channel(ends[0])
+        )
+        bank_key = vs.PublicKey.from_bytes(other.receive(1000))
+        other.send(other_key.public.to_bytes())
+        other.receive(10_000)
+        other.send(other_key.public.encrypt_floats(np.zeros(num_rows)).to_bytes())
+        if num_rows == 3:
+            other.receive(10_000)
+            other.send(bank_key.encrypt([0] * num_asked).to_bytes())
+        with pytest.raises(ValueError, match=message):
+            bank.result()
 
 
 @histograms
