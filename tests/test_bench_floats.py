@@ -105,6 +105,15 @@ def test_session_times_floats():
     assert 0 < session.sample(0.001)["seconds"] < 0.1
 
 
+def test_ours_is_right():
+    names = [library.name for library in libraries.our_floats("avx2")]
+    assert names == ["veilsum avx2", "veilsum ifma", "veilsum portable"]
+    session = Session(libraries.our_floats("avx2")[0].adapter, 2048, 1)
+    assert session.describe()["dot_error"] < 1e-7
+    for operation in FLOAT_OPERATIONS:
+        assert session.ready_for_floats(operation) == {"batch": 1}
+
+
 def test_operands_are_what_every_library_takes():
     for vector in (floats.values(), weights()):
         assert len(vector) == floats.NUM_FLOATS
