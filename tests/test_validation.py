@@ -25,6 +25,7 @@ OTHER_MODULES = (
     "test_privacy",
     "test_privacy_arguments",
     "test_ledger",
+    "test_machine_key",
     "test_identity",
     "test_federation",
     "test_contributor",
