@@ -15,8 +15,9 @@ does without.
 Who learns what, if both keep to it: the bank, in each step, its features times the shop's scores;
 the shop its features times the bank's residuals; each that many sums over all rows, and nothing of
 single rows. These sums are about labels and scores: once steps times features come near the number
-of rows, they may tell each row. A party that does not keep to it can have any such numbers of the
-other opened in place of its masked gradient. Both learn the number of rows and of features.
+of rows, they may tell each row. A party that does not keep to it can have others of the other's
+numbers opened in place of its masked gradient, several packed into each: all rows in one step. Both
+learn the number of rows and of features.
 
     python examples/09_vertical_regression.py
 """

@@ -5,11 +5,12 @@ and encrypts that. The shop has features: for each it adds up the ciphertexts of
 sums, and sends them back. The bank opens g and h of every bin and finds the best split, just the
 one that it would find in the clear.
 
-Who learns what: the shop learns nothing but the number of rows, and at the end the feature and the
-bin of the split. The bank learns g and h of every bin. It knows them of every row as well, and from
-sums over few rows it may tell which rows these are: bins of many rows, and features in an order
-that it does not know, make that harder, not impossible. Sums are rerandomised before they leave,
-since the bank knows the randomness of every row's ciphertext too, and would see what was added.
+Who learns what, if both keep to it: the shop learns nothing but the number of rows, and at the end
+the feature and the bin of the split. The bank learns g and h of every bin. It knows them of every
+row as well, and from sums over few rows it may tell which rows these are: bins of many rows, and
+features in an order that it does not know, make that harder, not impossible. Sums are rerandomised
+before they leave, since the bank knows the randomness of every row's ciphertext too, and would see
+what was added.
 
     python examples/10_encrypted_histograms.py [--rows N]
 """

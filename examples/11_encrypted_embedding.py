@@ -2,9 +2,10 @@
 
 An embedding of norm 1 is encrypted, and the server multiplies it by its own, one a row: these dot
 products are the cosine similarities. The server learns nothing but the number of values and of
-bits. The client learns all similarities, and no embedding of the server: each answer is one linear
-equation about every row, so that after 128 queries of its own choice it could solve for them all.
-What the server must hide from such a client, it must not compute for it.
+bits. A client that keeps to it learns all similarities, and no embedding of the server. One that
+does not learns them all in a few queries: a plaintext has room for dozens of values side by side,
+and each answer is a linear equation about every row. What the server must hide from such a client,
+it must not compute for it.
 
     python examples/11_encrypted_embedding.py
 """

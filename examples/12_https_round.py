@@ -15,8 +15,10 @@ import ipaddress
 import ssl
 import tempfile
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -45,7 +47,8 @@ from veilsum.secure_sum.simulated_parties import SimulatedParties
 
 DIM, NUM_PARTIES = 1000, 5
 MOST_BYTES = 64 << 20  # Of one request; what is longer is not read.
-SECONDS = 30.0
+SECONDS = 30.0  # Of one request.
+ROUND_SECONDS = 120.0
 MODEL = [np.zeros(DIM)]
 
 
@@ -66,11 +69,15 @@ class Round:
             invited=self._invited,
         )
         # A process that is killed goes on from its store: every message is in it.
+        self._store = FolderStore(store)
         self._aggregator = Aggregator(
-            federation, identity, self._descriptor, invited=self._invited, store=FolderStore(store)
+            federation, identity, self._descriptor, invited=self._invited, store=self._store
         )
         self._asked: dict[str, list[bytes]] = {}
         self.result: SumResult | None = None
+
+    def close(self) -> None:
+        self._store.close()
 
     def announcement(self, name: str) -> bytes:
         return Announcement.of(self._descriptor, self._invited, to=name).to_bytes()
@@ -85,21 +92,21 @@ class Round:
             everybody = len(self._aggregator.contributors) == len(self._invited)
             if not everybody or self.result is not None:
                 return None
-            if not self._asked:  # First all lock the set, then all open it.
+            if not self._asked:  # First all lock the set, then all open it; then it is the sum.
                 requests = self._aggregator.open_requests()
                 self._asked = {name: list(frames) for name, frames in requests.items()}
+                if not requests:
+                    self.result = self._aggregator.finish()
             return b"".join(self._asked[holder]) if holder in self._asked else None
 
-    def answer(self, holder: str, opening: bytes) -> None:
+    def answer(self, opening: bytes) -> None:
         with self._lock:
-            self._aggregator.receive_opening(opening)
-            self._asked.pop(holder, None)
-            if not self._asked and not self._aggregator.open_requests():
-                self.result = self._aggregator.finish()
+            # Whose it is says its signature, not the request that brought it.
+            self._asked.pop(self._aggregator.receive_opening(opening), None)
 
 
 class Handler(BaseHTTPRequestHandler):
-    """announcement/NAME, contribution, request/NAME, opening/NAME and done."""
+    """announcement/NAME, contribution, request/NAME, opening and done."""
 
     round: Round
     timeout = SECONDS
@@ -120,9 +127,9 @@ class Handler(BaseHTTPRequestHandler):
             self._reply(404)
 
     def do_POST(self) -> None:
-        what, name = self._parts()
+        what, _ = self._parts()
         size = self.headers.get("Content-Length", "")
-        if not size.isdecimal() or int(size) > MOST_BYTES:
+        if not size.isdecimal() or len(size) > 10 or int(size) > MOST_BYTES:
             self._reply(413)
             return
         body = self.rfile.read(int(size))
@@ -130,7 +137,7 @@ class Handler(BaseHTTPRequestHandler):
             if what == "contribution":
                 self.round.receive(body)
             elif what == "opening":
-                self.round.answer(name, body)
+                self.round.answer(body)
             else:
                 self._reply(404)
                 return
@@ -160,7 +167,10 @@ def served(about: Round, folder: Path) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "server.crt", folder / "server.key")
-    server.socket = context.wrap_socket(server.socket, server_side=True)
+    # Whoever connects and says nothing keeps a thread waiting, and nobody else.
+    server.socket = context.wrap_socket(
+        server.socket, server_side=True, do_handshake_on_connect=False
+    )
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -190,14 +200,16 @@ class Party:
         contributor = self._folder.contributor(passphrase=self._opener)
         sent = contributor.contribute(announced, change, model_hash=hash_model(MODEL))
         self._ask("contribution", sent)
-        pause = threading.Event()
+        pause, deadline = threading.Event(), time.monotonic() + ROUND_SECONDS
         while self._status("done") != 200:
+            if time.monotonic() > deadline:
+                raise TimeoutError("the round had no sum in time")
             request = self._ask(f"request/{self.name}")
             if not request:
                 pause.wait(0.05)
                 continue
             holder = self._folder.key_holder(passphrase=self._opener)
-            self._ask(f"opening/{self.name}", holder.open(request))
+            self._ask("opening", holder.open(request))
 
     def _ask(self, path: str, body: bytes | None = None) -> bytes:
         request = urllib.request.Request(f"{self._server}/{path}", data=body)
@@ -257,14 +269,8 @@ def main() -> None:
                 Party(parties.party(i), opener, url, place / "server.crt")
                 for i in range(NUM_PARTIES)
             ]
-            threads = [
-                threading.Thread(target=site.run, args=(change,))
-                for site, change in zip(sites, changes, strict=True)
-            ]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+            with ThreadPoolExecutor(NUM_PARTIES) as pool:
+                list(pool.map(Party.run, sites, changes))
 
     result = about.result
     assert result is not None

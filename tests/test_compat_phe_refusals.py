@@ -267,3 +267,36 @@ def test_the_owner_of_the_primes_makes_encryption_fast():
     assert public._native.to_bytes() != slow
     assert private.decrypt(before + public.encrypt(6)) == 11
     assert pickle.loads(pickle.dumps(public))._native.to_bytes() == public._native.to_bytes()
+
+
+class Decimal(paillier.EncodedNumber):
+    BASE = 10
+    LOG2_BASE = math.log2(10)
+
+
+def test_scalars_of_another_base_are_not_lined_up_by_16(keys):
+    public, private = keys
+    ones = [public.encrypt(1), public.encrypt(1)]
+
+    def scalar(number, exponent, kind=Decimal):
+        return kind(public, number, exponent)
+
+    for scalars in (
+        [scalar(25, -2), scalar(30000, -4)],
+        [scalar(30000, -4), scalar(3, -4, paillier.EncodedNumber)],
+    ):
+        with pytest.raises(vs.InvalidArgumentError, match="BASE"):
+            paillier.dot_batch(scalars, ones)
+    total = paillier.dot_batch([scalar(25, -2), scalar(300, -2)], ones)
+    assert private.decrypt_encoded(total, Decimal).decode() == 3.25
+
+
+@pytest.mark.parametrize(
+    "values", [{1: 0, 2: 0}, {1, 2}, np.array([1, 2], "M8[ns]"), np.array([1, 2], "m8[ns]")]
+)
+def test_what_has_no_order_or_is_no_number_is_no_batch(keys, values):
+    public, _ = keys
+    ones = [public.encrypt(1), public.encrypt(1)]
+    for call in (public.encrypt_batch, lambda given: paillier.dot_batch(given, ones)):
+        with pytest.raises(TypeError):
+            call(values)

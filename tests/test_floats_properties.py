@@ -199,13 +199,13 @@ OPERATIONS = (
 shapes = st.sampled_from([(1,), (2,), (3,), (1, 2), (2, 2), (3, 1)])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_chains_stay_within_error_and_bound_or_are_refused(data):
     run_chain(data, KEY, data.draw(st.sampled_from([1e-9, 1e-3, 2.0**-40, 4.0])), 2.0**64)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_chains_under_a_small_key_are_refused_before_they_wrap(data):
     run_chain(data, SMALL, data.draw(st.sampled_from([1e-3, 2.0**-10, 1.0])), 2.0**20)

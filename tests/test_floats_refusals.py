@@ -159,3 +159,46 @@ def test_refusals_show_nothing_of_what_was_to_be_encrypted():
     with pytest.raises(vs.InvalidArgumentError) as caught:
         PK.encrypt_floats([123456.789], bound=10)
     assert "123" not in str(caught.value)
+
+
+def test_groups_beyond_all_results_are_refused_before_anything_is_counted():
+    with pytest.raises(vs.InvalidArgumentError, match="2\\*\\*24"):
+        X.group_sum(np.zeros((3, 2**11), np.int64), 2**20)
+
+
+def test_groups_are_read_once():
+    class Changing:
+        """Other groups at each look: a bound of one row for a sum of three is no bound."""
+
+        looks = 0
+
+        def __array__(self, dtype=None, copy=None):
+            self.looks += 1
+            return np.array([0, 1, 2] if self.looks == 1 else [0, 0, 0])
+
+    tight = SK.encrypt_floats([1.0, 1.0, 1.0], bound=1)
+    total = tight.group_sum(Changing(), 3)
+    assert SK.decrypt_floats(total).max() <= total.bound
+
+
+@pytest.mark.parametrize("kind", ["M8[ns]", "m8[ns]"])
+def test_dates_in_lists_are_no_numbers(kind):
+    dates = [np.array([5, 7], kind)]
+    integers = PK.encrypt([[1, 2]])
+    for call in (
+        lambda: XM[:, :2] * dates,
+        lambda: integers * dates,
+        lambda: PK.encrypt(dates),
+        lambda: PK.encrypt_floats(dates),
+        lambda: PK.encrypt([np.array(5, kind)[()]]),
+    ):
+        with pytest.raises(TypeError):
+            call()
+
+
+def test_a_fraction_below_a_power_of_two_is_rounded_down():
+    just_below = Fraction(2**60 - 1, 2**60)
+    assert PK.encrypt_floats([1.5], precision=just_below).unit == Fraction(1, 2)
+    assert PK.encrypt_floats([1.5], precision=Fraction(1)).unit == 1
+    with pytest.raises(TypeError, match="bound"):
+        vs.EncryptedFloats.from_ciphertexts(PK.encrypt([1]), bound=np.longdouble(2))

@@ -2,6 +2,7 @@
 
 import http.client
 import importlib
+import socket
 import ssl
 import sys
 from pathlib import Path
@@ -16,18 +17,24 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "examples"))
 example = importlib.import_module("12_https_round")
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    """A round that is served, its parties, and where."""
-    folder = tmp_path_factory.mktemp("https")
+def set_up(folder, number):
+    """Parties, and what makes a server of theirs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(simulated_parties, "generate_key", lambda *_, **__: shared_key().secret)
-        parties = SimulatedParties.make(folder / "parties", 3, dim=example.DIM)
+        parties = SimulatedParties.make(folder / "parties", number, dim=example.DIM)
     opener = vs.MachineKey.load(parties.key_file)
     signed = parties.federation_file.read_bytes()
     federation = Federation.from_signed(signed, dealer=Federation.dealer_named_in(signed))
     server = Identity.load(parties.identity_file, passphrase=opener)
-    about = example.Round(federation, server, folder / "store")
+    return parties, lambda: example.Round(federation, server, folder / "store")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A round that is served, its parties, and where."""
+    folder = tmp_path_factory.mktemp("https")
+    parties, server = set_up(folder, 3)
+    about = server()
     example.write_certificate(folder)
     with example.served(about, folder) as url:
         yield about, parties, url, folder / "server.crt"
@@ -46,7 +53,7 @@ def ask(place, method, path, body=None, headers=None):
         connection.close()
 
 
-@pytest.mark.parametrize("path", ["/contribution", "/opening/party-0"])
+@pytest.mark.parametrize("path", ["/contribution", "/opening"])
 @pytest.mark.parametrize("body", [b"", b"garbage", b"veil" + bytes(100)])
 def test_garbage_is_refused_by_name(place, path, body):
     status, said = ask(place, "POST", path, body)
@@ -58,7 +65,14 @@ def test_garbage_is_refused_by_name(place, path, body):
 def test_what_is_too_long_is_not_read(place):
     length = {"Content-Length": str(example.MOST_BYTES + 1)}
     assert ask(place, "POST", "/contribution", b"", length)[0] == 413
-    assert ask(place, "POST", "/contribution", b"", {"Content-Length": "-1"})[0] == 413
+    for wrong in ("-1", "9" * 5000):
+        assert ask(place, "POST", "/contribution", b"", {"Content-Length": wrong})[0] == 413
+
+
+def test_whoever_connects_and_says_nothing_stops_nobody_else(place):
+    host, port = place[2].removeprefix("https://").split(":")
+    with socket.create_connection((host, int(port))):
+        assert ask(place, "GET", "/done")[0] == 204
 
 
 def test_other_paths_are_not_found(place):
@@ -87,13 +101,35 @@ def test_the_round_ends_after_all_of_that(place):
     about, parties, url, certificate = place
     opener = vs.MachineKey.load(parties.key_file)
     sites = [example.Party(parties.party(i), opener, url, certificate) for i in range(3)]
-    threads = [
-        example.threading.Thread(target=site.run, args=(example.np.full(example.DIM, 0.25),))
-        for site in sites
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    changes = [example.np.full(example.DIM, 0.25)] * 3
+    with example.ThreadPoolExecutor(3) as pool:
+        list(pool.map(example.Party.run, sites, changes))
     assert about.result is not None
     assert example.np.allclose(about.result.sum.mean(), 0.25, atol=1e-4)
+
+
+def test_a_server_goes_on_with_its_store_wherever_it_dies(tmp_path):
+    """Made anew after each message: also after the last opening, and before the sum."""
+    parties, server = set_up(tmp_path, 2)
+    opener = vs.MachineKey.load(parties.key_file)
+    folders = [example.PartyFolder(parties.party(i)) for i in range(2)]
+    change = example.np.full(example.DIM, 0.25)
+    model = example.hash_model(example.MODEL)
+    for folder in folders:
+        about = server()
+        contributor = folder.contributor(passphrase=opener)
+        announced = about.announcement(folder.enrolment.name)
+        about.receive(contributor.contribute(announced, change, model_hash=model))
+        about.close()
+    for _ in range(10):
+        for folder in folders:
+            about = server()
+            request = about.request(folder.enrolment.name)
+            if request is not None:
+                about.answer(folder.key_holder(passphrase=opener).open(request))
+            result = about.result
+            about.close()
+            if result is not None:
+                assert example.np.allclose(result.sum.mean(), 0.25, atol=1e-4)
+                return
+    raise AssertionError("there is no sum")

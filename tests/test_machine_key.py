@@ -124,6 +124,17 @@ def test_a_damaged_machine_key_is_no_passphrase(line, tmp_path):
             read(path)
 
 
+@pytest.mark.parametrize("before", ["\ufeff", " ", "\t"])
+def test_a_machine_key_with_something_before_it_is_no_passphrase(before, machine, tmp_path):
+    path = tmp_path / "machine.key"
+    path.write_text(before + path.read_text(), encoding="utf-8")
+    with pytest.raises(vs.PassphraseError, match="damaged"):
+        read_passphrase(path)
+    path.write_text("veilsum-machine-key-2 " + "0" * 64)
+    with pytest.raises(vs.PassphraseError, match="another version"):
+        read_passphrase(path)
+
+
 def test_wrong_types_are_refused(key, machine, tmp_path):
     for wrong in (None, 5, bytearray(32), [machine]):
         with pytest.raises(TypeError, match="passphrase"):

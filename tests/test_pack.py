@@ -175,3 +175,12 @@ def test_numbers_out_of_range_change_their_neighbours():
     packed = TOY.encrypt([2**15, 0, 0]).pack(16)
     assert centre(TOY.decrypt(packed)[0], N) == 2**15
     assert Ciphertexts.unpack(TOY.decrypt(packed), 16, 3).tolist() == [-(2**15), 1, 0]
+
+
+@pytest.mark.parametrize("size", [2**10, 2**27, 2**40])
+def test_more_numbers_than_a_value_can_hold_are_refused_before_there_is_room_for_them(size):
+    packed = TOY.decrypt(TOY.encrypt([1, 2]).pack(32))
+    with pytest.raises(vs.InvalidArgumentError, match="cannot have"):
+        vs.Ciphertexts.unpack(packed, 32, size)
+    with pytest.raises(vs.InvalidArgumentError, match="at most"):
+        vs.Ciphertexts.unpack(packed, 32, (10**30, 0))

@@ -34,7 +34,9 @@ def test_reshape_of_a_sum_and_of_nothing():
     [(5,), (3, 5), (-1, -1), (-2, 6), (5, -1), (0, -1), (-12, -1), (2**70,), (2**63, 2**63)],
 )
 def test_a_reshape_that_does_not_fit_is_refused(shape):
-    with pytest.raises(vs.InvalidArgumentError, match="12 ciphertexts do not fit the shape"):
+    with pytest.raises(
+        vs.InvalidArgumentError, match=r"12 ciphertexts do not fit the shape|at most 2"
+    ):
         C.reshape(*shape)
 
 

@@ -138,3 +138,20 @@ c @ [[2]]
 assert "scipy" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_pieces_of_a_matrix_are_as_small_as_those_of_a_vector(monkeypatch):
+    taken = []
+    take = vs.Ciphertexts._take
+
+    def counted(self, positions, shape):
+        taken.append(positions.size)
+        return take(self, positions, shape)
+
+    monkeypatch.setattr(vs.Ciphertexts, "_take", counted)
+    monkeypatch.setattr(sparse, "_ENTRIES_PER_PIECE", 12)
+    matrix = scipy.sparse.csr_array(np.arange(1, 21).reshape(4, 5))
+    values = np.arange(24).reshape(6, 4)
+    product = TOY.encrypt(values) @ matrix
+    assert TOY.decrypt(product) == (values @ matrix.toarray()).tolist()
+    assert max(taken) <= max(12 + 6, values.size, product.size)

@@ -256,8 +256,14 @@ def floats(name: str, value: ArrayLike) -> NDArray[np.float32] | NDArray[np.floa
 
 
 def refuse_masked(name: str, value: object) -> None:
-    """TypeError for a masked array, or for one within lists, however deep: numpy forgets masks."""
-    _refuse_masked(name, value, _kinds_in(value))
+    """TypeError for a masked array, or for one within lists, however deep: numpy forgets masks.
+
+    For dates and durations, too: within lists numpy makes integers of them.
+    """
+    kinds = _kinds_in(value)
+    _refuse_masked(name, value, kinds)
+    if kinds & {np.datetime64, np.timedelta64}:
+        raise TypeError(f"{name} has dates or durations in it, which are no numbers")
 
 
 def printable(text: str) -> str:

@@ -13,7 +13,8 @@ from veilsum.errors import PassphraseError
 __all__ = ["MachineKey", "in_line"]
 
 _KEY_BYTES = 32
-_PREFIX = b"veilsum-machine-key-1 "
+_BEGINS = b"veilsum-machine-key"
+_PREFIX = _BEGINS + b"-1 "
 _LINE = re.compile(re.escape(_PREFIX) + rb"([0-9a-f]{64})")
 _MAX_FILE_BYTES = 1024
 
@@ -86,9 +87,12 @@ def in_line(line: bytes) -> MachineKey | None:
     Raises:
         PassphraseError: it begins as one does, and is none.
     """
-    if not line.startswith(_PREFIX.rstrip()):
+    if not line.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(_BEGINS):
         return None
     found = _LINE.fullmatch(line)
     if found is None:
-        raise PassphraseError("this machine key is damaged: 64 hexadecimal digits belong in it")
+        raise PassphraseError(
+            "this machine key is damaged, or of another version: it is the word "
+            "veilsum-machine-key-1, a space and 64 hexadecimal digits"
+        )
     return MachineKey(bytes.fromhex(found[1].decode()))

@@ -6,7 +6,7 @@ import glob
 import json
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -115,14 +115,18 @@ def join(
         check_readable(identity, *filter(None, [share]))
         check_writable(out, identity.resolve().parent)
         if machine_key is not None:
+            if out.resolve() in machine_key.resolve().parents:
+                raise InvalidArgumentError(
+                    f"--machine-key {machine_key} would lie in the folder that it opens, and "
+                    "travel with every copy of it: name a file elsewhere"
+                )
             check_writable(machine_key.resolve().parent)
         passphrase = known_passphrase("the identity", passphrase_file)
         own = Identity.load(identity, passphrase=passphrase)
         key = None if share is None else _load(share, share_passphrase_file)
-        with ExitStack() as made:
-            made.enter_context(_once(identity, pinned, Federation.dealer_named_in(signed)))
+        with _once(identity, pinned, Federation.dealer_named_in(signed)):
             if machine_key is not None:
-                passphrase = made.enter_context(machine_key_in(machine_key))
+                passphrase = machine_key_in(machine_key)
             party = PartyFolder.create(
                 out,
                 signed,

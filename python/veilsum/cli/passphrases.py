@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 
 import typer
@@ -52,19 +51,15 @@ def known_passphrase(what: str, file: Path | None, *, own: bool = True) -> bytes
     return passphrase
 
 
-@contextmanager
-def machine_key_in(file: Path) -> Iterator[MachineKey]:
-    """The machine key in a file, which is made if there is none, and goes if the caller fails."""
-    if os.path.lexists(file):
-        yield MachineKey.load(file)
-        return
-    with made_folder(file.parent):
-        key = MachineKey.create(file)
-        try:
-            yield key
-        except BaseException:
-            file.unlink(missing_ok=True)
-            raise
+def machine_key_in(file: Path) -> MachineKey:
+    """The machine key in a file, which is made if there is none.
+
+    It stays whatever becomes of the caller: another party may have joined with it meanwhile.
+    """
+    if not os.path.lexists(file):
+        with made_folder(file.parent), suppress(FileExistsError):
+            return MachineKey.create(file)
+    return MachineKey.load(file)
 
 
 def make_passphrase() -> str:

@@ -34,6 +34,7 @@ __all__ = ["Ciphertexts", "to_native_key"]
 # What to do with floats instead.
 _SCALE = "multiply by integers: scale them first, and divide what is decrypted"
 _ADD = "add integers, scaled as what was encrypted; a Codec encrypts vectors of floats"
+_MOST_KEY_BITS = 16384
 
 LEAST_BITS, MOST_BITS = 2, 64  # Of a packed number.
 
@@ -222,8 +223,9 @@ class Ciphertexts(Encrypted):
         """``c @ W`` as in numpy. Time and cost as for ``W @ c``.
 
         W may be a scipy.sparse matrix or array of integers, of at most 2**20 columns: what is not
-        stored costs nothing. Where entries are stored is no secret then, of which column how many;
-        the entries themselves are, but for the longest. Each costs what it costs in ``c * k``.
+        stored costs nothing, and an empty column an encryption. Where entries are stored is no
+        secret then, of which column how many; the entries themselves are, but for the longest. Each
+        costs what it costs in ``c * k``.
         """
         if is_sparse(matrix):
             return sparse_product(self._transposed(), matrix, _SCALE)._transposed()
@@ -265,8 +267,8 @@ class Ciphertexts(Encrypted):
     ) -> Ciphertexts:
         """Add up the rows of each group, as a histogram does; several groupings at once.
 
-        Costs one multiplication for each row that counts, whatever the groups are, and little more
-        than as many terms of ``sum()``.
+        Costs one multiplication for each row that counts, little more than as many terms of
+        ``sum()``, and an encryption for each group that is empty.
 
         Whoever adds knows ``groups`` and ``where``: they are no secret of the ciphertexts, and time
         and memory tell the sizes of groups. A group that adds one row alone gives that row's
@@ -335,8 +337,10 @@ class Ciphertexts(Encrypted):
         Raises:
             TypeError: values that are no integers.
             CapacityError: a value that is no sum of so many numbers: some were out of range, or
-                ``bits`` or the shape differ. Numbers out of range may go unseen, too.
-            InvalidArgumentError: not as many values as were packed; bits or shape out of range.
+                ``bits`` or the shape differ. Numbers out of range, and a shape of some more or
+                fewer numbers for as many values, may go unseen: pass what was packed.
+            InvalidArgumentError: more numbers than so many values can have, or values without a
+                number; bits or shape out of range.
         """
         count = arguments.count("bits", bits, at_least=LEAST_BITS, at_most=MOST_BITS)
         lengths = read_lengths(shape if isinstance(shape, Sequence) else (shape,))
@@ -346,6 +350,11 @@ class Ciphertexts(Encrypted):
         if min(lengths) < 0:
             raise InvalidArgumentError(f"the shape {lengths} has a negative length")
         size = arguments.count("the size of the shape", math.prod(lengths), at_most=2**40)
+        per_value = -(-size // max(1, len(plaintexts)))
+        if per_value * count > _MOST_KEY_BITS:
+            raise InvalidArgumentError(
+                f"{len(plaintexts)} values of packed numbers cannot have {size} of {count} bits"
+            )
         return _core.Ciphertexts.unpack(plaintexts, count, size).reshape(lengths)
 
     def rerandomise(self) -> Ciphertexts:

@@ -91,11 +91,16 @@ def read_numbers(name: str, values: Any) -> NDArray[Any]:
 
 def unit_below(name: str, precision: object) -> int:
     """The exponent of the largest power of two that is not above a precision."""
-    return math.frexp(arguments.real(name, precision, above=0))[1] - 1
+    exponent = math.frexp(arguments.real(name, precision, above=0))[1] - 1
+    # A fraction just below a power may be that power as a float.
+    is_above = isinstance(precision, Fraction) and power_of_two(exponent) > precision
+    return exponent - 1 if is_above else exponent
 
 
 def exact_bound(bound: object) -> Fraction:
     """A bound above 0 as it is, of an int, a float or a Fraction."""
+    if isinstance(bound, np.longdouble):
+        raise TypeError("bound must be an int, a Fraction or a float of up to 64 bits")
     if isinstance(bound, Fraction):
         exact = bound
     elif hasattr(bound, "__index__"):

@@ -287,9 +287,12 @@ class EncryptedFloats(LinearOnly):
         """
         count = arguments.count("num_groups", num_groups, at_least=1, at_most=MOST_GROUPS)
         labels = read_groups(groups, self.shape)
-        rows = largest_group(labels, read_where(where, labels.shape), count)
-        scale = self._scale.of_sum(rows).within(self.public_key.n)
-        return self._made(scale, self._ciphertexts.group_sum(groups, count, where=where))
+        counted = read_where(where, labels.shape)
+        scale = self._scale.of_sum(largest_group(labels, counted, count))
+        scale.within(self.public_key.n)
+        # What was read, so that bound and sum are of the same rows.
+        rows = counted.view(np.bool_) if counted.size else None
+        return self._made(scale, self._ciphertexts.group_sum(labels, count, where=rows))
 
     def mean(self, axis: int | None = None) -> EncryptedFloats:
         """The sum along an axis, or of everything, times 1 divided by the number of addends.

@@ -12,6 +12,7 @@ from veilsum.paillier.encrypted import Encrypted
 __all__ = ["MOST_GROUPS", "largest_group", "read_groups", "read_where"]
 
 MOST_GROUPS = 2**20
+_MOST_RESULTS = 2**24
 
 
 def read_groups(groups: ArrayLike, batch_shape: tuple[int, ...]) -> NDArray[np.int64]:
@@ -66,8 +67,18 @@ def read_where(where: ArrayLike | None, groups_shape: tuple[int, ...]) -> NDArra
 
 
 def largest_group(labels: NDArray[np.int64], counts: NDArray[np.uint8], num_groups: int) -> int:
-    """How many rows the largest group has, of what the two functions above read."""
+    """How many rows the largest group has, of what the two functions above read.
+
+    Raises:
+        InvalidArgumentError: more results than a call gives.
+    """
     columns = labels if labels.ndim == 2 else labels[:, None]
+    num_results = columns.shape[1] * num_groups
+    if num_results > _MOST_RESULTS:
+        raise InvalidArgumentError(
+            f"group_sum gives at most 2**24 results, not {num_results}; take fewer groups, or "
+            "groupings, at a time"
+        )
     counted = (columns >= 0) & (columns < num_groups)
     if counts.size:
         counted &= counts.reshape(columns.shape).view(np.bool_)

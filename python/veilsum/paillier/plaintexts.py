@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 _CODEC = "a Codec encrypts vectors of floats"
+_MOST_VALUES = 2**40
 _BYTES_OR_TEXT = (bytes, bytearray, memoryview, str)
 
 Plaintexts: TypeAlias = _core.Plaintexts
@@ -132,6 +133,8 @@ def read_lengths(shape: Sequence[Any]) -> Shape:
             f"a shape has one or two lengths, not {len(lengths)}: encrypted numbers are vectors "
             "or matrices"
         )
+    if any(abs(length) > _MOST_VALUES for length in lengths):
+        raise InvalidArgumentError("a length of a shape is at most 2**40")
     return lengths
 
 

@@ -1,4 +1,4 @@
-"""Products with sparse matrices: only stored entries cost."""
+"""Products with sparse matrices: stored entries cost, and columns without any an encryption."""
 
 from __future__ import annotations
 
@@ -55,8 +55,10 @@ def sparse_product(c: Ciphertexts, matrix: Any, cure: str) -> Ciphertexts:
     if entries.num_columns == 0:
         return c[:0]
     parts, columns = [c[:0]], [np.zeros(0, np.int64)]
-    for begin in range(0, entries.values.size, _ENTRIES_PER_PIECE):
-        piece = slice(begin, begin + _ENTRIES_PER_PIECE)
+    num_vectors = c.shape[1] if c.ndim == 2 else 1
+    size = max(1, _ENTRIES_PER_PIECE // max(1, num_vectors))
+    for begin in range(0, entries.values.size, size):
+        piece = slice(begin, begin + size)
         present, groups = np.unique(entries.columns[piece], return_inverse=True)
         rows = np.append(entries.rows[piece], entries.rows[0])
         scalars = np.append(entries.values[piece], _longest(entries.values))

@@ -67,6 +67,11 @@ def dot_batch(scalars: Iterable[Any], numbers: Iterable[EncryptedNumber]) -> Enc
     ]
     if len(encoded) != len(terms):
         raise InvalidArgumentError(f"there are {len(encoded)} scalars and {len(terms)} numbers")
+    if not _line_up(encoded, terms):
+        raise InvalidArgumentError(
+            "scalars of another BASE do not line up: encode all of them with one BASE, to one "
+            "exponent, or in base 16"
+        )
     residues = [require_encoding(scalar, key) for scalar in encoded]
     exponents = [
         scalar.exponent + number.exponent for scalar, number in zip(encoded, terms, strict=True)
@@ -95,6 +100,15 @@ def _numbers(numbers: Iterable[EncryptedNumber]) -> list[EncryptedNumber]:
     for number in found:
         require_same_key(found[0].public_key, number.public_key)
     return found
+
+
+def _line_up(scalars: list[EncodedNumber], numbers: list[EncryptedNumber]) -> bool:
+    """Whether products of these are in one base, or else in one unit."""
+    bases = {scalar.BASE for scalar in scalars}
+    if bases <= {EncodedNumber.BASE}:
+        return True
+    units = {scalar.exponent for scalar in scalars}, {number.exponent for number in numbers}
+    return len(bases) == 1 and all(len(exponents) == 1 for exponents in units)
 
 
 def _require_factors(factors: list[int], max_int: int) -> None:

@@ -72,8 +72,10 @@ class EncodedNumber:
             public_key: the key; the number must lie within its ``max_int``.
             scalar: an int or a float, Python's or numpy's; with a precision also a Fraction or a
                 Decimal.
-            precision: an absolute error that may be made. The exponent is then the largest with
-                ``BASE**exponent <= precision``, and tells nothing of the number.
+            precision: an absolute error that may be made. The exponent is then phe's, the floor of
+                the precision's logarithm in floats: the largest with ``BASE**exponent <=
+                precision``, or one less or more where the precision is within rounding of such a
+                power. It tells nothing of the number.
             max_exponent: the exponent is at most this.
 
         Raises:

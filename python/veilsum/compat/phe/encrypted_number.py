@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -419,7 +419,11 @@ def joined(numbers: list[EncryptedNumber]) -> _core.Ciphertexts:
 def batch_of(name: str, values: Iterable[Any]) -> list[Any]:
     """What a list or a vector holds; a vector of numpy as Python numbers, which are faster."""
     arguments.refuse_masked(name, values)
+    if isinstance(values, (Mapping, Set)):
+        raise TypeError(f"{name} must be in an order: a list, not {type(values).__name__}")
     if isinstance(values, np.ndarray):
+        if values.dtype.kind in "mM":
+            raise TypeError(f"{name} must be numbers, not {values.dtype}")
         if values.ndim != 1:
             raise InvalidArgumentError(f"{name} must have one dimension, not {values.ndim}")
         return list(values.tolist())

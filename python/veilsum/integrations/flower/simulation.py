@@ -49,6 +49,9 @@ def simulated_federation(
 ) -> Iterator[SimulatedParties]:
     """Parties for the nodes that there are, which are gone when this ends.
 
+    A process that is killed leaves them in the temporary directory; the next run of the same number
+    removes them. They protect nothing, and only the server that made them can announce to them.
+
     Raises:
         InvalidArgumentError: there are fewer than two nodes, or a number is out of range.
     """
@@ -84,7 +87,8 @@ def simulated_federation(
 def usual_party(context: Context) -> Party:
     """The party that the node is configured as; without one, a throw-away party of a simulation.
 
-    No message decides it: a server elsewhere makes no folder on this machine.
+    A server elsewhere makes no folder on this machine, so it cannot decide that a node is one; to
+    one that a killed simulation left, it can announce nothing: it has not that server's identity.
 
     Raises:
         as ``configured_party``, where there is neither.
