@@ -250,7 +250,7 @@ def test_random_mutations_are_refused_or_harmless(name, rng):
 def test_random_bytes_are_refused(name, rng):
     for _ in range(100):
         noise = rng.randbytes(rng.randint(0, 400))
-        if name == "round_link" and len(noise) == len(golden(name)) - FRAME_BYTES:
+        if name.startswith("round_link") and len(noise) == len(golden(name)) - FRAME_BYTES:
             noise += b"."  # All of a link are numbers and hashes: any bytes of its length are one.
         assert not accepts(name, noise)
         frame = golden(name)[:6] + bytes(2) + len(noise).to_bytes(8, "little")
