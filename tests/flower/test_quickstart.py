@@ -103,6 +103,7 @@ def test_the_changed_app_gives_the_model_of_the_loop_in_a_simulation(tmp_path):
         assert list(answered) == list(range(1, NUM_ROUNDS + 1))
 
 
+@pytest.mark.slow  # test_simulation.py does it without Ray.
 def test_three_lines_simulate_an_encrypted_run_with_throw_away_parties(tmp_path):
     app = changed_app(tmp_path, SIMULATED)
     place = Path(tempfile.gettempdir()) / f"veilsum-simulations-{os.getuid()}"
