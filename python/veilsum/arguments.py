@@ -263,7 +263,7 @@ def refuse_masked(name: str, value: object) -> None:
     kinds = _kinds_in(value)
     _refuse_masked(name, value, kinds)
     if kinds & {np.datetime64, np.timedelta64}:
-        raise TypeError(f"{name} has dates or durations in it, which are no numbers")
+        raise TypeError(f"{name} must be numbers, and has dates or durations in it")
 
 
 def printable(text: str) -> str:

@@ -114,10 +114,12 @@ std::vector<MaskShape> shapes() {
                                               num_primes, bits,     num_digits};
                         // As has_room in mask_shape.cpp.
                         const World world(shape);
+                        const auto base = static_cast<SignedWide>(shape.base());
                         SignedWide size = SignedWide{1} << shape.slack();
                         unsigned k = 0;
                         while (k < num_digits && size < world.modulus()) {
-                            size *= static_cast<SignedWide>(shape.base());
+                            // Never beyond 128 bits: what is too large once stays so.
+                            size = size > world.modulus() / base ? world.modulus() : size * base;
                             ++k;
                         }
                         if (k == num_digits && size < world.modulus()) result.push_back(shape);
