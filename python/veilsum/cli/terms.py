@@ -31,13 +31,13 @@ def choose_policy(num_holders: int, threshold: int | None, max_colluding: int | 
         raise InvalidArgumentError(
             f"a key is shared among 2 to {_MAX_HOLDERS} holders, not {num_holders}"
         )
-    colluding = (num_holders - 1) // 2 if max_colluding is None else max_colluding
+    least = Policy.least(num_holders, max_colluding)
+    colluding, fewest = least.max_colluding, least.threshold
     if not 0 <= colluding < num_holders:
         raise InvalidArgumentError(
             f"--max-colluding is {colluding}; of {num_holders} holders 0 to {num_holders - 1} "
             "may collude"
         )
-    fewest = (num_holders + colluding) // 2 + 1
     wanted = fewest if threshold is None else threshold
     if not fewest <= wanted <= num_holders:
         raise InvalidArgumentError(

@@ -46,6 +46,15 @@ class Policy:
     threshold: int
     max_colluding: int
 
+    @classmethod
+    def least(cls, num_holders: int, max_colluding: int | None = None) -> Policy:
+        """As few open as is safe: two sets of them have an honest holder in common (SH2, SH3).
+
+        Where it is not given, a minority may collude.
+        """
+        colluding = (num_holders - 1) // 2 if max_colluding is None else max_colluding
+        return cls(num_holders, (num_holders + colluding) // 2 + 1, colluding)
+
 
 def check_key(parameter: str, key: AnyKey) -> AnyKey:
     """TypeError unless it is a key of either kind."""

@@ -102,7 +102,7 @@ class SimulatedParties:
             dealer, server = Identity.generate("dealer"), Identity.generate("server")
             identities = [Identity.generate(cls.name(i)) for i in range(number)]
             enrolled = tuple(identity.enrol() for identity in identities)
-            policy = _policy_of(min(number, _MOST_HOLDERS))
+            policy = Policy.least(min(number, _MOST_HOLDERS))
             secret = generate_key(key_bits, safe_primes=True, num_threads=num_threads)
             key, shares = deal(secret, policy)
             federation = Federation(
@@ -173,9 +173,3 @@ class SimulatedParties:
 
     def __repr__(self) -> str:
         return f"<SimulatedParties: {self.path}>"
-
-
-def _policy_of(num_holders: int) -> Policy:
-    """A minority may collude, and no more holders than needed open."""
-    colluding = (num_holders - 1) // 2
-    return Policy(num_holders, (num_holders + colluding) // 2 + 1, colluding)

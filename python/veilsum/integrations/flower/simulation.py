@@ -110,8 +110,7 @@ def usual_party(context: Context) -> Party:
 
 def _folder_of(run_id: int) -> Path:
     """Where one user's simulation of one run has its parties."""
-    user = getattr(os, "getuid", lambda: 0)()
-    return Path(tempfile.gettempdir()) / f"veilsum-simulations-{user}" / str(run_id)
+    return Path(tempfile.gettempdir()) / f"veilsum-simulations-{os.getuid()}" / str(run_id)
 
 
 def _check_own(folder: Path) -> None:
