@@ -16,6 +16,7 @@ from bench import message_tables
 from bench.machine import ROOT
 from bench.mask_tables import limits_table, shapes_table
 from bench.records import Run, read
+from bench.report import ciphers_table, floats_table
 from bench.round_tables import (
     ciphertext_table,
     conclusions,
@@ -39,6 +40,8 @@ _TABLES: dict[str, Callable[[Run, int | None], Table]] = {
     "ciphertexts": lambda run, _: ciphertext_table(run),
     "mask_limits": lambda run, _: limits_table(run),
     "mask_shapes": lambda run, _: shapes_table(run),
+    "ciphers": lambda run, key_bits: ciphers_table(run, 1, _needed(key_bits)),
+    "floats": lambda run, _: floats_table(run, 1),
 }
 
 

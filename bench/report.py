@@ -68,14 +68,12 @@ def machine_lines(run: Run) -> list[str]:
 
 def tables(run: Run) -> Iterator[Table]:
     """All that there are of a run; some have no rows."""
-    ciphers = [row for row in run.all("libraries") if "values_per_ciphertext" in row]
-    operations = {operation.title: name for name, operation in OPERATIONS.items()}
+    ciphers = _ciphers(run)
     for count, bits in sorted({(row["threads"], row["key_bits"]) for row in ciphers}):
-        rows = [row for row in ciphers if (row["threads"], row["key_bits"]) == (count, bits)]
-        title, chart = f"{bits} bits, {threads(count)}", f"-{count}-threads"
-        yield _timings(run, title, rows, operations, _beside_ours, chart=chart)
+        yield ciphers_table(run, count, bits)
     yield _packing(run, ciphers)
-    yield from _floats(run)
+    for count in sorted({row["threads"] for row in _of_floats(run)}):
+        yield floats_table(run, count)
     yield _updates(run)
     yield from _noise(run)
     yield from _memory(run)
@@ -83,6 +81,19 @@ def tables(run: Run) -> Iterator[Table]:
     yield from _bound(run)
     yield _installs(run)
     yield from round_tables.tables(run)
+
+
+def _ciphers(run: Run) -> list[Record]:
+    return [row for row in run.all("libraries") if "values_per_ciphertext" in row]
+
+
+def ciphers_table(run: Run, num_threads: int, key_bits: int) -> Table:
+    """Ciphertexts a second of each library's operations."""
+    wanted = (num_threads, key_bits)
+    rows = [row for row in _ciphers(run) if (row["threads"], row["key_bits"]) == wanted]
+    title, chart = f"{key_bits} bits, {threads(num_threads)}", f"-{num_threads}-threads"
+    operations = {operation.title: name for name, operation in OPERATIONS.items()}
+    return _timings(run, title, rows, operations, _beside_ours, chart=chart)
 
 
 def _timings(
@@ -132,9 +143,12 @@ def _packing(run: Run, ciphers: Sequence[Record]) -> Table:
     )
 
 
-def _floats(run: Run) -> Iterator[Table]:
+def _of_floats(run: Run) -> list[Record]:
+    return [row for row in run.all("libraries") if "dot_error" in row]
+
+
+def floats_table(run: Run, num_threads: int) -> Table:
     """Seconds of one vector; beside them, whatever the size of key, veilsum's."""
-    rows = [row for row in run.all("libraries") if "dot_error" in row]
 
     def column(operation: str) -> Callable[[Record], Cell]:
         def value(row: Record) -> Cell:
@@ -148,18 +162,17 @@ def _floats(run: Run) -> Iterator[Table]:
 
         return value
 
-    for count in sorted({row["threads"] for row in rows}):
-        yield table_of(
-            f"A vector of {NUM_FLOATS} floats and its product with a plain one, {threads(count)}",
-            [row for row in rows if row["threads"] == count],
-            [
-                ("", lambda row: name_of(run, row)),
-                ("bits", lambda row: str(row["key_bits"])),
-                *((title, column(name)) for name, (title, _) in FLOAT_OPERATIONS.items()),
-                ("error of\nthe product", lambda row: f"{row['dot_error']:.0e}"),
-            ],
-            f"Seconds, median. Below them, after {TIMES}: how many times as fast veilsum is.",
-        )
+    return table_of(
+        f"A vector of {NUM_FLOATS} floats and its product with a plain one, {threads(num_threads)}",
+        [row for row in _of_floats(run) if row["threads"] == num_threads],
+        [
+            ("", lambda row: name_of(run, row)),
+            ("bits", lambda row: str(row["key_bits"])),
+            *((title, column(name)) for name, (title, _) in FLOAT_OPERATIONS.items()),
+            ("error of\nthe product", lambda row: f"{row['dot_error']:.0e}"),
+        ],
+        f"Seconds, median. Below them, after {TIMES}: how many times as fast veilsum is.",
+    )
 
 
 def _updates(run: Run) -> Table:

@@ -51,7 +51,8 @@ class Table:
         """For documents."""
         rows = [list(map(text, row)) for row in self.rows]
         lines = [self.columns, ["---", *["---:"] * (len(self.columns) - 1)], *rows]
-        return f"{self.title}:\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+        written = [" | ".join(line).replace("\n", " ") for line in lines]
+        return f"{self.title}:\n\n" + "".join(f"| {line} |\n" for line in written)
 
 
 Column = tuple[str, Callable[[T], Cell]]
