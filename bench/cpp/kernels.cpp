@@ -123,6 +123,20 @@ void measure(const SquareKernel& kernel, std::size_t bits, double madd_seconds) 
     });
     report("power, per bit", power / static_cast<double>(kNumElements * bits), 7 + 10.0 / 4);
 
+    // Modulo n, as pow_each is, and modulo numbers of their own: 3k^2 and 4k^2.
+    std::vector<Limb> moduli;
+    for (std::size_t i = 0; i < kNumElements; ++i) {
+        moduli.insert(moduli.end(), x.n.n(), x.n.n() + x.n.num_limbs());
+    }
+    const Secret<Limb> small(kNumElements * x.n.num_limbs(), 1);
+    const Powers powers{small.data(), x.exponents.data(), moduli.data(), small.data(), bits, bits};
+    Secret<Limb> powers_out(kNumElements * x.n.num_limbs());
+    Secret<std::byte> powers_scratch(kernel.pow_moduli_scratch_bytes(powers));
+    const double own = seconds(
+        [&] { kernel.pow_moduli(powers_out.data(), powers, kNumElements, powers_scratch.data()); });
+    report("power with moduli of their own, per bit",
+           own / static_cast<double>(kNumElements * bits), 3 + 4.0 / 4);
+
     const auto base = x.n.element(Integer(2));
     const FixedBaseTable table(base.data(), bits / 2, x.n, {});
     const double fixed = seconds([&] {

@@ -233,6 +233,28 @@ void check_powers(const Modulus& n) {
     });
 }
 
+/// Moduli are public here.
+void check_pow_moduli(const SquareKernel& kernel, std::size_t bits) {
+    constexpr std::size_t kCount = 3;
+    constexpr std::size_t kExponentBits = 100;
+    const std::size_t num_limbs = bits / 64;
+    Secret<Limb> moduli(kCount * num_limbs);
+    Secret<Limb> bases = random_limbs(kCount * num_limbs);
+    for (std::size_t i = 0; i < kCount; ++i) {
+        random_odd(bits).to_limbs(std::span(moduli).subspan(i * num_limbs, num_limbs));
+        bases[(i + 1) * num_limbs - 1] = 0;  // Below its modulus.
+    }
+    mark_secret(std::span(bases));
+    const Secret<Limb> exponents = secret_limbs(kCount * 2);
+    // Any numbers below their moduli do.
+    const Powers powers{bases.data(), exponents.data(), moduli.data(), bases.data(),
+                        bits,         kExponentBits};
+    Secret<Limb> out(kCount * num_limbs);
+    Secret<std::byte> scratch(kernel.pow_moduli_scratch_bytes(powers));
+    expect_constant_time("pow_moduli", std::span(out),
+                         [&] { kernel.pow_moduli(out.data(), powers, kCount, scratch.data()); });
+}
+
 /// Exponents are public here, bases and n are not. So many that buckets serve.
 void check_multi_pow_vartime(const Modulus& n) {
     constexpr std::size_t kCount = 64;
@@ -271,6 +293,8 @@ bool is_checked(const Kernel& kernel) {
 }
 
 void check_kernel(const SquareKernel& kernel, std::size_t bits) {
+    std::printf("%s kernel, moduli of %zu bits:\n", kernel.name, bits);
+    check_pow_moduli(kernel, bits);
     const SquareModulus n(random_odd(bits), kernel);
     const FixedBaseTable table(n.element(random_coprime(bits - 64, n.n_integer())).data(), 70, n,
                                {});

@@ -4,6 +4,7 @@
 #include "veilsum/bigint/engine_simd.hpp"
 #include "veilsum/bigint/engine_simd_modulo_n.hpp"
 #include "veilsum/bigint/kernel_table.hpp"
+#include "veilsum/bigint/pow_moduli_simd.hpp"
 
 namespace veilsum::testing {
 
@@ -15,7 +16,8 @@ static_assert(SquareEngine<SimdEngine<Emulated52>> && Engine<SimdEngineModuloN<E
 template <Simd S>
 const SquareKernel* kernel_on(const char* name) {
     static const Kernel modulo_n = kernel_of<SimdEngineModuloN<S>>(name);
-    static const SquareKernel kernel = square_kernel_of<SimdEngine<S>>(name, modulo_n);
+    static const SquareKernel kernel =
+        square_kernel_of<SimdEngine<S>>(name, modulo_n, pow_moduli_of<S>());
     return &kernel;
 }
 

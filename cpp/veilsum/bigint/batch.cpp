@@ -225,6 +225,29 @@ void pow_each(std::byte* out, Operand base, const std::byte* to_montgomery, cons
     });
 }
 
+void pow_moduli(Limb* out, Powers in, std::size_t count, const SquareKernel& kernel,
+                const Execution& execution) {
+    const std::size_t num_limbs = in.num_limbs();
+    Integer r_squared;
+    mpz_setbit(r_squared.get(), 2 * kernel.modulo_n->r_bits(in.modulus_bits));
+    // A power takes milliseconds: a piece is one group of lanes.
+    parallel_for(count, kernel.num_lanes, execution, [&](std::size_t begin, std::size_t end) {
+        std::vector<Limb> constants((end - begin) * num_limbs);
+        for (std::size_t i = begin; i < end; ++i) {
+            const Integer n = Integer::from_limbs({in.moduli + i * num_limbs, num_limbs});
+            (r_squared % n).to_limbs({constants.data() + (i - begin) * num_limbs, num_limbs});
+        }
+        // The kernel counts from the beginning of all.
+        Powers piece = in;
+        piece.r_squared = constants.data();
+        piece.bases += begin * num_limbs;
+        piece.moduli += begin * num_limbs;
+        piece.exponents += begin * in.exponent_limbs();
+        Secret<std::byte> scratch(kernel.pow_moduli_scratch_bytes(piece));
+        kernel.pow_moduli(out + begin * num_limbs, piece, end - begin, scratch.data());
+    });
+}
+
 void fixed_base(std::byte* out, const FixedBaseTable& table, const Limb* exponents,
                 std::size_t exponent_limbs, std::size_t count, const SquareModulus& n,
                 const Execution& execution) {

@@ -54,6 +54,11 @@ void pow_each(std::byte* out, Operand base, const std::byte* to_montgomery, cons
               std::size_t exponent_limbs, std::size_t exponent_bits, std::size_t count,
               const Modulus& n, const Execution& execution);
 
+/// out[i] = the power of number i, in.num_limbs() limbs each. in.r_squared is made here: it may be
+/// null. Moduli are public.
+void pow_moduli(Limb* out, Powers in, std::size_t count, const SquareKernel& kernel,
+                const Execution& execution);
+
 void fixed_base(std::byte* out, const FixedBaseTable& table, const Limb* exponents,
                 std::size_t exponent_limbs, std::size_t count, const SquareModulus& n,
                 const Execution& execution);

@@ -17,6 +17,8 @@
 
 #pragma once
 
+#include <cstddef>
+
 #include "veilsum/bigint/simd.hpp"
 
 namespace veilsum::columns {
@@ -98,41 +100,52 @@ template <Simd S, Filled kFilled>
     }
 }
 
+/// Limb i of the modulus: one for all lanes, or of each lane its own.
+template <Simd S>
+[[gnu::always_inline]] inline typename S::Vector limb_of(const Limb* n, std::size_t i) {
+    return S::broadcast(n[i]);
+}
+template <Simd S>
+[[gnu::always_inline]] inline typename S::Vector limb_of(const typename S::Vector* n,
+                                                         std::size_t i) {
+    return n[i];
+}
+
 /// One step of quotient_blocks on one block: quotient limb i, and what it adds to the columns
 /// above.
-template <Simd S>
+template <Simd S, class Digit>
 [[gnu::always_inline]] inline void quotient_step(typename S::Vector (&acc)[S::kBlock],
                                                  typename S::Vector& carry, unsigned i,
-                                                 typename S::Vector* quotient, const Limb* n,
+                                                 typename S::Vector* quotient, const Digit* n,
                                                  typename S::Vector inverse) {
     using Vector = typename S::Vector;
     constexpr unsigned B = S::kBlock;
     const Vector q = S::quotient(acc[i], inverse);
     quotient[i] = q;
-    carry = S::quotient_carry(acc[i], q, S::broadcast(n[0]));
+    carry = S::quotient_carry(acc[i], q, limb_of<S>(n, 0));
     if (i + 1 == B) return;
     // The critical path: column i + 1 first.
-    acc[i + 1] = S::add(S::mul_low(acc[i + 1], q, S::broadcast(n[1])),
-                        S::mul_high(carry, q, S::broadcast(n[0])));
+    acc[i + 1] = S::add(S::mul_low(acc[i + 1], q, limb_of<S>(n, 1)),
+                        S::mul_high(carry, q, limb_of<S>(n, 0)));
 #pragma GCC unroll 16
     for (unsigned j = 2; j < B - i; ++j) {
-        acc[i + j] = S::mul_low(acc[i + j], q, S::broadcast(n[j]));
+        acc[i + j] = S::mul_low(acc[i + j], q, limb_of<S>(n, j));
     }
 #pragma GCC unroll 16
     for (unsigned j = 1; j < B - i - 1; ++j) {
-        acc[i + j + 1] = S::mul_high(acc[i + j + 1], q, S::broadcast(n[j]));
+        acc[i + j + 1] = S::mul_high(acc[i + j + 1], q, limb_of<S>(n, j));
     }
 }
 
 /// The serial part of B steps of kCount independent Montgomery reductions, side by side so that
 /// each hides the other's latency: quotients[r][0, B) such that columns[r] + quotients[r] * n is
 /// zero in its lowest B limbs. Touches no column; carries[r] is what the lowest B columns carry
-/// into the next. `k` is -n^-1 mod 2^radix.
-template <Simd S, std::size_t kCount>
+/// into the next. `inverse` is -n^-1 mod 2^radix.
+template <Simd S, std::size_t kCount, class Digit>
 [[gnu::noinline]] void quotient_blocks(typename S::Vector* const (&quotients)[kCount],
                                        typename S::Vector (&carries)[kCount],
                                        const typename S::Vector* const (&columns)[kCount],
-                                       const Limb* n, Limb k) {
+                                       const Digit* n, typename S::Vector inverse) {
     using Vector = typename S::Vector;
     constexpr unsigned B = S::kBlock;
     Vector acc[kCount][B];
@@ -142,7 +155,6 @@ template <Simd S, std::size_t kCount>
 #pragma GCC unroll 16
         for (unsigned j = 0; j < B; ++j) acc[r][j] = columns[r][j];
     }
-    const Vector inverse = S::broadcast(k);
 #pragma GCC unroll 16
     for (unsigned i = 0; i < B; ++i) {
 #pragma GCC unroll 2
@@ -155,8 +167,8 @@ template <Simd S, std::size_t kCount>
 }
 
 /// The rest of those B steps: column[B, h + B) += the upper part of quotient * n, and the carry.
-template <Simd S>
-[[gnu::noinline]] void reduce_block(typename S::Vector* __restrict column, const Limb* n,
+template <Simd S, class Digit>
+[[gnu::noinline]] void reduce_block(typename S::Vector* __restrict column, const Digit* n,
                                     std::size_t h, const typename S::Vector* quotient,
                                     typename S::Vector carry) {
     using Vector = typename S::Vector;
@@ -165,10 +177,10 @@ template <Simd S>
     Vector acc[B];
 #pragma GCC unroll 16
     for (unsigned j = 0; j < B; ++j) block[j] = quotient[j];
-    Vector previous = S::broadcast(n[0]);
+    Vector previous = limb_of<S>(n, 0);
 #pragma GCC unroll 16
     for (unsigned s = 1; s < B; ++s) {
-        const Vector current = S::broadcast(n[s]);
+        const Vector current = limb_of<S>(n, s);
         acc[s - 1] = column[s + B - 1];
         if (s == 1) acc[0] = S::add(acc[0], carry);
         absorb<S>(acc, block, s, previous, current, B - s);
@@ -178,7 +190,7 @@ template <Simd S>
     for (std::size_t i = B; i < h; i += B) {
 #pragma GCC unroll 16
         for (unsigned s = 0; s < B; ++s) {
-            const Vector current = S::broadcast(n[i + s]);
+            const Vector current = limb_of<S>(n, i + s);
             absorb<S>(acc, block, s, previous, current);
             column[i + s] = acc[s];
             acc[s] = column[i + s + B];

@@ -7,11 +7,8 @@
 // Lane form: digits have carried limbs, x0 < 1.4n and x1 < 2.5n, so nothing is ever subtracted
 // between operations. Montgomery reduction of any T gives a quotient q < R and t with
 // T = t*R - q*n, t < T/R + n.
-// Columns: a row adds 3 products of limbs to a column of U (x0*y1, x1*y0, q'*n; in a square and in
-//   a chain 2), and 2 to one of T. `relieve` moves carries on wherever more rows would be more than
-//   kMaxProducts; what it leaves, below 2^radix + 2^(64-radix), and the few limbs and carries of a
-//   block that are added besides, count as one product more. A square brings its h products to T at
-//   once, so that T gets its first relief there.
+// Columns: steps_simd.hpp. A square brings its h products to T at once, so that T gets its first
+//   relief there.
 
 #pragma once
 
@@ -19,36 +16,37 @@
 #include <cstring>
 
 #include "veilsum/bigint/ahead.hpp"
-#include "veilsum/bigint/columns.hpp"
 #include "veilsum/bigint/kernel.hpp"
 #include "veilsum/bigint/limbs.hpp"
+#include "veilsum/bigint/steps_simd.hpp"
 
 namespace veilsum {
 
 /// kDigits is 2, or 1 for arithmetic modulo n.
 template <Simd S, std::size_t kDigits = 2>
-class SimdDigits {
+class SimdDigits : public SimdSteps<S> {
+    using Steps = SimdSteps<S>;
+
 protected:
-    using Vector = typename S::Vector;
-    static constexpr std::size_t B = S::kBlock;
-    static constexpr std::size_t kLimbsPerVector = sizeof(Vector) / sizeof(Limb);
-    // So the bytes of a digit, up to 7 bits more than n has, fit its limbs.
-    static constexpr std::size_t kSpareBits = 4;
-    static constexpr Limb kLimbMask = (Limb{1} << S::kRadixBits) - 1;
-    // Rows between two reliefs of the columns: 3 products a row, and what relief leaves.
-    static constexpr std::size_t kRowsBetweenReliefs = (S::kMaxProducts - 1) / (3 * B) * B;
+    using Steps::B;
+    using Steps::expect_zero;
+    using Steps::kLimbMask;
+    using Steps::kLimbsPerVector;
+    using Steps::kRowsBetweenReliefs;
+    using Steps::lane_of;
+    using Steps::put_lanes;
+    using Steps::relieve_at;
+    using Steps::vectors;
+    using typename Steps::Vector;
 
 public:
+    using Steps::digit_limbs;
     static constexpr std::size_t kNumDigits = kDigits;
     static constexpr std::size_t kLanes = S::kLanes;
     static constexpr std::size_t kLookUps = S::kLookUps;
     static constexpr unsigned kMaxPowWindow = S::kMaxPowWindow;
     static constexpr unsigned kMaxTableWindow = S::kMaxTableWindow;
 
-    static std::size_t digit_limbs(std::size_t modulus_bits) {
-        const std::size_t limbs = (modulus_bits + kSpareBits + S::kRadixBits - 1) / S::kRadixBits;
-        return (limbs + B - 1) / B * B;
-    }
     static std::size_t r_bits(std::size_t modulus_bits) {
         return S::kRadixBits * digit_limbs(modulus_bits);
     }
@@ -213,25 +211,9 @@ protected:
         // The last carry is R, which sign_constant_ has too much.
     }
 
-    static Vector* vectors(Limb* limbs) { return reinterpret_cast<Vector*>(limbs); }
-    static const Vector* vectors(const Limb* limbs) {
-        return reinterpret_cast<const Vector*>(limbs);
-    }
-    static Limb lane_of(const Vector* vector, std::size_t lane) {
-        Limb limbs[kLanes];
-        std::memcpy(limbs, vector, sizeof limbs);
-        return limbs[lane];
-    }
-    static void put_lanes(Vector* vector, const Limb (&limbs)[kLanes]) {
-        *vector = S::low_bits(S::zero());
-        std::memcpy(vector, limbs, sizeof limbs);
-    }
     static std::size_t padded(std::size_t h) {
         return (h + kLimbsPerVector - 1) / kLimbsPerVector * kLimbsPerVector;
     }
-    /// For results that must fit h limbs; emulated lanes check that they do.
-    static void expect_zero(Vector carry) { S::expect_zero(carry); }
-
     /// out = the limbs of x[num_limbs] in this radix.
     void split(Limb* out, const Limb* x, std::size_t num_limbs) const {
         for (std::size_t i = 0; i < h_; ++i) out[i] = limb_at(x, num_limbs, i);
@@ -245,32 +227,24 @@ protected:
 
     // ---- columns with this modulus ----
 
-    /// column[b, b + h + B) += a * block[0, B), where the top B columns are still empty.
     void extend(Vector* column, std::size_t b, const Vector* a, const Vector* block) const {
-        if (b == 0) {
-            columns::sweep<S, columns::Filled::none>(column, a, h_, block);
-        } else {
-            columns::sweep<S, columns::Filled::all_but_last_block>(column + b, a, h_, block);
-        }
+        Steps::extend(column, b, a, h_, block);
     }
     /// One block's quotient of T: q1 and its carry.
     void quotient(const Vector* t) {
         Vector carry[1];
-        columns::quotient_blocks<S, 1>({q1_}, carry, {t}, n_, k_);
+        columns::quotient_blocks<S, 1>({q1_}, carry, {t}, n_, S::broadcast(k_));
         carry1_ = carry[0];
     }
     /// A block's quotient of T, q1, and one of U, q2, with their carries.
     void quotients(const Vector* t, const Vector* u) {
         Vector carries[2];
-        columns::quotient_blocks<S, 2>({q1_, q2_}, carries, {t, u}, n_, k_);
+        columns::quotient_blocks<S, 2>({q1_, q2_}, carries, {t, u}, n_, S::broadcast(k_));
         carry1_ = carries[0];
         carry2_ = carries[1];
     }
     void reduce(Vector* column, const Vector* q, Vector carry) const {
         columns::reduce_block<S>(column, n_, h_, q, carry);
-    }
-    static void relieve_at(std::size_t b, Vector* column, std::size_t num_columns) {
-        if (b != 0 && b % kRowsBetweenReliefs == 0) columns::relieve<S>(column, num_columns);
     }
     /// out = the number in column[0, 2h) times R^-1, modulo n.
     void reduce_digit(Vector* out, Vector* column) {

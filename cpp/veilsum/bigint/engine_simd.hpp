@@ -118,7 +118,7 @@ private:
     /// The end of a product: U's last block, and both digits from their columns.
     void finish(Vector* out) {
         Vector carry[1];
-        columns::quotient_blocks<S, 1>({q2_}, carry, {u_ + h_ - B}, n_, k_);
+        columns::quotient_blocks<S, 1>({q2_}, carry, {u_ + h_ - B}, n_, S::broadcast(k_));
         expect_zero(columns::carry<S>(out, t_ + h_, h_));
         reduce(u_ + h_ - B, q2_, carry[0]);
         expect_zero(columns::carry_plus<S>(out + h_, u_ + h_, n_minus_1_, h_));

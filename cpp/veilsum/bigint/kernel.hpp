@@ -60,6 +60,22 @@ struct ExponentMatrix {
     }
 };
 
+/// Powers that a kernel takes of numbers each of which has a modulus of its own: number i is
+/// bases[i]^exponents[i] modulo moduli[i]. Sizes are public, and so are moduli, which are odd, 3 or
+/// more, and have exactly modulus_bits bits.
+struct Powers {
+    const Limb* bases;      // num_limbs() limbs each, below its modulus.
+    const Limb* exponents;  // exponent_limbs() limbs each, below 2^exponent_bits.
+    const Limb* moduli;     // num_limbs() limbs each.
+    const Limb* r_squared;  // The same: R^2 modulo each, R = 2^r_bits(modulus_bits).
+    std::size_t modulus_bits;
+    std::size_t exponent_bits;
+
+    std::size_t num_limbs() const noexcept { return (modulus_bits + 63) / 64; }
+    std::size_t num_bytes() const noexcept { return (modulus_bits + 7) / 8; }
+    std::size_t exponent_limbs() const noexcept { return (exponent_bits + 63) / 64; }
+};
+
 /// One instruction set's arithmetic modulo n^2 in base-n digits (SquareKernel), or, with elements
 /// of one digit, modulo n.
 ///
@@ -157,6 +173,11 @@ struct Kernel {
 struct SquareKernel : Kernel {
     /// The same instruction set's kernel modulo n.
     const Kernel* modulo_n;
+
+    /// out[i] = number i, num_limbs() limbs each. `scratch` is pow_moduli_scratch_bytes bytes. out
+    /// is no operand.
+    void (*pow_moduli)(Limb* out, const Powers& in, std::size_t count, std::byte* scratch);
+    std::size_t (*pow_moduli_scratch_bytes)(const Powers& in);
 
     /// out[i] = a[i] * (1 + m[i]*n), without a factor R^-1: adds m[i] to a Paillier plaintext.
     /// Needs scratch as products do.

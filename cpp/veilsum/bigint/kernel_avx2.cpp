@@ -9,6 +9,7 @@
 #include "veilsum/bigint/engine_simd.hpp"
 #include "veilsum/bigint/engine_simd_modulo_n.hpp"
 #include "veilsum/bigint/kernel_table.hpp"
+#include "veilsum/bigint/pow_moduli_simd.hpp"
 
 namespace veilsum {
 namespace {
@@ -263,6 +264,7 @@ constinit const Kernel kModuloN = kernel_of<SimdEngineModuloN<Avx2Simd>>("avx2")
 
 }  // namespace
 
-constinit const SquareKernel kAvx2Kernel = square_kernel_of<SimdEngine<Avx2Simd>>("avx2", kModuloN);
+constinit const SquareKernel kAvx2Kernel =
+    square_kernel_of<SimdEngine<Avx2Simd>>("avx2", kModuloN, pow_moduli_of<Avx2Simd>());
 
 }  // namespace veilsum

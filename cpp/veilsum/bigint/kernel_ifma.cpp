@@ -5,6 +5,7 @@
 #include "veilsum/bigint/engine_simd.hpp"
 #include "veilsum/bigint/engine_simd_modulo_n.hpp"
 #include "veilsum/bigint/kernel_table.hpp"
+#include "veilsum/bigint/pow_moduli_simd.hpp"
 
 namespace veilsum {
 namespace {
@@ -259,6 +260,7 @@ constinit const Kernel kModuloN = kernel_of<SimdEngineModuloN<IfmaSimd>>("ifma")
 
 }  // namespace
 
-constinit const SquareKernel kIfmaKernel = square_kernel_of<SimdEngine<IfmaSimd>>("ifma", kModuloN);
+constinit const SquareKernel kIfmaKernel =
+    square_kernel_of<SimdEngine<IfmaSimd>>("ifma", kModuloN, pow_moduli_of<IfmaSimd>());
 
 }  // namespace veilsum

@@ -36,10 +36,19 @@ constexpr Kernel kernel_of(const char* name) {
     };
 }
 
+/// Its powers with moduli of their own; none in kernels that tests make for the rest.
+struct PowModuli {
+    decltype(SquareKernel::pow_moduli) compute = nullptr;
+    decltype(SquareKernel::pow_moduli_scratch_bytes) scratch_bytes = nullptr;
+};
+
 template <SquareEngine E>
-constexpr SquareKernel square_kernel_of(const char* name, const Kernel& modulo_n) {
+constexpr SquareKernel square_kernel_of(const char* name, const Kernel& modulo_n,
+                                        const PowModuli& pow_moduli = {}) {
     return {kernel_of<E>(name),
             &modulo_n,
+            pow_moduli.compute,
+            pow_moduli.scratch_bytes,
             algorithms::add_plain<E>,
             algorithms::pow_order<E>,
             E::kMaxTableWindow,

@@ -106,6 +106,14 @@ void sqr(Limb* out, const Limb* a, std::size_t h, Limb* scratch) noexcept {
     add_middle(out, product, 0, h, scratch + 2 * h);
 }
 
+Limb inverse_negated(Limb n) noexcept {
+    // Newton's iteration; each step doubles the number of right bits, which are three for any odd
+    // n.
+    Limb x = n;
+    for (int i = 0; i < 5; ++i) x *= 2 - n * x;
+    return 0 - x;
+}
+
 Limb reduce(Limb* out, Limb* q, Limb* T, const Limb* n, Limb n_inverse_negated,
             std::size_t h) noexcept {
     for (std::size_t i = 0; i < h; ++i) {

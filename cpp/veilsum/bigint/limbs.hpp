@@ -25,6 +25,9 @@ std::size_t mul_scratch(std::size_t h) noexcept;
 Limb reduce(Limb* out, Limb* q, Limb* T, const Limb* n, Limb n_inverse_negated,
             std::size_t h) noexcept;
 
+/// -n^-1 mod 2^64 of an odd n.
+Limb inverse_negated(Limb n) noexcept;
+
 /// Subtracts m = m_top*R + m[h] once from carry*R + x[h] if that is at least m. Returns 1 if it
 /// did, else 0; `carry` is brought up to date. Both carry and m_top are below 2^62. Scratch: h
 /// limbs.

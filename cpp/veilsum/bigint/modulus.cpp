@@ -4,18 +4,9 @@
 
 #include "veilsum/base/error.hpp"
 #include "veilsum/bigint/kernel.hpp"
+#include "veilsum/bigint/limbs.hpp"
 
 namespace veilsum {
-namespace {
-
-/// n^-1 mod 2^64 by Newton's iteration; each step doubles the number of right bits.
-Limb inverse_mod_limb(Limb n) {
-    Limb x = n;  // Right to three bits for any odd n.
-    for (int i = 0; i < 5; ++i) x *= 2 - n * x;
-    return x;
-}
-
-}  // namespace
 
 Modulus::Modulus(const Integer& n, const Kernel& kernel)
     : kernel_(&kernel),
@@ -27,7 +18,7 @@ Modulus::Modulus(const Integer& n, const Kernel& kernel)
         throw Error(Errc::invalid_argument, "a modulus must be odd and at least 3");
     }
     n.to_limbs(n_);
-    n_inverse_negated_ = 0 - inverse_mod_limb(n_[0]);
+    n_inverse_negated_ = limbs::inverse_negated(n_[0]);
     one_ = element(Integer(1));
     r_ = r_power(1);
     r_squared_ = r_power(2);
