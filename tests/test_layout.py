@@ -223,7 +223,15 @@ def test_the_simd_concept_asks_for_what_engines_take():
         code = "".join((bigint / f"{name}.hpp").read_text() for name in names)
         return set(re.findall(r"\bS::(?:template )?(\w+)", code))
 
-    used = members("columns", "digits_simd", "chains_simd", "engine_simd", "engine_simd_modulo_n")
+    used = members(
+        "columns",
+        "steps_simd",
+        "digits_simd",
+        "chains_simd",
+        "engine_simd",
+        "engine_simd_modulo_n",
+        "pow_moduli_simd",
+    )
     assert {"mul_low", "kBlock"} <= used
     assert used == members("simd")
 

@@ -1,0 +1,184 @@
+"""Secrets that holders share without a message, from seeds that all but a few of them know.
+
+A secret is a sum of summands, one for each set A of f holders, drawn from a seed that all holders
+but those of A know. With the polynomial L_A of degree f that is 1 at 0 and 0 at each holder of A,
+holder i's share is the sum of ``summand_A * L_A(i)``: Shamir's sharing, to which each holder needs
+only the summands that it knows. Any f holders lack one summand, that of their own set.
+
+Source: R. Cramer, I. Damgard, Y. Ishai, "Share conversion, pseudorandom secret-sharing and
+applications to secure computation", TCC 2005, sections 3 and 4.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import numpy as np
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from numpy.typing import NDArray
+
+from veilsum.ceremony.shape import CeremonyShape
+from veilsum.errors import ProtocolError
+
+__all__ = ["SEED_BYTES", "Seeds", "interpolated", "opened", "parts"]
+
+SEED_BYTES = 32
+_SPARE_BITS = 128  # A number drawn modulo a bound is that close to uniform, in bits.
+
+
+class Seeds:
+    """What one holder knows: a seed for each set that it is not in. Wiped by :meth:`wipe`.
+
+    Args:
+        shape: of the ceremony.
+        holder: 1 to l.
+        seeds: by the number of the set in ``shape.unaware``, 32 bytes each.
+        context: what the numbers are drawn for; others come for any other, such as another attempt.
+    """
+
+    def __init__(
+        self, shape: CeremonyShape, holder: int, seeds: Mapping[int, bytes], context: bytes
+    ) -> None:
+        if sorted(seeds) != shape.aware(holder):
+            raise ProtocolError(f"holder {holder} needs the seeds of all sets that it is not in")
+        self.shape = shape
+        self.holder = holder
+        self._context = context
+        self._seeds = {number: bytearray(seed) for number, seed in seeds.items()}
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError("seeds are not pickled")
+
+    def __repr__(self) -> str:
+        return f"Seeds(of holder {self.holder})"
+
+    def wipe(self) -> None:
+        """Forget them all; nothing can be drawn afterwards."""
+        for seed in self._seeds.values():
+            seed[:] = bytes(len(seed))
+        self._seeds.clear()
+
+    def stream(self, number: int, purpose: str, size: int) -> bytes:
+        """So many bytes of a set's seed for a purpose.
+
+        SHAKE256, keyed by a prefix of fixed length, gives a key for each purpose, and AES-256 in
+        counter mode under that key the bytes.
+        """
+        name = purpose.encode()
+        key = hashlib.shake_256(b"veilsum/ceremony/1" + self._seeds[number])
+        for part in (self._context, name):
+            key.update(len(part).to_bytes(8, "little") + part)
+        cipher = Cipher(algorithms.AES(key.digest(32)), modes.CTR(bytes(16)))
+        return cipher.encryptor().update(bytes(size))
+
+    def residues(
+        self, number: int, purpose: str, primes: NDArray[np.int64], count: int
+    ) -> NDArray[np.int64]:
+        """Numbers modulo each of some primes below 2**16: shape (count, number of primes).
+
+        Each is 128 bits modulo the prime, so uniform up to 2**-112.
+        """
+        data = self.stream(number, purpose, 16 * count * len(primes))
+        words = np.frombuffer(data, "<u4").reshape(4, count, len(primes)).astype(np.int64)
+        value: NDArray[np.int64] = words[0] % primes
+        for word in words[1:]:
+            value = ((value << 32) + word) % primes
+        return value
+
+    def integers(self, number: int, purpose: str, bound: int, count: int) -> list[int]:
+        """Numbers from 0 below ``bound``, uniform up to 2**-128."""
+        size = (bound.bit_length() + _SPARE_BITS + 7) // 8
+        data = self.stream(number, purpose, size * count)
+        return [
+            int.from_bytes(data[first : first + size], "little") % bound
+            for first in range(0, size * count, size)
+        ]
+
+    def shares(self, summands: Mapping[int, Sequence[int]], modulus: int) -> list[int]:
+        """This holder's shares, modulo a number without divisors up to l, of sums of summands."""
+        factors = {
+            number: _unaware_at(self.shape, number, self.holder, modulus) for number in summands
+        }
+        columns = zip(*summands.values(), strict=True)
+        return [
+            sum(x * factor for x, factor in zip(column, factors.values(), strict=True)) % modulus
+            for column in columns
+        ]
+
+    def random_shares(self, purpose: str, modulus: int, count: int) -> list[int]:
+        """Shares of degree f of numbers that nobody knows, uniform modulo the modulus."""
+        drawn = {number: self.integers(number, purpose, modulus, count) for number in self._seeds}
+        return self.shares(drawn, modulus)
+
+    def zero_shares(self, purpose: str, modulus: int, count: int) -> list[int]:
+        """Shares of degree 2f of zeros, otherwise uniform.
+
+        Added to those of a product before it is opened, they hide all but its value.
+        """
+        degree = self.shape.max_colluding
+        powers = [self.holder**k for k in range(1, degree + 1)]
+        drawn = {}
+        for number in self._seeds:
+            flat = self.integers(number, purpose, modulus, count * degree)
+            drawn[number] = [
+                sum(a * x for a, x in zip(flat[i * degree : (i + 1) * degree], powers, strict=True))
+                for i in range(count)
+            ]
+        return self.shares(drawn, modulus)
+
+
+def _unaware_at(shape: CeremonyShape, number: int, holder: int, modulus: int) -> int:
+    """L_A(holder) modulo the modulus."""
+    top = math.prod(j - holder for j in shape.unaware[number])
+    bottom = math.prod(shape.unaware[number])
+    return top * pow(bottom, -1, modulus) % modulus
+
+
+def interpolated(shares: Mapping[int, Sequence[int]], at: int, modulus: int) -> list[int]:
+    """The values at a point of the polynomials through the holders' shares, modulo the modulus.
+
+    Args:
+        shares: by holder, each as many numbers; their degree is one less than there are holders.
+        at: the point; 0 is the secret.
+        modulus: without divisors up to l.
+    """
+    factors = [_factor(i, shares, at, modulus) for i in shares]
+    return [
+        sum(factor * x for factor, x in zip(factors, column, strict=True)) % modulus
+        for column in zip(*shares.values(), strict=True)
+    ]
+
+
+def parts(shares: Mapping[int, int], modulus: int) -> dict[int, int]:
+    """What each holder's share adds to the secret of them all, from 0 below the modulus."""
+    return {i: _factor(i, shares, 0, modulus) * x % modulus for i, x in shares.items()}
+
+
+def _factor(holder: int, holders: Iterable[int], at: int, modulus: int) -> int:
+    """Lagrange's: the polynomial that is 1 at the holder and 0 at the others, at a point."""
+    others = [j for j in holders if j != holder]
+    bottom = math.prod(j - holder for j in others)
+    return math.prod(j - at for j in others) * pow(bottom, -1, modulus) % modulus
+
+
+def opened(
+    shares: Mapping[int, Sequence[int]], *, degree: int, modulus: int, holders: Collection[int]
+) -> list[int]:
+    """The secrets of all holders' shares of that degree.
+
+    Raises:
+        ProtocolError: shares of a holder are missing, or those of some holders do not lie on one
+            polynomial of that degree: somebody changed a share.
+    """
+    if missing := sorted(set(holders) - set(shares)):
+        raise ProtocolError(f"there are no shares of the holders {missing}")
+    ordered = sorted(holders)
+    first = {holder: shares[holder] for holder in ordered[: degree + 1]}
+    for holder in ordered[degree + 1 :]:
+        if interpolated(first, holder, modulus) != [x % modulus for x in shares[holder]]:
+            raise ProtocolError(
+                f"the shares of the holders are not of degree {degree}: one of them is wrong"
+            )
+    return interpolated(first, 0, modulus)
