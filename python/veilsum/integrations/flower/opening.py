@@ -50,11 +50,11 @@ class NodeHolders:
             list(questions.values()), timeout=self._answer_seconds
         )
         for reply in replies:
-            name = asked.get(sender(reply, questions), "a node that was not asked")
+            node = sender(reply, questions)
             if reply.has_error():
-                _log.warning("%s did not open: %s", name, error_of(reply))
-            else:
-                answers[name] = metered(unpack(reply.content), self._meter, "openings")
+                _log.warning("%s did not open: %s", self._nodes.shown(node), error_of(reply))
+            elif node in asked:
+                answers[asked[node]] = metered(unpack(reply.content), self._meter, "openings")
         return answers
 
     def _online(self) -> dict[str, int]:

@@ -39,7 +39,7 @@ class SumRecord:
         server_round: its number in the run, from 1; the wrapped strategy is told it too.
         round_number: the federation's, which is never given twice, whatever becomes of the model.
         contributors: whose contributions are in the sum, sorted; none if it was not opened.
-        failures: why nodes that were asked to train did not contribute, by the node's number.
+        failures: why nodes that were asked to train did not contribute, by the party's name.
         refused: how many messages were refused, by the name of the error.
         abandoned: why the model was left as it was; None for a round that counts.
         seconds: by phase: train (until all replies are there, encryption and transport included),
@@ -52,7 +52,7 @@ class SumRecord:
     server_round: int
     round_number: int
     contributors: tuple[str, ...]
-    failures: dict[int, str]
+    failures: dict[str, str]
     refused: dict[str, int]
     abandoned: str | None
     seconds: dict[str, float]
@@ -69,7 +69,7 @@ def check_progress(history: Sequence[SumRecord], *, max_abandoned: int) -> None:
     last = history[-max_abandoned:]
     if len(last) < max_abandoned or any(record.abandoned is None for record in last):
         return
-    reasons = "; ".join(f"node {node}: {why}" for node, why in sorted(last[-1].failures.items()))
+    reasons = "; ".join(f"{name}: {why}" for name, why in sorted(last[-1].failures.items()))
     raise RunEndedError(
         f"the run ends: {max_abandoned} rounds in a row had no sum, the last because "
         f"{last[-1].abandoned}" + (f" ({reasons})" if reasons else ""),
@@ -163,10 +163,23 @@ class Round:
         return Announcement.of(self.descriptor, self._invited, self._chain, to=to).to_bytes()
 
     def receive(
-        self, replies: Iterable[Message], *, asked: Mapping[int, Message]
-    ) -> tuple[dict[int, str], set[int]]:
-        """Add what came; why other nodes are not in the sum, and which can contribute no more."""
-        failures = dict.fromkeys(asked, "no reply")
+        self,
+        replies: Iterable[Message],
+        *,
+        asked: Mapping[int, Message],
+        shown: Callable[[int], str],
+    ) -> tuple[dict[str, str], set[int]]:
+        """Add what came.
+
+        Args:
+            replies: of the nodes.
+            asked: what each of them was asked.
+            shown: the node's party; ``Nodes.shown``.
+
+        Returns:
+            Why each other party is not in the sum, and the nodes that can contribute no more.
+        """
+        failures = dict.fromkeys(asked, "no reply in time")
         spent, senders = set[int](), list[int]()
         self.meter.seconds["train"] = time.perf_counter() - self._begun
 
@@ -189,9 +202,10 @@ class Round:
                 failures.pop(node, None)
             else:
                 failures[node] = f"{type(arrival.error).__name__}: {arrival.error}"
-        for node, why in failures.items():
-            _log.warning("round %d: node %d is left out: %s", self.number, node, why)
-        return failures, spent
+        by_name = {shown(node): why for node, why in failures.items()}
+        for name, why in by_name.items():
+            _log.warning("round %d: %s is left out: %s", self.number, name, why)
+        return by_name, spent
 
     def close(self) -> None:
         """Let others have the round's folder."""

@@ -346,7 +346,7 @@ class SecureStrategy(Strategy):
             raise ProtocolError("no round was announced, so there is no sum")
         current, self._round = self._round, None
         meter, aggregator = current.meter, current.aggregator
-        failures, spent = current.receive(replies, asked=self._asked)
+        failures, spent = current.receive(replies, asked=self._asked, shown=self._nodes.shown)
         self._nodes.update(self._grid, timeout=self._timeout)
         places = self._nodes.contributors()
         for name, node in places.items():
