@@ -1,11 +1,16 @@
 """The server's log names parties, in one line each, and lays what went wrong to the right one."""
 
+import logging
 import re
+from types import SimpleNamespace
 
 import pytest
 from flower_world import NAMES, client_app, federation_of, grid_of, initial_record, strategy
 from flwr.app import Error, Message, RecordDict
 from flwr.common.constant import SUPERLINK_NODE_ID, ErrorCode
+from veilsum.fedavg.history import Meter
+from veilsum.integrations import asking
+from veilsum.integrations.flower import opening
 from veilsum.integrations.flower.nodes import Nodes
 from veilsum.integrations.flower.records import error_of
 
@@ -133,3 +138,33 @@ def test_whatever_goes_wrong_in_a_round_is_told_by_name(tmp_path, grid, caplog):
         assert f"round 1: {name} is left out: {why}" in caplog.text
     assert f"{NAMES[1]} did not open: {OFF_LINE}" in caplog.text
     assert not re.search(r"node \d", caplog.text)
+
+
+def test_holders_that_take_long_are_told_by_name_while_they_are_awaited(
+    federation, grid, caplog, monkeypatch
+):
+    """A holder that hangs kept the whole opening silent, for as long as the timeout is."""
+    caplog.set_level(logging.INFO)
+    now = 0.0
+
+    def sleep(seconds):
+        nonlocal now
+        now += seconds
+
+    clock = SimpleNamespace(monotonic=lambda: now, sleep=sleep)
+    for module in (asking, opening):
+        monkeypatch.setattr(module, "time", clock)
+    grid.intercept = lambda message: (
+        "lost"
+        if message.metadata.dst_node_id == 102 and message.metadata.message_type == OPEN
+        else None
+    )
+    known = Nodes(federation)
+    holders = opening.NodeHolders(known, grid, answer_seconds=100, meter=Meter())
+    assert holders.ask({name: iter([b"no request"]) for name in NAMES[1:3]}) == {}
+    assert now == 100
+    assert [line for line in caplog.messages if "holders" in line] == [
+        f"1 of 2 holders that were asked have answered ({NAMES[1]}); waiting for {NAMES[2]}, "
+        f"{left} s left"
+        for left in (70, 10)
+    ]
