@@ -1,6 +1,8 @@
 """The holders of a round are asked until it is open, or given up in bounded time."""
 
 import functools
+import re
+from itertools import pairwise
 
 import pytest
 import veilsum as vs
@@ -16,7 +18,7 @@ from protocol_parties import (
     quantised_sum,
 )
 from veilsum.errors import InvalidArgumentError, NotEnoughSharesError, ProtocolError
-from veilsum.integrations import opening
+from veilsum.integrations import asking, opening
 from veilsum.integrations.openers import Openers
 
 NUM_HOLDERS, THRESHOLD = 4, 3
@@ -137,7 +139,8 @@ class World:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(opening, "time", clock)
+    for module in (opening, asking):
+        monkeypatch.setattr(module, "time", clock)
     return clock
 
 
@@ -153,7 +156,7 @@ def test_sum_is_opened_by_whoever_has_the_key(trust, clock):
 
 def test_nobody_but_the_opener_is_asked_and_waited_for(clock):
     world = World("contributors", clock, ada=[SILENT])
-    with pytest.raises(NotEnoughSharesError, match=r"missing: ada; 1 of 1 needed, 0 there$"):
+    with pytest.raises(NotEnoughSharesError, match=r"^0 of 1 .*, 1 needed; missing: ada$"):
         world.open()
     assert {name for name, _ in world.holders.asked} == {"ada"}
     away = {name: [AWAY] for name in NAMES[1:]}
@@ -211,7 +214,7 @@ def test_holder_that_fails_for_a_moment_is_asked_again_when_it_is_needed(trust, 
     world = World(trust, clock, **fates)
     world.opens()
     assert sum(clock.pauses) == opening._FIRST_PAUSE_SECONDS
-    assert any("holders of the key are missing" in line for line in world.log)
+    assert any("needed; missing: " in line for line in world.log)
 
 
 def test_late_answer_is_taken_in_the_place_of_another(clock):
@@ -246,16 +249,38 @@ def test_pauses_grow_and_the_last_try_comes_at_the_end(clock):
     assert [when - start for when in tries] == [0, 2, 6, 14, 30, 60, 90, 100]
 
 
-def test_log_tells_how_many_are_needed_and_how_long_it_still_waits(clock):
+TWO_THERE = "2 of 4 holders of the key are there (holder-2, holder-4), 3 needed"
+TWO_LACK = f"{TWO_THERE}; missing: holder-1, holder-3"
+
+
+def test_log_tells_who_is_there_who_is_missing_and_how_long_it_still_waits(clock):
+    world = World("threshold", clock, holder_1=[AWAY], holder_3=[AWAY])
+    with pytest.raises(NotEnoughSharesError, match=re.escape(TWO_LACK)):
+        world.open(wait_seconds=5)
+    assert world.log == [f"{TWO_LACK}; 5 s left"]
+
+
+def test_log_tells_less_and_less_often_what_stays_as_it_is(clock):
     world = World("threshold", clock, holder_1=[AWAY], holder_3=[AWAY])
     with pytest.raises(NotEnoughSharesError):
-        world.open(wait_seconds=5)
-    told = "holders of the key are missing: holder-1, holder-3; 3 of 4 needed, 2 there"
-    assert world.log == [
-        f"{told}; waiting for them, 5 s more",
-        f"{told}; waiting for them, 3 s more",
-        f"{told}; not waiting for them",
-    ]
+        world.open(wait_seconds=3600)
+    left = [int(line.removeprefix(f"{TWO_LACK}; ").removesuffix(" s left")) for line in world.log]
+    told = [3600 - seconds for seconds in left]
+    assert told[:3] == [0, 30, 90]
+    assert len(told) == 15
+    assert max(later - earlier for earlier, later in pairwise(told)) <= 330
+
+
+def test_log_tells_at_once_when_somebody_comes_or_answers(clock):
+    fates = {"holder_1": [AWAY], "holder_2": [AWAY, ANSWERS], "holder_3": [AWAY] * 3 + [ANSWERS]}
+    world = World("threshold", clock, **fates)
+    world.opens()
+    assert [line.partition(" of 4 ")[0] for line in world.log] == ["1", "2"]
+    # Three are there, and lock; then one of them is gone.
+    world = World("threshold", clock, holder_1=[AWAY], holder_2=[ANSWERS, AWAY, ANSWERS])
+    world.opens()
+    (line,) = world.log
+    assert line.startswith("2 of 4 holders of the key have answered (holder-3, holder-4), 3 needed")
 
 
 @pytest.mark.parametrize(
@@ -310,9 +335,10 @@ def test_training_waits_for_holders_that_come_in_time(clock):
     world = World("threshold", clock, holder_1=[AWAY, AWAY, ANSWERS], holder_3=[AWAY])
     await_holders(world)
     assert world.seconds == 6
-    assert [line.partition("; waiting")[0] for line in world.log] == [
-        "holders of the key are missing: holder-1, holder-3; 3 of 4 needed, 2 there"
-    ] * 2
+    assert world.log == [
+        f"{TWO_LACK}; 60 s left",
+        "3 of 4 holders of the key are there: enough",
+    ]
 
 
 @pytest.mark.parametrize("trust", TRUSTS)
@@ -327,9 +353,10 @@ def test_without_enough_holders_nobody_is_asked_to_train(trust, clock):
 def test_no_wait_asks_everyone_once(clock):
     world = World("threshold", clock, holder_1=[REFUSES], holder_3=[REFUSES])
     with pytest.raises(
-        NotEnoughSharesError, match=r"missing: holder-1, holder-3; 3 of 4 needed, 2 there$"
+        NotEnoughSharesError, match=r"^2 of 4 .*, 3 needed; missing: holder-1, holder-3$"
     ):
         world.open(wait_seconds=0)
+    assert world.log == []
     assert max(map(world.holders.num_asked, HOLDERS)) == 1
     assert clock.pauses == []
 
@@ -352,7 +379,7 @@ def test_answer_counts_for_whoever_signed_it(clock):
 
     world.holders.ask = relayed
     with pytest.raises(
-        NotEnoughSharesError, match=r"missing: holder-1, holder-4; 3 of 4 needed, 2 there$"
+        NotEnoughSharesError, match=r"^2 of 4 .*, 3 needed; missing: holder-1, holder-4$"
     ):
         world.open(wait_seconds=0)
 
@@ -384,6 +411,7 @@ def test_round_is_open_if_in_the_end_enough_answer_and_else_given_up(fates):
     with pytest.MonkeyPatch.context() as patch:
         clock = Clock()
         patch.setattr(opening, "time", clock)
+        patch.setattr(asking, "time", clock)
         fates = {f"holder_{i + 1}": [*troubles, last] for i, (troubles, last) in enumerate(fates)}
         world = World("threshold", clock, **fates)
         num_reliable = sum(fate[-1] == ANSWERS for fate in fates.values())

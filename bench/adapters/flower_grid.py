@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import uuid
 from collections.abc import Callable, Iterable, Sequence
 
 from flwr.app import Context, Message, RecordDict
@@ -38,6 +39,7 @@ class LocalGrid(Grid):
         self._phase = "prepare"
         self._apps = dict(enumerate(apps, 1))
         self._contexts = {node: new_context(node) for node in self._apps}
+        self._arrived: list[Message] = []
         self.accounts = {node: Account() for node in self._apps}
 
     def run_server(self, work: Callable[[], object]) -> None:
@@ -74,6 +76,19 @@ class LocalGrid(Grid):
             party.sent += len(sent)
             party.received += len(received)
         return reply
+
+    def push_messages(self, messages: Iterable[Message]) -> list[str]:
+        """Every node answers at once; its reply waits to be pulled."""
+        messages = list(messages)
+        for message in messages:
+            message.metadata.__dict__["_message_id"] = uuid.uuid4().hex  # As Flower's grids do.
+        self._arrived = self.send_and_receive(messages)
+        return [message.metadata.message_id for message in messages]
+
+    def pull_messages(self, message_ids: Iterable[str]) -> list[Message]:
+        """What has arrived."""
+        arrived, self._arrived = self._arrived, []
+        return arrived
 
     def get_node_ids(self) -> Iterable[int]:
         return list(self._apps)

@@ -166,12 +166,21 @@ class Grid:
     intercept: Any = lambda message: None
     sent: list = field(default_factory=list)
     replies: list = field(default_factory=list)
+    arrived: list = field(default_factory=list)
 
     def get_node_ids(self):
         return list(self.nodes)
 
     def send_and_receive(self, messages, *, timeout=None):
         return [reply for message in messages if (reply := self._carry(message)) is not None]
+
+    def push_messages(self, messages):
+        self.arrived = self.send_and_receive(messages)
+        return [message.metadata.message_id for message in messages]
+
+    def pull_messages(self, message_ids):
+        arrived, self.arrived = self.arrived, []
+        return arrived
 
     def _carry(self, message):
         message.metadata.__dict__["_message_id"] = str(uuid.uuid4())  # As Flower's grids do.

@@ -277,7 +277,7 @@ def test_a_reply_that_is_not_what_the_mod_makes_is_left_out(tmp_path, federation
     record = secure.history[0]
     assert record.contributors == NAMES[:3]
     assert record.refused == {error: 1}
-    assert record.failures[103].startswith(error)
+    assert record.failures[NAMES[3]].startswith(error)
 
 
 def test_a_contribution_of_another_round_is_left_out(tmp_path, federation):

@@ -206,7 +206,7 @@ def test_holders_that_come_back_in_time_open_the_round(dealt, sites, monkeypatch
     server.engine.away = {"site-1", "site-3"}
     monkeypatch.setattr(opening.time, "sleep", lambda seconds: server.engine.away.clear())
     assert np.allclose(weights(server.aggregator.aggregate_model()), 0.25, atol=1e-4)
-    assert any("holders of the key are missing: site-1, site-3" in line for line in server.log)
+    assert any("3 needed; missing: site-1, site-3; " in line for line in server.log)
 
 
 def test_one_contribution_alone_is_not_opened(dealt, sites):

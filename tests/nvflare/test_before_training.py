@@ -112,7 +112,7 @@ def test_an_opener_that_does_not_open_is_followed_by_another_in_the_next_round(n
     server.engine.send_aux_request = nobody_opens
     play(server, sites, 0)
     (first,) = asked()
-    assert any("abandoned" in line and f"missing: {first};" in line for line in server.log)
+    assert any("abandoned" in line and f"missing: {first}" in line for line in server.log)
     server.engine.send_aux_request = ask
     server.engine.asked.clear()
     play(server, sites, 1)
@@ -244,8 +244,8 @@ def test_without_enough_holders_nobody_is_asked_to_train(dealt, sites):
     server.engine.away = {"site-1", "site-3"}
     server.begin_round()
     (panic,) = server.panics
-    assert panic.startswith("NotEnoughSharesError: holders of the key are missing: site-1, site-3")
-    assert "3 of 4 needed, 2 there" in panic
+    assert panic.startswith("NotEnoughSharesError: 2 of 4 holders of the key are there (site-2")
+    assert "3 needed; missing: site-1, site-3" in panic
     assert "nobody was asked to train" in panic
     task = server.task()
     assert ROUND not in task["__headers__"]
@@ -260,7 +260,7 @@ def test_training_waits_for_holders(dealt, sites, monkeypatch):
     monkeypatch.setattr(opening.time, "sleep", lambda seconds: server.engine.away.clear())
     server.begin_round()
     assert server.panics == []
-    assert any("2 there; waiting for them, 900 s more" in line for line in server.log)
+    assert any("missing: site-1, site-3; 900 s left" in line for line in server.log)
     assert ROUND in server.task()["__headers__"]
 
 

@@ -1,13 +1,17 @@
 """Holders are asked through NVFlare's questions, and what they say is told apart."""
 
+import threading
 from functools import partial
 
 import pytest
+from flare_world import ServerEngine, context
 from nvflare.apis.fl_constant import ReturnCode
 from nvflare.apis.shareable import Shareable, make_reply
 from protocol_parties import NAMES, Round, assert_sums, federation, quantised_sum
+from veilsum.integrations import asking
+from veilsum.integrations.nvflare import opening
 from veilsum.integrations.nvflare.messages import OPEN_TOPIC, OPENING, REFUSAL, REQUEST
-from veilsum.integrations.nvflare.opening import Answers, SiteHolders
+from veilsum.integrations.nvflare.opening import Answers, SiteHolders, aux_questions
 from veilsum.integrations.opening import open_sum
 from veilsum.secure_sum import RunName
 
@@ -95,3 +99,26 @@ def test_question_whether_a_holder_is_there_opens_nothing():
     reply = Sites(state).answers["holder-1"](OPEN_TOPIC, Shareable(), None)
     assert set(reply) == {"__headers__"}
     assert state.ledgers["holder-1"].answered(RunName.of(state.federation)) == {}
+
+
+def test_sites_that_take_long_are_told_by_name_while_they_are_awaited(monkeypatch):
+    monkeypatch.setattr(asking, "_FIRST_SECONDS", 0.0)
+    monkeypatch.setattr(opening, "_STEP_SECONDS", 0.01)
+    was_told, log = threading.Event(), []
+
+    class Engine(ServerEngine):
+        def send_aux_request(self, targets, topic, request, timeout, fl_ctx):
+            if targets == ["site-2"]:
+                assert was_told.wait(60)
+            return {targets[0]: make_reply(ReturnCode.OK)}
+
+    def tell(line):
+        log.append(line)
+        if line.startswith("1 of 2 "):
+            was_told.set()
+
+    server = context(Engine({"site-1": None, "site-2": None}), "server")
+    ask = aux_questions(server, log=tell)
+    assert set(ask({"site-1": Shareable(), "site-2": Shareable()}, 300)) == {"site-1", "site-2"}
+    told = "1 of 2 holders that were asked have answered (site-1); waiting for site-2, 300 s left"
+    assert told in log

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from veilsum import arguments
 from veilsum.errors import NotEnoughSharesError, VeilsumError
+from veilsum.integrations.asking import Moments
 from veilsum.secure_sum import Aggregator, Federation, SumResult
 from veilsum.wire import BytesLike
 
@@ -46,7 +47,8 @@ def await_holders(
         holders: reaches those who have the key or a share of it.
         federation: says who they are, and how many are needed.
         wait_seconds: how long to wait for them.
-        log: where it tells who is missing, and how long it still waits.
+        log: where it tells who is there, who is missing, and how long it still waits: at once, when
+            that changes, and then less and less often.
         stopped: whether to give up now; looked at while waiting.
 
     Returns:
@@ -57,13 +59,14 @@ def await_holders(
     """
     patience = _Patience(wait_seconds, stopped, longest=_LONGEST_PAUSE_BEFORE_SECONDS)
     names = {party.name for party in federation.openers}
+    waiting = _Waiting(patience, log)
     while True:
         there = names & set(holders.present(names))
         if len(there) >= federation.bodies.num_answers:
+            waiting.over(f"{len(there)} of {len(names)} holders of the key are there: enough")
             return there
-        lack = _lack(federation, names, names - there)
-        log(f"{lack}; {patience.words}")
-        if not patience.pause():
+        lack = _lack(federation, names, there)
+        if not waiting.pause(lack):
             raise NotEnoughSharesError(
                 f"{lack}. No sum could be opened, so nobody was asked to train"
             )
@@ -96,7 +99,7 @@ def open_sum(
         max_request_bytes: about how long a request may be; at least one chunk of everyone.
         wait_seconds: how long to wait when too few holders are there, or answer; anew after each
             answer of use.
-        log: where it tells who is missing, and whose answer is refused.
+        log: where it tells who is missing, as ``await_holders``, and whose answer is refused.
         stopped: whether to give up now; looked at while waiting.
 
     Raises:
@@ -111,14 +114,15 @@ def open_sum(
         num_contributors=len(aggregator.contributors),
     )
     patience = _Patience(wait_seconds, stopped)
+    waiting = _Waiting(patience, log)
+    answered = set[str]()
     missing = names - set(holders.present(names))
     while True:
         try:
             requests = aggregator.open_requests(missing=missing, max_chunks=max_chunks)
         except NotEnoughSharesError as error:
-            lack = _lack(federation, names, missing)
-            log(f"{lack}; {patience.words}")
-            if not patience.pause():
+            lack = _lack(federation, names, names - missing, answered=answered)
+            if not waiting.pause(lack):
                 raise NotEnoughSharesError(lack) from error
             missing = names - set(holders.present(names))
             continue
@@ -133,16 +137,21 @@ def open_sum(
                 continue
             if signer in requests:  # Whoever was not asked now makes nobody wait longer.
                 useful.add(signer)
+        answered |= useful
         missing |= requests.keys() - useful
         if useful:
             patience.renew()
 
 
-def _lack(federation: Federation, names: Collection[str], missing: Collection[str]) -> str:
-    num_all = len(names)
+def _lack(
+    federation: Federation, names: set[str], there: set[str], *, answered: Collection[str] = ()
+) -> str:
+    """How many holders are there, or have answered, who, how many are needed, who is missing."""
+    verb = "have answered" if there and there <= set(answered) else "are there"
+    shown = f" ({', '.join(sorted(there))})" if there else ""
     return (
-        f"holders of the key are missing: {', '.join(sorted(missing))}; "
-        f"{federation.bodies.num_answers} of {num_all} needed, {num_all - len(missing)} there"
+        f"{len(there)} of {len(names)} holders of the key {verb}{shown}, "
+        f"{federation.bodies.num_answers} needed; missing: {', '.join(sorted(names - there))}"
     )
 
 
@@ -167,10 +176,9 @@ class _Patience:
         self._pause_seconds = _FIRST_PAUSE_SECONDS
 
     @property
-    def words(self) -> str:
+    def seconds_left(self) -> float:
         """How long it still waits."""
-        left = self._seconds if self._end is None else max(0.0, self._end - time.monotonic())
-        return f"waiting for them, {left:.0f} s more" if left > 0 else "not waiting for them"
+        return self._seconds if self._end is None else max(0.0, self._end - time.monotonic())
 
     def pause(self) -> bool:
         """Wait, longer each time, and a last time until the end; False when it is over."""
@@ -187,3 +195,26 @@ class _Patience:
                 return True
             time.sleep(min(left, _STEP_SECONDS))
         return False
+
+
+class _Waiting:
+    """Pauses, and tells what is waited for: when it changes, and then less and less often."""
+
+    def __init__(self, patience: _Patience, log: Callable[[str], None]) -> None:
+        self._patience = patience
+        self._log = log
+        self._told: str | None = None
+        self._moments = Moments()
+
+    def pause(self, lack: str) -> bool:
+        """Wait for what is lacking; False when it is over, which is for the caller to tell."""
+        left = self._patience.seconds_left
+        if left > 0 and (lack != self._told or self._moments.is_due()):
+            self._log(f"{lack}; {left:.0f} s left")
+            self._told = lack
+        return self._patience.pause()
+
+    def over(self, words: str) -> None:
+        """What was waited for is there: tell it to whoever was told that it lacked."""
+        if self._told is not None:
+            self._log(words)

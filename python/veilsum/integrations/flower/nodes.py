@@ -8,6 +8,7 @@ from typing import Any
 from flwr.app import Message
 from flwr.serverapp import Grid
 
+from veilsum import arguments
 from veilsum.errors import MalformedDataError
 from veilsum.identity import Enrolment
 from veilsum.integrations.federation_file import shown
@@ -41,6 +42,19 @@ class Nodes:
         self._signed = signed
         self._parties: dict[int, Enrolment | None] = {}
         self._asked: dict[int, float] = {}
+        self._names = dict[int, str]()  # Of those that are gone too: answers may come later.
+
+    def shown(self, node: int) -> str:
+        """A node in messages: its party's name, as soon as it is known.
+
+        With the number of the node only where no name is known, or where another node on line says
+        that it is the same party.
+        """
+        name = self._names.get(node)
+        if name is None:
+            return f"node {node} (no name yet)"
+        others = (party.name for at, party in self._parties.items() if party and at != node)
+        return arguments.printable(name) + (f" (node {node})" if name in others else "")
 
     def update(self, grid: Grid, *, timeout: float) -> None:
         """Ask the nodes that are new, and forget those that are gone.
@@ -81,26 +95,28 @@ class Nodes:
 
     def _take(self, node: int, reply: Message) -> None:
         if reply.has_error():
-            _log.warning("node %d does not say who it is: %s", node, error_of(reply))
+            _log.warning("%s does not say who it is: %s", self.shown(node), error_of(reply))
             return
         try:
             party = Enrolment.from_bytes(b"".join(unpack(reply.content)))
         except MalformedDataError as error:
-            _log.warning("node %d does not say who it is: %s", node, error)
+            _log.warning("%s does not say who it is: %s", self.shown(node), error)
             party = None
         if party is not None and party not in (
             self._federation.contributor(party.name),
             self._federation.holder(party.name),
         ):
             _log.warning(
-                "node %d is %s, whom the federation %s does not know under this key: the dealer "
+                "%s says it is %s, whom the federation %s does not know under this key: the dealer "
                 "was given another enrolment, or none",
-                node,
-                party.name,
+                self.shown(node),
+                arguments.printable(party.name),
                 shown(self._federation.hash),
             )
             party = None
         self._parties[node] = party
+        if party is not None:
+            self._names[node] = party.name
 
 
 class ContributorGrid:

@@ -1,16 +1,21 @@
 """How holders are asked to open a round through Flower."""
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from flwr.app import Message
 from flwr.serverapp import Grid
 
 from veilsum.fedavg.history import Meter
+from veilsum.integrations.asking import Asking
 from veilsum.integrations.flower.nodes import Nodes
 from veilsum.integrations.flower.records import OPEN, error_of, pack, sender, unpack
 
 __all__ = ["NodeHolders", "metered"]
+
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 3.0  # Flower's own pace.
 
 _log = logging.getLogger("flwr.veilsum")  # shown beside Flower's own
 
@@ -36,7 +41,7 @@ class NodeHolders:
         return self._online().keys() & set(names)
 
     def ask(self, requests: Mapping[str, Iterator[bytes]]) -> Mapping[str, Iterator[bytes]]:
-        """Ask the nodes, and wait until all have answered or the time is over."""
+        """Ask the nodes, and wait until all have answered or the time is over; tell meanwhile."""
         online = self._online()
         asked = {online[name]: name for name in requests if name in online}
         questions = {}
@@ -45,17 +50,30 @@ class NodeHolders:
             questions[node] = Message(content, dst_node_id=node, message_type=f"query.{OPEN}")
         if not questions:
             return {}
+        asking = Asking(asked.values(), seconds=self._answer_seconds, log=_log.info)
         answers = {}
-        replies = self._grid.send_and_receive(
-            list(questions.values()), timeout=self._answer_seconds
-        )
-        for reply in replies:
-            name = asked.get(sender(reply, questions), "a node that was not asked")
+        for reply in self._replies(list(questions.values()), asking):
+            node = sender(reply, questions)
+            asking.answered(asked.get(node, ""))
             if reply.has_error():
-                _log.warning("%s did not open: %s", name, error_of(reply))
-            else:
-                answers[name] = metered(unpack(reply.content), self._meter, "openings")
+                _log.warning("%s did not open: %s", self._nodes.shown(node), error_of(reply))
+            elif node in asked:
+                answers[asked[node]] = metered(unpack(reply.content), self._meter, "openings")
         return answers
+
+    def _replies(self, questions: Sequence[Message], asking: Asking) -> Iterator[Message]:
+        """As ``Grid.send_and_receive``, which tells nothing until everybody has answered."""
+        waiting = set(filter(None, self._grid.push_messages(questions)))
+        pause_seconds = _FIRST_PAUSE_SECONDS
+        while waiting:
+            for reply in self._grid.pull_messages(waiting):
+                waiting.discard(reply.metadata.reply_to_message_id)
+                yield reply
+            if not waiting or asking.seconds_left == 0:
+                return
+            asking.tell()
+            time.sleep(min(pause_seconds, asking.seconds_left))
+            pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
 
     def _online(self) -> dict[str, int]:
         self._nodes.update(self._grid, timeout=self._answer_seconds)

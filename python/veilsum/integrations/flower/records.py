@@ -1,12 +1,14 @@
 """What travels in Flower's messages: one record, of our bytes in arrays of our own type."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
-from flwr.common.constant import SUPERLINK_NODE_ID
+from flwr.common.constant import SUPERLINK_NODE_ID, ErrorCode
 from numpy.typing import NDArray
 
+from veilsum import arguments
 from veilsum.errors import MalformedDataError, ProtocolError
 from veilsum.secure_sum import hash_model
 
@@ -46,6 +48,28 @@ _SPENT = "spent"
 _STYPE = "veilsum/frames/1"
 _DTYPE = "uint8"
 _PIECE_BYTES = 4 << 20  # Flower cuts arrays into pieces of 5 MiB.
+_MOST_SHOWN = 1000
+_RAISED = re.compile(r"<class '(?:[\w.<>]*\.)?(\w+)'>:<'(.*)'>", re.DOTALL)
+_OF_SUPERLINK: dict[int, str] = {
+    ErrorCode.NODE_UNAVAILABLE: "its SuperNode is not on line (start it again)",
+    ErrorCode.MESSAGE_UNAVAILABLE: (
+        "what it was asked is no longer at the SuperLink, which removes what is too old, and what "
+        "is for a SuperNode that was unregistered (see flwr supernode ls)"
+    ),
+    ErrorCode.REPLY_MESSAGE_UNAVAILABLE: (
+        "its answer was too old for the SuperLink when it was fetched (see whether the clocks of "
+        "both machines agree)"
+    ),
+}
+"""What the SuperLink says of a node, in words that follow the party's name, and the cure."""
+_OF_SUPERNODE: dict[int, str] = {
+    ErrorCode.LOAD_CLIENT_APP_EXCEPTION: (
+        "its ClientApp cannot be loaded (the log of its SuperNode says why)"
+    ),
+    ErrorCode.CLIENT_APP_CRASHED: (
+        "its ClientApp stopped before it answered (the log of its SuperNode says why)"
+    ),
+}
 
 
 def pack(frames: Iterable[bytes]) -> RecordDict:
@@ -148,11 +172,20 @@ def sender(reply: Message, questions: Mapping[int, Message]) -> int:
 
 
 def error_of(reply: Message) -> str:
-    """Why there is no answer, and whether the node says so or the SuperLink."""
-    reason = reply.error.reason
-    if reply.metadata.src_node_id == SUPERLINK_NODE_ID:
-        return f"the SuperLink says: {reason}"
-    return str(reason)
+    """Why there is no answer, in words that follow the name of the party that was asked.
+
+    The SuperLink answers for a node that is gone; what it says is said of the node. The reason is
+    text of others: it is cut short, and fits into one line.
+    """
+    code, reason = reply.error.code, str(reply.error.reason)
+    by_superlink = reply.metadata.src_node_id == SUPERLINK_NODE_ID
+    known = (_OF_SUPERLINK if by_superlink else _OF_SUPERNODE).get(code)
+    if known is not None:
+        return known
+    if raised := _RAISED.fullmatch(reason):
+        reason = f"{raised[1]}: {raised[2]}"
+    reason = arguments.printable(reason[:_MOST_SHOWN])
+    return f"the SuperLink says: {reason}" if by_superlink else reason
 
 
 def named_arrays(content: RecordDict) -> dict[str, NDArray[np.generic]]:

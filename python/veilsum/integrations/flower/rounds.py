@@ -1,5 +1,6 @@
 """One round on the server: what it announces, what comes back, what is told of it."""
 
+import datetime
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from veilsum.secure_sum import (
     Identity,
     Invitations,
     RoundDescriptor,
+    Transcript,
 )
 from veilsum.secure_sum.announcement import announced_in
 
@@ -38,8 +40,12 @@ class SumRecord:
     Attributes:
         server_round: its number in the run, from 1; the wrapped strategy is told it too.
         round_number: the federation's, which is never given twice, whatever becomes of the model.
+        ended: when it was over, in UTC.
+        invited: who was asked to contribute when the round began, sorted.
+        contributed: whose contributions came, sorted; also where there is no sum.
         contributors: whose contributions are in the sum, sorted; none if it was not opened.
-        failures: why nodes that were asked to train did not contribute, by the node's number.
+        failures: why nodes that were asked to train did not contribute, by the party's name.
+        openers: whose answers opened the sum, sorted; none if it was not opened.
         refused: how many messages were refused, by the name of the error.
         abandoned: why the model was left as it was; None for a round that counts.
         seconds: by phase: train (until all replies are there, encryption and transport included),
@@ -51,8 +57,12 @@ class SumRecord:
 
     server_round: int
     round_number: int
+    ended: datetime.datetime
+    invited: tuple[str, ...]
+    contributed: tuple[str, ...]
     contributors: tuple[str, ...]
-    failures: dict[int, str]
+    failures: dict[str, str]
+    openers: tuple[str, ...]
     refused: dict[str, int]
     abandoned: str | None
     seconds: dict[str, float]
@@ -69,7 +79,7 @@ def check_progress(history: Sequence[SumRecord], *, max_abandoned: int) -> None:
     last = history[-max_abandoned:]
     if len(last) < max_abandoned or any(record.abandoned is None for record in last):
         return
-    reasons = "; ".join(f"node {node}: {why}" for node, why in sorted(last[-1].failures.items()))
+    reasons = "; ".join(f"{name}: {why}" for name, why in sorted(last[-1].failures.items()))
     raise RunEndedError(
         f"the run ends: {max_abandoned} rounds in a row had no sum, the last because "
         f"{last[-1].abandoned}" + (f" ({reasons})" if reasons else ""),
@@ -163,10 +173,23 @@ class Round:
         return Announcement.of(self.descriptor, self._invited, self._chain, to=to).to_bytes()
 
     def receive(
-        self, replies: Iterable[Message], *, asked: Mapping[int, Message]
-    ) -> tuple[dict[int, str], set[int]]:
-        """Add what came; why other nodes are not in the sum, and which can contribute no more."""
-        failures = dict.fromkeys(asked, "no reply")
+        self,
+        replies: Iterable[Message],
+        *,
+        asked: Mapping[int, Message],
+        shown: Callable[[int], str],
+    ) -> tuple[dict[str, str], set[int]]:
+        """Add what came.
+
+        Args:
+            replies: of the nodes.
+            asked: what each of them was asked.
+            shown: the node's party; ``Nodes.shown``.
+
+        Returns:
+            Why each other party is not in the sum, and the nodes that can contribute no more.
+        """
+        failures = dict.fromkeys(asked, "no reply in time")
         spent, senders = set[int](), list[int]()
         self.meter.seconds["train"] = time.perf_counter() - self._begun
 
@@ -189,9 +212,46 @@ class Round:
                 failures.pop(node, None)
             else:
                 failures[node] = f"{type(arrival.error).__name__}: {arrival.error}"
-        for node, why in failures.items():
-            _log.warning("round %d: node %d is left out: %s", self.number, node, why)
-        return failures, spent
+        by_name = {shown(node): why for node, why in failures.items()}
+        for name, why in by_name.items():
+            _log.warning("round %d: %s is left out: %s", self.number, name, why)
+        return by_name, spent
+
+    def record(
+        self,
+        server_round: int,
+        *,
+        failures: dict[str, str],
+        contributors: tuple[str, ...] = (),
+        transcript: Transcript | None = None,
+        abandoned: str | None = None,
+    ) -> SumRecord:
+        """What became of the round.
+
+        Args:
+            server_round: its number in the run.
+            failures: why each other party is not in the sum.
+            contributors: whose contributions are in the sum that moved the model.
+            transcript: of the opening of that sum.
+            abandoned: why the model stays, if it did not.
+        """
+        link = None if transcript is None else transcript.link
+        receipts = () if transcript is None else transcript.receipts
+        return SumRecord(
+            server_round=server_round,
+            round_number=self.number,
+            ended=datetime.datetime.now(datetime.timezone.utc),
+            invited=self._invited.names,
+            contributed=tuple(sorted(self.aggregator.contributors)),
+            contributors=contributors,
+            failures=failures,
+            openers=tuple(sorted({receipt.holder for receipt in receipts})),
+            refused=dict(self.aggregator.refused),
+            abandoned=abandoned,
+            seconds=self.meter.seconds,
+            num_bytes=self.meter.num_bytes,
+            transcript_hash=None if link is None else link.end(self.descriptor.after).link.hex(),
+        )
 
     def close(self) -> None:
         """Let others have the round's folder."""

@@ -33,6 +33,7 @@ from veilsum.integrations.flower.records import (
     record_of,
     same_layout,
 )
+from veilsum.integrations.flower.round_line import line_of
 from veilsum.integrations.flower.rounds import Round, SumRecord, check_progress
 from veilsum.integrations.flower.run_state import RunState
 from veilsum.integrations.flower.simulation import Simulation, simulated_federation
@@ -133,6 +134,7 @@ class SecureStrategy(Strategy):
         self._num_threads = num_threads
         self._done: Checkpoint | None = None
         self._timeout = 3600.0
+        self._num_rounds = 0
         self._grid: Grid | None = None
         self._round: Round | None = None
         self._asked: dict[int, Message] = {}
@@ -215,7 +217,7 @@ class SecureStrategy(Strategy):
                 rounds in a row had no sum.
             StoreInUseError: another ServerApp is at work with this store.
         """
-        num_rounds = arguments.count("num_rounds", num_rounds)
+        num_rounds = self._num_rounds = arguments.count("num_rounds", num_rounds)
         self._timeout = arguments.real("timeout", timeout, above=0)
         initial = named_arrays(RecordDict({"arrays": initial_arrays}))
         dim = ModelVector(initial).dim
@@ -346,7 +348,7 @@ class SecureStrategy(Strategy):
             raise ProtocolError("no round was announced, so there is no sum")
         current, self._round = self._round, None
         meter, aggregator = current.meter, current.aggregator
-        failures, spent = current.receive(replies, asked=self._asked)
+        failures, spent = current.receive(replies, asked=self._asked, shown=self._nodes.shown)
         self._nodes.update(self._grid, timeout=self._timeout)
         places = self._nodes.contributors()
         for name, node in places.items():
@@ -354,9 +356,7 @@ class SecureStrategy(Strategy):
                 self._budgets.told(name, by=node)
         self._budgets.reached_at(places)
         self._budgets.contributed(aggregator.contributors)
-        abandoned: str | None = None
-        contributors: tuple[str, ...] = ()
-        transcript_hash: str | None = None
+        number_in_run = self._checkpoint().num_done + 1
         try:
             with meter.phase("open"):
                 opened = open_sum(
@@ -372,7 +372,7 @@ class SecureStrategy(Strategy):
                     self._strategy,
                     current.model,
                     opened.sum.mean(),
-                    server_round=self._checkpoint().num_done + 1,
+                    server_round=number_in_run,
                 )
         except VeilsumError as error:
             lacks_answers = isinstance(error, NotEnoughSharesError)
@@ -383,40 +383,30 @@ class SecureStrategy(Strategy):
                 ) from error
             if aggregator.must_finish:  # It stays in the store: holders refuse what leaves it out.
                 raise
-            abandoned = str(error)
+            record = current.record(number_in_run, failures=failures, abandoned=str(error))
             # A void round was opened: those that follow name it. Of one that was begun and is given
             # up the opener may remember the model.
             transcript = aggregator.transcript()
             if transcript.link is not None or aggregator.has_begun:
                 self._state.keep_transcript(current.number, transcript, used=False)
-            _log.warning("round %d is abandoned, the model stays: %s", current.number, error)
-            self._end(current.number, current.model)
+            self._end(record, current.model)
         else:
-            contributors = opened.contributors
             transcript = Transcript.from_bytes(opened.transcript)
-            transcript_hash = opened.link.end(current.descriptor.after).link.hex()
+            record = current.record(
+                number_in_run,
+                failures=failures,
+                contributors=opened.contributors,
+                transcript=transcript,
+            )
             self._state.keep_transcript(current.number, transcript)
-            self._end(current.number, model)
+            self._end(record, model)
         finally:
             current.close()
-        self.history.append(
-            SumRecord(
-                server_round=self._checkpoint().num_done,
-                round_number=current.number,
-                contributors=contributors,
-                failures=failures,
-                refused=dict(aggregator.refused),
-                abandoned=abandoned,
-                seconds=meter.seconds,
-                num_bytes=meter.num_bytes,
-                transcript_hash=transcript_hash,
-            )
-        )
-        if abandoned is not None:
+        if record.abandoned is not None:
             self._budgets.check(self.history)
             check_progress(self.history, max_abandoned=self._max_abandoned)
             return None, None
-        return record_of(model), MetricRecord({"num-contributors": len(contributors)})
+        return record_of(model), MetricRecord({"num-contributors": len(record.contributors)})
 
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
@@ -450,10 +440,13 @@ class SecureStrategy(Strategy):
         assert self._grid is not None  # A round has one.
         return NodeHolders(self._nodes, self._grid, answer_seconds=self._timeout, meter=meter)
 
-    def _end(self, number: int, model: dict[str, NDArray[np.generic]]) -> None:
-        num_done = self._checkpoint().num_done + 1
-        self._save(Checkpoint(num_done, number, model, optimiser_state(self._strategy)))
+    def _end(self, record: SumRecord, model: dict[str, NDArray[np.generic]]) -> None:
+        number, optimiser = record.round_number, optimiser_state(self._strategy)
+        self._save(Checkpoint(record.server_round, number, model, optimiser))
         self._state.erase_round(number)
+        self.history.append(record)
+        level = logging.INFO if record.abandoned is None else logging.WARNING
+        _log.log(level, line_of(record, self._num_rounds))
 
     def _save(self, checkpoint: Checkpoint) -> None:
         self._state.save(checkpoint)

@@ -337,7 +337,9 @@ class SecureAggregator(ModelAggregator):
 
     def _holders(self, fl_ctx: FLContext) -> SiteHolders:
         return SiteHolders(
-            aux_questions(fl_ctx), log=self.warning, answer_seconds=self.answer_seconds
+            aux_questions(fl_ctx, log=self.info),
+            log=self.warning,
+            answer_seconds=self.answer_seconds,
         )
 
     def _announce(self, task: Shareable) -> None:

@@ -2,18 +2,20 @@
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 from nvflare.apis.fl_constant import ReturnCode
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import Shareable, make_reply
 
+from veilsum.integrations.asking import Asking
 from veilsum.integrations.nvflare.messages import OPEN_TOPIC, OPENING, REFUSAL, REQUEST
 from veilsum.secure_sum import KeyHolder
 
 __all__ = ["Answers", "SiteHolders", "aux_questions"]
 
 _PING_SECONDS = 15.0
+_STEP_SECONDS = 1.0  # So often it looks whether to tell who has not answered.
 
 Ask = Callable[[Mapping[str, Shareable], float], Mapping[str, Shareable]]
 """Asks sites by their names, with a time limit in seconds; who does not answer is not in it."""
@@ -89,8 +91,8 @@ class SiteHolders:
         return answers
 
 
-def aux_questions(fl_ctx: FLContext) -> Ask:
-    """Asks through NVFlare's auxiliary messages, all sites at once."""
+def aux_questions(fl_ctx: FLContext, *, log: Log) -> Ask:
+    """Asks through NVFlare's auxiliary messages, all sites at once; tells meanwhile, in ``log``."""
     engine = fl_ctx.get_engine()
 
     def ask_one(name: str, question: Shareable, seconds: float) -> Shareable | None:
@@ -104,9 +106,16 @@ def aux_questions(fl_ctx: FLContext) -> Ask:
         known = {client.name for client in engine.get_clients()}
         there = {name: question for name, question in questions.items() if name in known}
         # One message each: NVFlare 2.9.0 has a call for several, which fails.
+        asking = Asking(there, seconds=seconds, log=log)
         with ThreadPoolExecutor(max(1, len(there))) as pool:
-            waiting = {name: pool.submit(ask_one, name, q, seconds) for name, q in there.items()}
-        replies = {name: future.result() for name, future in waiting.items()}
+            names = {pool.submit(ask_one, name, q, seconds): name for name, q in there.items()}
+            waiting = set(names)
+            while waiting:
+                done, waiting = wait(waiting, _STEP_SECONDS, return_when=FIRST_COMPLETED)
+                for future in done:
+                    asking.answered(names[future])
+                asking.tell()
+        replies = {name: future.result() for future, name in names.items()}
         return {name: reply for name, reply in replies.items() if reply is not None}
 
     return ask
