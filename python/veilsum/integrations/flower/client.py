@@ -66,9 +66,9 @@ class SecureMod:
         min_examples: the fewest that a node may have trained on, but for none at all, which weighs
             nothing; as public. The federation is dealt for weights that differ by
             ``max_examples / min_examples`` (``veilsum deal --weight-spread``).
-        party: tells which party a node is; by default the node's configuration does
-            (``veilsum-party``, ``veilsum-passphrase-file``), and in a simulation of
-            ``SecureStrategy(..., simulation=True)`` the number of its partition.
+        party: tells which party a node is; by default its operator does, by the node's
+            configuration, its environment or ``~/.config/veilsum/party.toml``, and in a simulation
+            of ``SecureStrategy(..., simulation=True)`` the number of its partition.
         weighted_by_key: which metric of a reply is the number of examples.
         evaluation_metrics: which metrics of an evaluation leave the node, unencrypted.
         num_threads: of encryption and opening; default as everywhere in veilsum.
