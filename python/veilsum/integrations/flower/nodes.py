@@ -18,6 +18,7 @@ from veilsum.integrations.flower.records import (
     sender,
     unpack,
 )
+from veilsum.integrations.flower.roll_call import RollCall
 from veilsum.secure_sum import Federation
 
 __all__ = ["ContributorGrid", "Nodes"]
@@ -41,6 +42,7 @@ class Nodes:
         self._signed = signed
         self._parties: dict[int, Enrolment | None] = {}
         self._asked: dict[int, float] = {}
+        self._roll_call = RollCall(federation)
 
     def update(self, grid: Grid, *, timeout: float) -> None:
         """Ask the nodes that are new, and forget those that are gone.
@@ -62,6 +64,7 @@ class Nodes:
             for reply in grid.send_and_receive(list(questions.values()), timeout=seconds):
                 self._take(sender(reply, questions), reply)
             self._asked |= dict.fromkeys(questions, time.monotonic())
+        self._roll_call.hear({*self.contributors(), *self.holders()})
 
     def contributors(self) -> dict[str, int]:
         """The nodes on line of the parties that may contribute, by the party's name."""
