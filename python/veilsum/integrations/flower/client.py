@@ -96,6 +96,16 @@ class SecureMod:
         )
         self._num_threads = num_threads
 
+    @property
+    def weights(self) -> WeightsByCount:
+        """How a node's number of examples becomes its weight."""
+        return self._weights
+
+    @property
+    def weighted_by_key(self) -> str:
+        """Which metric of a reply is the number of examples."""
+        return self._weighted_by_key
+
     def __call__(self, message: Message, context: Context, call_next: AppCall) -> Message:
         """Answer one message; as Flower calls it."""
         show_in_node_log()

@@ -14,7 +14,7 @@ from veilsum.integrations.flower.party_file import listed_party, party_file
 from veilsum.integrations.site_party import site_passphrase
 from veilsum.passphrases import Passphrase
 
-__all__ = ["Party", "PartyOf", "configured_party", "is_named_at_start"]
+__all__ = ["NamedParty", "Party", "PartyOf", "configured_party", "is_named_at_start", "named_party"]
 
 _log = logging.getLogger("flwr.veilsum")  # shown beside Flower's own
 
@@ -30,6 +30,14 @@ class Party(NamedTuple):
 
 
 PartyOf = Callable[[Context], Party]
+
+
+class NamedParty(NamedTuple):
+    """Where a party's files are, and who says so; None for a file that nothing names."""
+
+    folder: str
+    passphrase_file: str | None
+    source: str
 
 
 def configured_party(context: Context) -> Party:
@@ -56,6 +64,14 @@ def configured_party(context: Context) -> Party:
         PassphraseError: no passphrase is named.
         MalformedDataError, OSError: as ``listed_party``.
     """
+    named = named_party(context)
+    passphrase = site_passphrase(named.passphrase_file, str(context.node_id))
+    _log.info("this node is the party of %s, by %s", named.folder, named.source)
+    return Party(named.folder, passphrase)
+
+
+def named_party(context: Context) -> NamedParty:
+    """What ``configured_party`` opens. Errors as there, but for those of the passphrase."""
     asked = arguments.instance(
         f"{_FOLDER_KEY} of the run", context.run_config.get(_FOLDER_KEY, ""), str
     )
@@ -70,20 +86,16 @@ def configured_party(context: Context) -> Party:
         file = context.node_config.get(_PASSPHRASE_KEY) or os.environ.get("VEILSUM_PASSPHRASE_FILE")
         if file is not None:
             file = _filled(arguments.path(_PASSPHRASE_KEY, file), context)
-        folder = _filled(arguments.path(_FOLDER_KEY, folder), context)
-    else:
-        listed = listed_party(party_file(), asked or None)
-        if listed is None:
-            raise InvalidArgumentError(
-                "this node does not say which party it is: its operator names a folder of veilsum "
-                f"join in ~/.config/veilsum/party.toml, or starts it with --node-config "
-                f"'{_FOLDER_KEY}=\"...\"' or VEILSUM_PARTY. In a simulation, "
-                "SecureStrategy(..., simulation=True) makes throw-away parties"
-            )
-        source, folder, file = f"{listed.name} in party.toml", listed.folder, listed.passphrase_file
-    passphrase = site_passphrase(file, str(context.node_id))
-    _log.info("this node is the party of %s, by %s", folder, source)
-    return Party(folder, passphrase)
+        return NamedParty(_filled(arguments.path(_FOLDER_KEY, folder), context), file, source)
+    listed = listed_party(party_file(), asked or None)
+    if listed is None:
+        raise InvalidArgumentError(
+            "this node does not say which party it is: its operator names a folder of veilsum join "
+            f"in ~/.config/veilsum/party.toml, or starts it with --node-config "
+            f"'{_FOLDER_KEY}=\"...\"' or VEILSUM_PARTY. In a simulation, "
+            "SecureStrategy(..., simulation=True) makes throw-away parties"
+        )
+    return NamedParty(listed.folder, listed.passphrase_file, f"{listed.name} in party.toml")
 
 
 def is_named_at_start(context: Context) -> bool:
