@@ -46,6 +46,18 @@ def test_missing_framework_is_named_with_its_extra(framework):
     assert f"pip install 'veilsum[{framework}]'" in last
 
 
+def test_a_check_without_flower_names_the_extra():
+    code = (
+        "import sys; sys.modules['flwr'] = None; sys.argv[1:] = ['flower', 'check']\n"
+        "from veilsum.__main__ import main; main()"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 1
+    [line] = result.stderr.splitlines()
+    assert line.startswith("veilsum: ")
+    assert "pip install 'veilsum[flower]'" in line
+
+
 def test_a_party_takes_over_what_its_dealer_renewed_and_nothing_else(tmp_path, monkeypatch):
     monkeypatch.setattr(keyfile, "_LOG2_COST", 14)
     dealer, old = parties.identity("dealer"), federation()

@@ -16,6 +16,7 @@ import veilsum
 from veilsum.cli.bench import bench
 from veilsum.cli.deal import deal
 from veilsum.cli.enrol import enrol
+from veilsum.cli.flower import flower
 from veilsum.cli.inspect import inspect
 from veilsum.cli.join import join
 from veilsum.cli.keygen import keygen
@@ -115,3 +116,5 @@ for command in (
     *(doctor, bench),
 ):
     app.command(command.__name__.replace("_", "-"), short_help=_summary(command))(command)
+
+app.add_typer(flower, name="flower")

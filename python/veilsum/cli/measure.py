@@ -11,9 +11,9 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from veilsum.cli.model_file import read_model
 from veilsum.cli.words import one_line
-from veilsum.durable import open_file
-from veilsum.errors import InvalidArgumentError, MalformedDataError
+from veilsum.errors import InvalidArgumentError
 from veilsum.measure import measure_updates
 
 __all__ = ["measure"]
@@ -46,17 +46,7 @@ def measure(
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays of floats in a file, by name."""
-    try:
-        with open_file(path, what="a file of numpy") as file:
-            loaded = np.load(file, allow_pickle=False)
-            arrays = {"": loaded} if isinstance(loaded, np.ndarray) else dict(loaded.items())
-    # A damaged file makes numpy raise whatever its readers of zip files and headers do.
-    except OSError:
-        raise
-    except Exception as error:
-        raise MalformedDataError(
-            f"{path} is no .npy or .npz file of plain arrays: {error}"
-        ) from None
+    arrays = read_model(path)
     floats = {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
     if not floats:
         raise InvalidArgumentError(f"{path} has no array of floats")

@@ -127,9 +127,20 @@ class RunFolder:
 
         Holders of shares answer no later round before it is open. There is at most one.
         """
+        number = self.round_begun()
+        return None if number is None else (number, FolderStore(self._round(number)))
+
+    def round_begun(self) -> int | None:
+        """The number of the round that ``begun`` goes on with, which stays closed."""
+        return next((number for number in self._numbers() if self._is_begun(number)), None)
+
+    def round_in_use(self) -> int | None:
+        """The number of a round that somebody is at work on; None if there is none."""
         for number in self._numbers():
-            if self._is_begun(number):
-                return number, FolderStore(self._round(number))
+            try:
+                FolderStore(self._round(number)).close()
+            except StoreInUseError:
+                return number
         return None
 
     def erase_ended(self, *, up_to: int | None = None) -> None:

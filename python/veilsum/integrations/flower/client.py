@@ -66,9 +66,9 @@ class SecureMod:
         min_examples: the fewest that a node may have trained on, but for none at all, which weighs
             nothing; as public. The federation is dealt for weights that differ by
             ``max_examples / min_examples`` (``veilsum deal --weight-spread``).
-        party: tells which party a node is; by default the node's configuration does
-            (``veilsum-party``, ``veilsum-passphrase-file``), and in a simulation of
-            ``SecureStrategy(..., simulation=True)`` the number of its partition.
+        party: tells which party a node is; by default its operator does, by the node's
+            configuration, its environment or ``~/.config/veilsum/party.toml``, and in a simulation
+            of ``SecureStrategy(..., simulation=True)`` the number of its partition.
         weighted_by_key: which metric of a reply is the number of examples.
         evaluation_metrics: which metrics of an evaluation leave the node, unencrypted.
         num_threads: of encryption and opening; default as everywhere in veilsum.
@@ -95,6 +95,16 @@ class SecureMod:
             arguments.names("evaluation_metrics", evaluation_metrics)
         )
         self._num_threads = num_threads
+
+    @property
+    def weights(self) -> WeightsByCount:
+        """How a node's number of examples becomes its weight."""
+        return self._weights
+
+    @property
+    def weighted_by_key(self) -> str:
+        """Which metric of a reply is the number of examples."""
+        return self._weighted_by_key
 
     def __call__(self, message: Message, context: Context, call_next: AppCall) -> Message:
         """Answer one message; as Flower calls it."""

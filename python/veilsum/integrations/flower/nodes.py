@@ -19,6 +19,7 @@ from veilsum.integrations.flower.records import (
     sender,
     unpack,
 )
+from veilsum.integrations.flower.roll_call import RollCall
 from veilsum.secure_sum import Federation
 
 __all__ = ["ContributorGrid", "Nodes"]
@@ -43,6 +44,7 @@ class Nodes:
         self._parties: dict[int, Enrolment | None] = {}
         self._asked: dict[int, float] = {}
         self._names = dict[int, str]()  # Of those that are gone too: answers may come later.
+        self._roll_call = RollCall(federation)
 
     def shown(self, node: int) -> str:
         """A node in messages: its party's name, as soon as it is known.
@@ -76,6 +78,7 @@ class Nodes:
             for reply in grid.send_and_receive(list(questions.values()), timeout=seconds):
                 self._take(sender(reply, questions), reply)
             self._asked |= dict.fromkeys(questions, time.monotonic())
+        self._roll_call.hear({*self.contributors(), *self.holders()})
 
     def contributors(self) -> dict[str, int]:
         """The nodes on line of the parties that may contribute, by the party's name."""

@@ -6,9 +6,10 @@ from veilsum.integrations.checkpoint import Checkpoint, read_checkpoint, write_c
 from veilsum.integrations.run_folder import RunFolder
 from veilsum.secure_sum import Federation, FolderStore, RunChain, Transcript
 
-__all__ = ["RunState"]
+__all__ = ["CHECKPOINT", "RunState"]
 
-_CHECKPOINT = "model.checkpoint"
+CHECKPOINT = "model.checkpoint"
+"""The file in a run's folder that has the model after the last round."""
 
 
 class RunState:
@@ -22,7 +23,7 @@ class RunState:
 
     def __init__(self, path: str | os.PathLike[str], federation: Federation) -> None:
         self._run = RunFolder(path, federation)
-        self._checkpoint = self._run.path / _CHECKPOINT
+        self._checkpoint = self._run.path / CHECKPOINT
 
     def checkpoint(self) -> Checkpoint | None:
         """What was saved last; None before the first round.

@@ -14,7 +14,7 @@ from flwr.app import Context
 from flwr.serverapp import Grid
 
 from veilsum.errors import InvalidArgumentError
-from veilsum.integrations.flower.party import Party, configured_party, is_configured
+from veilsum.integrations.flower.party import Party, configured_party, is_named_at_start
 from veilsum.machine_key import MachineKey
 from veilsum.secure_sum.simulated_parties import SimulatedParties
 
@@ -85,16 +85,18 @@ def simulated_federation(
 
 
 def usual_party(context: Context) -> Party:
-    """The party that the node is configured as; without one, a throw-away party of a simulation.
+    """The party that the node was started as; in a simulation that names none, a throw-away one.
 
-    A server elsewhere makes no folder on this machine, so it cannot decide that a node is one; to
-    one that a killed simulation left, it can announce nothing: it has not that server's identity.
+    Outside of simulations it is that of party.toml: who tries an app on a party's own machine does
+    not mean that party. A server elsewhere makes no folder on this machine, so it cannot decide
+    that a node is a throw-away party; to one that a killed simulation left, it can announce
+    nothing: it has not that server's identity.
 
     Raises:
         as ``configured_party``, where there is neither.
     """
     folder = _folder_of(context.run_id)
-    if is_configured(context) or not folder.is_dir():
+    if is_named_at_start(context) or not folder.is_dir():
         return configured_party(context)
     for path in (folder.parent, folder):
         _check_own(path)
