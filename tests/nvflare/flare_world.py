@@ -75,6 +75,7 @@ def context(engine, name):
     fl_ctx = FLContext()
     fl_ctx.set_prop(ReservedKey.ENGINE, engine, private=True, sticky=False)
     fl_ctx.set_prop(ReservedKey.IDENTITY_NAME, name, private=False, sticky=False)
+    fl_ctx.set_prop(ReservedKey.RUN_NUM, "job-1", private=False, sticky=False)
     fl_ctx.set_prop(ReservedKey.RUN_ABORT_SIGNAL, Signal(), private=True, sticky=False)
     return fl_ctx
 
@@ -111,15 +112,18 @@ class SiteProcess:
     def __init__(self, folder, name, **options):
         self.name = name
         self.engine = Engine()
-        self.filter = PartyFilter(
-            str(folder / "parties" / "{site}"), str(folder / "passphrase"), **options
-        )
+        self.filter = self.made_filter(folder, options)
         self.log, self.infos = [], []
         self.filter.log_error = lambda fl_ctx, message, fire_event=True: self.log.append(message)
         self.filter.log_info = lambda fl_ctx, message: self.infos.append(message)
         self.trainer = Trainer(None)
         self.runner = Runner(self.trainer, [self.filter])
         self.start()
+
+    def made_filter(self, folder, options):
+        return PartyFilter(
+            str(folder / "parties" / "{site}"), str(folder / "passphrase"), **options
+        )
 
     def start(self):
         """The run starts: NVFlare tells each component of it, in this order."""

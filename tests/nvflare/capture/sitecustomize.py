@@ -64,7 +64,7 @@ class Finder(importlib.abc.MetaPathFinder):
             from nvflare.fuel.f3.cellnet import utils
 
             record(utils)
-        if name == "veilsum.integrations.nvflare.party_filter" and os.environ.get(UNDEFENDED):
+        if name == "veilsum.integrations.nvflare.site_filter" and os.environ.get(UNDEFENDED):
             from veilsum.integrations.nvflare import site_logs
 
             site_logs.log_stream = lambda fl_ctx: None

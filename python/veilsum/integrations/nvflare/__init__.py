@@ -17,9 +17,10 @@ except ImportError:
 
 from veilsum.integrations.nvflare.aggregator import SecureAggregator
 from veilsum.integrations.nvflare.job_files import keep_out_of_jobs
+from veilsum.integrations.nvflare.noise_filter import NoiseFilter
 from veilsum.integrations.nvflare.party_filter import PartyFilter
-from veilsum.integrations.nvflare.recipes import add_party_filter
+from veilsum.integrations.nvflare.recipes import add_noise_filter, add_party_filter
 
-__all__ = ["PartyFilter", "SecureAggregator", "add_party_filter"]
+__all__ = ["NoiseFilter", "PartyFilter", "SecureAggregator", "add_noise_filter", "add_party_filter"]
 
 keep_out_of_jobs()

@@ -1,5 +1,8 @@
 """What travels between NVFlare's server and its sites, and what may leave a site."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from nvflare.apis.dxo import DXO, DataKind
 from nvflare.apis.shareable import Shareable
 from nvflare.app_common.app_constant import AppConstants
@@ -37,16 +40,23 @@ REFUSAL = "veilsum_refusal"
 """Name of the error for which a holder refused."""
 
 
-def result(data: dict[str, object], task: Shareable | None, metrics: dict[str, float]) -> Shareable:
+def result(
+    data: Mapping[str, Any],
+    task: Shareable | None,
+    metrics: Mapping[str, float],
+    *,
+    kind: str = DataKind.WEIGHT_DIFF,
+) -> Shareable:
     """All that leaves a site as the result of a task: nothing of the trainer's own is in it.
 
     Args:
         data: the contribution, or nothing.
         task: what the server sent, of whose headers only the number of the round goes back.
         metrics: those that were asked for by name, in clear.
+        kind: of ``data``.
     """
-    meta = {"initial_metrics": metrics} if metrics else {}
-    shareable = DXO(DataKind.WEIGHT_DIFF, data=data, meta=meta).to_shareable()
+    meta = {"initial_metrics": dict(metrics)} if metrics else {}
+    shareable = DXO(kind, data=dict(data), meta=meta).to_shareable()
     number = None if task is None else task.get_header(AppConstants.CURRENT_ROUND)
     if number is not None:
         shareable.set_header(AppConstants.CURRENT_ROUND, number)

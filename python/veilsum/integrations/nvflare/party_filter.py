@@ -3,12 +3,11 @@
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from nvflare.apis.dxo import DXO, DataKind, from_shareable
-from nvflare.apis.event_type import EventType
-from nvflare.apis.filter import Filter, FilterChainType, FilterContextKey
-from nvflare.apis.fl_constant import FLContextKey, FLMetaKey, ReturnCode
+from nvflare.apis.fl_constant import FLMetaKey
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import Shareable
 
@@ -28,11 +27,9 @@ from veilsum.integrations.nvflare.messages import (
     OPEN_TOPIC,
     ROUND,
     SPENT,
-    result,
 )
 from veilsum.integrations.nvflare.opening import Answers
-from veilsum.integrations.nvflare.site_logs import log_stream
-from veilsum.integrations.nvflare.trainers import answer_instead, put_to_sleep, result_filters
+from veilsum.integrations.nvflare.site_filter import Outgoing, Received, SiteFilter, check_logs
 from veilsum.integrations.site_party import site_passphrase, site_path
 from veilsum.integrations.weights import WeightsByCount
 from veilsum.machine_key import MachineKey
@@ -40,25 +37,17 @@ from veilsum.secure_sum import Announcement, Contributor, KeyHolder, PartyFolder
 
 __all__ = ["PartyFilter"]
 
-_RECEIVED = "veilsum_received"
-_DONE = "veilsum_done"
-
 
 @dataclass(frozen=True)
-class _Received:
-    """What the server sent with a task, as it was before any code of the job saw it.
+class _Received(Received):
+    """A round: the task, its announcement, and the model, hashed before a trainer saw it."""
 
-    ``answer``: what leaves the site in any case, where there is nothing to train.
-    """
-
-    task: Shareable
     announcement: bytes = b""
     model_hash: bytes = b""
     layout: ModelVector | None = None
-    answer: dict[str, object] | None = None
 
 
-class PartyFilter(Filter):
+class PartyFilter(SiteFilter):
     """Everything that veilsum does at a site: an output filter of the training task.
 
     It takes the difference that training made, clips it, adds the noise that was agreed, encrypts
@@ -126,58 +115,11 @@ class PartyFilter(Filter):
         self._key_holder: KeyHolder | None = None
         self._told_of_metrics = False
 
-    def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
-        """NVFlare's events: around the start of a run, and before a task goes to the trainer."""
-        if event_type == EventType.ABOUT_TO_START_RUN:
-            try:
-                _check_logs(fl_ctx)
-            except Exception as error:
-                put_to_sleep(fl_ctx)
-                self._cannot_take_part(error, fl_ctx)
-        elif event_type == EventType.START_RUN:
-            self._start(fl_ctx)
-        elif event_type == EventType.BEFORE_TASK_EXECUTION:
-            self._receive(fl_ctx.get_prop(FLContextKey.TASK_DATA), fl_ctx)
-
-    def process(self, shareable: Shareable, fl_ctx: FLContext) -> Shareable:
-        """Replace a result by the contribution; or by nothing, if there is none to make."""
-        if getattr(self, FilterContextKey.CHAIN_TYPE, "") == FilterChainType.TASK_DATA_CHAIN:
-            self._receive(shareable, fl_ctx)
-            return shareable
-        if fl_ctx.get_prop(_DONE) is shareable:
-            return shareable  # Of this filter in the site's own policy, which comes first.
-        received = fl_ctx.get_prop(_RECEIVED)
-        task = received.task if isinstance(received, _Received) else None
-        try:
-            data, metrics = self._contribution(shareable, received, fl_ctx)
-        # Whatever went wrong: an exception would end the whole job, a result that is let through
-        # would be in clear. NVFlare passes over a result without data.
-        except Exception as error:
-            data, metrics = self._left_out(error, fl_ctx), {}
-        answer = result(data, task, metrics)
-        fl_ctx.set_prop(_DONE, answer, private=True, sticky=False)
-        return answer
-
     # ---- the round, as it comes in ----
-
-    def _receive(self, task: object, fl_ctx: FLContext) -> None:
-        """Keep what is needed of a task, and decide whether there is anything to train."""
-        if not isinstance(task, Shareable) or fl_ctx.get_prop(_RECEIVED) is not None:
-            return
-        filters = result_filters(fl_ctx)
-        if filters is not None and not any(isinstance(f, PartyFilter) for f in filters):
-            return  # A task whose result this job does not encrypt, such as a validation.
-        try:
-            received = self._before_training(task, fl_ctx)
-        except Exception as error:
-            received = _Received(task, answer=self._left_out(error, fl_ctx))
-        if received.answer is not None:
-            answer_instead(fl_ctx)
-        fl_ctx.set_prop(_RECEIVED, received, private=True, sticky=False)
 
     def _before_training(self, task: Shareable, fl_ctx: FLContext) -> _Received:
         """The task, hashed now: a trainer may write into the arrays. Errors: it is refused."""
-        _check_logs(fl_ctx)
+        check_logs(fl_ctx)
         announcement = task.get_header(ROUND)
         if not isinstance(announcement, bytes):
             raise ProtocolError(
@@ -192,20 +134,11 @@ class PartyFilter(Filter):
         self._weights.check(federation.codec, federation.noise)
         frames = contributor.before_training(announcement, model_hash=model_hash)
         answer = None if frames is None else _contribution(b"".join(frames))
-        return _Received(task, announcement, model_hash, layout, answer)
+        return _Received(task, answer, announcement, model_hash, layout)
 
     # ---- what goes out ----
 
-    def _contribution(
-        self, shareable: Shareable, received: object, fl_ctx: FLContext
-    ) -> tuple[dict[str, object], dict[str, float]]:
-        if not isinstance(received, _Received):
-            raise ProtocolError("this task did not come through the filter before it was executed")
-        if received.answer is not None:
-            return received.answer, {}
-        code = shareable.get_return_code()
-        if code != ReturnCode.OK:
-            raise ProtocolError(f"training ended with {code}")
+    def _outgoing(self, shareable: Shareable, received: Any, fl_ctx: FLContext) -> Outgoing:
         dxo = from_shareable(shareable)
         if dxo.data_kind != DataKind.WEIGHT_DIFF:
             raise ProtocolError(
@@ -222,14 +155,11 @@ class PartyFilter(Filter):
             weight=weight,
             num_threads=self.num_threads,
         )
-        return _contribution(message), metrics
+        return _contribution(message, metrics)
 
-    def _left_out(self, error: Exception, fl_ctx: FLContext) -> dict[str, object]:
-        """What leaves the site for an error: nothing, or that its privacy budget is spent."""
-        self.log_error(
-            fl_ctx, f"left out of this round: {type(error).__name__}: {error}", fire_event=False
-        )
-        return {SPENT: True} if isinstance(error, BudgetExhaustedError) else {}
+    def _refusal(self, error: Exception) -> Outgoing:
+        """Nothing, or that the privacy budget is spent."""
+        return Outgoing({SPENT: True} if isinstance(error, BudgetExhaustedError) else {})
 
     def _weight(self, dxo: DXO) -> float:
         if self._weights.most is None:
@@ -259,16 +189,11 @@ class PartyFilter(Filter):
     # ---- the party ----
 
     def _start(self, fl_ctx: FLContext) -> None:
-        try:
-            folder = self._open(fl_ctx)
-            if Role.CONTRIBUTOR in folder.roles:
-                self._as_contributor(fl_ctx)
-            if Role.HOLDER in folder.roles:
-                self._as_holder(fl_ctx)
-        except Exception as error:
-            self._cannot_take_part(error, fl_ctx)
-            return
+        folder = self._open(fl_ctx)
+        if Role.CONTRIBUTOR in folder.roles:
+            self._as_contributor(fl_ctx)
         if Role.HOLDER in folder.roles:
+            self._as_holder(fl_ctx)
             answers = Answers(
                 lambda: self._as_holder(fl_ctx),
                 log=lambda message: self.log_error(fl_ctx, message, fire_event=False),
@@ -278,10 +203,6 @@ class PartyFilter(Filter):
                 fl_ctx.get_engine().register_aux_message_handler(OPEN_TOPIC, answers)
             except ValueError:
                 self.log_info(fl_ctx, "another filter of this site answers as the holder")
-
-    def _cannot_take_part(self, error: Exception, fl_ctx: FLContext) -> None:
-        reason = f"this site cannot take part: {type(error).__name__}: {error}"
-        self.log_error(fl_ctx, reason, fire_event=False)
 
     def _open(self, fl_ctx: FLContext) -> PartyFolder:
         if self._folder is None:
@@ -321,15 +242,5 @@ class PartyFilter(Filter):
             return self._key_holder
 
 
-def _check_logs(fl_ctx: FLContext) -> None:
-    """PolicyRefusedError if this site sends its logs to the server."""
-    stream = log_stream(fl_ctx)
-    if stream is not None:
-        raise PolicyRefusedError(
-            "this site sends its logs to the server, and with them what an exception of training "
-            f"tells of the data, by {stream}"
-        )
-
-
-def _contribution(message: bytes) -> dict[str, object]:
-    return {CONTRIBUTION: np.frombuffer(message, np.uint8)}
+def _contribution(message: bytes, metrics: Mapping[str, float] | None = None) -> Outgoing:
+    return Outgoing({CONTRIBUTION: np.frombuffer(message, np.uint8)}, metrics or {})

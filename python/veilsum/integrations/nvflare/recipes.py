@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from nvflare.recipe.spec import Recipe
 
 from veilsum import arguments
+from veilsum.integrations.nvflare.model_keeper import ModelKeeper
+from veilsum.integrations.nvflare.noise_filter import NoiseFilter
 from veilsum.integrations.nvflare.party_filter import PartyFilter
+from veilsum.privacy import Adjacency
 
-__all__ = ["add_party_filter"]
+__all__ = ["add_noise_filter", "add_party_filter"]
 
 
 def add_party_filter(
@@ -49,3 +52,57 @@ def add_party_filter(
         ),
         tasks=arguments.names("tasks", tasks),
     )
+
+
+def add_noise_filter(
+    recipe: Recipe,
+    ledger: str | None = None,
+    *,
+    epsilon: float,
+    delta: float,
+    rounds: int,
+    norm_bound: float,
+    clip: float | None = None,
+    value_bits: int = 16,
+    adjacency: Adjacency = "zero-out",
+    leave_out: Sequence[str] = (),
+    num_threads: int | None = None,
+    simulation: bool = False,
+    tasks: Sequence[str] = ("train",),
+) -> None:
+    """Let every site of a FedAvg recipe add exact noise to what it sends, without encryption.
+
+    Arguments as for ``NoiseFilter``, which says what is promised. The server's part is
+    ``ModelKeeper``: a round in which no site sends anything ends the job and leaves the model.
+
+    Args:
+        recipe: of NVFlare's FedAvg, with its own mean.
+        ledger: the file of a site's privacy ledger.
+        epsilon: of all rounds together.
+        delta: 0 for Laplace noise.
+        rounds: how many updates a site may send.
+        norm_bound: largest norm of an update.
+        clip: largest value in an update.
+        value_bits: precision of a value.
+        adjacency: what is protected.
+        leave_out: entries of the model that do not leave.
+        num_threads: of noise.
+        simulation: in the simulator, ledgers that are thrown away.
+        tasks: whose results get noise.
+    """
+    filter_ = NoiseFilter(
+        ledger,
+        epsilon=epsilon,
+        delta=delta,
+        rounds=rounds,
+        norm_bound=norm_bound,
+        clip=clip,
+        value_bits=value_bits,
+        adjacency=adjacency,
+        leave_out=leave_out,
+        num_threads=num_threads,
+        simulation=simulation,
+    )
+    recipe.add_client_output_filter(filter_, tasks=arguments.names("tasks", tasks))
+    # As NVFlare's own helpers: a recipe has no other way to give its server a component.
+    recipe._job.to_server(ModelKeeper(), id="veilsum_model_keeper")
