@@ -151,6 +151,22 @@ class SlotCodec:
             self.value_bits, self.weight_bits, self.max_addends, self.noise_bound
         )
 
+    @cached_property
+    def sum_grid(self) -> SumGrid:
+        """What is known of its sums: how far rounding moves a value, how large one may be."""
+        value_steps = 0.5 if self.rounding == "nearest" else 1.0
+        if self.norm is not None:
+            # Integers may be shrunk to the norm: by a step and its fraction, or, rounded toward 0
+            # first, by what the bound loses to the rounding of the weight and of itself.
+            value_steps += 5.0 + self.weight_scale * _NORM_PRECISION
+        return SumGrid(
+            self.clip if isinstance(self.clip, float) else self.clips,
+            self.weight_scale,
+            value_steps,
+            self.weight_bits == 0,
+            self.noise_bound,
+        )
+
     def difference(self, other: "SlotCodec") -> str:
         """In which parameters another codec differs, in words of bounded length."""
         pairs = ((f.name, getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
@@ -231,7 +247,7 @@ class SlotCodec:
         """
         num_addends = self.check_num_addends(num_addends)
         values, weight = self._quantiser.dequantise(_slots(slots), thread_count(num_threads))
-        return Sum(values, weight, num_addends, self._sum_grid)
+        return Sum(values, weight, num_addends, self.sum_grid)
 
     def check_num_addends(self, num_addends: int) -> int:
         """The number, as an int.
@@ -281,21 +297,6 @@ class SlotCodec:
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
-
-    @cached_property
-    def _sum_grid(self) -> SumGrid:
-        value_steps = 0.5 if self.rounding == "nearest" else 1.0
-        if self.norm is not None:
-            # Integers may be shrunk to the norm: by a step and its fraction, or, rounded toward 0
-            # first, by what the bound loses to the rounding of the weight and of itself.
-            value_steps += 5.0 + self.weight_scale * _NORM_PRECISION
-        return SumGrid(
-            self.clip if isinstance(self.clip, float) else self.clips,
-            self.weight_scale,
-            value_steps,
-            self.weight_bits == 0,
-            self.noise_bound,
-        )
 
     @cached_property
     def _quantiser(self) -> _core.Quantiser:
