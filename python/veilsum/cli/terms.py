@@ -9,7 +9,7 @@ from veilsum.cli.facts import Facts
 from veilsum.codec import SlotCodec
 from veilsum.errors import InvalidArgumentError
 from veilsum.identity import Enrolment
-from veilsum.privacy import GaussianNoise, Noise, forecast
+from veilsum.privacy import AgreedNoise, LaplaceNoise, Noise, forecast
 from veilsum.schemes import Policy
 from veilsum.schemes.mask_shape import MaskShape
 from veilsum.secure_sum.agreement import Agreement
@@ -92,7 +92,7 @@ def terms_facts(terms: Agreement) -> dict[str, Any]:
         facts |= mask_facts(MaskShape(*terms.scheme_parameters), codec)
     facts["ciphertexts_of_a_contribution"] = size.num_ciphertexts
     facts["bytes_a_contributor_sends"] = size.num_bytes
-    if terms.noise is not None and terms.noise.weighted:
+    if isinstance(terms.noise, Noise) and terms.noise.weighted:
         # Of a sum of all: with fewer contributors it is more.
         number = min(len(terms.contributors), codec.max_addends)
         found = forecast(terms.noise, codec, num_contributors=number, key_bits=terms.key_bits)
@@ -134,11 +134,12 @@ def roster_facts(terms: Agreement) -> Facts:
     }
 
 
-def _noise_facts(noise: Noise | None) -> dict[str, Any] | None:
+def _noise_facts(noise: AgreedNoise | None) -> dict[str, Any] | None:
     if noise is None:
         return None
     return {
-        "kind": "gaussian" if isinstance(noise, GaussianNoise) else "laplace",
+        "kind": "laplace" if isinstance(noise, LaplaceNoise) else "gaussian",
+        "protects": f"each {noise.unit}",
         "epsilon": noise.epsilon,
         "delta": noise.delta,
         "rounds": noise.rounds,

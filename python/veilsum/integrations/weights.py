@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from veilsum import arguments
 from veilsum.errors import InvalidArgumentError
-from veilsum.privacy import Noise
+from veilsum.privacy import AgreedNoise
 from veilsum.vector import Codec
 
 __all__ = ["WeightsByCount"]
@@ -44,13 +44,19 @@ class WeightsByCount:
                 else f"min_{self.unit} is of use with max_{self.unit} only"
             )
 
-    def check(self, codec: Codec, noise: Noise | None) -> None:
+    def check(self, codec: Codec, noise: AgreedNoise | None) -> None:
         """Before anything is trained: whether the federation was dealt for such weights.
 
         Raises:
-            InvalidArgumentError: its noise does not hide weights, or its codec carries none as
-                small as that of ``least`` examples.
+            InvalidArgumentError: its noise protects records, whose part in an update nothing
+                bounds; or does not hide weights; or its codec carries none as small as that of
+                ``least`` examples.
         """
+        if noise is not None and noise.unit == "record":
+            raise InvalidArgumentError(
+                "the federation was dealt for statistics: its noise protects each record, and "
+                "nothing bounds what a record adds to an update. Deal another one for training"
+            )
         if self.most is None:
             return
         if noise is not None and not noise.weighted:

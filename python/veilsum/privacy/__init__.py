@@ -12,13 +12,22 @@ from veilsum.privacy.accounting import accounting_available, pld_epsilon, rdp_ep
 from veilsum.privacy.forecast import Forecast, forecast
 from veilsum.privacy.gaussian_dp import gaussian_delta, gaussian_epsilon, gaussian_mu
 from veilsum.privacy.ledger import Ledger, Spent
-from veilsum.privacy.mechanisms import Adjacency, GaussianNoise, LaplaceNoise, Noise
+from veilsum.privacy.mechanisms import (
+    Adjacency,
+    AgreedNoise,
+    GaussianNoise,
+    LaplaceNoise,
+    Noise,
+    RecordNoise,
+    Unit,
+)
 from veilsum.privacy.sampling import FixedSizeSampling, PoissonSampling, Sampling
 from veilsum.privacy.wire import read_noise, write_noise
 from veilsum.privacy.zcdp import zcdp_epsilon, zcdp_of_sum
 
 __all__ = [
     "Adjacency",
+    "AgreedNoise",
     "FixedSizeSampling",
     "Forecast",
     "GaussianNoise",
@@ -26,8 +35,10 @@ __all__ = [
     "Ledger",
     "Noise",
     "PoissonSampling",
+    "RecordNoise",
     "Sampling",
     "Spent",
+    "Unit",
     "accounting_available",
     "forecast",
     "gaussian_delta",

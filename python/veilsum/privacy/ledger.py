@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import get_args
 
 from veilsum import arguments
 from veilsum.codec import SlotCodec
@@ -17,7 +18,13 @@ from veilsum.errors import (
 )
 from veilsum.privacy import ledger_store
 from veilsum.privacy.gaussian_dp import gaussian_epsilon
-from veilsum.privacy.mechanisms import GaussianNoise, LaplaceNoise, Noise
+from veilsum.privacy.mechanisms import (
+    AgreedNoise,
+    GaussianNoise,
+    LaplaceNoise,
+    RecordNoise,
+    Unit,
+)
 from veilsum.wire import as_bytes
 
 __all__ = ["Ledger", "Spent"]
@@ -37,8 +44,9 @@ class Ledger:
 
     A charge is on the disk before ``charge`` returns, so whoever sends only afterwards never sends
     what is not recorded, whatever crashes. A ledger is a SQLite file; several processes may share
-    it. One with ``delta = 0`` takes Laplace noise, any other Gaussian noise. A contributor whose
-    data are in two ledgers has spent the sum of their epsilons and deltas.
+    it. One with ``delta = 0`` takes Laplace noise, any other Gaussian noise. Its ``unit`` is what
+    the budget is of: all that the contributor has, or each record of it (``RecordNoise``). A
+    contributor whose data are in two ledgers has spent the sum of their epsilons and deltas.
 
     What it cannot see: that the file was put back to an older copy. Keep it where only its owner
     writes.
@@ -51,7 +59,12 @@ class Ledger:
 
     @classmethod
     def create(
-        cls, path: str | os.PathLike[str], *, epsilon: float, delta: float = 0.0
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        epsilon: float,
+        delta: float = 0.0,
+        unit: Unit = "contribution",
     ) -> "Ledger":
         """Make a ledger with a budget, readable by its owner only.
 
@@ -59,14 +72,15 @@ class Ledger:
             path: where; nothing may be there yet.
             epsilon: most that may ever be spent, positive.
             delta: in (0, 1) for Gaussian noise, 0 for Laplace noise.
+            unit: what the budget is of: ``"record"`` for ``RecordNoise`` alone.
 
         Raises:
             FileExistsError: there is something already: a budget is not given twice.
             InvalidArgumentError: the budget is outside its range.
         """
-        epsilon, delta = _budget(epsilon, delta)
+        budget = _budget(epsilon, delta, unit)
         path = arguments.path("path", path)
-        return cls(ledger_store.create_file(path, epsilon=epsilon, delta=delta))
+        return cls(ledger_store.create_file(path, budget))
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> "Ledger":
@@ -88,22 +102,30 @@ class Ledger:
         return ledger
 
     @classmethod
-    def in_memory(cls, *, epsilon: float, delta: float = 0.0) -> "Ledger":
+    def in_memory(
+        cls, *, epsilon: float, delta: float = 0.0, unit: Unit = "contribution"
+    ) -> "Ledger":
         """A ledger that ends with the process: for simulations."""
-        epsilon, delta = _budget(epsilon, delta)
-        return cls(ledger_store.in_memory(epsilon=epsilon, delta=delta))
+        return cls(ledger_store.in_memory(_budget(epsilon, delta, unit)))
 
     @property
     def budget(self) -> tuple[float, float]:
         """The (epsilon, delta) that may be spent."""
         with self._book() as book:
-            return book.budget()
+            epsilon, delta, _ = book.budget()
+        return epsilon, delta
+
+    @property
+    def unit(self) -> Unit:
+        """What the budget is of: a contribution, or a record."""
+        with self._book() as book:
+            return book.budget().unit
 
     @property
     def spent(self) -> Spent:
         """What was spent so far."""
         with self._book() as book:
-            _, delta = book.budget()
+            delta = book.budget().delta
             costs = book.costs()
         return Spent(_epsilon(math.fsum(costs), delta), delta, len(costs))
 
@@ -127,7 +149,7 @@ class Ledger:
         with self._book() as book:
             return book.commitment(round_id)
 
-    def check(self, round_id: bytes, *, noise: Noise, codec: SlotCodec) -> None:
+    def check(self, round_id: bytes, *, noise: AgreedNoise, codec: SlotCodec) -> None:
         """Refuse what ``charge`` would refuse of a new contribution; nothing is recorded.
 
         To be asked before training, which may take hours. Errors as ``charge``.
@@ -135,7 +157,7 @@ class Ledger:
         self._charge(round_id, noise, codec, commitment=None)
 
     def charge(
-        self, round_id: bytes, *, noise: Noise, codec: SlotCodec, commitment: bytes = b""
+        self, round_id: bytes, *, noise: AgreedNoise, codec: SlotCodec, commitment: bytes = b""
     ) -> None:
         """Record one contribution, durably, before it is sent. An error records nothing.
 
@@ -162,15 +184,16 @@ class Ledger:
             yield ledger_store.Book(connection, self._database.name)
 
     def _charge(
-        self, round_id: bytes, noise: Noise, codec: SlotCodec, *, commitment: bytes | None
+        self, round_id: bytes, noise: AgreedNoise, codec: SlotCodec, *, commitment: bytes | None
     ) -> None:
         """Charge the contribution, or see whether one could be where it has no name yet."""
         round_id = as_bytes(round_id, "round_id")
-        arguments.instance("noise", noise, (GaussianNoise, LaplaceNoise)).check_fits(codec)
+        arguments.instance("noise", noise, (GaussianNoise, LaplaceNoise, RecordNoise))
+        noise.check_fits(codec)
         cost = noise.round_cost(codec)
         with self._book() as book:
-            epsilon, delta = book.budget()
-            self._check_kind(noise, delta)
+            epsilon, delta, unit = book.budget()
+            self._check_kind(noise, delta, unit)
             charged = book.commitment(round_id)
             if charged is not None:
                 if charged and charged == commitment:
@@ -191,8 +214,14 @@ class Ledger:
             if commitment is not None:
                 book.add(round_id, commitment, cost)
 
-    def _check_kind(self, noise: Noise, delta: float) -> None:
-        if isinstance(noise, GaussianNoise) and delta == 0:
+    def _check_kind(self, noise: AgreedNoise, delta: float, unit: Unit) -> None:
+        if noise.unit != unit:
+            raise InvalidArgumentError(
+                f"the ledger {self._database.name} counts what is spent of each {unit}, and the "
+                f"noise protects each {noise.unit}: their costs do not add up. Keep a ledger of "
+                f"its own for it: Ledger.create(path, ..., unit={noise.unit!r})"
+            )
+        if noise.delta > 0 and delta == 0:
             raise InvalidArgumentError(
                 f"the ledger {self._database.name} has a delta of 0, which Gaussian noise cannot "
                 "keep; make a ledger with a delta"
@@ -216,8 +245,9 @@ def _left(budget: float, spent: float) -> float:
     return budget - spent if budget - spent > 1e-6 * budget else 0.0
 
 
-def _budget(epsilon: float, delta: float) -> tuple[float, float]:
-    return (
+def _budget(epsilon: float, delta: float, unit: Unit) -> ledger_store.Budget:
+    return ledger_store.Budget(
         arguments.real("epsilon", epsilon, above=0),
         arguments.real("delta", delta, at_least=0, below=1),
+        arguments.choice("unit", unit, get_args(Unit)),
     )

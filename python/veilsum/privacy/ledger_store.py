@@ -5,49 +5,63 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 from veilsum.durable import Database, DurableFile, MemoryDatabase, rows_of
 from veilsum.errors import LedgerError
+from veilsum.privacy.mechanisms import Unit
 
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["Book", "create_file", "in_memory", "open_file"]
+__all__ = ["Book", "Budget", "create_file", "in_memory", "open_file"]
 
 _SCHEMA = """
-    CREATE TABLE budget (version INTEGER NOT NULL, epsilon REAL NOT NULL, delta REAL NOT NULL);
+    CREATE TABLE budget (
+        version INTEGER NOT NULL, epsilon REAL NOT NULL, delta REAL NOT NULL, unit TEXT NOT NULL
+    );
     CREATE TABLE charges (
         round_id BLOB PRIMARY KEY, commitment BLOB NOT NULL, cost REAL NOT NULL,
         charged_at TEXT NOT NULL
     );
 """
-_VERSION = 2
-_BUDGET = "SELECT version, epsilon, delta FROM budget"
+_VERSION = 3
+_BUDGET = "SELECT epsilon, delta, unit FROM budget"
+_UPGRADES = {  # From each older version to the next.
+    1: "ALTER TABLE charges ADD COLUMN commitment BLOB NOT NULL DEFAULT x''",
+    2: "ALTER TABLE budget ADD COLUMN unit TEXT NOT NULL DEFAULT 'contribution'",
+}
 _MAX_COST = 1e100  # No contribution costs that, and sums below it stay finite.
 
 
-def create_file(path: str, *, epsilon: float, delta: float) -> Database:
+class Budget(NamedTuple):
+    """What may be spent, and of what it is."""
+
+    epsilon: float
+    delta: float
+    unit: Unit
+
+
+def create_file(path: str, budget: Budget) -> Database:
     """A new file with this budget."""
-    return DurableFile.create(path, schema=_SCHEMA, what="ledger", fill=_budget(epsilon, delta))
+    return DurableFile.create(path, schema=_SCHEMA, what="ledger", fill=_filled(budget))
 
 
 def open_file(path: str) -> Database:
-    """A file that was made before; one of version 1 gets the names of contributions."""
+    """A file that was made before; one of an older version gets the columns that it lacks."""
     file = DurableFile(path, what="ledger")
     with file.transaction() as connection:
-        if [version for version, *_ in rows_of(connection, _BUDGET)] == [1]:
-            connection.execute(
-                "ALTER TABLE charges ADD COLUMN commitment BLOB NOT NULL DEFAULT x''"
-            )
-            connection.execute("UPDATE budget SET version = ?", (_VERSION,))
+        for version, upgrade in _UPGRADES.items():
+            if rows_of(connection, "SELECT version FROM budget") == [(version,)]:
+                connection.execute(upgrade)
+                connection.execute("UPDATE budget SET version = ?", (version + 1,))
         Book(connection, file.name).budget()  # An error leaves the file as it was.
     return file
 
 
-def in_memory(*, epsilon: float, delta: float) -> Database:
+def in_memory(budget: Budget) -> Database:
     """A database with this budget that ends with the process."""
-    return MemoryDatabase(schema=_SCHEMA, fill=_budget(epsilon, delta))
+    return MemoryDatabase(schema=_SCHEMA, fill=_filled(budget))
 
 
 class Book:
@@ -57,15 +71,17 @@ class Book:
         self._connection = connection
         self._name = name
 
-    def budget(self) -> tuple[float, float]:
-        """The (epsilon, delta) that may be spent."""
-        rows = rows_of(self._connection, _BUDGET)
-        if len(rows) != 1 or rows[0][0] != _VERSION:
+    def budget(self) -> Budget:
+        """What may be spent."""
+        versions = rows_of(self._connection, "SELECT version FROM budget")
+        if versions != [(_VERSION,)]:
             raise LedgerError(f"{self._name} is not a ledger that this veilsum reads")
-        epsilon, delta = rows[0][1:]
+        ((epsilon, delta, unit),) = rows_of(self._connection, _BUDGET)
         if not (_is_real(epsilon, math.inf) and epsilon > 0 and _is_real(delta, 1)):
             raise self._damaged("its budget is not one that a ledger has")
-        return epsilon, delta
+        if unit not in get_args(Unit):
+            raise self._damaged("its budget is of nothing that a ledger counts")
+        return Budget(epsilon, delta, unit)
 
     def costs(self) -> list[float]:
         """What each charge cost."""
@@ -95,9 +111,9 @@ class Book:
         return LedgerError(f"the ledger {self._name} is damaged: {why}")
 
 
-def _budget(epsilon: float, delta: float) -> Callable[[sqlite3.Connection], object]:
-    values = (_VERSION, epsilon, delta)
-    return lambda connection: connection.execute("INSERT INTO budget VALUES (?, ?, ?)", values)
+def _filled(budget: Budget) -> Callable[[sqlite3.Connection], object]:
+    values = (_VERSION, *budget)
+    return lambda connection: connection.execute("INSERT INTO budget VALUES (?, ?, ?, ?)", values)
 
 
 def _is_real(value: object, bound: float) -> bool:

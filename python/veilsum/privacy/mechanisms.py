@@ -1,4 +1,4 @@
-"""How much noise a privacy goal needs, and the noise itself: GaussianNoise and LaplaceNoise.
+"""How much noise a privacy goal needs, and the noise itself: of contributions, and of records.
 
 The arguments behind every formula are in docs/privacy.md.
 """
@@ -19,10 +19,21 @@ from veilsum.privacy.gaussian_dp import gaussian_epsilon, gaussian_mu
 from veilsum.privacy.head_room import gaussian_head_room, laplace_head_room
 from veilsum.privacy.zcdp import zcdp_of_sum
 
-__all__ = ["Adjacency", "GaussianNoise", "LaplaceNoise", "Noise"]
+__all__ = [
+    "Adjacency",
+    "AgreedNoise",
+    "GaussianNoise",
+    "LaplaceNoise",
+    "Noise",
+    "RecordNoise",
+    "Unit",
+]
 
 Adjacency = Literal["zero-out", "replace-one"]
-"""What may change about one contributor: all its data against none, or against other data."""
+"""What may change about what is protected: all its data against none, or against other data."""
+
+Unit = Literal["contribution", "record"]
+"""What is protected: all that a contributor has, or each of the records that it adds up."""
 
 C = TypeVar("C", bound=SlotCodec)
 
@@ -37,6 +48,7 @@ class _CalibratedNoise(ABC):
     """What both kinds share. They differ in the norm, the distribution and how costs add up."""
 
     norm: ClassVar[NormName]
+    unit: ClassVar[Unit] = "contribution"
     norm_bound: float
     adjacency: Adjacency
     weighted: bool
@@ -131,51 +143,15 @@ class _CalibratedNoise(ABC):
             object.__setattr__(self, name, value)
 
 
-@dataclass(frozen=True, kw_only=True)
-class GaussianNoise(_CalibratedNoise):
-    """Discrete Gaussian noise for (epsilon, delta)-DP of each contributor's data.
-
-    Every contributor adds ``1 / honest_contributors`` of the variance, before encryption. Whoever
-    opens the sums learns, over ``rounds`` contributions of one contributor, no more about its data
-    than (epsilon, delta) allows, even together with all but ``honest_contributors`` of the
-    contributors of each sum. A single contribution carries one share of the noise: with more than
-    one honest contributor the promise holds for sums only, where nothing else can be opened.
-
-    Args:
-        epsilon: of all ``rounds`` together, positive.
-        delta: in (0, 1); choose it far below one over the number of people in the data.
-        rounds: how many contributions one contributor may send in its life with this goal.
-        norm_bound: largest L2 norm of a contribution's values, in model units: longer ones shrink.
-        honest_contributors: how many contributors of every sum, the protected one among them, are
-            sure to add their noise and not to tell it to the adversary. 1 needs no trust and the
-            most noise, and is the only choice where every contributor has the key.
-        adjacency: ``"zero-out"`` protects a contribution against an encoded zero in its place,
-            ``"replace-one"`` against any other contribution, with up to twice the noise.
-        weighted: whether the weights are protected too. False needs less noise: every weight must
-            then be 1.
-
-    Raises:
-        InvalidArgumentError: an argument is outside its range.
-
-    Example:
-        >>> import veilsum as vs
-        >>> noise = vs.privacy.GaussianNoise(
-        ...     epsilon=8, delta=1e-5, rounds=3, norm_bound=1.0, honest_contributors=50
-        ... )
-        >>> codec = noise.fit(vs.Codec(7850, clip=0.1, value_bits=18, max_addends=100))
-        >>> round(noise.epsilon_of(3 * noise.round_cost(codec)), 6)
-        8.0
-    """
+class _Gaussian(_CalibratedNoise):
+    """Discrete Gaussian noise, of which every contributor adds its share."""
 
     norm: ClassVar[NormName] = "l2"
 
     epsilon: float
     delta: float
     rounds: int
-    norm_bound: float
     honest_contributors: int
-    adjacency: Adjacency = "zero-out"
-    weighted: bool = True
 
     def __post_init__(self) -> None:
         if arguments.real("delta", self.delta, at_least=0, below=1) == 0:
@@ -233,6 +209,115 @@ class GaussianNoise(_CalibratedNoise):
 
     def _draw_onto(self, slots: NDArray[np.int64], codec: SlotCodec) -> None:
         noise.add_discrete_gaussian(slots, self.sigma(codec))
+
+
+@dataclass(frozen=True, kw_only=True)
+class GaussianNoise(_Gaussian):
+    """Discrete Gaussian noise for (epsilon, delta)-DP of each contributor's data.
+
+    Every contributor adds ``1 / honest_contributors`` of the variance, before encryption. Whoever
+    opens the sums learns, over ``rounds`` contributions of one contributor, no more about its data
+    than (epsilon, delta) allows, even together with all but ``honest_contributors`` of the
+    contributors of each sum. A single contribution carries one share of the noise: with more than
+    one honest contributor the promise holds for sums only, where nothing else can be opened.
+
+    Args:
+        epsilon: of all ``rounds`` together, positive.
+        delta: in (0, 1); choose it far below one over the number of people in the data.
+        rounds: how many contributions one contributor may send in its life with this goal.
+        norm_bound: largest L2 norm of a contribution's values, in model units: longer ones shrink.
+        honest_contributors: how many contributors of every sum, the protected one among them, are
+            sure to add their noise and not to tell it to the adversary. 1 needs no trust and the
+            most noise, and is the only choice where every contributor has the key.
+        adjacency: ``"zero-out"`` protects a contribution against an encoded zero in its place,
+            ``"replace-one"`` against any other contribution, with up to twice the noise.
+        weighted: whether the weights are protected too. False needs less noise: every weight must
+            then be 1.
+
+    Raises:
+        InvalidArgumentError: an argument is outside its range.
+
+    Example:
+        >>> import veilsum as vs
+        >>> noise = vs.privacy.GaussianNoise(
+        ...     epsilon=8, delta=1e-5, rounds=3, norm_bound=1.0, honest_contributors=50
+        ... )
+        >>> codec = noise.fit(vs.Codec(7850, clip=0.1, value_bits=18, max_addends=100))
+        >>> round(noise.epsilon_of(3 * noise.round_cost(codec)), 6)
+        8.0
+    """
+
+    epsilon: float
+    delta: float
+    rounds: int
+    norm_bound: float
+    honest_contributors: int
+    adjacency: Adjacency = "zero-out"
+    weighted: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordNoise(_Gaussian):
+    """Discrete Gaussian noise for (epsilon, delta)-DP of each record that contributors add up.
+
+    As ``GaussianNoise``, but what is protected is one record, such as one person's row in one
+    hospital's table, and not all that the hospital has. Contributions are integers: the sum of one
+    integer vector for each record, of a length that the contributor itself keeps within
+    ``norm_bound``. No codec can check that, since it sees sums; so whoever adds records up does, as
+    ``veilsum.stats`` does. A ledger counts either records' privacy or contributions', not both.
+
+    Args:
+        epsilon: of all ``rounds`` together, positive.
+        delta: in (0, 1); choose it far below one over the number of records.
+        rounds: how many contributions one contributor may send in its life with this goal.
+        norm_bound: largest L2 norm of what one record adds to a contribution, in grid steps.
+        honest_contributors: as for ``GaussianNoise``.
+        adjacency: ``"zero-out"`` protects a record against its absence, ``"replace-one"`` against
+            any other record in its place, with twice the noise.
+        weighted: False: every weight is 1.
+
+    Raises:
+        InvalidArgumentError: an argument is outside its range.
+    """
+
+    unit: ClassVar[Unit] = "record"
+
+    epsilon: float
+    delta: float
+    rounds: int
+    norm_bound: float
+    honest_contributors: int
+    adjacency: Adjacency = "zero-out"
+    weighted: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.weighted:
+            raise InvalidArgumentError("noise of records hides no weights: leave weighted out")
+
+    def fit(self, codec: C) -> C:
+        """The codec with room in its slots for the noise.
+
+        Raises:
+            InvalidArgumentError: the codec changes integers, has a norm bound, or its slots would
+                need more than 62 bits.
+        """
+        _check_carries_integers(codec)
+        return replace(codec, noise_bound=self._head_room(replace(codec, noise_bound=0)))
+
+    def check_fits(self, codec: SlotCodec) -> None:
+        """InvalidArgumentError unless ``codec`` carries integers and has room for the noise."""
+        _check_carries_integers(codec)
+        if codec.noise_bound < (needed := self._head_room(codec)):
+            raise InvalidArgumentError(
+                f"the codec's noise_bound is {codec.noise_bound}, the noise needs {needed}; "
+                "use noise.fit(codec)"
+            )
+
+    def sensitivity(self, codec: SlotCodec) -> float:
+        """How far one record can move the integer sum, in grid steps."""
+        arguments.instance("codec", codec, SlotCodec)
+        return self.norm_bound * (2.0 if self.adjacency == "replace-one" else 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -299,10 +384,25 @@ class LaplaceNoise(_CalibratedNoise):
 
 
 Noise: TypeAlias = GaussianNoise | LaplaceNoise
+"""Of contributions."""
+
+AgreedNoise: TypeAlias = Noise | RecordNoise
+"""What a federation may agree on, and a ledger counts."""
+
+
+def _check_carries_integers(codec: SlotCodec) -> None:
+    arguments.instance("codec", codec, SlotCodec)
+    is_exact = codec.clip == codec.weight_scale and codec.weight_bits == 0
+    if not is_exact or codec.norm is not None or codec.rounding != "nearest":
+        raise InvalidArgumentError(
+            "noise of records is for contributions of integers: the codec must have "
+            f"clip={codec.weight_scale}, which is 2**(value_bits - 1) - 1, no weight_bits, no norm "
+            "and rounding='nearest'"
+        )
 
 
 @lru_cache(maxsize=256)
-def _gaussian_sigma(goal: GaussianNoise, codec: SlotCodec) -> float:
+def _gaussian_sigma(goal: _Gaussian, codec: SlotCodec) -> float:
     mu = gaussian_mu(goal.epsilon, goal.delta)
     # Of a goal so strict that no float says how strict, no noise is wide enough.
     ratio = goal.sensitivity(codec) / mu if mu > 0 else math.inf

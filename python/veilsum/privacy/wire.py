@@ -3,12 +3,13 @@
 from veilsum import arguments
 from veilsum.errors import InvalidArgumentError, MalformedDataError
 from veilsum.message import Field, Layout, code, f64, u64
-from veilsum.privacy.mechanisms import GaussianNoise, LaplaceNoise, Noise
+from veilsum.privacy.mechanisms import AgreedNoise, GaussianNoise, LaplaceNoise, RecordNoise
 from veilsum.wire import Reader, Writer
 
 __all__ = ["NOISE", "NOISE_FIELD", "NOISE_KIND", "read_noise", "write_noise"]
 
-NOISE_KIND = code("kind of noise", {type(None): 0, GaussianNoise: 1, LaplaceNoise: 2})
+_KINDS: dict[type, int] = {type(None): 0, GaussianNoise: 1, LaplaceNoise: 2, RecordNoise: 3}
+NOISE_KIND = code("kind of noise", _KINDS)
 NOISE = Layout(
     epsilon=f64("positive, finite"),
     delta=f64("in (0, 1); +0.0 for Laplace"),
@@ -16,21 +17,21 @@ NOISE = Layout(
     norm_bound=f64("positive, finite"),
     honest_contributors=u64("1 for Laplace", at_least=1),
     adjacency=code("adjacency", {"zero-out": 0, "replace-one": 1}),
-    weighted=code("weighting", {False: 0, True: 1}),
+    weighted=code("weighting", {False: 0, True: 1}, "0 for record"),
 )
 """What follows the kind, unless there is no noise."""
 
 
-def write_noise(writer: Writer, noise: Noise | None) -> None:
+def write_noise(writer: Writer, noise: AgreedNoise | None) -> None:
     """Write the kind, and for noise all that it was made from."""
     arguments.instance("writer", writer, Writer)
-    arguments.instance("noise", noise, (GaussianNoise, LaplaceNoise, type(None)))
+    arguments.instance("noise", noise, tuple(_KINDS))
     NOISE_KIND.write(writer, type(noise))
     if noise is not None:
         NOISE.write(writer, noise)
 
 
-def read_noise(reader: Reader) -> Noise | None:
+def read_noise(reader: Reader) -> AgreedNoise | None:
     """Read what ``write_noise`` wrote; MalformedDataError if no noise is like that."""
     kind = NOISE_KIND.read(arguments.instance("reader", reader, Reader))
     if kind is type(None):
@@ -43,10 +44,10 @@ def read_noise(reader: Reader) -> Noise | None:
                 "noise: Laplace noise must have a delta of 0 and one honest contributor"
             )
     try:
-        noise: Noise = kind(**values)
+        noise: AgreedNoise = kind(**values)
     except InvalidArgumentError as error:
         raise MalformedDataError(f"noise: {error}") from error
     return noise
 
 
-NOISE_FIELD: Field[Noise | None] = Field("noise", "", 1, write_noise, read_noise)
+NOISE_FIELD: Field[AgreedNoise | None] = Field("noise", "", 1, write_noise, read_noise)

@@ -10,7 +10,7 @@ from veilsum.arguments import tuple_of
 from veilsum.errors import InvalidArgumentError
 from veilsum.identity import Enrolment
 from veilsum.message import fixed
-from veilsum.privacy import GaussianNoise, LaplaceNoise, Noise
+from veilsum.privacy import AgreedNoise, GaussianNoise, LaplaceNoise, RecordNoise
 from veilsum.schemes import SCHEMES, Policy, choose
 from veilsum.secure_sum.fields import MAX_U32
 from veilsum.vector import Codec
@@ -46,7 +46,7 @@ class Terms:
     contributors: tuple[Enrolment, ...]
     holders: tuple[Enrolment, ...] = ()
     relays: tuple[Enrolment, ...] = ()
-    noise: Noise | None = None
+    noise: AgreedNoise | None = None
     honest_contributors: int = 2
     colluding_contributors: int
     min_contributors: int | None = None
@@ -120,7 +120,8 @@ class Agreement(Terms):
         arguments.instance("codec", self.codec, Codec)
         arguments.instance("aggregator", self.aggregator, Enrolment)
         RUN_ID.check("run_id", self.run_id)
-        arguments.instance("noise", self.noise, (GaussianNoise, LaplaceNoise, type(None)))
+        kinds = (GaussianNoise, LaplaceNoise, RecordNoise, type(None))
+        arguments.instance("noise", self.noise, kinds)
         found: dict[str, object] = {
             "contributors": _sorted("contributors", self.contributors),
             "relays": _sorted("relays", self.relays),

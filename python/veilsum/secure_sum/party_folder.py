@@ -147,7 +147,9 @@ class PartyFolder:
             ledger = _PRIVACY if privacy_ledger is None else os.path.abspath(privacy_ledger)
             noise = federation.noise
             if Role.CONTRIBUTOR in roles and noise is not None and privacy_ledger is None:
-                Ledger.create(staged / _PRIVACY, epsilon=noise.epsilon, delta=noise.delta)
+                Ledger.create(
+                    staged / _PRIVACY, epsilon=noise.epsilon, delta=noise.delta, unit=noise.unit
+                )
             about = _About(_FEDERATION, federation.hash, dealer, ledger)
             (staged / _ABOUT).write_bytes(about.to_json())
             # The parties are made once for their own checks, before the folder is there.
@@ -393,9 +395,15 @@ def _check_given(
         return
     if Role.CONTRIBUTOR not in roles or federation.noise is None:
         raise InvalidArgumentError("a privacy ledger is for contributors that add noise")
-    epsilon_delta = Ledger.open(privacy_ledger).budget
-    if (epsilon_delta[1] > 0) != (federation.noise.delta > 0):
+    ledger = Ledger.open(privacy_ledger)
+    if (ledger.budget[1] > 0) != (federation.noise.delta > 0):
         raise LedgerError(
             f"the privacy ledger {os.fspath(privacy_ledger)} is for the other kind of noise: a "
             "ledger with a delta adds up Gaussian noise, and one without a delta Laplace noise"
+        )
+    if ledger.unit != federation.noise.unit:
+        raise LedgerError(
+            f"the privacy ledger {os.fspath(privacy_ledger)} counts what is spent of each "
+            f"{ledger.unit}, and the federation's noise protects each {federation.noise.unit}; "
+            "go on with a ledger of that, or leave it out for a new one"
         )
