@@ -1,5 +1,6 @@
 """Nobody trains for what cannot be sent or opened, and a run that cannot go on says so."""
 
+import json
 import logging
 
 import numpy as np
@@ -286,8 +287,21 @@ def test_a_finished_store_says_that_all_rounds_are_done(tmp_path, caplog):
     _, result = start(tmp_path, grid, num_rounds=2)
     assert_same(result.arrays, model_of_the_loop(2))
     (line,) = [r.message for r in caplog.records if "are done" in r.message]
-    assert line.startswith("all 2 rounds of this run are done")
-    assert "ask for more rounds" in line
+    run = tmp_path / "run"
+    (ended,) = {r["ended"] for r in json.loads((run / "history.json").read_text())["rounds"][1:]}
+    when = f"{ended[:10]} at {ended[11:16]} UTC"
+    assert line == (
+        f"all 2 rounds of this run are done, the last one on {when}, and no more are asked for: "
+        f"nothing is trained. The model is in {run}/model.checkpoint, and is returned; the run's "
+        f"history is in {run}/history.json, its transcripts in {run}. To go on, ask for more "
+        "rounds than 2: their number counts those of all starts. Another run takes a new "
+        "federation and a new store"
+    )
+    # A store of an earlier version has no history.
+    (run / "history.json").unlink()
+    caplog.clear()
+    start(tmp_path, grid, num_rounds=2)
+    assert "all 2 rounds of this run are done, and no more" in caplog.text
 
 
 def test_what_a_contributor_tells_is_in_the_log_of_its_node(tmp_path, monkeypatch):

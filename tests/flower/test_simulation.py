@@ -1,5 +1,6 @@
 """Throw-away parties of a simulation: found by their own user's nodes, and gone at the end."""
 
+import json
 import os
 from types import SimpleNamespace
 
@@ -19,7 +20,7 @@ from flwr.serverapp.strategy import FedAvg
 from shared_keys import shared_key
 from veilsum.integrations.flower import SecureClientApp, SecureStrategy, Simulation, simulation
 from veilsum.integrations.flower.simulation import usual_party
-from veilsum.secure_sum import simulated_parties
+from veilsum.secure_sum import Transcript, simulated_parties
 
 
 class SimulatedGrid(Grid):
@@ -51,24 +52,36 @@ def strategy(**settings):
 
 def test_throw_away_parties_train_and_are_gone(tmp_path, place, caplog):
     grid = nodes(tmp_path, max_examples=None)
-    found = strategy().start(grid, initial_record(), num_rounds=2)
+    seen = tmp_path / "seen"
+    found = strategy(artefacts=seen).start(grid, initial_record(), num_rounds=2)
     assert not np.array_equal(found.arrays["bias"].numpy(), INITIAL["bias"])
     assert list(place.iterdir()) == []
     assert "SIMULATION: 4 throw-away parties" in caplog.text
     assert "SIMULATION: this node" in caplog.text
     assert "all nodes weigh alike" in caplog.text
+    history = json.loads((seen / "history.json").read_text())
+    assert [found["server_round"] for found in history["rounds"]] == [1, 2]
+    copies = sorted((seen / "transcripts").iterdir())
+    assert [path.name for path in copies] == [f"round-00000{i}.transcript" for i in (1, 2)]
+    for path, found in zip(copies, history["rounds"], strict=True):
+        assert (
+            Transcript.from_bytes(path.read_bytes()).descriptor.round_number
+            == (found["round_number"])
+        )
     # Contributions are those of any federation: encrypted, and no arrays.
     assert all("arrays" not in reply.content for reply in grid.replies if reply.has_content())
 
 
-def test_numbers_of_examples_weigh_if_the_simulation_is_told(tmp_path):
+def test_numbers_of_examples_weigh_if_the_simulation_is_told(tmp_path, caplog):
     given = {"max_examples": 40, "min_examples": 10}
     with pytest.raises(vs.RunEndedError, match="weight"):
         strategy(max_abandoned=1).start(nodes(tmp_path, **given), initial_record(), num_rounds=1)
+    caplog.set_level("INFO")
     chosen = strategy(simulation=Simulation(weight_spread=4))
     weighted = chosen.start(nodes(tmp_path, **given), initial_record(), num_rounds=1)
     alike = strategy().start(nodes(tmp_path, max_examples=None), initial_record(), num_rounds=1)
     assert not np.array_equal(weighted.arrays["bias"].numpy(), alike.arrays["bias"].numpy())
+    assert "are kept in a folder artefacts=" in caplog.text
 
 
 def test_a_run_that_fails_leaves_no_parties(tmp_path, place):

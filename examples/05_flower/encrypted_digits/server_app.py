@@ -23,6 +23,7 @@ def main(grid: Grid, context: Context) -> None:
         store=str(config["store"]),
         identity=str(config["identity"]),
         passphrase_file=str(config["passphrase-file"]),
+        artefacts=str(config["artefacts"]),
     )
     result = strategy.start(
         grid,

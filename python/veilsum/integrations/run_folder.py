@@ -13,14 +13,14 @@ from veilsum.errors import MalformedDataError, ProtocolError, StoreInUseError
 from veilsum.secure_sum import Federation, FolderStore, RunChain, Transcript
 from veilsum.secure_sum.round_store import erase_messages, has_begun
 
-__all__ = ["RunFolder"]
+__all__ = ["MAX_TRANSCRIPT_BYTES", "RunFolder"]
 
 _ABOUT = "run.json"
 _TRANSCRIPT = ".transcript"
 _UNUSED = ".unused"  # Of a round whose sum moved no model.
 _VERSION = 2
 _MAX_ABOUT_BYTES = 1 << 16
-_MAX_TRANSCRIPT_BYTES = 1 << 32
+MAX_TRANSCRIPT_BYTES = 1 << 32
 
 
 class RunFolder:
@@ -83,6 +83,11 @@ class RunFolder:
         write_file(path, [transcript.to_bytes()], overwrite=True)
         self._opened.add(transcript, used=used)
 
+    def transcripts(self) -> list[Path]:
+        """The files of the transcripts that are kept, in the order of their rounds."""
+        numbers = sorted(self._numbers(_TRANSCRIPT))
+        return [self._round(number).with_suffix(_TRANSCRIPT) for number in numbers]
+
     @property
     def chain(self) -> RunChain:
         """The links of the rounds that were opened, as their transcripts have them.
@@ -106,7 +111,7 @@ class RunFolder:
         opened = _Opened()
         for number in sorted(self._numbers(_TRANSCRIPT)):
             path = self._round(number).with_suffix(_TRANSCRIPT)
-            data = read_file(path, max_bytes=_MAX_TRANSCRIPT_BYTES, what="a transcript")
+            data = read_file(path, max_bytes=MAX_TRANSCRIPT_BYTES, what="a transcript")
             used = not self._round(number).with_suffix(_UNUSED).exists()
             opened.add(Transcript.from_bytes(data), used=used)
         return opened

@@ -18,6 +18,7 @@ from veilsum.integrations.aggregator_identity import aggregator_identity
 from veilsum.integrations.budgets import Budgets
 from veilsum.integrations.checkpoint import Checkpoint
 from veilsum.integrations.federation_file import agreed_in, parse_hash, read_signed, shown
+from veilsum.integrations.flower.artefacts import Artefacts, finished
 from veilsum.integrations.flower.nodes import ContributorGrid, Nodes
 from veilsum.integrations.flower.opening import NodeHolders
 from veilsum.integrations.flower.optimiser import (
@@ -87,6 +88,10 @@ class SecureStrategy(Strategy):
             there, or answer.
         max_abandoned: after so many rounds in a row without a sum the run ends.
         num_threads: for checking, adding and combining.
+        artefacts: a folder for what people look at: ``history.json``, a ``SumRecord`` of every
+            round of every start; ``rounds.png``, if matplotlib is installed; copies of the
+            transcripts. None for the store, which has the transcripts; of a simulation nothing is
+            kept then. A folder of its own for each run.
         simulation: instead of ``federation``, ``store`` and ``identity``: True, or a ``Simulation``
             with other than the usual numbers, makes throw-away parties for the nodes of a
             simulation on this machine when it starts. Rounds then cost what they will cost, and
@@ -100,7 +105,8 @@ class SecureStrategy(Strategy):
         InvalidArgumentError: a strategy that needs single updates, or is none of FedAvg's kind; a
             number out of range; an identity that is not the aggregator's.
         PassphraseError: the passphrase is missing, or another one.
-        ProtocolError: the store is of another federation.
+        ProtocolError: the store, or the artefacts, are of another federation.
+        OSError: the folder of the artefacts cannot be made or written into.
         PolicyRefusedError, SignatureError, MalformedDataError: as ``Federation.from_signed``.
     """
 
@@ -118,6 +124,7 @@ class SecureStrategy(Strategy):
         wait_seconds: float = 300.0,
         max_abandoned: int = 3,
         num_threads: int | None = None,
+        artefacts: str | os.PathLike[str] | None = None,
         simulation: Simulation | bool = False,
     ) -> None:
         check_suitable(strategy)
@@ -132,6 +139,9 @@ class SecureStrategy(Strategy):
         self._wait_seconds = arguments.real("wait_seconds", wait_seconds, at_least=0)
         self._max_abandoned = arguments.count("max_abandoned", max_abandoned, at_least=1)
         self._num_threads = num_threads
+        self._artefacts_folder = (
+            None if artefacts is None else arguments.path("artefacts", artefacts)
+        )
         self._done: Checkpoint | None = None
         self._timeout = 3600.0
         self._num_rounds = 0
@@ -175,6 +185,7 @@ class SecureStrategy(Strategy):
         self._budgets = Budgets(federation)
         self._openers = Openers(federation)
         self._state = RunState(store, federation)
+        self._artefacts = Artefacts(self._artefacts_folder, self._state, federation.hash)
         self._done = self._state.checkpoint()
 
     @property
@@ -263,24 +274,25 @@ class SecureStrategy(Strategy):
         # of the model. In ``veilsum.FedAvg`` one number is both: its run ends with its process.
         offset = done.num_done
         if offset >= max(num_rounds, 1):
-            _log.warning(
-                "all %d rounds of this run are done, and no more is asked for: nothing is trained. "
-                "To go on, ask for more rounds: their number counts those of all starts together. "
-                "Another run takes a new federation and a new store",
-                offset,
-            )
+            _log.warning(finished(offset, self._state, self._artefacts))
         elif offset > 0:
             _log.info("the run goes on after round %d, to round %d", offset, num_rounds)
         arrays = record_of(done.model)
-        result = super().start(
-            grid,
-            arrays,
-            num_rounds=max(0, num_rounds - offset),
-            timeout=timeout,
-            train_config=train_config,
-            evaluate_config=evaluate_config,
-            evaluate_fn=evaluate_fn and (lambda number, a: evaluate_fn(number + offset, a)),
-        )
+        try:
+            result = super().start(
+                grid,
+                arrays,
+                num_rounds=max(0, num_rounds - offset),
+                timeout=timeout,
+                train_config=train_config,
+                evaluate_config=evaluate_config,
+                evaluate_fn=evaluate_fn and (lambda number, a: evaluate_fn(number + offset, a)),
+            )
+        finally:
+            if self._simulation is None or self._artefacts_folder is not None:
+                self._artefacts.finish()
+            else:
+                _log.info("SIMULATION: its history and transcripts are kept in a folder artefacts=")
         if not result.arrays:
             result.arrays = arrays
         for metrics in (
@@ -441,6 +453,8 @@ class SecureStrategy(Strategy):
         return NodeHolders(self._nodes, self._grid, answer_seconds=self._timeout, meter=meter)
 
     def _end(self, record: SumRecord, model: dict[str, NDArray[np.generic]]) -> None:
+        # First: if the ServerApp dies here, the next one ends the round, and replaces the record.
+        self._artefacts.add(record)
         number, optimiser = record.round_number, optimiser_state(self._strategy)
         self._save(Checkpoint(record.server_round, number, model, optimiser))
         self._state.erase_round(number)
