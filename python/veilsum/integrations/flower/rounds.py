@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from flwr.app import Message
@@ -14,6 +14,7 @@ from veilsum.fedavg.history import Meter
 from veilsum.integrations.flower.opening import metered
 from veilsum.integrations.flower.records import error_of, is_spent, model_hash, sender, unpack
 from veilsum.integrations.flower.run_state import RunState
+from veilsum.integrations.summed_metrics import SummedMetrics
 from veilsum.secure_sum import (
     Aggregator,
     Announcement,
@@ -47,6 +48,8 @@ class SumRecord:
         num_bytes: by phase: contributions and openings (up), requests (down to holders).
         transcript_hash: the link, which stands for the round and all that were opened before it; in
             hexadecimal.
+        metrics: the weighted mean of each that was summed with the updates; none if the round was
+            abandoned.
     """
 
     server_round: int
@@ -58,6 +61,7 @@ class SumRecord:
     seconds: dict[str, float]
     num_bytes: dict[str, int]
     transcript_hash: str | None
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 def check_progress(history: Sequence[SumRecord], *, max_abandoned: int) -> None:
@@ -86,6 +90,7 @@ class Round:
         state: the run's folder.
         after: the last round that is over.
         model: what is sent to the nodes.
+        metrics: what is summed with their updates.
         invited: who is asked, if the round is a new one.
         opener: who then opens it, by the round's number; ``Openers.choose``.
         num_threads: for checking, adding and combining.
@@ -99,7 +104,7 @@ class Round:
         meter: seconds and bytes.
 
     Raises:
-        ProtocolError: the round was begun with another model.
+        ProtocolError: the round was begun with another model, or other metrics.
         StoreInUseError: another ServerApp is at work on it.
     """
 
@@ -111,6 +116,7 @@ class Round:
         *,
         after: int,
         model: dict[str, NDArray[np.generic]],
+        metrics: SummedMetrics,
         invited: Iterable[str],
         opener: Callable[[int], str | None],
         num_threads: int | None,
@@ -119,6 +125,7 @@ class Round:
         self._store = store
         self.model = model
         self.meter = Meter()
+        asked = metrics.bind(model_hash(model))
         known = announced_in(store)
         self._invited = Invitations.of(invited) if known is None else known[1]
         self.descriptor = (
@@ -128,19 +135,20 @@ class Round:
                 identity,
                 federation_hash=federation.hash,
                 round_number=self.number,
-                model_hash=model_hash(model),
+                model_hash=asked,
                 invited=self._invited,
                 after=state.chain.end,
-                repeat=state.repeats(model_hash(model)),
+                repeat=state.repeats(asked),
                 opener=opener(self.number),
             )
         )
         self._chain = state.chain
         if known is not None:
             _log.info("round %d goes on where it was", self.number)
-            if self.descriptor.model_hash != model_hash(model):
+            if self.descriptor.model_hash != asked:
                 raise ProtocolError(
-                    f"round {self.number} was begun with another model than the store has"
+                    f"round {self.number} was begun with another model than the store has, or with "
+                    "other metrics, ranges or metrics_share: start with those of before"
                 )
         self.aggregator = Aggregator(
             federation,
