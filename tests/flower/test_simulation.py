@@ -157,3 +157,11 @@ def test_without_a_simulation_the_error_tells_of_one(tmp_path):
 
 def test_weighing_alike_is_the_default():
     assert SecureClientApp()
+
+
+def test_throw_away_parties_are_dealt_for_metrics(tmp_path):
+    ranges = {"loss": (0, 2)}
+    grid = nodes(tmp_path, max_examples=None, metrics=ranges)
+    secure = strategy(metrics=ranges)
+    secure.start(grid, initial_record(), num_rounds=1)
+    assert secure.history[0].metrics["loss"] == pytest.approx(0.5, abs=1e-4)

@@ -31,6 +31,9 @@ class Engine:
     def get_all_components(self):
         return self.components
 
+    def get_component(self, component_id):
+        return self.components.get(component_id)
+
     def register_aux_message_handler(self, topic, message_handle_func):
         if topic in self.handlers:
             raise ValueError("as NVFlare")

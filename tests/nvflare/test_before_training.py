@@ -316,7 +316,8 @@ def test_a_job_that_is_at_work_keeps_its_round(dealt, sites):
         ({"passphrase_file": 3}, TypeError),
         ({"max_samples": 0}, InvalidArgumentError),
         ({"max_samples": 1.5}, TypeError),
-        ({"metrics": "accuracy"}, TypeError),
+        ({"metrics": ["accuracy"]}, TypeError),
+        ({"metrics_in_clear": "accuracy"}, TypeError),
         ({"leave_out": "w"}, TypeError),
         ({"leave_out": [1]}, TypeError),
         ({"num_threads": 0}, InvalidArgumentError),
@@ -354,17 +355,17 @@ def test_arguments_of_an_aggregator_are_checked_by_name(options, error):
 
 def test_metrics_that_stay_are_named_in_the_log_with_the_switch(dealt):
     server = ServerProcess(dealt)
-    site = SiteProcess(dealt, "site-1", metrics=["accuracy"])
+    site = SiteProcess(dealt, "site-1", metrics_in_clear=["accuracy"])
     meta = {"initial_metrics": {"accuracy": 0.5, "loss": 1.5, "ages": [61]}}
     site.answer(server.task(), trained(0.25, meta=meta))
     assert [line for line in site.infos if "metrics stay" in line] == [
-        "metrics stay at this site: ages, loss; PartyFilter(metrics=[...]) names those that leave "
-        "it, in clear"
+        "metrics stay at this site: ages, loss; PartyFilter(metrics={name: (lowest, highest)}) "
+        "sums them under encryption"
     ]
 
 
 def test_a_metric_that_is_no_number_costs_no_budget(noisy):
-    site = SiteProcess(noisy, "site-1", metrics=["accuracy"])
+    site = SiteProcess(noisy, "site-1", metrics_in_clear=["accuracy"])
     meta = {"initial_metrics": {"accuracy": [0.5]}}
     answer = site.answer(ServerProcess(noisy).task(), trained(0.1, meta=meta))
     assert CONTRIBUTION not in answer["DXO"]["data"]

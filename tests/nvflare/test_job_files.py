@@ -22,16 +22,17 @@ from veilsum.integrations.nvflare import PartyFilter, SecureAggregator, add_part
 HASH = "3f2a" * 8 + "90b1c7d5" * 4
 
 
-def aggregator():
+def aggregator(**options):
     return SecureAggregator(
         "/srv/veilsum/federation.veil",
         HASH,
         store="/srv/veilsum/rounds",
         identity="/srv/veilsum/server.identity",
+        **options,
     )
 
 
-def recipe():
+def recipe(**options):
     """Where the sites' own policy has the filter."""
     return NumpyFedAvgRecipe(
         name="digits",
@@ -40,7 +41,7 @@ def recipe():
         num_rounds=3,
         train_script="train.py",
         params_transfer_type=TransferType.DIFF,
-        aggregator=aggregator(),
+        aggregator=aggregator(**options),
         aggregator_data_kind=DataKind.WEIGHT_DIFF,
     )
 
@@ -82,6 +83,22 @@ def test_no_file_of_veilsum_is_packed_into_a_job(tmp_path, monkeypatch, make):
     assert code == ["app/custom/train.py"]
     text = "".join(path.read_text() for path in job.rglob("*.json"))
     assert "veilsum.integrations.nvflare.aggregator.SecureAggregator" in text
+
+
+def test_declared_metrics_are_in_the_job(tmp_path, monkeypatch):
+    monkeypatch.chdir(EXAMPLE)
+    ranges = {"val_loss": (0, 5), "accuracy": (0, 1)}
+    made = recipe(metrics=ranges, metrics_share=0.25)
+    add_party_filter(made, "/srv/veilsum/{site}", metrics=ranges, metrics_share=0.25)
+    job = exported(made, tmp_path)
+    texts = [path.read_text() for path in sorted(job.rglob("config_fed_*.json"))]
+    client, server = map(json.loads, texts)
+    assert len(texts) == 2
+    filtered = client["task_result_filters"][0]["filters"][0]["args"]
+    aggregated = server["workflows"][0]["args"]["aggregator"]["args"]
+    for given, made_of in ((filtered, PartyFilter), (aggregated, SecureAggregator)):
+        assert given["metrics"] == {"accuracy": [0.0, 1.0], "val_loss": [0.0, 5.0]}
+        assert made_of(**given).metrics_share == 0.25
 
 
 def test_hash_of_a_federation_is_told_from_a_secret(tmp_path, monkeypatch):

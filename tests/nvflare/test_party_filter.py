@@ -49,8 +49,8 @@ def test_contribution_is_all_that_leaves(dealt, task):
     }
 
 
-def test_metrics_leave_by_name_only(dealt, task):
-    site = SiteProcess(dealt, "site-1", metrics=["accuracy", "loss"])
+def test_metrics_leave_in_clear_by_name_only(dealt, task):
+    site = SiteProcess(dealt, "site-1", metrics_in_clear=["accuracy", "loss"])
     meta = {"initial_metrics": {"accuracy": 0.5, "ages": [61, 62]}}
     answer = site.answer(task, trained(0.25, meta=meta))
     assert contribution(answer) is not None

@@ -102,7 +102,10 @@ def deal(
             help="Enrolment files of the contributors, or a folder of them; may be repeated."
         ),
     ] = None,
-    dim: Annotated[int | None, typer.Option(help="Number of values of the model.")] = None,
+    dim: Annotated[
+        int | None,
+        typer.Option(help="Number of values of the model, and one more for each summed metric."),
+    ] = None,
     colluding: Annotated[
         int | None,
         typer.Option(

@@ -19,7 +19,10 @@ __all__ = ["simulate_parties"]
 
 def simulate_parties(
     number: Annotated[int, typer.Argument(metavar="N", help="How many parties, 2 to 1000.")],
-    dim: Annotated[int, typer.Option(help="Number of values of the model.")],
+    dim: Annotated[
+        int,
+        typer.Option(help="Number of values of the model, and one more for each summed metric."),
+    ],
     out: Annotated[Path, typer.Option(help="The folder to make; nothing may be there yet.")] = Path(
         "simulated-parties"
     ),

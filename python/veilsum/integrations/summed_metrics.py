@@ -25,7 +25,7 @@ from veilsum.integrations.norm_share import (
     update_bound,
 )
 from veilsum.opened_sum import Sum
-from veilsum.privacy import Noise
+from veilsum.privacy import AgreedNoise
 from veilsum.secure_sum import hash_model
 
 __all__ = ["DEFAULT_SHARE", "MetricRanges", "SummedMetrics"]
@@ -288,7 +288,7 @@ class SummedMetrics:
         return dict(zip(self.ranges, error.tolist(), strict=True))
 
     def noise_error(
-        self, codec: SlotCodec, noise: Noise | None, *, num_contributors: int
+        self, codec: SlotCodec, noise: AgreedNoise | None, *, num_contributors: int
     ) -> dict[str, float]:
         """The standard deviation of the noise in the mean of each metric, at most, in its own unit.
 
@@ -307,7 +307,7 @@ class SummedMetrics:
         units = part * np.sqrt(ratio**2 + (1.0 if noise.weighted else 0.0))
         return dict(zip(self.ranges, (self._half_widths() * units).tolist(), strict=True))
 
-    def described(self, codec: SlotCodec, noise: Noise | None, *, num_contributors: int) -> str:
+    def described(self, codec: SlotCodec, noise: AgreedNoise | None, *, num_contributors: int) -> str:
         """What is summed and how exactly, for the server's log: of so many of weight 1."""
         count = num_contributors
         rounding = self.rounding_error(codec, weight=count, num_addends=count)

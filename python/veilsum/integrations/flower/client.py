@@ -31,6 +31,7 @@ from veilsum.integrations.flower.records import (
 )
 from veilsum.integrations.flower.simulation import usual_party
 from veilsum.integrations.model_vector import ModelVector
+from veilsum.integrations.summed_metrics import DEFAULT_SHARE, MetricRanges, SummedMetrics
 from veilsum.integrations.weights import WeightsByCount
 from veilsum.secure_sum import Announcement, PartyFolder
 
@@ -46,10 +47,11 @@ class SecureMod:
 
     - ``train``: runs the app on the model that came, takes what it returns minus what came, and
       replies with the encrypted, signed and proved contribution **in place of everything else**:
-      no arrays, no metrics, no numbers of examples. Entries that are not floats, such as counters,
-      stay as the server has them. What would be refused after training, for its budget or for any
-      other reason, is refused before; a contribution that was made before is sent again, and
-      nothing is trained.
+      no arrays, no metrics, no numbers of examples. Metrics that ``metrics`` declares are in the
+      contribution, and only their sums are ever opened. Entries that are not floats, such as
+      counters, stay as the server has them. What would be refused after training, for its budget or
+      for any other reason, is refused before; a contribution that was made before is sent again,
+      and nothing is trained.
     - ``evaluate``: refused, unless ``evaluation_metrics`` names what may be sent in the clear.
     - the queries ``veilsum_enrol`` and ``veilsum_open``: who the node's party is, and what it opens
       as a holder of the key.
@@ -70,6 +72,13 @@ class SecureMod:
             configuration, its environment or ``~/.config/veilsum/party.toml``, and in a simulation
             of ``SecureStrategy(..., simulation=True)`` the number of its partition.
         weighted_by_key: which metric of a reply is the number of examples.
+        metrics: which metrics of training are summed with the update, under encryption, and the
+            lowest and the highest value of each: ``{"loss": (0, 5)}``. A value beyond its range
+            counts as its end, and the node's log says so; one that is missing, NaN or infinite
+            leaves the node out of the round. The same at the server and at all nodes, or a node
+            refuses; the federation is dealt for so many values more.
+        metrics_share: how much of the federation's norm bound is for them, if it has one; the
+            update keeps ``sqrt(1 - metrics_share**2)`` of an L2 norm.
         evaluation_metrics: which metrics of an evaluation leave the node, unencrypted.
         num_threads: of encryption and opening; default as everywhere in veilsum.
     """
@@ -81,6 +90,8 @@ class SecureMod:
         min_examples: int = 1,
         party: PartyOf = usual_party,
         weighted_by_key: str = "num-examples",
+        metrics: MetricRanges | None = None,
+        metrics_share: float = DEFAULT_SHARE,
         evaluation_metrics: Collection[str] = (),
         num_threads: int | None = None,
     ) -> None:
@@ -91,6 +102,7 @@ class SecureMod:
         self._weights = WeightsByCount(max_examples, min_examples, "examples")
         self._party = party
         self._weighted_by_key = arguments.instance("weighted_by_key", weighted_by_key, str)
+        self._metrics = SummedMetrics(metrics, share=metrics_share)
         self._evaluation_metrics = frozenset(
             arguments.names("evaluation_metrics", evaluation_metrics)
         )
@@ -144,20 +156,26 @@ class SecureMod:
         received = named_arrays(message.content)
         layout, party = ModelVector(received), self._party_of(context)
         folder = PartyFolder(party.folder)
-        self._check_agreed(folder, layout, announcement)
-        contributor = folder.contributor(passphrase=party.passphrase)
         hash_received = model_hash(received)
+        self._check_agreed(folder, layout, announcement, hash_received)
+        contributor = folder.contributor(passphrase=party.passphrase)
+        asked = self._metrics.bind(hash_received)
         try:
-            frames = contributor.before_training(announcement, model_hash=hash_received)
+            frames = contributor.before_training(announcement, model_hash=asked)
             if frames is None:
                 reply = _run(call_next, message, context)
                 self._tell_of_metrics(reply)
-                trained = layout.flatten(named_arrays(reply))
+                trained, weight = layout.flatten(named_arrays(reply)), self._weight(reply)
                 frames = contributor.contribute_in_frames(
                     announcement,
-                    trained - layout.flatten(received),
-                    model_hash=hash_received,
-                    weight=self._weight(reply),
+                    self._metrics.vector(
+                        trained - layout.flatten(received),
+                        self._summed_in(reply),
+                        weight=weight,
+                        codec=folder.federation.codec,
+                    ),
+                    model_hash=asked,
+                    weight=weight,
                     num_threads=self._num_threads,
                 )
         except BudgetExhaustedError as error:
@@ -194,16 +212,15 @@ class SecureMod:
         frames = holder.open_in_frames(unpack(message.content), num_threads=self._num_threads)
         return Message(pack(frames), reply_to=message)
 
-    def _check_agreed(self, folder: PartyFolder, layout: ModelVector, announcement: bytes) -> None:
+    def _check_agreed(
+        self, folder: PartyFolder, layout: ModelVector, announcement: bytes, model_hash: bytes
+    ) -> None:
         """Before anything is trained: what would be refused after it."""
         federation = folder.federation
         announced = Announcement.from_bytes(announcement).descriptor
         _check_federation(folder, announced.federation_hash)
-        if layout.dim != federation.codec.dim:
-            raise InvalidArgumentError(
-                f"the model has {layout.dim} values to sum, and the federation was dealt for "
-                f"{federation.codec.dim}: deal with --dim {layout.dim}"
-            )
+        self._metrics.check_announced(announced.model_hash, model_hash)
+        self._metrics.check(layout.dim, federation.codec)
         self._weights.check(federation.codec, federation.noise)
 
     def _tell_of_metrics(self, reply: RecordDict) -> None:
@@ -214,13 +231,22 @@ class SecureMod:
                 "all nodes weigh alike, whatever their %s: max_examples=... weighs by it",
                 self._weighted_by_key,
             )
-        dropped = sorted(names - {self._weighted_by_key})
+        dropped = sorted(names - {self._weighted_by_key} - self._metrics.ranges.keys())
         if dropped:
             _log.info(
-                "metrics of training stay at this node: %s. Those of evaluations may leave it, if "
-                "evaluation_metrics names them",
+                "metrics of training stay at this node: %s. metrics={name: (lowest, highest)} sums "
+                "them under encryption",
                 ", ".join(dropped),
             )
+
+    def _summed_in(self, reply: RecordDict) -> dict[str, object]:
+        found = dict[str, object]()
+        for record in reply.metric_records.values():
+            for name in self._metrics.ranges.keys() & record.keys():
+                if name in found:
+                    raise InvalidArgumentError(f"the app's reply has the metric {name!r} twice")
+                found[name] = record[name]
+        return found
 
     def _weight(self, reply: RecordDict) -> float:
         if self._weights.most is None:
@@ -251,6 +277,8 @@ class SecureClientApp(ClientApp):
         min_examples: int = 1,
         party: PartyOf = usual_party,
         weighted_by_key: str = "num-examples",
+        metrics: MetricRanges | None = None,
+        metrics_share: float = DEFAULT_SHARE,
         evaluation_metrics: Collection[str] = (),
         num_threads: int | None = None,
         mods: Sequence[Callable[[Message, Context, AppCall], Message]] = (),
@@ -260,6 +288,8 @@ class SecureClientApp(ClientApp):
             min_examples=min_examples,
             party=party,
             weighted_by_key=weighted_by_key,
+            metrics=metrics,
+            metrics_share=metrics_share,
             evaluation_metrics=evaluation_metrics,
             num_threads=num_threads,
         )

@@ -4,7 +4,7 @@ import datetime
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from flwr.app import Message
@@ -15,6 +15,7 @@ from veilsum.fedavg.history import Meter
 from veilsum.integrations.flower.opening import metered
 from veilsum.integrations.flower.records import error_of, is_spent, model_hash, sender, unpack
 from veilsum.integrations.flower.run_state import RunState
+from veilsum.integrations.summed_metrics import SummedMetrics
 from veilsum.secure_sum import (
     Aggregator,
     Announcement,
@@ -53,6 +54,8 @@ class SumRecord:
         num_bytes: by phase: contributions and openings (up), requests (down to holders).
         transcript_hash: the link, which stands for the round and all that were opened before it; in
             hexadecimal.
+        metrics: the weighted mean of each that was summed with the updates; none if the round was
+            abandoned.
     """
 
     server_round: int
@@ -68,6 +71,7 @@ class SumRecord:
     seconds: dict[str, float]
     num_bytes: dict[str, int]
     transcript_hash: str | None
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 def check_progress(history: Sequence[SumRecord], *, max_abandoned: int) -> None:
@@ -96,6 +100,7 @@ class Round:
         state: the run's folder.
         after: the last round that is over.
         model: what is sent to the nodes.
+        metrics: what is summed with their updates.
         invited: who is asked, if the round is a new one.
         opener: who then opens it, by the round's number; ``Openers.choose``.
         num_threads: for checking, adding and combining.
@@ -109,7 +114,7 @@ class Round:
         meter: seconds and bytes.
 
     Raises:
-        ProtocolError: the round was begun with another model.
+        ProtocolError: the round was begun with another model, or other metrics.
         StoreInUseError: another ServerApp is at work on it.
     """
 
@@ -121,6 +126,7 @@ class Round:
         *,
         after: int,
         model: dict[str, NDArray[np.generic]],
+        metrics: SummedMetrics,
         invited: Iterable[str],
         opener: Callable[[int], str | None],
         num_threads: int | None,
@@ -129,6 +135,7 @@ class Round:
         self._store = store
         self.model = model
         self.meter = Meter()
+        asked = metrics.bind(model_hash(model))
         known = announced_in(store)
         self._invited = Invitations.of(invited) if known is None else known[1]
         self.descriptor = (
@@ -138,19 +145,20 @@ class Round:
                 identity,
                 federation_hash=federation.hash,
                 round_number=self.number,
-                model_hash=model_hash(model),
+                model_hash=asked,
                 invited=self._invited,
                 after=state.chain.end,
-                repeat=state.repeats(model_hash(model)),
+                repeat=state.repeats(asked),
                 opener=opener(self.number),
             )
         )
         self._chain = state.chain
         if known is not None:
             _log.info("round %d goes on where it was", self.number)
-            if self.descriptor.model_hash != model_hash(model):
+            if self.descriptor.model_hash != asked:
                 raise ProtocolError(
-                    f"round {self.number} was begun with another model than the store has"
+                    f"round {self.number} was begun with another model than the store has, or with "
+                    "other metrics, ranges or metrics_share: start with those of before"
                 )
         self.aggregator = Aggregator(
             federation,
@@ -225,6 +233,7 @@ class Round:
         contributors: tuple[str, ...] = (),
         transcript: Transcript | None = None,
         abandoned: str | None = None,
+        metrics: Mapping[str, float] | None = None,
     ) -> SumRecord:
         """What became of the round.
 
@@ -234,6 +243,7 @@ class Round:
             contributors: whose contributions are in the sum that moved the model.
             transcript: of the opening of that sum.
             abandoned: why the model stays, if it did not.
+            metrics: the means of those that were summed.
         """
         link = None if transcript is None else transcript.link
         receipts = () if transcript is None else transcript.receipts
@@ -251,6 +261,7 @@ class Round:
             seconds=self.meter.seconds,
             num_bytes=self.meter.num_bytes,
             transcript_hash=None if link is None else link.end(self.descriptor.after).link.hex(),
+            metrics=dict(metrics or {}),
         )
 
     def close(self) -> None:

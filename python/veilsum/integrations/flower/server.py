@@ -41,11 +41,14 @@ from veilsum.integrations.flower.simulation import Simulation, simulated_federat
 from veilsum.integrations.model_vector import ModelVector
 from veilsum.integrations.openers import Openers
 from veilsum.integrations.opening import await_holders, open_sum
+from veilsum.integrations.summed_metrics import DEFAULT_SHARE, MetricRanges, SummedMetrics
 from veilsum.secure_sum import Federation, Identity, Transcript
 
 __all__ = ["SecureStrategy"]
 
 _log = logging.getLogger("flwr.veilsum")  # shown beside Flower's own
+
+_NUM_CONTRIBUTORS = "num-contributors"
 
 EvaluateFn = Callable[[int, ArrayRecord], MetricRecord | None]
 
@@ -81,6 +84,10 @@ class SecureStrategy(Strategy):
             ``VEILSUM_PASSPHRASE_FILE`` names.
         federation_hash: pins the file, in hexadecimal, as ``veilsum deal`` printed it. Parties pin
             their own; here it finds a wrong file early.
+        metrics: which metrics of training are summed with the updates, under encryption, and the
+            lowest and the highest value of each; as at the nodes, which refuse other ones. Their
+            weighted means are in ``history`` and in the result's ``train_metrics_clientapp``.
+        metrics_share: as at the nodes.
         evaluate: let nodes evaluate the model, and see the metrics that their apps name
             (``SecureClientApp(evaluation_metrics=...)``). Those are not encrypted.
         max_message_bytes: about how long a request to a holder may be.
@@ -119,6 +126,8 @@ class SecureStrategy(Strategy):
         identity: Identity | str | os.PathLike[str] | None = None,
         passphrase_file: str | os.PathLike[str] | None = None,
         federation_hash: str | None = None,
+        metrics: MetricRanges | None = None,
+        metrics_share: float = DEFAULT_SHARE,
         evaluate: bool = False,
         max_message_bytes: int = 64 << 20,
         wait_seconds: float = 300.0,
@@ -132,6 +141,9 @@ class SecureStrategy(Strategy):
             num_threads = arguments.count("num_threads", num_threads, at_least=1)
         self.history: list[SumRecord] = []
         self._strategy = strategy
+        self._metrics = SummedMetrics(metrics, share=metrics_share)
+        if _NUM_CONTRIBUTORS in self._metrics.ranges:
+            raise InvalidArgumentError(f"a metric is called {_NUM_CONTRIBUTORS!r}; rename it")
         self._evaluate = arguments.flag("evaluate", evaluate)
         self._max_message_bytes = arguments.count(
             "max_message_bytes", max_message_bytes, at_least=1
@@ -198,7 +210,8 @@ class SecureStrategy(Strategy):
         agreed = self._federation
         _log.info(
             "secure sums: federation %s, %s key of %d bits, %d contributors, %d of them at least "
-            "in a sum. Metrics of training stay at the nodes; evaluation by nodes is %s (evaluate)",
+            "in a sum. No node's own metrics of training leave it; evaluation by nodes is %s "
+            "(evaluate)",
             shown(agreed.hash),
             agreed.trust,
             agreed.public_key.key_bits,
@@ -206,6 +219,9 @@ class SecureStrategy(Strategy):
             agreed.fewest,
             "on" if self._evaluate else "off",
         )
+        if self._metrics:
+            count = len(agreed.contributors)
+            _log.info(self._metrics.described(agreed.codec, agreed.noise, num_contributors=count))
         self._strategy.summary()
 
     def start(
@@ -235,7 +251,7 @@ class SecureStrategy(Strategy):
         configs = (train_config, evaluate_config, evaluate_fn)
         if self._simulation is None:
             return self._run(grid, initial, dim, num_rounds, timeout, *configs)
-        with simulated_federation(grid, dim, self._simulation) as parties:
+        with simulated_federation(grid, dim + len(self._metrics), self._simulation) as parties:
             self._join(
                 parties.federation_file,
                 parties.path / "store",
@@ -255,11 +271,7 @@ class SecureStrategy(Strategy):
         evaluate_config: ConfigRecord | None,
         evaluate_fn: EvaluateFn | None,
     ) -> Result:
-        if dim != self._federation.codec.dim:
-            raise InvalidArgumentError(
-                f"the model has {dim} values to sum, and the federation was dealt for "
-                f"{self._federation.codec.dim}: deal with --dim {dim}"
-            )
+        self._metrics.check(dim, self._federation.codec)
         if self._done is None:
             self._save(Checkpoint(0, 0, initial))
         done = self._checkpoint()
@@ -333,6 +345,7 @@ class SecureStrategy(Strategy):
             self._state,
             after=done.round_number,
             model=named_arrays(RecordDict({"arrays": arrays})),
+            metrics=self._metrics,
             invited=[name for name, node in online.items() if node in chosen],
             opener=lambda number: self._openers.choose(number, there),
             num_threads=self._num_threads,
@@ -380,10 +393,11 @@ class SecureStrategy(Strategy):
                     log=_log.warning,
                 )
             with meter.phase("step"):
+                update, means = self._metrics.split(opened.sum, self._federation.codec)
                 model = step(
                     self._strategy,
                     current.model,
-                    opened.sum.mean(),
+                    update,
                     server_round=number_in_run,
                 )
         except VeilsumError as error:
@@ -409,6 +423,7 @@ class SecureStrategy(Strategy):
                 failures=failures,
                 contributors=opened.contributors,
                 transcript=transcript,
+                metrics=means,
             )
             self._state.keep_transcript(current.number, transcript)
             self._end(record, model)
@@ -418,7 +433,9 @@ class SecureStrategy(Strategy):
             self._budgets.check(self.history)
             check_progress(self.history, max_abandoned=self._max_abandoned)
             return None, None
-        return record_of(model), MetricRecord({"num-contributors": len(record.contributors)})
+        return record_of(model), MetricRecord(
+            {_NUM_CONTRIBUTORS: len(record.contributors), **record.metrics}
+        )
 
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid

@@ -17,7 +17,6 @@ from nvflare.app_common.utils.fl_model_utils import FLModelUtils
 
 from veilsum import arguments
 from veilsum.errors import (
-    InvalidArgumentError,
     MalformedDataError,
     NotEnoughSharesError,
     PolicyRefusedError,
@@ -30,10 +29,12 @@ from veilsum.integrations.budgets import Budgets
 from veilsum.integrations.federation_file import agreed_in, parse_hash, read_signed
 from veilsum.integrations.model_vector import ModelVector
 from veilsum.integrations.nvflare.messages import CONTRIBUTION, FEDERATION, ROUND, SPENT
+from veilsum.integrations.nvflare.model_selection import tell_model_selector
 from veilsum.integrations.nvflare.opening import SiteHolders, aux_questions
 from veilsum.integrations.openers import Openers
 from veilsum.integrations.opening import await_holders, open_sum
 from veilsum.integrations.run_folder import RunFolder
+from veilsum.integrations.summed_metrics import DEFAULT_SHARE, MetricRanges, SummedMetrics
 from veilsum.secure_sum import (
     Aggregator,
     Announcement,
@@ -95,6 +96,11 @@ class SecureAggregator(ModelAggregator):
             ``VEILSUM_PASSPHRASE_FILE`` names. ``{site}`` stands for ``server``.
         leave_out: entries of the model that are not summed, as for ``ModelVector``; the same at the
             server and at every site.
+        metrics: which metrics are summed with the differences, under encryption, and the lowest and
+            the highest value of each; as at every site (``PartyFilter(metrics=...)``), which
+            refuses other ones. Their weighted means are the ``metrics`` of the aggregated model:
+            for ``stop_cond``, ``MetricsArtifactWriter`` and the job's ``IntimeModelSelector``.
+        metrics_share: as at every site.
         max_abandoned: after so many rounds in a row that were not opened, the job ends.
         answer_seconds: how long a holder may take for one request.
         wait_seconds: how long to wait, before a round and in its opening, when too few holders are
@@ -116,6 +122,8 @@ class SecureAggregator(ModelAggregator):
         identity: str,
         passphrase_file: str | None = None,
         leave_out: Sequence[str] = (),
+        metrics: MetricRanges | None = None,
+        metrics_share: float = DEFAULT_SHARE,
         max_abandoned: int = 3,
         answer_seconds: float = 300.0,
         wait_seconds: float = 900.0,
@@ -135,6 +143,9 @@ class SecureAggregator(ModelAggregator):
             None if passphrase_file is None else arguments.path("passphrase_file", passphrase_file)
         )
         self.leave_out = arguments.names("leave_out", leave_out)
+        self._summed = SummedMetrics(metrics, share=metrics_share)
+        self.metrics = {name: list(pair) for name, pair in self._summed.ranges.items()}
+        self.metrics_share = self._summed.share
         self.max_abandoned = arguments.count("max_abandoned", max_abandoned, at_least=1)
         self.answer_seconds = arguments.real("answer_seconds", answer_seconds, above=0)
         self.wait_seconds = arguments.real("wait_seconds", wait_seconds, at_least=0)
@@ -210,6 +221,7 @@ class SecureAggregator(ModelAggregator):
 
     def aggregate_model(self) -> FLModel:
         """Open the round, and return the global model after it."""
+        metrics: dict[str, float] = {}
         with self._lock:
             announced, run = self._round, self._started()
             if announced is None:
@@ -224,7 +236,8 @@ class SecureAggregator(ModelAggregator):
                     log=self.warning,
                     stopped=lambda: _is_stopped(self.fl_ctx),
                 )
-                params = announced.layout.shifted(opened.sum.mean())
+                update, means = self._summed.split(opened.sum, run.federation.codec)
+                params = announced.layout.shifted(update)
             except VeilsumError as error:
                 # A void round was opened: those that follow name it.
                 transcript = announced.aggregator.transcript()
@@ -236,14 +249,16 @@ class SecureAggregator(ModelAggregator):
                 self._abandon(error)
                 params = announced.layout.model
             else:
-                self._num_abandoned = 0
+                self._num_abandoned, metrics = 0, means
                 transcript = Transcript.from_bytes(opened.transcript)
                 run.folder.keep_transcript(announced.number, transcript)
                 self.reset_stats()
                 self.info(
                     f"round {announced.number} is open: {len(opened.contributors)} contributions"
                 )
-        return FLModel(params_type=ParamsType.FULL, params=params)
+        if metrics:
+            tell_model_selector(metrics, self.fl_ctx)
+        return FLModel(params_type=ParamsType.FULL, params=params, metrics=metrics or None)
 
     def reset_stats(self) -> None:
         """End the round: its ciphertexts are erased, its number stays taken.
@@ -266,6 +281,10 @@ class SecureAggregator(ModelAggregator):
         folder.erase_ended()  # Of jobs that died. No job goes on with a round of another one.
         identity = aggregator_identity(self.identity, self.passphrase_file, federation)
         budgets, openers = Budgets(federation), Openers(federation)
+        if self._summed:
+            count = len(federation.contributors)
+            given = federation.codec, federation.noise
+            self.info(self._summed.described(*given, num_contributors=count))
         self._run = _Run(federation, signed, identity, folder, budgets, openers)
 
     def _await_holders(self, fl_ctx: FLContext) -> None:
@@ -351,21 +370,18 @@ class SecureAggregator(ModelAggregator):
             if dxo.data_kind != DataKind.WEIGHTS:
                 raise ProtocolError(f"the task has {dxo.data_kind}, not the weights of a model")
             layout = self._layout(dxo)
-            if layout.dim != run.federation.codec.dim:
-                raise InvalidArgumentError(
-                    f"the model has {layout.dim} values to average, and the federation was dealt "
-                    f"for {run.federation.codec.dim}: deal with --dim {layout.dim}"
-                )
+            self._summed.check(layout.dim, run.federation.codec)
+            asked = self._summed.bind(layout.hash)
             number, store = run.folder.new_round()
             invited = Invitations.of(party.name for party in run.federation.contributors)
             descriptor = RoundDescriptor.signed(
                 run.identity,
                 federation_hash=run.federation.hash,
                 round_number=number,
-                model_hash=layout.hash,
+                model_hash=asked,
                 invited=invited,
                 after=run.folder.chain.end,
-                repeat=run.folder.repeats(layout.hash),
+                repeat=run.folder.repeats(asked),
                 opener=run.openers.choose(number, self._present),
             )
             aggregator = self._aggregator(run, descriptor, invited, store)

@@ -31,6 +31,7 @@ from veilsum.integrations.nvflare.messages import (
 from veilsum.integrations.nvflare.opening import Answers
 from veilsum.integrations.nvflare.site_filter import Outgoing, Received, SiteFilter, check_logs
 from veilsum.integrations.site_party import site_passphrase, site_path
+from veilsum.integrations.summed_metrics import DEFAULT_SHARE, MetricRanges, SummedMetrics
 from veilsum.integrations.weights import WeightsByCount
 from veilsum.machine_key import MachineKey
 from veilsum.secure_sum import Announcement, Contributor, KeyHolder, PartyFolder
@@ -75,7 +76,14 @@ class PartyFilter(SiteFilter):
         min_samples: the fewest that a site may have trained on, but for none at all, which weighs
             nothing; as public. The federation is dealt for weights that differ by
             ``max_samples / min_samples`` (``veilsum deal --weight-spread``).
-        metrics: names of metrics that do leave in clear, for NVFlare's model selection.
+        metrics: which of the result's metrics are summed with the difference, under encryption, and
+            the lowest and the highest value of each: ``{"accuracy": (0, 1)}``. A value beyond its
+            range counts as its end, and the site's log says so; one that is missing, NaN or
+            infinite leaves the site out of the round. The same at the server and at every site, or
+            a site refuses; the federation is dealt for so many values more.
+        metrics_share: how much of the federation's norm bound is for them, if it has one; the
+            update keeps ``sqrt(1 - metrics_share**2)`` of an L2 norm.
+        metrics_in_clear: names of metrics that leave unencrypted instead, for each site.
         leave_out: entries of the model that are not summed, as for ``ModelVector``; the same at the
             server and at every site.
         num_threads: as for ``Codec.encrypt``.
@@ -90,7 +98,9 @@ class PartyFilter(SiteFilter):
         passphrase_file: str | None = None,
         max_samples: int | None = None,
         min_samples: int = 1,
-        metrics: Sequence[str] = (),
+        metrics: MetricRanges | None = None,
+        metrics_share: float = DEFAULT_SHARE,
+        metrics_in_clear: Sequence[str] = (),
         leave_out: Sequence[str] = (),
         num_threads: int | None = None,
     ) -> None:
@@ -104,7 +114,14 @@ class PartyFilter(SiteFilter):
         self.passphrase_file = passphrase_file
         self.max_samples = max_samples
         self.min_samples = min_samples
-        self.metrics = arguments.names("metrics", metrics)
+        self._summed = SummedMetrics(metrics, share=metrics_share)
+        self.metrics = {name: list(pair) for name, pair in self._summed.ranges.items()}
+        self.metrics_share = self._summed.share
+        self.metrics_in_clear = arguments.names("metrics_in_clear", metrics_in_clear)
+        if both := sorted(self.metrics.keys() & set(self.metrics_in_clear)):
+            raise InvalidArgumentError(
+                f"the metric {both[0]!r} is declared to be summed and to leave in clear: choose one"
+            )
         self.leave_out = arguments.names("leave_out", leave_out)
         self.num_threads = num_threads
         self._weights = WeightsByCount(max_samples, min_samples, "samples")
@@ -128,9 +145,13 @@ class PartyFilter(SiteFilter):
             )
         self._renew(announcement, task.get_header(FEDERATION), fl_ctx)
         layout = ModelVector(from_shareable(task).data, leave_out=self.leave_out)
-        model_hash = layout.hash
+        received_hash = layout.hash
+        announced = Announcement.from_bytes(announcement).descriptor
+        self._summed.check_announced(announced.model_hash, received_hash)
+        model_hash = self._summed.bind(received_hash)
         contributor = self._as_contributor(fl_ctx)
         federation = self._open(fl_ctx).federation
+        self._summed.check(layout.dim, federation.codec)
         self._weights.check(federation.codec, federation.noise)
         frames = contributor.before_training(announcement, model_hash=model_hash)
         answer = None if frames is None else _contribution(b"".join(frames))
@@ -147,15 +168,19 @@ class PartyFilter(SiteFilter):
             )
         assert received.layout is not None  # There is one where there is no answer.
         delta, weight = received.layout.flatten(dxo.data), self._weight(dxo)
-        metrics = self._metrics(dxo, fl_ctx)  # Before anything is charged.
+        found = dxo.get_meta_prop(FLMetaKey.INITIAL_METRICS)
+        found = found if isinstance(found, Mapping) else {}
+        in_clear = self._in_clear(found, fl_ctx)  # Before anything is charged.
+        codec = self._open(fl_ctx).federation.codec
+        vector = self._summed.vector(delta, found, weight=weight, codec=codec)
         message = self._as_contributor(fl_ctx).contribute(
             received.announcement,
-            delta,
+            vector,
             model_hash=received.model_hash,
             weight=weight,
             num_threads=self.num_threads,
         )
-        return _contribution(message, metrics)
+        return _contribution(message, in_clear)
 
     def _refusal(self, error: Exception) -> Outgoing:
         """Nothing, or that the privacy budget is spent."""
@@ -172,19 +197,17 @@ class PartyFilter(SiteFilter):
             )
         return self._weights.weight(count, name=FLMetaKey.NUM_STEPS_CURRENT_ROUND)
 
-    def _metrics(self, dxo: DXO, fl_ctx: FLContext) -> dict[str, float]:
-        found = dxo.get_meta_prop(FLMetaKey.INITIAL_METRICS)
-        if not isinstance(found, Mapping):
-            return {}
-        kept = sorted(str(name) for name in found if name not in self.metrics)
+    def _in_clear(self, found: Mapping[str, Any], fl_ctx: FLContext) -> dict[str, float]:
+        """The metrics that leave by name; the first time, the log says which stay."""
+        kept = sorted(str(n) for n in found if n not in {*self.metrics, *self.metrics_in_clear})
         if kept and not self._told_of_metrics:
             self._told_of_metrics = True
             self.log_info(
                 fl_ctx,
-                f"metrics stay at this site: {', '.join(kept)}; PartyFilter(metrics=[...]) names "
-                "those that leave it, in clear",
+                f"metrics stay at this site: {', '.join(kept)}; PartyFilter(metrics={{name: "
+                "(lowest, highest)}) sums them under encryption",
             )
-        return {name: float(found[name]) for name in self.metrics if name in found}
+        return {name: float(found[name]) for name in self.metrics_in_clear if name in found}
 
     # ---- the party ----
 

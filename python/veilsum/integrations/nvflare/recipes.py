@@ -8,6 +8,7 @@ from veilsum import arguments
 from veilsum.integrations.nvflare.model_keeper import ModelKeeper
 from veilsum.integrations.nvflare.noise_filter import NoiseFilter
 from veilsum.integrations.nvflare.party_filter import PartyFilter
+from veilsum.integrations.summed_metrics import DEFAULT_SHARE, MetricRanges
 from veilsum.privacy import Adjacency
 
 __all__ = ["add_noise_filter", "add_party_filter"]
@@ -20,7 +21,9 @@ def add_party_filter(
     passphrase_file: str | None = None,
     max_samples: int | None = None,
     min_samples: int = 1,
-    metrics: Sequence[str] = (),
+    metrics: MetricRanges | None = None,
+    metrics_share: float = DEFAULT_SHARE,
+    metrics_in_clear: Sequence[str] = (),
     leave_out: Sequence[str] = (),
     num_threads: int | None = None,
     tasks: Sequence[str] = ("train",),
@@ -35,7 +38,9 @@ def add_party_filter(
         passphrase_file: where its passphrase is.
         max_samples: the number of samples that has weight 1.
         min_samples: the fewest that a site may have trained on, but for none.
-        metrics: that leave in clear.
+        metrics: that are summed under encryption, each with its range, as at the aggregator.
+        metrics_share: of the federation's norm bound, for them.
+        metrics_in_clear: names of those that leave unencrypted.
         leave_out: entries of the model that are not summed.
         num_threads: of encryption.
         tasks: whose results are encrypted.
@@ -47,6 +52,8 @@ def add_party_filter(
             max_samples=max_samples,
             min_samples=min_samples,
             metrics=metrics,
+            metrics_share=metrics_share,
+            metrics_in_clear=metrics_in_clear,
             leave_out=leave_out,
             num_threads=num_threads,
         ),
