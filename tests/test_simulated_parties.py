@@ -112,3 +112,14 @@ def test_the_command_makes_them(tmp_path, monkeypatch):
     assert said.startswith("SIMULATION ONLY")
     assert "1000" in refused("simulate-parties", 1001, "--dim", DIM, "--out", tmp_path / "b")
     assert not (tmp_path / "b").exists()
+
+
+def test_parties_have_the_names_that_they_are_given(tmp_path):
+    parties = SimulatedParties.make(tmp_path / "all", 2, dim=DIM, names=["north", "south"])
+    federation = PartyFolder(parties.path / "north").federation
+    assert [party.name for party in federation.contributors] == ["north", "south"]
+    for names in (["north"], ["north", "north"], ["north", "../south"], ["north", ""]):
+        with pytest.raises(vs.InvalidArgumentError):
+            SimulatedParties.make(tmp_path / "none", 2, dim=DIM, names=names)
+    assert not (tmp_path / "none").exists()
+    assert not (tmp_path.parent / "south").exists()

@@ -18,7 +18,7 @@ from deal import CODEC, SITES
 
 HERE = Path(__file__).parent
 EXAMPLE = HERE.parent.parent / "examples" / "06_nvflare"
-MAX_SAMPLES = 600  # as in the example's job.py
+MAX_SAMPLES = 600  # as in job_digits.py
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ _JOB_SECONDS = 150  # It takes some 20.
 _CAPTURE = "VEILSUM_TEST_CAPTURE"
 
 
-def run_job(folder, *, script=EXAMPLE / "job.py", options=(), variables=None, may_fail=False):
+def run_job(folder, *, script=HERE / "job_digits.py", options=(), variables=None, may_fail=False):
     """Run it in a process of its own, as users do, and write down the keys of all messages.
 
     ``variables``: of the environment, besides; ``may_fail``: a job that ends with an error is

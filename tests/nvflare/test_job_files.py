@@ -1,6 +1,7 @@
 """What is in a job's files: nothing of veilsum's own, and nothing that looks like a secret."""
 
 import json
+import os
 import subprocess
 import sys
 import warnings
@@ -8,7 +9,7 @@ import warnings
 import numpy as np
 import pytest
 from deal import SITES
-from digits_jobs import EXAMPLE
+from digits_jobs import EXAMPLE, HERE
 from nvflare.apis.dxo import DataKind
 from nvflare.app_common.np.recipes.fedavg import NumpyFedAvgRecipe
 from nvflare.app_common.workflows.fedavg import FedAvg
@@ -110,10 +111,11 @@ def test_hash_of_a_federation_is_told_from_a_secret(tmp_path, monkeypatch):
     assert SecureAggregator(**arguments).federation_hash == f"sha256:{HASH}"
 
 
-def test_exported_example_has_no_path_of_this_machine_but_those_at_its_sites(dealt, tmp_path):
+def test_exported_job_has_no_path_of_this_machine_but_those_at_its_sites(dealt, tmp_path):
     options = ["--export", "--export-dir", tmp_path / "exported"]
-    command = [sys.executable, "job.py", dealt, *options]
-    result = subprocess.run(command, cwd=EXAMPLE, capture_output=True, text=True)
+    command = [sys.executable, HERE / "job_digits.py", dealt, *options]
+    environment = {**os.environ, "PYTHONPATH": str(EXAMPLE)}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert "PotentialSecretWarning" not in result.stderr
     config = json.loads(

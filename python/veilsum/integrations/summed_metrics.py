@@ -307,7 +307,9 @@ class SummedMetrics:
         units = part * np.sqrt(ratio**2 + (1.0 if noise.weighted else 0.0))
         return dict(zip(self.ranges, (self._half_widths() * units).tolist(), strict=True))
 
-    def described(self, codec: SlotCodec, noise: AgreedNoise | None, *, num_contributors: int) -> str:
+    def described(
+        self, codec: SlotCodec, noise: AgreedNoise | None, *, num_contributors: int
+    ) -> str:
         """What is summed and how exactly, for the server's log: of so many of weight 1."""
         count = num_contributors
         rounding = self.rounding_error(codec, weight=count, num_addends=count)

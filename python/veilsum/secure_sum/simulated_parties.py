@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -36,9 +37,9 @@ class SimulatedParties:
     """A folder with every party of a federation, of a key that this machine alone made.
 
     Rounds with these parties do all that rounds with real ones do, and protect nothing: use them to
-    see that an app runs, and how fast. The folder has ``party-0``, ``party-1`` and so on, all
-    opened by its ``machine.key``; ``federation.veil`` and ``server.identity`` for the server; and a
-    file that says what it is.
+    see that an app runs, and how fast. The folder has ``party-0``, ``party-1`` and so on, or
+    parties of other names, all opened by its ``machine.key``; ``federation.veil`` and
+    ``server.identity`` for the server; and a file that says what it is.
 
     Args:
         path: a folder that :meth:`make` or ``veilsum simulate-parties`` made.
@@ -72,6 +73,7 @@ class SimulatedParties:
         value_bits: int = 16,
         weight_spread: float = 1.0,
         key_bits: int = 2048,
+        names: Sequence[str] | None = None,
         num_threads: int | None = None,
     ) -> "SimulatedParties":
         """Deal a federation and join it for everybody.
@@ -87,20 +89,27 @@ class SimulatedParties:
             value_bits: precision of a value.
             weight_spread: the largest weight over the smallest, 1 if all weigh alike.
             key_bits: of the key; 2048 is usual in simulations.
+            names: of the parties and their folders; ``party-0`` and so on if left out.
             num_threads: default: all processors, or ``VEILSUM_NUM_THREADS``.
 
         Raises:
             FileExistsError: there is something at ``path``.
-            InvalidArgumentError: a number out of range.
+            InvalidArgumentError: a number out of range, not as many names, or one that is none.
         """
         path = arguments.path("path", path)
         number = arguments.count("num_parties", num_parties, at_least=2, at_most=_MOST_PARTIES)
         codec = Codec(dim, clip=clip, value_bits=value_bits, max_addends=number)
         codec = codec.for_weight_spread(weight_spread)
+        called = [cls.name(i) for i in range(number)] if names is None else list(names)
+        if len(called) != number:
+            raise InvalidArgumentError(f"names has {len(called)} names for {number} parties")
+        for name in called:
+            if name in ("", ".", "..") or "/" in name:
+                raise InvalidArgumentError(f"names has {name!r}, which no folder can be called")
         with new_folder(path) as folder:
             # Identities that end with this call: nobody enrols, renews or announces later.
             dealer, server = Identity.generate("dealer"), Identity.generate("server")
-            identities = [Identity.generate(cls.name(i)) for i in range(number)]
+            identities = [Identity.generate(name) for name in called]
             enrolled = tuple(identity.enrol() for identity in identities)
             policy = Policy.least(min(number, _MOST_HOLDERS))
             secret = generate_key(key_bits, safe_primes=True, num_threads=num_threads)
@@ -132,9 +141,16 @@ class SimulatedParties:
                 )
         return cls(path)
 
+    @classmethod
+    def planned(cls, path: str | os.PathLike[str]) -> "SimulatedParties":
+        """The paths of a folder that :meth:`make` has yet to make."""
+        parties = cls.__new__(cls)
+        parties.path = Path(arguments.path("path", path))
+        return parties
+
     @staticmethod
     def name(index: int) -> str:
-        """What the party of this index is called."""
+        """What the party of this index is called, if no other names were given."""
         return f"party-{index}"
 
     @property

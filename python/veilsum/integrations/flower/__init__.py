@@ -21,7 +21,7 @@ from veilsum.integrations.flower.client import SecureClientApp, SecureMod
 from veilsum.integrations.flower.party import Party
 from veilsum.integrations.flower.rounds import SumRecord
 from veilsum.integrations.flower.server import SecureStrategy
-from veilsum.integrations.flower.simulation import Simulation
+from veilsum.integrations.simulation import Simulation
 
 __all__ = [
     "Party",

@@ -37,10 +37,11 @@ from veilsum.integrations.flower.records import (
 from veilsum.integrations.flower.round_line import line_of
 from veilsum.integrations.flower.rounds import Round, SumRecord, check_progress
 from veilsum.integrations.flower.run_state import RunState
-from veilsum.integrations.flower.simulation import Simulation, simulated_federation
+from veilsum.integrations.flower.simulation import simulated_federation
 from veilsum.integrations.model_vector import ModelVector
 from veilsum.integrations.openers import Openers
 from veilsum.integrations.opening import await_holders, open_sum
+from veilsum.integrations.simulation import Simulation
 from veilsum.integrations.summed_metrics import DEFAULT_SHARE, MetricRanges, SummedMetrics
 from veilsum.secure_sum import Federation, Identity, Transcript
 

@@ -7,7 +7,6 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from flwr.app import Context
@@ -15,32 +14,15 @@ from flwr.serverapp import Grid
 
 from veilsum.errors import InvalidArgumentError
 from veilsum.integrations.flower.party import Party, configured_party, is_named_at_start
+from veilsum.integrations.simulation import Simulation
 from veilsum.machine_key import MachineKey
 from veilsum.secure_sum.simulated_parties import SimulatedParties
 
-__all__ = ["Simulation", "simulated_federation", "usual_party"]
+__all__ = ["simulated_federation", "usual_party"]
 
 _log = logging.getLogger("flwr.veilsum")  # shown beside Flower's own
 
 _PARTITION = "partition-id"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Simulation:
-    """What throw-away parties agree on, where it is not the usual.
-
-    Attributes:
-        clip: the largest value in an update; larger ones are cut.
-        value_bits: precision of a value.
-        weight_spread: the largest weight over the smallest: ``max_examples / min_examples`` of the
-            ``SecureClientApp``, or 1 if all weigh alike.
-        key_bits: of the key.
-    """
-
-    clip: float = 1.0
-    value_bits: int = 16
-    weight_spread: float = 1.0
-    key_bits: int = 2048
 
 
 @contextmanager

@@ -1,8 +1,10 @@
 """NVFlare (2.9 and newer): FedAvg jobs whose server sees sums only.
 
-    >>> from veilsum.integrations.nvflare import PartyFilter, SecureAggregator
+    >>> from veilsum.integrations.nvflare import SecureAggregator, SecureNumpyFedAvgRecipe
 
-``SecureAggregator`` is the aggregator of a FedAvg recipe, ``PartyFilter`` the sites' output filter.
+``SecureNumpyFedAvgRecipe`` is NVFlare's recipe for numpy whose server sees sums only; the one for
+PyTorch is ``torch_recipe.SecureFedAvgRecipe``. They are made of two parts, for jobs of other
+making: ``SecureAggregator``, the aggregator, and ``PartyFilter``, the sites' output filter.
 Promises, limits and a job as a diff: docs/nvflare.md.
 """
 
@@ -18,9 +20,19 @@ except ImportError:
 from veilsum.integrations.nvflare.aggregator import SecureAggregator
 from veilsum.integrations.nvflare.job_files import keep_out_of_jobs
 from veilsum.integrations.nvflare.noise_filter import NoiseFilter
+from veilsum.integrations.nvflare.numpy_recipe import SecureNumpyFedAvgRecipe
 from veilsum.integrations.nvflare.party_filter import PartyFilter
 from veilsum.integrations.nvflare.recipes import add_noise_filter, add_party_filter
+from veilsum.integrations.simulation import Simulation
 
-__all__ = ["NoiseFilter", "PartyFilter", "SecureAggregator", "add_noise_filter", "add_party_filter"]
+__all__ = [
+    "NoiseFilter",
+    "PartyFilter",
+    "SecureAggregator",
+    "SecureNumpyFedAvgRecipe",
+    "Simulation",
+    "add_noise_filter",
+    "add_party_filter",
+]
 
 keep_out_of_jobs()

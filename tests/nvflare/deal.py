@@ -1,15 +1,11 @@
-"""Sets up the parties of the example: four sites that contribute, and any three of them open sums.
+"""Parties for the example's job: four sites that contribute, and any three of them open sums.
 
-    python deal.py FOLDER
-
-For trying out, on one machine. In earnest each site runs `veilsum enrol` and `veilsum join` on its
-own machine, and a dealer `veilsum deal` (docs/operations.md); the folders are the same.
+For tests only. In earnest each site runs `veilsum enrol` and `veilsum join` on its own machine, and
+a dealer `veilsum deal` (docs/operations.md); the folders are the same.
 """
 
 import secrets
-import sys
 from datetime import date, timedelta
-from pathlib import Path
 
 import veilsum as vs
 from veilsum.secure_sum import Federation, Identity, PartyFolder, deal_shares
@@ -20,7 +16,7 @@ DIM = 65 * 10  # the weights that train.py trains
 CODEC = vs.Codec(DIM, clip=1.0, value_bits=16, max_addends=len(SITES)).for_weight_spread(6)
 
 
-def deal(folder: Path, secret_key: vs.SecretKey, codec: vs.Codec = CODEC) -> None:
+def deal(folder, secret_key, codec=CODEC):
     """Make everything in a folder that is not there yet."""
     folder.mkdir(parents=True, mode=0o700)
     identities = [Identity.generate(site) for site in SITES]
@@ -55,7 +51,3 @@ def deal(folder: Path, secret_key: vs.SecretKey, codec: vs.Codec = CODEC) -> Non
             dealer=dealer.enrol(),  # Whose renewals it accepts.
             key=share,
         )
-
-
-if __name__ == "__main__":
-    deal(Path(sys.argv[1]), vs.generate_key(2048, safe_primes=True))
