@@ -19,7 +19,7 @@ from veilsum import errors
 from veilsum.errors import *  # noqa: F403
 
 if TYPE_CHECKING:
-    from veilsum import fedavg, noise, privacy, secure_sum
+    from veilsum import fedavg, noise, privacy, secure_sum, stats
     from veilsum.fedavg import FedAvg
     from veilsum.machine_key import MachineKey
     from veilsum.measure import UpdateSizes, measure_updates
@@ -62,6 +62,7 @@ __all__ = [
     "noise",
     "privacy",
     "secure_sum",
+    "stats",
     "threshold",
     *errors.__all__,
 ]
@@ -87,7 +88,7 @@ _HOMES = {
     "measure_updates": "measure",
     "threshold": "paillier",
 }
-_MODULES = ("fedavg", "noise", "privacy", "secure_sum")
+_MODULES = ("fedavg", "noise", "privacy", "secure_sum", "stats")
 
 if not TYPE_CHECKING:  # Or a name that there is not would be no mistake to a type checker.
 
