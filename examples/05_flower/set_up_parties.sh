@@ -15,13 +15,13 @@ for party in $parties server dealer; do
     veilsum enrol "$party" --out "$party" --passphrase-file "$party/passphrase"
 done
 
-# Every party contributes, and holds a share: three of the four open a sum, and one may collude.
+# 650 values of the model, and 2 metrics. Every party contributes, and holds a share: three of the four open a sum, and one may collude.
 mkdir enrolments
 for party in $parties; do cp "$party/$party.enrolment" enrolments; done
 veilsum deal --identity dealer/dealer.identity --passphrase-file dealer/passphrase \
     --aggregator server/server.enrolment \
     --contributors enrolments --holders enrolments --threshold 3 --max-colluding 1 \
-    --colluding 1 --min-contributors 3 --dim 650 --clip 1 --weight-spread 6 --yes \
+    --colluding 1 --min-contributors 3 --dim 652 --clip 1 --weight-spread 6 --yes \
     --out dealt --passphrase-dir passphrases "$@"
 
 for party in $parties; do

@@ -7,17 +7,18 @@ from veilsum.integrations.flower import SecureClientApp
 
 from encrypted_digits import task
 
-app = SecureClientApp(max_examples=600, min_examples=100)
+app = SecureClientApp(max_examples=600, min_examples=100, metrics=task.METRICS)
 
 
 @app.train()
 def train(message: Message, context: Context) -> Message:
-    """Train the received model on this node's images."""
+    """Measure the received model on this node's images, then train it on them."""
     partition = int(context.node_config["partition-id"])
     images, labels = task.train_data(partition, int(context.node_config["num-partitions"]))
-    model = task.train(message.content["arrays"].to_numpy_ndarrays(), images, labels)
+    received = message.content["arrays"].to_numpy_ndarrays()
+    measured = task.measure(received, images, labels)
     content = {
-        "arrays": ArrayRecord(model),
-        "metrics": MetricRecord({"num-examples": len(images)}),
+        "arrays": ArrayRecord(task.train(received, images, labels)),
+        "metrics": MetricRecord({"num-examples": len(images), **measured}),
     }
     return Message(RecordDict(content), reply_to=message)
