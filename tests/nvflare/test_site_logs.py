@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nvflare.lighter
 import pytest
+import yaml
 from deal import SITES
 from digits_jobs import EXAMPLE, files_that_hold, run_job
 from flare_world import ServerProcess, SiteProcess, contribution, trained
@@ -14,6 +15,8 @@ from nvflare.apis.fl_constant import FLContextKey
 from nvflare.apis.workspace import Workspace
 from nvflare.app_common.logging.job_log_streamer import JobLogStreamer
 from nvflare.app_common.widgets.convert_to_fed_event import ConvertToFedEvent
+from nvflare.lighter.constants import PropKey
+from nvflare.lighter.entity import Project
 from nvflare.lighter.utils import load_yaml
 from veilsum.integrations.nvflare.messages import OPEN_TOPIC
 from veilsum.integrations.nvflare.site_logs import log_stream
@@ -115,6 +118,17 @@ def test_what_nvflare_provisions_sends_logs_until_the_switch_that_the_page_names
     (switch,) = set(re.findall(r'`("allow_log_streaming": \w+)`', PAGE))
     site.write(resources | json.loads(f"{{{switch}}}"))
     assert log_stream(site.context()) is None
+
+
+@pytest.mark.parametrize("place", ["project", "participant"])
+def test_a_project_switches_it_off_for_all_its_sites_and_a_participant_does_not(place):
+    """As the page says: NVFlare 2.9.0 takes a participant's false for nothing said."""
+    (line,) = set(re.findall(r"`(allow_log_streaming: \w+)`", PAGE))
+    project = Project("p", "")
+    site = project.add_client("site-1", "org", {})
+    (project if place == "project" else site).props.update(yaml.safe_load(line))
+    is_on = site.get_prop_fb(PropKey.ALLOW_LOG_STREAMING, default=True)  # As its StaticFileBuilder.
+    assert is_on == (place == "participant")
 
 
 # ---- a whole job: the attack, with the defence switched off and on ----
