@@ -110,6 +110,7 @@ def test_a_round_opens_the_integers_that_would_be_added_in_the_clear(result, tab
     assert clear_result(EVERYTHING, tables).to_json() == result.to_json()
 
 
+@pytest.mark.slow
 def test_a_shared_key_opens_the_same(result, tables):
     again = run(EVERYTHING, tables, key=shared_key().secret, trust="threshold")
     assert again.to_json() == result.to_json()

@@ -23,6 +23,7 @@ from veilsum.cli.keygen import keygen
 from veilsum.cli.measure import measure
 from veilsum.cli.privacy import privacy
 from veilsum.cli.simulate_parties import simulate_parties
+from veilsum.cli.stats import stats
 
 __all__ = ["app"]
 
@@ -118,3 +119,4 @@ for command in (
     app.command(command.__name__.replace("_", "-"), short_help=_summary(command))(command)
 
 app.add_typer(flower, name="flower")
+app.add_typer(stats, name="stats")

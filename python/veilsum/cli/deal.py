@@ -13,7 +13,14 @@ import typer
 from rich.console import Console
 
 from veilsum.arguments import printable
-from veilsum.cli.deal_numbers import Rounding, agreed_codec, agreed_noise, counted_on
+from veilsum.cli.deal_numbers import (
+    Rounding,
+    agreed_codec,
+    agreed_for_study,
+    agreed_noise,
+    check_for_study,
+    counted_on,
+)
 from veilsum.cli.dealing import Dealt, deal_federation, new_run_id, renew_federation
 from veilsum.cli.facts import print_facts
 from veilsum.cli.files import (
@@ -30,9 +37,11 @@ from veilsum.cli.terms import check_key_bits, choose_policy, roster_facts, terms
 from veilsum.cli.words import grouped, one_line, telling_of
 from veilsum.errors import InvalidArgumentError
 from veilsum.identity import Enrolment, Identity
+from veilsum.privacy import AgreedNoise
 from veilsum.schemes import Policy
 from veilsum.secure_sum import Federation
 from veilsum.secure_sum.agreement import Agreement
+from veilsum.stats import load_study
 
 __all__ = ["deal"]
 
@@ -105,6 +114,13 @@ def deal(
     dim: Annotated[
         int | None,
         typer.Option(help="Number of values of the model, and one more for each summed metric."),
+    ] = None,
+    study: Annotated[
+        Path | None,
+        typer.Option(
+            help="Deal for the statistics of this study instead of a model: it takes the place of "
+            "--dim and of all about values, and --epsilon is then of each record."
+        ),
     ] = None,
     colluding: Annotated[
         int | None,
@@ -256,7 +272,7 @@ def deal(
     with one_line("deal", _OPTIONS):
         check_absent(out, *filter(None, [passphrase_dir]))
         contributors = _required("--contributors", contributors)
-        dim, colluding = _required("--dim", dim), _required("--colluding", colluding)
+        colluding = _required("--colluding", colluding)
         aggregator = _required("--aggregator", aggregator)
         if passphrase_dir is not None and out.absolute() in passphrase_dir.absolute().parents:
             raise InvalidArgumentError(
@@ -272,17 +288,35 @@ def deal(
                 "--json asks no questions: compare the fingerprints first, then give --yes"
             )
         enrolled = read_roster(contributors)
-        agreed = agreed_noise(
-            epsilon=epsilon,
-            delta=delta,
-            rounds=rounds,
-            kind=noise,
-            norm_bound=norm_bound,
-            adjacency=adjacency,
-            uniform=uniform,
-            honest=honest,
-            half=1 if trust is Trust.contributors else max(1, (len(enrolled) + 1) // 2),
-        )
+        half = 1 if trust is Trust.contributors else max(1, (len(enrolled) + 1) // 2)
+        most = len(enrolled) if max_addends is None else max_addends
+        agreed: AgreedNoise | None
+        if study is not None:
+            check_for_study(_given(context))
+            agreed, codec = agreed_for_study(
+                load_study(study),
+                epsilon=epsilon,
+                delta=delta,
+                rounds=rounds,
+                adjacency=adjacency,
+                honest=half if honest is None else honest,
+                num_sites=most,
+            )
+        else:
+            of_model = agreed_noise(
+                epsilon=epsilon,
+                delta=delta,
+                rounds=rounds,
+                kind=noise,
+                norm_bound=norm_bound,
+                adjacency=adjacency,
+                uniform=uniform,
+                honest=honest,
+                half=half,
+            )
+            dim = _required("--dim", dim)
+            codec = agreed_codec(of_model, clip, dim, value_bits, weight_spread, most, rounding)
+            agreed = of_model
         key_holders = read_roster(holders or [])
         terms = Agreement(
             aggregator=read_enrolment(aggregator),
@@ -294,15 +328,7 @@ def deal(
             relays=read_roster(relays or []),
             policy=_policy(trust, key_holders, threshold, max_colluding),
             key_bits=check_key_bits(bits),
-            codec=agreed_codec(
-                agreed,
-                clip,
-                dim,
-                value_bits,
-                weight_spread,
-                len(enrolled) if max_addends is None else max_addends,
-                rounding,
-            ),
+            codec=codec,
             noise=agreed,
             honest_contributors=counted_on(honest, agreed),
             colluding_contributors=colluding,
@@ -340,12 +366,7 @@ def _renew(
 ) -> None:
     """The same key and terms once more, for another run."""
     with one_line("deal"):
-        given = {
-            name
-            for name in context.params
-            if (source := context.get_parameter_source(name)) and source.name == "COMMANDLINE"
-        }
-        if others := sorted(given - _OF_A_RENEWAL):
+        if others := sorted(_given(context) - _OF_A_RENEWAL):
             option = f"--{others[0].replace('_', '-')}"
             raise InvalidArgumentError(
                 f"{option} does not go with --renew, which changes nothing but run, serial number, "
@@ -385,6 +406,15 @@ def _renew(
             "\nSend the file to all parties. Those that pinned the dealer take it over by "
             "`veilsum join --renew`."
         )
+
+
+def _given(context: typer.Context) -> set[str]:
+    """The parameters whose options were given."""
+    return {
+        name
+        for name in context.params
+        if (source := context.get_parameter_source(name)) and source.name == "COMMANDLINE"
+    }
 
 
 def _last_day(given: datetime | None) -> date:

@@ -6,10 +6,24 @@ from enum import Enum
 
 from veilsum.cli.noise_options import USUAL_DELTA, Kind, Neighbours, make_noise
 from veilsum.errors import InvalidArgumentError
-from veilsum.privacy import Noise
+from veilsum.privacy import AgreedNoise, Noise, RecordNoise
+from veilsum.stats import Layout, Study
 from veilsum.vector import Codec
 
-__all__ = ["Rounding", "agreed_codec", "agreed_noise", "counted_on"]
+__all__ = [
+    "Rounding",
+    "agreed_codec",
+    "agreed_for_study",
+    "agreed_noise",
+    "check_for_study",
+    "counted_on",
+]
+
+# What a study decides.
+_OF_A_MODEL = (
+    *("dim", "clip", "value_bits", "weight_spread", "rounding"),
+    *("noise", "norm_bound", "uniform"),
+)
 
 
 class Rounding(str, Enum):
@@ -58,7 +72,46 @@ def agreed_noise(
     )
 
 
-def counted_on(honest: int | None, noise: Noise | None) -> int:
+def check_for_study(given: set[str]) -> None:
+    """InvalidArgumentError for options that a study takes the place of."""
+    for name in _OF_A_MODEL:
+        if name in given:
+            option = f"--{name.replace('_', '-')}"
+            raise InvalidArgumentError(f"{option} is for models: the --study says what is summed")
+
+
+def agreed_for_study(
+    study: Study,
+    *,
+    epsilon: float | None,
+    delta: float | None,
+    rounds: int | None,
+    adjacency: Neighbours | None,
+    honest: int,
+    num_sites: int,
+) -> tuple[RecordNoise | None, Codec]:
+    """The noise of records that the options make, or None; and the codec of the study's sums.
+
+    Raises:
+        InvalidArgumentError: options are out of range, or contradict each other.
+    """
+    layout, noise = Layout(study), None
+    if epsilon is not None:
+        noise = layout.noise(
+            epsilon=epsilon,
+            delta=USUAL_DELTA if delta is None else delta,
+            honest_sites=honest,
+            studies=1 if rounds is None else rounds,
+            adjacency=(adjacency or Neighbours.zero_out).value,
+        )
+    elif any(x is not None for x in (delta, rounds, adjacency)):
+        raise InvalidArgumentError(
+            "the options of noise need --epsilon, without which there is no noise"
+        )
+    return noise, layout.codec(num_sites, noise)
+
+
+def counted_on(honest: int | None, noise: AgreedNoise | None) -> int:
     """What the federation counts on: a sum hides one among others, whatever the noise needs."""
     if noise is None:
         return 2 if honest is None else honest
