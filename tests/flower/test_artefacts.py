@@ -121,6 +121,12 @@ def test_a_round_that_ends_twice_is_in_the_history_once(tmp_path):
     assert history.rounds()[1]["refused"] == {}
 
 
+def test_what_json_has_not_is_null(tmp_path):
+    history = HistoryFile(tmp_path / "history.json", FEDERATION)
+    history.add(record(seconds={"train": float("nan"), "open": float("inf")}))
+    assert history.rounds()[0]["seconds"] == {"train": None, "open": None}
+
+
 def test_names_of_later_versions_are_kept(tmp_path):
     history = HistoryFile(tmp_path / "history.json", FEDERATION)
     history.add(record(round_number=1))

@@ -81,7 +81,7 @@ def test_numbers_of_examples_weigh_if_the_simulation_is_told(tmp_path, caplog):
     weighted = chosen.start(nodes(tmp_path, **given), initial_record(), num_rounds=1)
     alike = strategy().start(nodes(tmp_path, max_examples=None), initial_record(), num_rounds=1)
     assert not np.array_equal(weighted.arrays["bias"].numpy(), alike.arrays["bias"].numpy())
-    assert "are kept in a folder artefacts=" in caplog.text
+    assert "SIMULATION: nothing of it is kept; SecureStrategy(..., artefacts=folder)" in caplog.text
 
 
 def test_a_run_that_fails_leaves_no_parties(tmp_path, place):

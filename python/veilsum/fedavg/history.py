@@ -10,7 +10,7 @@ from typing import Any, overload
 
 from veilsum import arguments
 
-__all__ = ["History", "Meter", "RoundRecord"]
+__all__ = ["History", "Meter", "RoundRecord", "for_json"]
 
 
 @dataclass
@@ -154,7 +154,7 @@ class History:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain dicts and lists, ready for JSON, which has no NaN and no infinity: None."""
-        plain: dict[str, Any] = _for_json(asdict(self))
+        plain: dict[str, Any] = for_json(asdict(self))
         return plain
 
     def to_json(self) -> str:
@@ -166,13 +166,14 @@ class History:
         return "loss" if self.lower_is_better else "accuracy"
 
 
-def _for_json(value: Any) -> Any:
+def for_json(value: Any) -> Any:
+    """The same with None for each float that JSON has not: NaN and infinity."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
-        return {name: _for_json(part) for name, part in value.items()}
+        return {name: for_json(part) for name, part in value.items()}
     if isinstance(value, list):
-        return [_for_json(part) for part in value]
+        return [for_json(part) for part in value]
     return value
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from veilsum.durable import read_file, write_file
 from veilsum.errors import MalformedDataError, ProtocolError
+from veilsum.fedavg.history import for_json
 from veilsum.integrations.flower.rounds import SumRecord
 
 __all__ = ["HistoryFile"]
@@ -22,7 +23,7 @@ class HistoryFile:
     Version 1 is an object with ``"veilsum": "history"``, ``"version": 1``, ``"federation"``, the
     federation's hash in hexadecimal, and ``"rounds"``, in the order of their ends. A round has the
     attributes of ``SumRecord`` under their names; a time is as ISO 8601 has it, in UTC. Readers
-    pass over names that they do not know.
+    pass over names that they do not know. A float that is not finite is null.
 
     Args:
         path: of the file; ``add`` makes it.
@@ -85,7 +86,8 @@ class HistoryFile:
 
 
 def _plain(record: SumRecord) -> dict[str, Any]:
-    return asdict(record) | {"ended": record.ended.isoformat(timespec="seconds")}
+    plain: dict[str, Any] = for_json(asdict(record))
+    return plain | {"ended": record.ended.isoformat(timespec="seconds")}
 
 
 def _checked(found: Any) -> dict[str, Any]:

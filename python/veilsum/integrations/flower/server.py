@@ -305,7 +305,10 @@ class SecureStrategy(Strategy):
             if self._simulation is None or self._artefacts_folder is not None:
                 self._artefacts.finish()
             else:
-                _log.info("SIMULATION: its history and transcripts are kept in a folder artefacts=")
+                _log.info(
+                    "SIMULATION: nothing of it is kept; SecureStrategy(..., artefacts=folder) "
+                    "keeps its history, plot and transcripts"
+                )
         if not result.arrays:
             result.arrays = arrays
         for metrics in (
