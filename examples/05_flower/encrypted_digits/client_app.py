@@ -7,7 +7,7 @@ from veilsum.integrations.flower import SecureClientApp
 
 from encrypted_digits import task
 
-app = SecureClientApp(max_examples=600, min_examples=100)
+app = SecureClientApp(max_examples=600, min_examples=20)
 
 
 @app.train()
