@@ -166,6 +166,10 @@ SECAGG_ROUND = flower("Flower SecAgg+", "flower:SecAggPlus")
 CKKS_ROUND = Library("TenSEAL CKKS", _adapter("tenseal:Ckks"), _TENSEAL)
 NVFLARE_ROUND = Library("NVFlare, CKKS", _adapter("nvflare:Ckks"), ("nvflare>=2.9", *_TENSEAL))
 OUR_ROUNDS = tuple(
-    flower(f"veilsum in Flower, {name.lower()}", f"flower_veilsum:{name}")
-    for name in ("Authority", "Threshold")
+    flower(f"veilsum in Flower, {name}", f"flower_veilsum:{adapter}")
+    for name, adapter in (
+        ("authority", "Authority"),
+        ("threshold", "Threshold"),
+        ("threshold, passphrases", "UnderPassphrase"),
+    )
 )

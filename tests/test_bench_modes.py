@@ -228,9 +228,10 @@ def test_every_framework_has_its_round(monkeypatch):
         "NVFlare, CKKS",
         "veilsum in Flower, authority",
         "veilsum in Flower, threshold",
+        "veilsum in Flower, threshold, passphrases",
     ]
-    assert [more.get("num_shares") for _, more in asked] == [None, 10, None, None, None]
-    assert [more["key_bits"] for _, more in asked] == [0, 0, 0, 3072, 3072]
+    assert [more.get("num_shares") for _, more in asked] == [None, 10, None, None, None, None]
+    assert [more["key_bits"] for _, more in asked] == [0, 0, 0, 3072, 3072, 3072]
 
 
 def test_every_library_names_a_class_that_there_is(monkeypatch):

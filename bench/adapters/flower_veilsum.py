@@ -11,6 +11,7 @@ from typing import Any
 import veilsum as vs
 from flwr.clientapp import ClientApp
 from veilsum.integrations.flower import Party, SecureClientApp, SecureStrategy
+from veilsum.passphrases import Passphrase, read_passphrase
 from veilsum.secure_sum import Federation, Identity, PartyFolder
 
 from bench.adapters.flower import Clients, all_of, one_round
@@ -18,7 +19,6 @@ from bench.adapters.flower_grid import LocalGrid
 from bench.clock import Account
 from bench.workload import CLIP, VALUE_BITS
 
-_PASSPHRASE = "of a benchmark"
 _PHASES = {
     "query.veilsum_enrol": ("say who it is", "prepare"),
     "train": ("encrypt", "check, add"),
@@ -27,7 +27,7 @@ _PHASES = {
 
 
 class Threshold(Clients):
-    """Four of five holders open; each is a node of its own."""
+    """Four of five holders open; each is a node of its own, and opens its folder with a key."""
 
     packages = ("veilsum", "flwr", "numpy")
 
@@ -43,6 +43,10 @@ class Threshold(Clients):
         return vs.threshold.deal_shares(
             self._secret, num_holders=5, threshold=4, max_colluding_holders=2
         )
+
+    def new_opener(self, file: Path) -> Passphrase:
+        """What opens a party's secrets, in a file that its node reads for each message."""
+        return vs.MachineKey.create(file)
 
     def round(self, dim: int, num_clients: int, num_shares: int = 0) -> dict[str, Any]:
         key, held = self.keys()
@@ -71,7 +75,7 @@ class Threshold(Clients):
                     folder / identity.name,
                     signed,
                     identity=identity,
-                    passphrase=_PASSPHRASE,
+                    passphrase=self.new_opener(folder / f"{identity.name}.key"),
                     expected_hash=federation.hash,
                     key=secret,
                 )
@@ -91,8 +95,11 @@ class Threshold(Clients):
         return self.answer(grid, server, mean, dim, num_clients)
 
     def _app(self, folder: Path, dim: int, index: int) -> ClientApp:
+        opener = folder.with_name(f"{folder.name}.key")
         app = SecureClientApp(
-            max_examples=None, party=lambda context: Party(folder, _PASSPHRASE), num_threads=1
+            max_examples=None,
+            party=lambda context: Party(folder, read_passphrase(opener)),
+            num_threads=1,
         )
         app.train()(self.training(dim, index))
         return app
@@ -107,3 +114,11 @@ class Authority(Threshold):
 
     def keys(self) -> tuple[Any, list[Any]]:
         return self._secret.public_key, [self._secret]
+
+
+class UnderPassphrase(Threshold):
+    """As ``Threshold``, with a passphrase in the place of each machine key: scrypt, each time."""
+
+    def new_opener(self, file: Path) -> Passphrase:
+        file.write_text("of a benchmark\n")
+        return read_passphrase(file)

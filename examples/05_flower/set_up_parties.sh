@@ -21,7 +21,7 @@ for party in $parties; do cp "$party/$party.enrolment" enrolments; done
 veilsum deal --identity dealer/dealer.identity --passphrase-file dealer/passphrase \
     --aggregator server/server.enrolment \
     --contributors enrolments --holders enrolments --threshold 3 --max-colluding 1 \
-    --colluding 1 --min-contributors 3 --dim 652 --clip 1 --weight-spread 6 --yes \
+    --colluding 1 --min-contributors 3 --dim 652 --clip 1 --weight-spread 30 --yes \
     --out dealt --passphrase-dir passphrases "$@"
 
 for party in $parties; do

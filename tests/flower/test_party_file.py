@@ -88,6 +88,17 @@ def test_the_first_that_names_a_folder_wins(home, monkeypatch, caplog):
     ]
 
 
+def test_nodes_of_a_simulation_share_a_file_that_has_their_number_in_it(home):
+    listed(home, "party-{partition-id}")
+    (home / "party.toml").write_text(
+        (home / "party.toml").read_text().replace("[parties.party-{partition-id}]", "[parties.all]")
+    )
+    assert configured_party(run(_config={"partition-id": 3})).folder.endswith("/party-3")
+    for wrong in ({}, {"partition-id": "../x"}):
+        with pytest.raises(InvalidArgumentError, match="partition-id"):
+            configured_party(run(_config=wrong, **{"partition-id": "3"}))
+
+
 # ---- what comes from the server ----
 
 

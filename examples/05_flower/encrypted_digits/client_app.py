@@ -7,7 +7,7 @@ from veilsum.integrations.flower import SecureClientApp
 
 from encrypted_digits import task
 
-app = SecureClientApp(max_examples=600, min_examples=100, metrics=task.METRICS)
+app = SecureClientApp(max_examples=600, min_examples=20, metrics=task.METRICS)
 
 
 @app.train()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from flwr.app import ArrayRecord, Context, MetricRecord
+from flwr.app import ArrayRecord, Context, MetricRecord, UserConfig
 from flwr.serverapp import Grid, ServerApp
 from flwr.serverapp.strategy import FedAvg
-from veilsum.integrations.flower import SecureStrategy
+from veilsum.integrations.flower import SecureStrategy, Simulation
 
 from encrypted_digits import task
 
@@ -21,15 +21,7 @@ def main(grid: Grid, context: Context) -> None:
     the model that each round began with.
     """
     config = context.run_config
-    strategy = SecureStrategy(
-        FedAvg(fraction_evaluate=0.0, min_available_nodes=3, min_train_nodes=3),
-        federation=str(config["federation"]),
-        store=str(config["store"]),
-        identity=str(config["identity"]),
-        passphrase_file=str(config["passphrase-file"]),
-        artefacts=str(config["artefacts"]),
-        metrics=task.METRICS,
-    )
+    strategy = encrypted(config)
     result = strategy.start(
         grid,
         ArrayRecord(task.initial_model()),
@@ -37,6 +29,32 @@ def main(grid: Grid, context: Context) -> None:
         evaluate_fn=evaluate,
     )
     np.savez("final_model.npz", *result.arrays.to_numpy_ndarrays())
+
+
+def encrypted(config: UserConfig) -> SecureStrategy:
+    """For the federation that the run's configuration names; without one, for a simulation."""
+    artefacts = str(config["artefacts"])
+    if not config["federation"]:
+        return SecureStrategy(
+            averaging(2),
+            simulation=Simulation(weight_spread=30),
+            artefacts=artefacts,
+            metrics=task.METRICS,
+        )
+    return SecureStrategy(
+        averaging(3),
+        federation=str(config["federation"]),
+        store=str(config["store"]),
+        identity=str(config["identity"]),
+        passphrase_file=str(config["passphrase-file"]),
+        artefacts=artefacts,
+        metrics=task.METRICS,
+    )
+
+
+def averaging(fewest: int) -> FedAvg:
+    """Over all nodes that are there, and so many at least."""
+    return FedAvg(fraction_evaluate=0.0, min_available_nodes=fewest, min_train_nodes=fewest)
 
 
 def evaluate(server_round: int, arrays: ArrayRecord) -> MetricRecord:

@@ -31,7 +31,7 @@ def model_of_the_loop(num_rounds, partitions):
     loop = vs.FedAvg(
         task.initial_model(),
         clients,
-        codec=vs.Codec(650, clip=1.0, value_bits=16, max_addends=len(NAMES), weight_bits=3),
+        codec=vs.Codec(650, clip=1.0, value_bits=16, max_addends=len(NAMES), weight_bits=5),
         trust="threshold",
         key=(shared.key, shared.shares),
         fraction=1.0,

@@ -50,8 +50,9 @@ def configured_party(context: Context) -> Party:
     3. ``~/.config/veilsum/party.toml``, which may be written while the node runs.
 
     To 1 and 2 the passphrase is in the file ``veilsum-passphrase-file`` of ``--node-config``, else
-    ``VEILSUM_PASSPHRASE_FILE``; ``{key}`` in them stands for a value of the node's configuration,
-    as in ``parties/{partition-id}``: for simulations, where all nodes share one environment.
+    ``VEILSUM_PASSPHRASE_FILE``; party.toml names its own. ``{key}`` in all of them stands for a
+    value of the node's configuration, as in ``parties/{partition-id}``: for simulations, where all
+    nodes share one environment and one user.
 
     Of the run's configuration, which comes from the server, one word is read, ``veilsum-party``: it
     chooses among the names in party.toml. It never names a path, and where the folder is named by
@@ -95,7 +96,8 @@ def named_party(context: Context) -> NamedParty:
             f"'{_FOLDER_KEY}=\"...\"' or VEILSUM_PARTY. In a simulation, "
             "SecureStrategy(..., simulation=True) makes throw-away parties"
         )
-    return NamedParty(listed.folder, listed.passphrase_file, f"{listed.name} in party.toml")
+    folder, file = (_filled(path, context) for path in (listed.folder, listed.passphrase_file))
+    return NamedParty(folder, file, f"{listed.name} in party.toml")
 
 
 def is_named_at_start(context: Context) -> bool:
