@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import train
 from digits_jobs import run_job
-from flare_world import SiteProcess, context, trained
+from flare_world import Engine, SiteProcess, context, trained
 from nvflare.apis.dxo import DXO, DataKind
+from nvflare.apis.filter import FilterChainType, FilterContextKey
 from nvflare.apis.fl_constant import FLContextKey, ReturnCode
 from nvflare.apis.shareable import make_reply
 from nvflare.app_common.abstract.fl_model import FLModel, ParamsType
@@ -204,6 +205,25 @@ def test_trainer_that_writes_into_the_model_has_its_weights_noised(
     clear = bool(np.allclose(moved, 8.0))
     assert clear is not is_defended
     assert (data_of(answer)["num_batches"] == MODEL["num_batches"]) == is_defended
+
+
+def test_a_site_enforces_it_with_a_filter_in_each_chain(tmp_path):
+    """As in a site's privacy.json: two objects, which hear no events."""
+    Ledger.create(tmp_path / "site-1.ledger", epsilon=GOAL["epsilon"], delta=GOAL["delta"])
+    first, second = (NoiseFilter(str(tmp_path / "{site}.ledger"), **GOAL) for _ in range(2))
+    fl_ctx, received = context(Engine(), "site-1"), task()
+    setattr(first, FilterContextKey.CHAIN_TYPE, FilterChainType.TASK_DATA_CHAIN)
+    assert first.process(received, fl_ctx) is received
+    setattr(second, FilterContextKey.CHAIN_TYPE, FilterChainType.TASK_RESULT_CHAIN)
+    answer = second.process(weights(0.1), fl_ctx)
+    assert set(data_of(answer)) == set(MODEL)
+    assert not np.array_equal(data_of(answer)["half"], MODEL["half"])
+    assert second._ledger.spent.num_contributions == 1
+    assert len(list((tmp_path / "site-1.ledger.sent").iterdir())) == 1  # To be sent again.
+    # A job's own filter of this kind lets pass what the site's has noised.
+    job_filter = NoiseFilter(str(tmp_path / "{site}.ledger"), **GOAL)
+    setattr(job_filter, FilterContextKey.CHAIN_TYPE, FilterChainType.TASK_RESULT_CHAIN)
+    assert job_filter.process(answer, fl_ctx) is answer
 
 
 # ---- what is charged ----

@@ -172,6 +172,7 @@ class NoiseFilter(SiteFilter):
 
     def _outgoing(self, shareable: Shareable, received: Any, fl_ctx: FLContext) -> Outgoing:
         dxo, layout = from_shareable(shareable), received.layout
+        ledger = self._open(fl_ctx)
         step = self._noised(_change(dxo, layout), received.codec, fl_ctx)
         is_whole = dxo.data_kind == DataKind.WEIGHTS
         arrays = layout.shifted(step) if is_whole else _difference(dxo, layout, step)
@@ -182,7 +183,6 @@ class NoiseFilter(SiteFilter):
         if self._sent is not None:
             facts = {"kind": outgoing.kind, "round": received.round_id.hex()}
             self._sent.keep(name, facts, outgoing.data)
-        ledger = self._open(fl_ctx)
         ledger.charge(received.round_id, noise=self._noise, codec=received.codec, commitment=name)
         if self._sent is not None:
             self._sent.drop_others(name)
