@@ -1,7 +1,7 @@
 """The metrics of an opened sum, where NVFlare's model selector looks for those of a site."""
 
 from nvflare.apis.dxo import DXO, DataKind, MetaKey
-from nvflare.apis.fl_constant import FLContextKey
+from nvflare.apis.fl_constant import FLContextKey, ReservedKey
 from nvflare.apis.fl_context import FLContext
 from nvflare.app_common.app_constant import AppConstants
 from nvflare.app_common.app_event_type import AppEventType
@@ -33,6 +33,7 @@ def tell_model_selector(metrics: dict[str, float], fl_ctx: FLContext) -> None:
     told = means.to_shareable()
     told.add_cookie(AppConstants.CONTRIBUTION_ROUND, fl_ctx.get_prop(AppConstants.CURRENT_ROUND))
     sender = FLContext()
+    sender.set_prop(ReservedKey.IDENTITY_NAME, "all sites together", private=False, sticky=False)
     sender.set_prop(FLContextKey.SHAREABLE, told, private=True, sticky=False)
     before = fl_ctx.get_peer_context()
     fl_ctx.set_peer_context(sender)
