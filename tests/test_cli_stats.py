@@ -94,7 +94,8 @@ def played(folder, name, openers, out):
     opening = ("stats", "open", out, *of_server(folder, name))
     assert done(*opening)["waiting_for"] == list(CONTRIBUTORS)
     for party in CONTRIBUTORS:
-        done(*answer(folder, name, party, out, *with_table(folder, party)))
+        found = done(*answer(folder, name, party, out, *with_table(folder, party)))
+        assert found["records"]["num_used"] == found["records"]["num_records"] > 50
     while (found := done(*opening))["result"] is None:
         assert found["refused"] == []
         for party in openers:
@@ -124,6 +125,7 @@ def test_holders_of_shares_open_a_study_between_folders(setup, first):
     assert result == first[1]
 
 
+@pytest.mark.slow
 def test_noise_is_charged_in_each_party_and_a_spent_budget_sends_nothing(setup):
     folder, _ = setup
     openers = dealt_for(folder, "noisy", "--epsilon", "2", "--rounds", "1")
@@ -194,6 +196,7 @@ def test_a_plan_shows_what_a_study_costs(setup, tmp_path):
     assert "mean" in dealt_parties.veilsum("stats", "plan", file, *options).stdout
     assert "--records" in refused("stats", "plan", file)
     assert "--identity" in refused("stats", "plan", file, "--out", tmp_path / "round")
+    assert "forecast" in refused("stats", "plan", file, "--out", tmp_path / "round", *options)
     told = refused(*deal_options(*setup[:1]), "--study", file, "--out", tmp_path / "x", "--yes",
                    "--passphrase-dir", tmp_path / "y")  # fmt: skip
     assert "--dim is for models" in told

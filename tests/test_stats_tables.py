@@ -56,6 +56,7 @@ def test_data_frames_are_read_as_arrays_are():
     ]
 
 
+@pytest.mark.filterwarnings("ignore")  # What lifelines calls in pandas, pandas warns of.
 def test_survival_is_that_of_lifelines():
     """Of 432 released prisoners, which lifelines ships: weeks until arrest, by financial aid."""
     from lifelines import KaplanMeierFitter

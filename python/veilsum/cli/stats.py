@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -71,6 +72,12 @@ def plan(
 ) -> None:
     """Show what a study would cost and how good it would be; or announce it to the sites."""
     if out is not None:
+        with one_line("stats plan"):
+            if any(x is not None for x in (records, sites, epsilon, honest)):
+                raise InvalidArgumentError(
+                    "--out announces what the federation has agreed on: leave the options of a "
+                    "forecast out"
+                )
         _announce(study, out, federation, dealer, identity, after, passphrase_file, json_output)
         return
     with one_line("stats plan"):
@@ -111,12 +118,23 @@ def answer(
     with one_line("stats answer"):
         member = PartyFolder(party)
         passphrase = known_passphrase(f"the party's folder {party}", passphrase_file)
-        done = answer_round(StudyRound(folder), member, passphrase=passphrase, table=table, ids=ids)
+        done, report = answer_round(
+            StudyRound(folder), member, passphrase=passphrase, table=table, ids=ids
+        )
     with telling_of(folder):
         if json_output:
-            typer.echo(json.dumps({"party": member.enrolment.name, "sent": done}, indent=2))
-        else:
-            typer.echo("\n".join(f"sent      {each}" for each in done) or "nothing to do yet")
+            records = None if report is None else asdict(report)
+            found = {"party": member.enrolment.name, "sent": done, "records": records}
+            typer.echo(json.dumps(found, indent=2))
+            return
+        typer.echo("\n".join(f"sent      {each}" for each in done) or "nothing to do yet")
+        if report is not None:
+            typer.echo(
+                f"records   {report.num_used} of {report.num_records}, for you alone to know"
+            )
+            typer.echo(f"missing   {report.num_incomplete} of them lacked a value")
+            for name, number in report.num_clipped.items():
+                typer.echo(f"clipped   {number} values of {name}, outside the declared range")
 
 
 @stats.command("open")

@@ -33,6 +33,7 @@ from veilsum.stats import (
     Answered,
     Layout,
     Result,
+    SiteReport,
     Study,
     load_study,
     result_of,
@@ -121,17 +122,20 @@ def answer_round(
     passphrase: Passphrase,
     table: Path | None,
     ids: str | None,
-) -> list[str]:
-    """Send what a party is asked for; the files that were written.
+) -> tuple[list[str], SiteReport | None]:
+    """Send what a party is asked for.
+
+    Returns:
+        The files that were written; and of a site what became of its records, if it read them.
 
     Raises:
         PolicyRefusedError: the party's agreement forbids it, or it would tell of few people.
         InvalidArgumentError: a site is asked, and ``table`` or ``ids`` is missing.
     """
-    name, sent = party.enrolment.name, []
+    name, sent, report = party.enrolment.name, [], None
     target = asked.contributions / f"{file_name(name)}.veil"
     if Role.CONTRIBUTOR in party.roles and not target.exists():
-        _contribute(asked, party, target, passphrase=passphrase, table=table, ids=ids)
+        report = _contribute(asked, party, target, passphrase=passphrase, table=table, ids=ids)
         sent.append(target.name)
     if Role.HOLDER in party.roles:
         for request in asked.asked_of(name):
@@ -139,7 +143,7 @@ def answer_round(
             opening = holder.open(_read(asked.requests / request, "a request"))
             write_file(asked.answers / request, [opening], private=False)
             sent.append(request)
-    return sent
+    return sent, report
 
 
 def _contribute(
@@ -150,13 +154,14 @@ def _contribute(
     passphrase: Passphrase,
     table: Path | None,
     ids: str | None,
-) -> None:
+) -> SiteReport | None:
     federation, study = party.federation, asked.study
     layout, announcement = Layout(study), asked.announcement
     layout.check(federation.codec, federation.noise)
     contributor = party.contributor(passphrase=passphrase)
     name = study_hash(study)
     frames = contributor.before_training(announcement, model_hash=name)
+    report = None
     if frames is None:
         if table is None or ids is None:
             raise InvalidArgumentError(
@@ -170,8 +175,10 @@ def _contribute(
             ids=ids,
             answered=None if federation.noise is not None else _answered(party),
         )
+        report = vector.report
         frames = contributor.contribute_in_frames(announcement, vector.values, model_hash=name)
     write_file(target, frames, private=False)
+    return report
 
 
 def _answered(party: PartyFolder) -> Answered:
