@@ -12,11 +12,11 @@ from veilsum.secure_sum import Federation, Identity, PartyFolder, deal_shares
 
 SITES = [f"site-{number}" for number in range(1, 5)]
 DIM = 65 * 10  # the weights that train.py trains
-# For sites that have from 100 to 600 samples, as job.py says.
+# For sites that have from 100 to 600 samples, as job_digits.py says.
 CODEC = vs.Codec(DIM, clip=1.0, value_bits=16, max_addends=len(SITES)).for_weight_spread(6)
 
 
-def deal(folder, secret_key, codec=CODEC):
+def deal(folder, secret_key, codec=CODEC, **agreed):
     """Make everything in a folder that is not there yet."""
     folder.mkdir(parents=True, mode=0o700)
     identities = [Identity.generate(site) for site in SITES]
@@ -32,6 +32,7 @@ def deal(folder, secret_key, codec=CODEC):
         run_id=secrets.token_bytes(16),
         last_day=date.today() + timedelta(days=30),
         colluding_contributors=0,
+        **agreed,
     )
     dealer = Identity.generate("dealer")
     signed = federation.signed_by(dealer)

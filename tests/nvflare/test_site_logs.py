@@ -8,7 +8,7 @@ import nvflare.lighter
 import pytest
 import yaml
 from deal import SITES
-from digits_jobs import EXAMPLE, files_that_hold, run_job
+from digits_jobs import EXAMPLE, HERE, files_that_hold, run_job
 from flare_world import ServerProcess, SiteProcess, contribution, trained
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_constant import FLContextKey
@@ -144,8 +144,8 @@ def streaming_job(tmp_path):
     fails = '        if flare.get_site_name() == "site-3":\n'
     fails += '            raise ValueError("patient {} is {} years old".format(17, 93))\n'
     (tmp_path / "train.py").write_text(text.replace(begin, fails + begin))
-    job = (EXAMPLE / "job.py").read_text()
-    begin = "    run = recipe.execute("
+    job = (HERE / "job_digits.py").read_text()
+    begin = "    recipe.execute("
     assert job.count(begin) == 1
     streams = '    recipe.enable_log_streaming("error_log.txt")\n'
     (tmp_path / "job.py").write_text(job.replace(begin, streams + begin))
