@@ -165,6 +165,7 @@ def test_the_noise_is_that_of_veilsum_privacy(place, tmp_path):
     dealt = deal(folder, tmp_path / "dealt", *words)
     assert dealt["noise"] == {
         "kind": "laplace",
+        "protects": "each contribution",
         "epsilon": 2.0,
         "delta": 0.0,
         "rounds": 2,
