@@ -141,7 +141,7 @@ def test_a_server_cannot_have_one_node_use_other_ranges(tmp_path, monkeypatch, i
     secure.start(grid, initial_record(), num_rounds=1)
     (record,) = secure.history
     if is_bound:
-        assert "other metrics, ranges or share" in record.failures[101]
+        assert "other metrics, ranges or share" in record.failures[NAMES[1]]
         assert_means(record.metrics, means([0, 2, 3]), federation, [0, 2, 3])
     else:
         assert record.contributors == NAMES
@@ -162,7 +162,7 @@ def test_a_node_without_a_number_is_left_out_and_the_others_are_not(tmp_path, va
     secure = strategy(tmp_path, metrics=RANGES)
     secure.start(grid_of(app_of(tmp_path, returned=returned)), initial_record(), num_rounds=1)
     (record,) = secure.history
-    assert words in record.failures[101]
+    assert words in record.failures[NAMES[1]]
     assert_means(record.metrics, means([0, 2, 3]), federation, [0, 2, 3])
 
 
