@@ -24,6 +24,7 @@ PRINTS = {
     "09_vertical_regression.py": "logistic: 6 steps, correlation 0.",
     "10_encrypted_histograms.py": "split: feature 3, bins up to 11 go left",
     "11_encrypted_embedding.py": "most like number 7, by 0.",
+    "13_statistics.py": "log-rank   months, died         p-value",
 }
 ARGUMENTS = {"10_encrypted_histograms.py": ("--rows", "2000")}
 NEEDS = {"07_pytorch_cnn.py": ("sklearn", "torch")}
