@@ -35,7 +35,7 @@ __all__ = ["Trust", "run"]
 
 Trust: TypeAlias = Literal["authority", "threshold"]
 
-_POLICY = Policy.least(3)
+_POLICIES: Mapping[Trust, Policy | None] = {"authority": None, "threshold": Policy.least(3)}
 
 
 def run(
@@ -117,8 +117,7 @@ class _Parties:
         key: SecretKey | DealtKey | None,
         key_bits: int,
     ) -> None:
-        policy = _POLICY if trust == "threshold" else None
-        public, held = dealt_key(key, policy=policy, key_bits=key_bits)
+        public, held = dealt_key(key, policy=_POLICIES[trust], key_bits=key_bits)
         self.server = Identity.generate("aggregator")
         self.sites = {name: Identity.generate(name) for name in sites}
         self.holders = [Identity.generate(f"holder {i + 1}") for i in range(len(held))]
