@@ -172,9 +172,11 @@ def step(draw, key, x, truth):
         case "rerandomise":
             return x.rerandomise, lambda: truth
         case _:
-            y = key.encrypt_floats(np.ones(truth.shape), precision=draw(precisions), bound=2)
+            ones, precision = np.ones(truth.shape), draw(precisions)
             return (
-                lambda: vs.EncryptedFloats.concatenate([x, y])[: len(x) + 1],
+                lambda: vs.EncryptedFloats.concatenate(
+                    [x, key.encrypt_floats(ones, precision=precision, bound=2)]
+                )[: len(x) + 1],
                 lambda: np.concatenate([truth, exact(np.ones(truth.shape))])[: len(truth) + 1],
             )
 

@@ -34,7 +34,7 @@ def simd(request):
 
 
 def test_spare_bits_make_r_sixteen_times_n():
-    assert Fraction(1, 1 << constant("digits_simd.hpp", "kSpareBits")) == RHO
+    assert Fraction(1, 1 << constant("steps_simd.hpp", "kSpareBits")) == RHO
 
 
 # ---- digits, as fractions ----

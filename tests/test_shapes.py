@@ -79,3 +79,16 @@ def test_boolean_indices_are_those_of_numpy():
 def test_boolean_indices_of_another_length_are_refused(index):
     with pytest.raises(IndexError):
         C[index]
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [((1, 1), (1,)), ((1, 1), (3,)), ((1, 1), (2, 3)), ((1,), (3, 1)), ((1,), (4,))],
+)
+def test_a_sum_with_one_number_has_numpys_shape(left, right):
+    a, b = np.ones(left, np.int64), np.arange(np.prod(right)).reshape(right)
+    for x, y in ((a, b), (b, a)):
+        found = KEY.secret.encrypt(x) + KEY.secret.encrypt(y)
+        assert found.shape == (x + y).shape
+        assert KEY.secret.decrypt(found) == (x + y).tolist()
+        assert (KEY.secret.encrypt(x) - KEY.secret.encrypt(y)).shape == (x + y).shape

@@ -174,7 +174,9 @@ Ciphertexts Ciphertexts::add(const Ciphertexts& other, const Execution& executio
     };
     Bytes out(larger.elements_->size());
     batch::mul(out.data(), operand(*this), operand(other), larger.size_, n, execution);
-    return {key_, larger.shape_, std::move(out), exponent_ + other.exponent_ + 1};
+    Shape shape = larger.shape_;  // With as many axes as either has.
+    if (shape.size() < std::max(shape_.size(), other.shape_.size())) shape.insert(shape.begin(), 1);
+    return {key_, std::move(shape), std::move(out), exponent_ + other.exponent_ + 1};
 }
 
 // (D*R^e)^-1 = (D^-1 * R^(-2e)) * R^e: inverses keep the exponent, so that ciphertext and inverse
