@@ -12,13 +12,12 @@ modulo each r, exact in double precision, since 2**16 * r * (number of digits) i
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from veilsum.ceremony.sharing import Seeds
+from veilsum.ceremony.sharing import Seeds, lagrange_factor, unaware_factor
 
 __all__ = ["Candidates", "products_of", "survivors"]
 
@@ -93,23 +92,15 @@ class Candidates:
 
     def _factors(self, primes: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
         """By set, the polynomial L_A at this holder, modulo each prime."""
-        shape, holder = self._seeds.shape, self._seeds.holder
+        sets, holder = self._seeds.shape.unaware, self._seeds.holder
         return {
-            number: _fraction(
-                math.prod(j - holder for j in shape.unaware[number]),
-                math.prod(shape.unaware[number]),
-                primes,
-            )
+            number: np.array([unaware_factor(sets[number], holder, r) for r in primes.tolist()])
             for number in self.summands
         }
 
 
 def _modulo(number: int, primes: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.array([number % r for r in primes.tolist()], np.int64)
-
-
-def _fraction(top: int, bottom: int, primes: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.array([top * pow(bottom, -1, r) % r for r in primes.tolist()], np.int64)
 
 
 def _residues(numbers: list[int], primes: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -133,9 +124,8 @@ def products_of(
     holders = sorted(shares)[: degree + 1]
     total = np.zeros_like(shares[holders[0]])
     for i in holders:
-        others = [j for j in holders if j != i]
-        factors = _fraction(math.prod(others), math.prod(j - i for j in others), primes)
-        total = (total + shares[i] * factors) % primes
+        factors = [lagrange_factor(i, holders, 0, r) for r in primes.tolist()]
+        total = (total + shares[i] * np.array(factors)) % primes
     return total
 
 

@@ -24,6 +24,7 @@ import math
 from collections.abc import Mapping
 
 from veilsum.ceremony.modulus import field_above
+from veilsum.ceremony.sharing import unaware_factor
 
 __all__ = [
     "delta_bound",
@@ -71,11 +72,8 @@ def delta_share(inverse: int, phi: int, n: int, field: int) -> int:
 
 def mask_share(masks: Mapping[tuple[int, ...], int], holder: int, field: int) -> int:
     """A holder's share of the sum of all R_A, of degree t - 1, from those that it knows."""
-    total = 0
-    for unaware, mask in masks.items():
-        factor = math.prod(j - holder for j in unaware)
-        total += mask * factor * pow(math.prod(unaware), -1, field)
-    return total % field
+    factors = {unaware: unaware_factor(unaware, holder, field) for unaware in masks}
+    return sum(mask * factors[unaware] for unaware, mask in masks.items()) % field
 
 
 def secret_exponent(

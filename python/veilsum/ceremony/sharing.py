@@ -22,7 +22,15 @@ from numpy.typing import NDArray
 from veilsum.ceremony.shape import CeremonyShape
 from veilsum.errors import ProtocolError
 
-__all__ = ["SEED_BYTES", "Seeds", "interpolated", "opened", "parts"]
+__all__ = [
+    "SEED_BYTES",
+    "Seeds",
+    "interpolated",
+    "lagrange_factor",
+    "opened",
+    "parts",
+    "unaware_factor",
+]
 
 SEED_BYTES = 32
 _SPARE_BITS = 128  # A number drawn modulo a bound is that close to uniform, in bits.
@@ -99,7 +107,8 @@ class Seeds:
     def shares(self, summands: Mapping[int, Sequence[int]], modulus: int) -> list[int]:
         """This holder's shares, modulo a number without divisors up to l, of sums of summands."""
         factors = {
-            number: _unaware_at(self.shape, number, self.holder, modulus) for number in summands
+            number: unaware_factor(self.shape.unaware[number], self.holder, modulus)
+            for number in summands
         }
         columns = zip(*summands.values(), strict=True)
         return [
@@ -129,11 +138,11 @@ class Seeds:
         return self.shares(drawn, modulus)
 
 
-def _unaware_at(shape: CeremonyShape, number: int, holder: int, modulus: int) -> int:
-    """L_A(holder) modulo the modulus."""
-    top = math.prod(j - holder for j in shape.unaware[number])
-    bottom = math.prod(shape.unaware[number])
-    return top * pow(bottom, -1, modulus) % modulus
+def unaware_factor(unaware: Iterable[int], holder: int, modulus: int) -> int:
+    """L_A at a holder: the polynomial that is 1 at 0 and 0 at the holders of the set A."""
+    unaware = tuple(unaware)
+    top = math.prod(j - holder for j in unaware)
+    return top * pow(math.prod(unaware), -1, modulus) % modulus
 
 
 def interpolated(shares: Mapping[int, Sequence[int]], at: int, modulus: int) -> list[int]:
@@ -144,7 +153,7 @@ def interpolated(shares: Mapping[int, Sequence[int]], at: int, modulus: int) -> 
         at: the point; 0 is the secret.
         modulus: without divisors up to l.
     """
-    factors = [_factor(i, shares, at, modulus) for i in shares]
+    factors = [lagrange_factor(i, shares, at, modulus) for i in shares]
     return [
         sum(factor * x for factor, x in zip(factors, column, strict=True)) % modulus
         for column in zip(*shares.values(), strict=True)
@@ -153,10 +162,10 @@ def interpolated(shares: Mapping[int, Sequence[int]], at: int, modulus: int) -> 
 
 def parts(shares: Mapping[int, int], modulus: int) -> dict[int, int]:
     """What each holder's share adds to the secret of them all, from 0 below the modulus."""
-    return {i: _factor(i, shares, 0, modulus) * x % modulus for i, x in shares.items()}
+    return {i: lagrange_factor(i, shares, 0, modulus) * x % modulus for i, x in shares.items()}
 
 
-def _factor(holder: int, holders: Iterable[int], at: int, modulus: int) -> int:
+def lagrange_factor(holder: int, holders: Iterable[int], at: int, modulus: int) -> int:
     """Lagrange's: the polynomial that is 1 at the holder and 0 at the others, at a point."""
     others = [j for j in holders if j != holder]
     bottom = math.prod(j - holder for j in others)
