@@ -37,7 +37,7 @@ NO_REALS = [
     np.array(2.0),
     np.array([2.0]),
     np.datetime64("2024-01-01"),
-    object(),
+    pytest.param(object(), id="object()"),
 ]
 
 
@@ -191,7 +191,7 @@ def test_integers_that_no_float_holds_are_refused(value):
         np.array([None]),
         np.zeros(1, "M8[s]"),
         np.zeros(1, [("a", "f8")]),
-        object(),
+        pytest.param(object(), id="object()"),
         None,
         "1",
     ],

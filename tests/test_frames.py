@@ -131,7 +131,9 @@ def test_views_of_other_items_are_read_as_their_bytes(cut):
     assert split(memoryview(bytes(2 * len(whole)))[::2][:0]) == []
 
 
-@pytest.mark.parametrize("wrong", ["text", None, 3, object()], ids=repr)
+@pytest.mark.parametrize(
+    "wrong", ["text", None, 3, pytest.param(object(), id="object()")], ids=repr
+)
 def test_what_is_no_bytes_is_named(wrong):
     with pytest.raises(TypeError, match="message must be bytes or pieces of bytes"):
         list(split_frames(wrong, max_frame_bytes=LIMIT, name="message"))

@@ -58,7 +58,18 @@ def test_what_a_mask_hides_is_no_part_of_a_model(mask):
 
 
 @pytest.mark.parametrize(
-    "wrong", [VALUES, {"a": VALUES}, {1.0}, iter([VALUES]), None, 3, "text", b"bytes"], ids=repr
+    "wrong",
+    [
+        VALUES,
+        {"a": VALUES},
+        {1.0},
+        pytest.param(iter([VALUES]), id="an iterator"),
+        None,
+        3,
+        "text",
+        b"bytes",
+    ],
+    ids=repr,
 )
 def test_a_model_is_a_list_of_arrays(wrong):
     with pytest.raises(TypeError, match="arrays must be a list of arrays"):

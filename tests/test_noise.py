@@ -45,7 +45,11 @@ def test_draw_refuses_sizes_that_no_array_has_in_its_own_words(draw, size):
 
 
 @pytest.mark.parametrize("draw", DRAW)
-@pytest.mark.parametrize("dtype", ["no dtype", "", None, 3, [[]], {1: 2}, {1}, object()], ids=repr)
+@pytest.mark.parametrize(
+    "dtype",
+    ["no dtype", "", None, 3, [[]], {1: 2}, {1}, pytest.param(object(), id="object()")],
+    ids=repr,
+)
 def test_draw_refuses_what_is_no_dtype(draw, dtype):
     with pytest.raises(TypeError, match="dtype must be int64 or int32"):
         draw(3.0, 1, dtype=dtype)
