@@ -103,6 +103,8 @@ def test_totients_are_taken(keys):
 # ---- exact ----
 
 floats = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e60, max_value=1e60)
+# A product of two numbers smaller than these may have so low an exponent that no sum with it fits.
+floats = floats.filter(lambda number: number == 0 or abs(number) > 1e-100)
 scalars = st.one_of(st.integers(-(2**90), 2**90), floats)
 
 
