@@ -123,7 +123,22 @@ def run_cpp_tests(session: nox.Session, preset: str, compiler: str | None = None
     """Build and run the C++ tests of a preset."""
     say(f"C++ tests, preset {preset}")
     build_cpp(session, preset, compiler)
-    command = ["ctest", "--preset", preset, "--parallel", str(os.cpu_count())]
+    run_ctest(session, "--preset", preset)
+
+
+def run_constant_time_check(session: nox.Session) -> None:
+    """Watch, with valgrind, the library as the extension in .venv has it."""
+    say("Constant time, with valgrind")
+    build_extension(session)
+    home = "build/editable"
+    session.run("cmake", "-DVEILSUM_CTIME=valgrind", "--log-level=WARNING", home, silent=True)
+    launch(session, "cmake", "--build", home, "--target", "veilsum_ctime")
+    run_ctest(session, "--test-dir", home, "--verbose")
+
+
+def run_ctest(session: nox.Session, *which: str) -> None:
+    """Run the C++ tests of a build: progress on a terminal, elsewhere what became of them."""
+    command = ["ctest", *which, "--parallel", str(os.cpu_count())]
     if sys.stdout.isatty():
         launch(session, *command, "--progress")
     else:
@@ -139,7 +154,7 @@ def run_checks(session: nox.Session, flags: Iterable[str]) -> None:
     if "--clang" in flags:
         run_cpp_tests(session, "clang", clang_with(session, "address"))
     if "--ctime" in flags:
-        run_cpp_tests(session, "ctime")
+        run_constant_time_check(session)
         if has_ifma():
             run_cpp_tests(session, "ctime-ifma", clang_with(session, "memory"))
         else:

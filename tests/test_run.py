@@ -69,6 +69,7 @@ def test_flags_choose_what_is_tested(monkeypatch, arguments, runs, has_ifma):
     monkeypatch.setattr(noxfile, "has_ifma", lambda: has_ifma)
     monkeypatch.setattr(noxfile, "launch", launch)
     monkeypatch.setattr(noxfile, "run_cpp_tests", lambda session, preset, *_: done.append(preset))
+    monkeypatch.setattr(noxfile, "run_constant_time_check", lambda session: done.append("ctime"))
     monkeypatch.setattr(
         noxfile, "run_framework_tests", lambda session, framework, _: done.append(framework)
     )

@@ -1,7 +1,8 @@
 // Constant time: no branch and no address depends on a secret, in the kernels and in what the core
 // computes around them. ctime_secrets.hpp says how that is seen.
 //
-// Run it by the presets `ctime`, under valgrind, and `ctime-ifma`, compiled for MemorySanitizer.
+// `./run test --ctime` runs it under valgrind, with the library of the Python extension, and by the
+// preset `ctime-ifma`, all compiled for MemorySanitizer.
 // Under valgrind, GMP's code for processors that valgrind does not emulate stays unseen.
 
 #include <gmp.h>
@@ -462,7 +463,7 @@ void check_plaintext_proof() {
 
 int main() {
     if (!ctime::is_watching()) {
-        std::printf("This program says something only by the preset %s\n", ctime::kPreset);
+        std::puts("This program says something only under valgrind: ./run test --ctime");
         return 2;
     }
     std::setvbuf(stdout, nullptr, _IOLBF, 0);

@@ -27,7 +27,6 @@ void __sanitizer_report_error_summary(const char* /*summary*/) { ++reports_so_fa
 namespace veilsum::ctime {
 
 const bool kSeesGmp = false;
-const char* const kPreset = "ctime-ifma";
 
 bool is_watching() { return true; }
 

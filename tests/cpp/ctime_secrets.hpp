@@ -13,7 +13,6 @@ namespace veilsum::ctime {
 
 /// Whether GMP's code is watched too.
 extern const bool kSeesGmp;
-extern const char* const kPreset;
 
 bool is_watching();
 /// How often the instrument has seen time depend on a secret so far.

@@ -10,7 +10,6 @@
 namespace veilsum::ctime {
 
 const bool kSeesGmp = true;
-const char* const kPreset = "ctime";
 
 bool is_watching() { return RUNNING_ON_VALGRIND != 0; }
 
