@@ -230,7 +230,10 @@ def test(session: nox.Session) -> None:
     build_extension(session)
     everything = ["-m", ""] if "--all" in flags else []
     if not frameworks:
-        launch(session, PYTHON, "-m", "pytest", *everything, *arguments)
+        # Each process may want a gigabyte, and the longest test is soon what the others wait for.
+        processes = min(os.cpu_count() or 1, 8)
+        spread = [] if arguments else ["-n", str(processes), "--dist", "worksteal"]
+        launch(session, PYTHON, "-m", "pytest", *spread, *everything, *arguments)
         frameworks = [] if arguments else list(FRAMEWORKS)
     for framework in frameworks:
         run_framework_tests(session, framework, [*everything, *arguments])
