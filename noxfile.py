@@ -69,6 +69,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nox
@@ -177,11 +178,11 @@ def has_ifma() -> bool:
     return processor.exists() and "avx512ifma" in processor.read_text()
 
 
-def run_framework_tests(session: nox.Session, framework: str, arguments: Iterable[str]) -> None:
-    """The tests of one integration, with veilsum's wheel in that framework's environment."""
+def set_up_framework(session: nox.Session, framework: str) -> bool:
+    """Have veilsum's wheel in an environment with this framework; False where it cannot be had."""
     if framework == "flower" and sys.version_info < (3, 11):
         say(f"Not run: Flower needs Python 3.11 or newer, and this is {sys.version.split()[0]}")
-        return
+        return False
     home = ROOT / f".venv-{framework}"
     python = home / "bin" / "python"
     stamp = home / "veilsum-state"
@@ -192,17 +193,66 @@ def run_framework_tests(session: nox.Session, framework: str, arguments: Iterabl
         launch(session, PYTHON, "-m", "venv", "--clear", "--without-pip", home)
         launch(session, *pip, "--python", python, "install", "--group", framework)
         stamp.write_text(state)
-    say(f"Tests with {framework}")
+    say(f"Building veilsum's wheel for {home.name}")
     wheels = ROOT / "build" / "wheel"
     shutil.rmtree(wheels, ignore_errors=True)
     build = ("--no-build-isolation", "--config-settings=build-dir=build/editable")
     launch(session, *pip, "wheel", *build, "--no-deps", ".", "--wheel-dir", wheels)
     pip += ("--python", python, "install", "--no-deps", "--force-reinstall")
     launch(session, *pip, *wheels.glob("*.whl"))
+    return True
+
+
+def framework_tests(
+    framework: str, arguments: Iterable[str]
+) -> tuple[list[str | Path], dict[str, str]]:
+    """The command that runs the tests of one integration, and its environment."""
+    python = ROOT / f".venv-{framework}" / "bin" / "python"
     tests = f"tests/{framework}"
     path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
-    command = ("-m", "pytest", "--confcutdir", tests, tests, *arguments)
-    session.run(python, *command, env={"PATH": path}, stderr=None, interrupt_timeout=None)
+    command: list[str | Path] = [python, "-m", "pytest", "--confcutdir", tests, tests, *arguments]
+    return command, os.environ | {"PATH": path}
+
+
+def framework_tests_done(framework: str) -> subprocess.CompletedProcess[str]:
+    """What these tests said, when they are over."""
+    command, env = framework_tests(framework, ())
+    both = subprocess.STDOUT
+    return subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=both, text=True)
+
+
+def run_framework_tests(session: nox.Session, framework: str, arguments: Iterable[str]) -> None:
+    """The tests of one integration, with veilsum's wheel in that framework's environment."""
+    if set_up_framework(session, framework):
+        say(f"Tests with {framework}")
+        command, env = framework_tests(framework, arguments)
+        session.run(*command, env=env, stderr=None, interrupt_timeout=None)
+
+
+def run_python_tests(session: nox.Session) -> None:
+    """Python's tests on all processors. Beside them, as they mostly wait, those of frameworks."""
+    ready = [framework for framework in FRAMEWORKS if set_up_framework(session, framework)]
+    say("Python tests")
+    # Each process may want a gigabyte, and the longest test is soon what the others wait for.
+    spread = ("-n", str(min(os.cpu_count() or 1, 8)), "--dist", "worksteal")
+    failed = []
+    pool = ThreadPoolExecutor(max_workers=1)
+    try:
+        beside = [pool.submit(framework_tests_done, framework) for framework in ready]
+        try:
+            launch(session, PYTHON, "-m", "pytest", *spread)
+        except CommandFailed:
+            failed.append("Python")
+        for framework, future in zip(ready, beside, strict=True):
+            done = future.result()
+            say(f"Tests with {framework}")
+            print(done.stdout, end="", flush=True)
+            if done.returncode != 0:
+                failed.append(framework)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    if failed:
+        session.error(f"tests failed: {', '.join(failed)}")
 
 
 @nox.session(venv_backend="none")
@@ -226,14 +276,15 @@ def test(session: nox.Session) -> None:
         run_cpp_tests(session, "dev")
         if "--all" in flags:
             launch(session, "build/dev/veilsum_tests", "--no-skip", "--test-case=slow:*")
-        say("Python tests")
     build_extension(session)
+    if not frameworks and not arguments and "--all" not in flags:
+        run_python_tests(session)
+        return
+    # The slow tests of the frameworks start servers, which must answer in time: one after another.
     everything = ["-m", ""] if "--all" in flags else []
     if not frameworks:
-        # Each process may want a gigabyte, and the longest test is soon what the others wait for.
-        processes = min(os.cpu_count() or 1, 8)
-        spread = [] if arguments else ["-n", str(processes), "--dist", "worksteal"]
-        launch(session, PYTHON, "-m", "pytest", *spread, *everything, *arguments)
+        say("Python tests")
+        launch(session, PYTHON, "-m", "pytest", *everything, *arguments)
         frameworks = [] if arguments else list(FRAMEWORKS)
     for framework in frameworks:
         run_framework_tests(session, framework, [*everything, *arguments])

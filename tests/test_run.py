@@ -2,10 +2,13 @@
 
 import re
 import subprocess
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from nox.command import CommandFailed
 
 import noxfile
 from bench.__main__ import MODES
@@ -43,11 +46,33 @@ def test_unknown_command_is_refused_with_the_help():
     assert done.stderr == f"{run_help()}\nThere is no command 'tset'.\n"
 
 
+@pytest.mark.parametrize("broken", [(), ("Python",), ("flower",), ("Python", "nvflare")])
+def test_what_the_tests_of_frameworks_say_is_told_whatever_fails(monkeypatch, capfd, broken):
+    def tests_of(framework):
+        code = f"print('this is {framework}'); raise SystemExit({int(framework in broken)})"
+        return [sys.executable, "-c", code], None
+
+    def launch(session, *command):
+        if "Python" in broken:
+            raise CommandFailed
+
+    def error(why):
+        raise RuntimeError(why)
+
+    monkeypatch.setattr(noxfile, "set_up_framework", lambda session, framework: True)
+    monkeypatch.setattr(noxfile, "framework_tests", lambda framework, _: tests_of(framework))
+    monkeypatch.setattr(noxfile, "launch", launch)
+    named = re.escape(", ".join(broken))
+    with pytest.raises(RuntimeError, match=f": {named}$") if broken else nullcontext():
+        noxfile.run_python_tests(SimpleNamespace(error=error))
+    assert capfd.readouterr().out == "this is flower\nthis is nvflare\n"
+
+
 @pytest.mark.parametrize("has_ifma", [True, False])
 @pytest.mark.parametrize(
     ("arguments", "runs"),
     [
-        ("", "dev pytest flower nvflare"),
+        ("", "dev python"),
         ("-k codec", "dev pytest"),
         ("--flower", "flower"),
         ("--asan", "asan"),
@@ -73,5 +98,6 @@ def test_flags_choose_what_is_tested(monkeypatch, arguments, runs, has_ifma):
     monkeypatch.setattr(
         noxfile, "run_framework_tests", lambda session, framework, _: done.append(framework)
     )
+    monkeypatch.setattr(noxfile, "run_python_tests", lambda session: done.append("python"))
     noxfile.test(SimpleNamespace(posargs=arguments.split()))
     assert done == [run for run in runs.split() if has_ifma or run != "ctime-ifma"]
