@@ -274,6 +274,31 @@ def test_two_server_apps_do_not_share_a_store(tmp_path, grid):
         strategy(tmp_path).start(grid, initial_record(), num_rounds=1)
 
 
+def test_a_server_app_that_waited_for_another_goes_on_where_that_ended(tmp_path, grid):
+    first, second = strategy(tmp_path), strategy(tmp_path)
+    first.start(grid, initial_record(), num_rounds=2)
+    result = second.start(grid, initial_record(), num_rounds=3)
+    assert_same(result.arrays, model_of_the_loop(3))
+    assert [record.round_number for record in second.history] == [3]
+    # And the first one goes on after the second.
+    result = first.start(grid, initial_record(), num_rounds=4)
+    assert_same(result.arrays, model_of_the_loop(4))
+    assert [record.round_number for record in first.history] == [1, 2, 4]
+    assert len(sent_to(grid, "train")) == 4 * len(NAMES)
+
+
+def test_between_two_rounds_a_store_is_in_use_as_well(tmp_path, grid):
+    second = strategy(tmp_path)
+
+    def evaluate(number, arrays):
+        with pytest.raises(StoreInUseError, match="one aggregator at a time"):
+            second.start(grid, initial_record(), num_rounds=1)
+
+    strategy(tmp_path).start(grid, initial_record(), num_rounds=1, evaluate_fn=evaluate)
+    second.start(grid, initial_record(), num_rounds=2)
+    assert [record.round_number for record in second.history] == [2]
+
+
 def test_budgets_count_each_contribution_once_across_restarts(tmp_path):
     noise = GaussianNoise(
         epsilon=200.0, delta=1e-6, rounds=3, norm_bound=1.0, honest_contributors=1

@@ -3,12 +3,13 @@
 import json
 import os
 import re
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 
 from veilsum import arguments
-from veilsum.durable import new_folder, read_file, sync, write_file
+from veilsum.durable import lock_file, new_folder, read_file, sync, write_file
 from veilsum.errors import MalformedDataError, ProtocolError, StoreInUseError
 from veilsum.secure_sum import Federation, FolderStore, RunChain, Transcript
 from veilsum.secure_sum.round_store import erase_messages, has_begun
@@ -16,6 +17,7 @@ from veilsum.secure_sum.round_store import erase_messages, has_begun
 __all__ = ["MAX_TRANSCRIPT_BYTES", "RunFolder"]
 
 _ABOUT = "run.json"
+_LOCK = "lock"
 _TRANSCRIPT = ".transcript"
 _UNUSED = ".unused"  # Of a round whose sum moved no model.
 _VERSION = 2
@@ -54,6 +56,24 @@ class RunFolder:
             raise ProtocolError(
                 f"{self.path} is of another federation's run; a new federation takes a new folder"
             )
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Nobody else uses the run meanwhile; what others have done with it before is known.
+
+        Raises:
+            StoreInUseError: somebody else uses it.
+        """
+        busy = (
+            f"{self.path} is in use: one aggregator at a time goes on with a run. Stop the other "
+            "one; when its process ends or dies, the folder is free"
+        )
+        descriptor = lock_file(self.path / _LOCK, busy=busy)
+        try:
+            self.__dict__.pop("_opened", None)
+            yield
+        finally:
+            os.close(descriptor)
 
     def new_round(self) -> tuple[int, FolderStore]:
         """The next round's number, which is taken from now on, and its store."""

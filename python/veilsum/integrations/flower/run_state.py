@@ -1,6 +1,7 @@
 """What a server keeps of a run, so that a ServerApp that starts anew goes on with it."""
 
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from veilsum.integrations.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -30,6 +31,10 @@ class RunState:
         self._run = RunFolder(path, federation)
         self.path = self._run.path
         self.checkpoint_path = self.path / CHECKPOINT
+
+    def in_use(self) -> AbstractContextManager[None]:
+        """Nobody else uses the run meanwhile; StoreInUseError if somebody does."""
+        return self._run.in_use()
 
     def checkpoint(self) -> Checkpoint | None:
         """What was saved last; None before the first round.

@@ -16,9 +16,9 @@ from veilsum.errors import InvalidArgumentError, NotEnoughSharesError, ProtocolE
 from veilsum.fedavg.history import Meter
 from veilsum.integrations.aggregator_identity import aggregator_identity
 from veilsum.integrations.budgets import Budgets
-from veilsum.integrations.checkpoint import Checkpoint
 from veilsum.integrations.federation_file import agreed_in, parse_hash, read_signed, shown
-from veilsum.integrations.flower.artefacts import Artefacts, finished
+from veilsum.integrations.flower.artefacts import finished
+from veilsum.integrations.flower.kept_run import KeptRun
 from veilsum.integrations.flower.nodes import ContributorGrid, Nodes
 from veilsum.integrations.flower.opening import NodeHolders
 from veilsum.integrations.flower.optimiser import (
@@ -36,7 +36,6 @@ from veilsum.integrations.flower.records import (
 )
 from veilsum.integrations.flower.round_line import line_of
 from veilsum.integrations.flower.rounds import Round, SumRecord, check_progress
-from veilsum.integrations.flower.run_state import RunState
 from veilsum.integrations.flower.simulation import simulated_federation
 from veilsum.integrations.model_vector import ModelVector
 from veilsum.integrations.openers import Openers
@@ -155,7 +154,7 @@ class SecureStrategy(Strategy):
         self._artefacts_folder = (
             None if artefacts is None else arguments.path("artefacts", artefacts)
         )
-        self._done: Checkpoint | None = None
+        self._kept_run: KeptRun | None = None
         self._timeout = 3600.0
         self._num_rounds = 0
         self._grid: Grid | None = None
@@ -197,14 +196,12 @@ class SecureStrategy(Strategy):
         self._nodes = Nodes(federation, signed)
         self._budgets = Budgets(federation)
         self._openers = Openers(federation)
-        self._state = RunState(store, federation)
-        self._artefacts = Artefacts(self._artefacts_folder, self._state, federation.hash)
-        self._done = self._state.checkpoint()
+        self._kept_run = KeptRun(store, federation, self._artefacts_folder)
 
     @property
     def arrays(self) -> ArrayRecord:
         """The model after the last round that is done, as the store has it."""
-        return record_of(self._checkpoint().model)
+        return record_of(self._kept.done.model)
 
     def summary(self) -> None:
         """Log what is agreed on, and the wrapped strategy."""
@@ -251,7 +248,8 @@ class SecureStrategy(Strategy):
         dim = ModelVector(initial).dim
         configs = (train_config, evaluate_config, evaluate_fn)
         if self._simulation is None:
-            return self._run(grid, initial, dim, num_rounds, timeout, *configs)
+            with self._kept.in_use():
+                return self._run(grid, initial, dim, num_rounds, timeout, *configs)
         with simulated_federation(grid, dim + len(self._metrics), self._simulation) as parties:
             self._join(
                 parties.federation_file,
@@ -273,9 +271,7 @@ class SecureStrategy(Strategy):
         evaluate_fn: EvaluateFn | None,
     ) -> Result:
         self._metrics.check(dim, self._federation.codec)
-        if self._done is None:
-            self._save(Checkpoint(0, 0, initial))
-        done = self._checkpoint()
+        done = self._kept.begin(initial)
         if not same_layout(initial, done.model):
             raise InvalidArgumentError(
                 "the store has a run of another model: names, dtypes or shapes differ"
@@ -287,7 +283,7 @@ class SecureStrategy(Strategy):
         # of the model. In ``veilsum.FedAvg`` one number is both: its run ends with its process.
         offset = done.num_done
         if offset >= max(num_rounds, 1):
-            _log.warning(finished(offset, self._state, self._artefacts))
+            _log.warning(finished(offset, self._kept.state, self._kept.artefacts))
         elif offset > 0:
             _log.info("the run goes on after round %d, to round %d", offset, num_rounds)
         arrays = record_of(done.model)
@@ -303,7 +299,7 @@ class SecureStrategy(Strategy):
             )
         finally:
             if self._simulation is None or self._artefacts_folder is not None:
-                self._artefacts.finish()
+                self._kept.artefacts.finish()
             else:
                 _log.info(
                     "SIMULATION: nothing of it is kept; SecureStrategy(..., artefacts=folder) "
@@ -325,7 +321,7 @@ class SecureStrategy(Strategy):
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
         """The wrapped strategy's messages, with the announcement of the round."""
-        self._grid, done = grid, self._checkpoint()
+        self._grid, done = grid, self._kept.done
         self._nodes.update(grid, timeout=self._timeout)
         self._budgets.reached_at(self._nodes.contributors())
         messages = list(
@@ -346,7 +342,7 @@ class SecureStrategy(Strategy):
         self._round = current = Round(
             self._federation,
             self._identity,
-            self._state,
+            self._kept.state,
             after=done.round_number,
             model=named_arrays(RecordDict({"arrays": arrays})),
             metrics=self._metrics,
@@ -385,7 +381,7 @@ class SecureStrategy(Strategy):
                 self._budgets.told(name, by=node)
         self._budgets.reached_at(places)
         self._budgets.contributed(aggregator.contributors)
-        number_in_run = self._checkpoint().num_done + 1
+        number_in_run = self._kept.done.num_done + 1
         try:
             with meter.phase("open"):
                 opened = open_sum(
@@ -418,7 +414,7 @@ class SecureStrategy(Strategy):
             # up the opener may remember the model.
             transcript = aggregator.transcript()
             if transcript.link is not None or aggregator.has_begun:
-                self._state.keep_transcript(current.number, transcript, used=False)
+                self._kept.state.keep_transcript(current.number, transcript, used=False)
             self._end(record, current.model)
         else:
             transcript = Transcript.from_bytes(opened.transcript)
@@ -429,7 +425,7 @@ class SecureStrategy(Strategy):
                 transcript=transcript,
                 metrics=means,
             )
-            self._state.keep_transcript(current.number, transcript)
+            self._kept.state.keep_transcript(current.number, transcript)
             self._end(record, model)
         finally:
             current.close()
@@ -447,7 +443,7 @@ class SecureStrategy(Strategy):
         """The wrapped strategy's messages; none unless ``evaluate``."""
         if not self._evaluate:
             return []
-        number = self._checkpoint().num_done
+        number = self._kept.done.num_done
         return list(self._strategy.configure_evaluate(number, arrays, config, self._view(grid)))
 
     def aggregate_evaluate(
@@ -456,7 +452,7 @@ class SecureStrategy(Strategy):
         """What the wrapped strategy makes of them."""
         if not self._evaluate:
             return None
-        return self._strategy.aggregate_evaluate(self._checkpoint().num_done, replies)
+        return self._strategy.aggregate_evaluate(self._kept.done.num_done, replies)
 
     def _view(self, grid: Grid, *, without: Collection[str] = ()) -> Grid:
         strategy = self._strategy
@@ -474,20 +470,13 @@ class SecureStrategy(Strategy):
         return NodeHolders(self._nodes, self._grid, answer_seconds=self._timeout, meter=meter)
 
     def _end(self, record: SumRecord, model: dict[str, NDArray[np.generic]]) -> None:
-        # First: if the ServerApp dies here, the next one ends the round, and replaces the record.
-        self._artefacts.add(record)
-        number, optimiser = record.round_number, optimiser_state(self._strategy)
-        self._save(Checkpoint(record.server_round, number, model, optimiser))
-        self._state.erase_round(number)
+        self._kept.end(record, model, optimiser_state(self._strategy))
         self.history.append(record)
         level = logging.INFO if record.abandoned is None else logging.WARNING
         _log.log(level, line_of(record, self._num_rounds))
 
-    def _save(self, checkpoint: Checkpoint) -> None:
-        self._state.save(checkpoint)
-        self._done = checkpoint
-
-    def _checkpoint(self) -> Checkpoint:
-        if self._done is None:
+    @property
+    def _kept(self) -> KeptRun:
+        if self._kept_run is None:
             raise ProtocolError("a secure strategy is run by its start method")
-        return self._done
+        return self._kept_run
