@@ -11,6 +11,7 @@
 #include <numeric>
 #include <vector>
 
+#include "bigint_fixtures.hpp"
 #include "error_fixtures.hpp"
 #include "veilsum/base/error.hpp"
 #include "veilsum/paillier/seal.hpp"
@@ -272,6 +273,33 @@ TEST_CASE("wire bytes read back, and every single damaged byte of the header is 
     const PublicKey read = PublicKey::from_bytes(pk.to_bytes());
     CHECK(read == pk);
     CHECK(read.form() == KeyForm::djn);
+}
+
+TEST_CASE("randomisers are powers of hs, few without a table or many with it") {
+    const Integer n = testing::moduli(testing::kMaxEmulatedBits).back();
+    for (const SquareKernel* kernel : testing::tested_kernels()) {
+        CAPTURE(kernel->name);
+        for (const unsigned threads : {1u, 2u}) {
+            const PublicKey key = PublicKey::unchecked(n, KeyForm::djn, *kernel);
+            const SquareModulus& modulus = key.modulus();
+            const Integer hs = modulus.integer(key.randomiser_base());
+            // The last of them is the first with the table.
+            for (const std::size_t num : {1u, 2u, 5u, 20u, 99u, 2u}) {
+                const Randomisers made = fresh_randomisers(num, key, {.num_threads = threads});
+                const std::span<const Limb> witnesses = made.witnesses;
+                for (std::size_t i = 0; i < num; ++i) {
+                    const std::size_t limbs = key.randomiser_limbs();
+                    const Integer exponent =
+                        Integer::from_limbs(witnesses.subspan(i * limbs, limbs));
+                    CHECK(exponent.bit_length() <= key.randomiser_bits());
+                    Integer power;
+                    mpz_powm(power.get(), hs.get(), exponent.get(), (n * n).get());
+                    const std::byte* element = made.elements.data() + i * modulus.element_bytes();
+                    CHECK(modulus.integer(element) == power);
+                }
+            }
+        }
+    }
 }
 
 TEST_CASE("a randomiser pool gives each randomiser once, to none in a forked child") {

@@ -13,6 +13,7 @@ constexpr std::size_t kMultiplicationsPerTile = 32768;
 
 // Tables pay with some rows, and shared squarings with some columns.
 constexpr std::size_t kRowsPerTile = 64;
+constexpr std::size_t kFewestRowsPerTile = 4;
 constexpr std::size_t kColumnsPerTile = 512;
 constexpr std::size_t kFewestColumnsPerTile = 64;
 
@@ -42,11 +43,16 @@ using ScratchBytes = decltype(Kernel::multi_pow_scratch_bytes);
 void run_tiles(std::byte* out, Operand base, const std::byte* to_montgomery,
                const ExponentMatrix& exponents, std::size_t columns_per_tile, MultiPow multi_pow,
                ScratchBytes scratch_bytes, const Modulus& n, const Execution& execution) {
-    const std::size_t rows_per_tile =
-        std::clamp<std::size_t>(entries_per_tile(exponents) / columns_per_tile, 1, kRowsPerTile);
     const std::size_t bytes = n.element_bytes();
-    const std::size_t row_tiles = ceil_divide(exponents.num_rows, rows_per_tile);
     const std::size_t column_tiles = ceil_divide(exponents.num_columns, columns_per_tile);
+    const std::size_t most_rows =
+        std::clamp<std::size_t>(entries_per_tile(exponents) / columns_per_tile, 1, kRowsPerTile);
+    // Where columns leave threads without work, these share the rows, each with tables of its own.
+    const std::size_t rows_per_tile =
+        column_tiles < num_threads(execution)
+            ? even_pieces(exponents.num_rows, most_rows, kFewestRowsPerTile, execution)
+            : most_rows;
+    const std::size_t row_tiles = ceil_divide(exponents.num_rows, rows_per_tile);
     // Factor t of each row, for column tile t.
     Secret<std::byte> factors(column_tiles * exponents.num_rows * bytes);
     parallel_for(row_tiles * column_tiles, 1, execution, [&](std::size_t begin, std::size_t end) {

@@ -206,7 +206,7 @@ private:
         sum.to_limbs(exponent);
         const Modulus& n = key_.modulo_n();
         Bytes power(n.element_bytes());
-        batch::pow_shared_vartime(power.data(), {key_.stride_bases(execution), 0}, n.r_squared(),
+        batch::pow_shared_vartime(power.data(), {key_.stride_bases(), 0}, n.r_squared(),
                                   exponent.data(), sum.bit_length(), 1, n, execution);
         return power;
     }

@@ -39,8 +39,7 @@ std::size_t checked_pool_size(std::size_t num) {
 }
 
 std::size_t witness_limbs(const PublicKey& key) {
-    return key.form() == KeyForm::djn ? (key.randomiser_bits() + 63) / 64
-                                      : key.modulus().num_limbs();
+    return key.form() == KeyForm::djn ? key.randomiser_limbs() : key.modulus().num_limbs();
 }
 
 void random_unit(std::span<Limb> r, const Modulus& n, RandomSource& random) {
@@ -69,6 +68,23 @@ void for_each_witness(std::span<Limb> witnesses, std::size_t num_limbs, const He
                          draw(witnesses.subspan(i * num_limbs, num_limbs), i, *random);
                      }
                  });
+}
+
+/// out[i] = hs^exponents[i], exponents of randomiser_limbs() limbs.
+void raise_randomiser_base(std::byte* out, const Limb* exponents, std::size_t num,
+                           const PublicKey& key, const Execution& execution) {
+    const SquareModulus& n = key.modulus();
+    const std::size_t limbs = key.randomiser_limbs();
+    if (key.is_table_worth(num)) {
+        batch::fixed_base(out, key.randomiser_table(execution), exponents, limbs, num, n,
+                          execution);
+        return;
+    }
+    const std::size_t bytes = n.element_bytes();
+    batch::multi_pow(out, {key.limb_bases(), bytes}, n.r_squared(),
+                     {exponents, num, limbs, limbs, 1, 64}, n, execution.without_progress());
+    // The products are in Montgomery form, and lose it.
+    batch::mul(out, {out, bytes}, {n.one(), 0}, num, n, execution.without_progress());
 }
 
 /// Not zero if x lies outside (-n/2, n/2). `bound` is 0, then the limbs of (n - 1)/2; scratch is as
@@ -128,8 +144,7 @@ Randomisers fresh_randomisers(std::size_t num, const PublicKey& key, const Execu
                          [&](std::span<Limb> a, std::size_t /*i*/, RandomSource& random) {
                              uniform_bits(a, key.randomiser_bits(), random);
                          });
-        batch::fixed_base(result.elements.data(), key.randomiser_table(execution),
-                          result.witnesses.data(), num_limbs, num, n, execution);
+        raise_randomiser_base(result.elements.data(), result.witnesses.data(), num, key, execution);
     } else {
         for_each_witness(result.witnesses, num_limbs, seed, execution,
                          [&](std::span<Limb> r, std::size_t i, RandomSource& random) {

@@ -125,8 +125,8 @@ Secret<std::byte> owner_randomisers(std::size_t num, const PublicKey& key,
     const Modulus& n = key.modulus();
     const FixedBaseTable* tables[2];
     for (std::size_t k = 0; k < 2; ++k) {
-        tables[k] = &halves[k].randomiser_table(key.randomiser_base(execution), n,
-                                                execution.without_progress());
+        tables[k] =
+            &halves[k].randomiser_table(key.randomiser_base(), n, execution.without_progress());
     }
     auto randomisers = make_secret<std::byte>(num * n.element_bytes(), execution);
     // Two chains of half-size products cost about half as much as one of full size.

@@ -51,7 +51,7 @@ Secret<std::byte> powers_of_randomiser_base(std::span<const Limb> exponents, std
     const ExponentMatrix matrix{exponents.data(),         count, PublicKey::kStrides,
                                 exponents.size() / count, limbs, 64 * limbs};
     Secret<std::byte> powers(count * bytes);
-    batch::multi_pow(powers.data(), {key.stride_bases(execution), bytes}, n.r_squared(), matrix, n,
+    batch::multi_pow(powers.data(), {key.stride_bases(), bytes}, n.r_squared(), matrix, n,
                      execution);
     // The products are in Montgomery form, and lose it.
     batch::mul(powers.data(), {powers.data(), bytes}, {n.one(), 0}, count, n, execution);

@@ -1,14 +1,15 @@
 #include "veilsum/paillier/public_key.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <string>
 #include <vector>
 
 #include "veilsum/base/error.hpp"
 #include "veilsum/base/lazy.hpp"
-#include "veilsum/bigint/batch.hpp"
 #include "veilsum/bigint/fixed_base.hpp"
+#include "veilsum/bigint/kernel.hpp"
 #include "veilsum/rng/shake256.hpp"
 
 namespace veilsum {
@@ -66,6 +67,30 @@ Integer derive_h(const Modulus& modulus) {
     return h;
 }
 
+Integer power(const Integer& base, const Integer& exponent, const Integer& modulus) {
+    Integer result;
+    mpz_powm(result.get(), base.get(), exponent.get(), modulus.get());
+    return result;
+}
+
+/// base^(2^(j*spacing_bits)) for j < num, as elements.
+Secret<std::byte> spaced_powers(const std::byte* base, std::size_t num, std::size_t spacing_bits,
+                                const Modulus& n) {
+    const std::size_t bytes = n.element_bytes();
+    const Integer modulus = n.modulus_integer();
+    Integer spacing;
+    mpz_setbit(spacing.get(), spacing_bits);
+    Secret<std::byte> powers(num * bytes);
+    Integer x = n.integer(base);
+    for (std::size_t j = 0; j < num; ++j) {
+        if (j != 0) x = power(x, spacing, modulus);
+        const Secret<std::byte> element = n.element(x);
+        std::copy(element.begin(), element.end(),
+                  powers.begin() + static_cast<std::ptrdiff_t>(j * bytes));
+    }
+    return powers;
+}
+
 }  // namespace
 
 void require_key_bits(std::size_t bits) {
@@ -84,8 +109,10 @@ struct PublicKey::State {
     KeyForm form;
     Fingerprint fingerprint{};
     Lazy<Secret<std::byte>> randomiser_base;
+    Lazy<Secret<std::byte>> limb_bases;
     Lazy<Secret<std::byte>> stride_bases;
     Lazy<FixedBaseTable> randomiser_table;
+    mutable std::atomic<std::size_t> num_randomisers{0};
 };
 
 const SquareModulus& PublicKey::modulus() const noexcept { return state_->modulus; }
@@ -161,43 +188,39 @@ PublicKey PublicKey::from_bytes(ByteView wire) {
     return unchecked(n, static_cast<KeyForm>(form));
 }
 
-const std::byte* PublicKey::randomiser_base(const Execution& execution) const {
+// Single powers of public numbers are GMP's: a kernel takes as long for one as for all its lanes.
+
+const std::byte* PublicKey::randomiser_base() const {
     return state_->randomiser_base
         .get([&] {
-            const Modulus& n = modulus();
-            const Secret<std::byte> h = n.element(derive_h(n));
-            Secret<std::byte> hs(n.element_bytes());
-            batch::pow_shared_vartime(hs.data(), {h.data(), 0}, n.r_squared(), n.n(), n.bits(), 1,
-                                      n, execution.without_progress());
-            return hs;
+            const Integer n = modulus().n_integer();
+            return modulus().element(power(derive_h(modulus()), n, n * n));
         })
         .data();
 }
 
-const std::byte* PublicKey::stride_bases(const Execution& execution) const {
+const std::byte* PublicKey::limb_bases() const {
+    return state_->limb_bases
+        .get([&] { return spaced_powers(randomiser_base(), randomiser_limbs(), 64, modulus()); })
+        .data();
+}
+
+const std::byte* PublicKey::stride_bases() const {
+    // The first digit of hs is its residue modulo n.
     return state_->stride_bases
         .get([&] {
-            const Modulus& n = modulo_n();
-            const std::size_t bytes = n.element_bytes();
-            const std::size_t stride_bits = 64 * stride_limbs();
-            std::vector<Limb> power_of_two(stride_limbs() + 1);
-            power_of_two.back() = 1;
-            Secret<std::byte> bases(kStrides * bytes);
-            // The first digit of hs is its residue modulo n.
-            std::memcpy(bases.data(), randomiser_base(execution), bytes);
-            for (std::size_t j = 1; j < kStrides; ++j) {
-                batch::pow_shared_vartime(
-                    bases.data() + j * bytes, {bases.data() + (j - 1) * bytes, 0}, n.r_squared(),
-                    power_of_two.data(), stride_bits + 1, 1, n, execution.without_progress());
-            }
-            return bases;
+            return spaced_powers(randomiser_base(), kStrides, 64 * stride_limbs(), modulo_n());
         })
         .data();
+}
+
+bool PublicKey::is_table_worth(std::size_t num) const noexcept {
+    return state_->num_randomisers.fetch_add(num) + num > kRandomisersWithoutTable;
 }
 
 const FixedBaseTable& PublicKey::randomiser_table(const Execution& execution) const {
     return state_->randomiser_table.get([&] {
-        return FixedBaseTable(randomiser_base(execution), randomiser_bits(), modulus(),
+        return FixedBaseTable(randomiser_base(), randomiser_bits(), modulus(),
                               execution.without_progress());
     });
 }

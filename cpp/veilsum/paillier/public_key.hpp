@@ -77,12 +77,12 @@ public:
 
     /// hs = h^n mod n^2 as an element, h derived from n alone: no one can plant a weak one.
     /// Requires form djn. Computed at first use.
-    const std::byte* randomiser_base(const Execution& execution) const;
+    const std::byte* randomiser_base() const;
 
     /// hs^(2^(64*j*stride_limbs())) mod n for j < kStrides, as elements modulo n: a power of hs
     /// modulo n with a long exponent is a product of powers with short ones, whose squarings are
     /// shared. Requires form djn. Computed at first use.
-    const std::byte* stride_bases(const Execution& execution) const;
+    const std::byte* stride_bases() const;
     static constexpr std::size_t kStrides = 8;
     /// kStrides times as many limbs hold exponents of randomiser_bits() + kStrideExtraBits.
     std::size_t stride_limbs() const noexcept {
@@ -90,6 +90,17 @@ public:
         return (randomiser_bits() + kStrideExtraBits + kBits - 1) / kBits;
     }
     static constexpr std::size_t kStrideExtraBits = 288;
+
+    /// hs^(2^(64*j)) mod n^2 for each limb j of an exponent of randomiser_bits(), as elements: a
+    /// power of hs is a product of powers of these, whose squarings are shared. Requires form djn.
+    /// Computed at first use.
+    const std::byte* limb_bases() const;
+    std::size_t randomiser_limbs() const noexcept { return (randomiser_bits() + 63) / 64; }
+
+    /// Counts `num` randomisers more, and tells whether they are now so many that a table pays. Few
+    /// are made sooner with limb_bases.
+    bool is_table_worth(std::size_t num) const noexcept;
+    static constexpr std::size_t kRandomisersWithoutTable = 128;
 
     /// The table of powers of hs, of some megabytes. Requires form djn. Built at first use, once
     /// or, when threads race, more than once with one kept: no lock that a fork could leave held.
