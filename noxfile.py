@@ -20,6 +20,9 @@
 ./run lint [--fix]
     Formatting, ruff, mypy, import-linter, stubtest, clang-format and codespell. --fix repairs what
     it can.
+./run docs
+    The site of the documents, into build/site: with every link and table checked, and nothing
+    fetched over the network by whoever reads it. A warning is an error.
 ./run bench [pytest-benchmark arguments]
     What --quick leaves out, with pytest.
 ./run bench --quick | --peers | --memory [--json FILE] [--out DIR] [...]
@@ -310,6 +313,7 @@ def lint(session: nox.Session) -> None:
         "ruff format": ("ruff", "format", "--check", "."),
         "ruff check": ("ruff", "check", "."),
         "mypy": ("mypy", "python", "examples", "bench", "wheels", "noxfile.py"),
+        "mypy, docs": ("mypy", "docs/conf.py", "docs/_ext"),
         "mypy, tests": (*mypy_tests, "--exclude", "^tests/(flower|nvflare)/", "tests"),
         **{f"mypy, tests/{name}": (*mypy_tests, f"tests/{name}") for name in FRAMEWORKS},
         "import-linter": ("lint-imports", "--no-logo"),
@@ -397,6 +401,22 @@ def bench(session: nox.Session) -> None:
     """The benchmarks; bench/__main__.py knows the flags."""
     build_extension(session)
     launch(session, PYTHON, "-m", "bench", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def docs(session: nox.Session) -> None:
+    """The site of the documents."""
+    if sys.version_info < (3, 11):
+        say(f"Not run: Sphinx needs Python 3.11 or newer, and this is {sys.version.split()[0]}")
+        return
+    build_extension(session)
+    site = ROOT / "build" / "site"
+    shutil.rmtree(site, ignore_errors=True)
+    # Documents are read anew each time: a table may be stale in one that did not change.
+    options = ("--fresh-env", "--fail-on-warning", "--quiet", "--jobs", "auto")
+    state = ("--conf-dir", "docs", "--doctree-dir", "build/site-state")
+    launch(session, PYTHON, "-m", "sphinx", *options, *state, ".", site)
+    say(f"Open {(site / 'index.html').relative_to(ROOT)}")
 
 
 @nox.session(venv_backend="none")
