@@ -21,8 +21,8 @@
     Formatting, ruff, mypy, import-linter, stubtest, clang-format and codespell. --fix repairs what
     it can.
 ./run docs
-    The site of the documents, into build/site: with every link and table checked, and nothing
-    fetched over the network by whoever reads it. A warning is an error.
+    The site of the documents and of the public names, into build/site: with every link and table
+    checked, and nothing fetched over the network by whoever reads it. A warning is an error.
 ./run bench [pytest-benchmark arguments]
     What --quick leaves out, with pytest.
 ./run bench --quick | --peers | --memory [--json FILE] [--out DIR] [...]

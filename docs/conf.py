@@ -18,13 +18,52 @@ include_patterns = [
     "bench/results/README.md",
     "cpp/README.md",
     "docs/*.md",
+    "docs/api/*.md",
     "examples/*/README.md",
 ]
 exclude_patterns = [".*", "build", "dist"]
-extensions = ["myst_parser", "repository_links", "self_contained", "stale_tables"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "frameworks",
+    "public_names",
+    "repository_links",
+    "self_contained",
+    "stale_tables",
+]
 
 myst_heading_anchors = 6
 smartquotes = False  # Quotation marks stand as they were typed: many are of commands.
+
+# Each has a page in docs/api.
+public_modules = [
+    "veilsum",
+    "veilsum.compat.phe",
+    "veilsum.errors",
+    "veilsum.fedavg",
+    "veilsum.hazmat",
+    "veilsum.integrations.flower",
+    "veilsum.integrations.nvflare",
+    "veilsum.integrations.torch",
+    "veilsum.noise",
+    "veilsum.paillier.threshold",
+    "veilsum.privacy",
+    "veilsum.secure_sum",
+    "veilsum.stats",
+]
+add_module_names = False
+# What a class has of another one of veilsum's, its readers find with it.
+autodoc_default_options = {
+    "members": True,
+    "inherited-members": "object, BaseException, Exception, tuple, Generic, Protocol",
+}
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+python_use_unqualified_type_names = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+napoleon_use_rtype = False
 
 html_theme = "furo"
 html_title = f"veilsum {release}"

@@ -19,6 +19,8 @@ def build(folder, pages):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     options = ("--quiet", "--fail-on-warning", "--conf-dir", str(ROOT / "docs"))
+    options += ("--define", "public_modules=planted")
+    environment = {"NO_COLOR": "1", "PYTHONPATH": str(folder / "source")}
     command = [
         sys.executable,
         "-m",
@@ -27,8 +29,30 @@ def build(folder, pages):
         str(folder / "source"),
         str(folder / "site"),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, env={"NO_COLOR": "1"})
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     return done.returncode, done.stderr
+
+
+MODULE = '''"""A module."""
+
+__all__ = ["told", "untold", "Told"]
+
+
+def told():
+    """What is told."""
+
+
+def untold():
+    {untold}
+
+
+class Told:
+    """A class."""
+
+    def method(self):
+        {method}
+'''
+REFERENCE = "# Reference\n\n```{eval-rst}\n.. automodule:: planted\n```\n"
 
 
 def stale_page():
@@ -49,13 +73,16 @@ MISTAKES = {
 def test_a_site_with_a_mistake_is_refused_and_each_is_told(tmp_path):
     pages = {f"docs/page{number}.md": text for number, text in enumerate(MISTAKES)}
     listed = "\n".join(f"page{number}" for number in range(len(pages)))
-    pages["docs/index.md"] = f"# Site\n\n```{{toctree}}\n{listed}\n```\n"
+    pages["docs/index.md"] = f"# Site\n\n```{{toctree}}\n{listed}\napi/planted\n```\n"
     pages["docs/lonely.md"] = "# Not in the navigation\n"
+    pages["docs/api/planted.md"] = REFERENCE
+    pages["planted.py"] = MODULE.format(untold="pass", method="pass")
     status, told = build(tmp_path, pages)
     assert status != 0
-    for warning in (*MISTAKES.values(), "document isn't included in any toctree"):
-        assert warning in told
-    assert told.count("WARNING") == len(MISTAKES) + 1
+    wanted = [*MISTAKES.values(), "document isn't included in any toctree"]
+    wanted += ["the reference lacks planted.untold:", "the reference lacks planted.Told.method:"]
+    assert [warning for warning in wanted if warning not in told] == []
+    assert told.count("WARNING") == len(wanted)
 
 
 GOOD_PAGE = """# A page
@@ -68,6 +95,7 @@ GOOD_INDEX = """# Site
 
 ```{toctree}
 page
+api/planted
 ```
 
 [A folder](../folder)
@@ -76,5 +104,11 @@ page
 
 def test_a_site_without_a_mistake_is_made(tmp_path):
     (tmp_path / "source" / "folder").mkdir(parents=True)
-    assert build(tmp_path, {"docs/index.md": GOOD_INDEX, "docs/page.md": GOOD_PAGE}) == (0, "")
+    pages = {
+        "docs/index.md": GOOD_INDEX,
+        "docs/page.md": GOOD_PAGE,
+        "docs/api/planted.md": REFERENCE,
+        "planted.py": MODULE.format(untold='"""Told."""', method='"""Told."""'),
+    }
+    assert build(tmp_path, pages) == (0, "")
     assert 'href="docs/index.html"' in (tmp_path / "site" / "index.html").read_text()

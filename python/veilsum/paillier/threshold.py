@@ -314,9 +314,9 @@ class Combination:
         self._lock = threading.Lock()  # The core's object is for one thread at a time.
 
     def add(self, partial: PartialDecryption, *, num_threads: int | None = None) -> None:
-        """Check a partial decryption and keep it.
+        """Check a partial decryption and keep it; one that is refused is not kept.
 
-        Raises (and keeps nothing):
+        Raises:
             ProofError: it is not what its holder's share gives; names the holder, and the
                 positions where ``threshold`` others are known to be right.
             KeyMismatchError: it belongs to another threshold key (SH7).

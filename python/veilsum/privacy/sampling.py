@@ -63,6 +63,7 @@ class PoissonSampling:
 
 
 Sampling: TypeAlias = FixedSizeSampling | PoissonSampling
+"""Who of all contributors takes part in a round."""
 
 
 def _read_counts(sampling: Sampling, *names: str) -> None:
