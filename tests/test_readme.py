@@ -10,7 +10,13 @@ import pytest
 import veilsum
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ["README.md", "docs/encrypted-numbers.md", "docs/fedavg.md", "docs/weights.md"]
+PAGES = [
+    "README.md",
+    "docs/coming-from.md",
+    "docs/encrypted-numbers.md",
+    "docs/fedavg.md",
+    "docs/weights.md",
+]
 PUBLIC_MODULES = ["veilsum"] + [
     f"veilsum.{module.name}"
     for module in pkgutil.iter_modules(veilsum.__path__)
