@@ -26,6 +26,7 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
+    "calculator_data",
     "frameworks",
     "public_names",
     "repository_links",
