@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from veilsum import keyfile
+from veilsum.ceremony.messages import CeremonyMessage, Introduction, SealedBoxes
+from veilsum.ceremony.terms import CeremonyTerms
 from veilsum.codec import CODEC_LAYOUTS, SlotCodec
 from veilsum.identity import Enrolment
 from veilsum.message import Field, Form, Layout
@@ -41,6 +43,7 @@ _MESSAGES = (
     *(RoundDescriptor, ContributionHeader, Chunk, OpenRequest, ChunkRequest, Opening, Transcript),
     *(Enrolment, SignedFederation, RoundLink, Lock, Invitations, Invitation),
     *(RelayReport, RelayRequest, RelayedSum, SpotCheck),
+    CeremonyMessage,
 )
 FORMS: tuple[Form, ...] = (
     *(CIPHERTEXTS, ENCRYPTED_FLOATS, PARTIAL_DECRYPTION, PLAINTEXT_PROOF, MASKED_BLOCKS),
@@ -54,6 +57,7 @@ PARTS = {
     "codec with segments": CODEC_LAYOUTS[True],
     "noise": Layout(kind=NOISE_KIND, **NOISE.fields),
     **{part.words(): part.layout() for part in (Receipt, Invited, RoundSet, SignedRoot)},
+    **{part.words(): part.layout() for part in (CeremonyTerms, Introduction, SealedBoxes)},
 }
 
 

@@ -14,6 +14,7 @@
 #include "noise.hpp"
 #include "paillier.hpp"
 #include "plaintexts.hpp"
+#include "powers.hpp"
 #include "random.hpp"
 #include "veilsum/bigint/plaintexts.hpp"
 #include "wire.hpp"
@@ -94,6 +95,7 @@ PYBIND11_MODULE(_core, core) {
     register_threshold(core);
     register_codec(core);
     register_noise(core);
+    register_powers(core);
     register_random(core);
     refuse_direct_new(core);
     refuse_pickles(core);

@@ -67,6 +67,7 @@ void register_wire(py::module_& core) {
         .value("RELAYED_SUM", WireKind::relayed_sum)
         .value("SPOT_CHECK", WireKind::spot_check)
         .value("ENCRYPTED_FLOATS", WireKind::encrypted_floats)
+        .value("CEREMONY_MESSAGE", WireKind::ceremony_message)
         .finalize();
 
     core.def(

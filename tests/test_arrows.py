@@ -23,6 +23,7 @@ PACKAGE = ROOT / "python" / "veilsum"
 MAY_IMPORT_VEILSUM = {"__main__", "cli", "integrations"}
 MAY_IMPORT_CORE = {
     *("wire", "paillier", "schemes", "hazmat", "codec", "vector", "noise", "system", "compat"),
+    "ceremony",
 }
 
 

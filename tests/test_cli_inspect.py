@@ -8,6 +8,7 @@ import numpy as np
 import protocol_parties as parties
 import pytest
 import veilsum as vs
+from ceremony_players import ceremonies
 from dealt_parties import (
     CONTRIBUTORS,
     HOLDERS,
@@ -154,6 +155,7 @@ def test_every_kind_is_described(place, tmp_path):
     samples[WireKind.INVITATIONS] = invited.to_bytes()
     samples[WireKind.INVITATION] = invited.invitation("bob").to_bytes()
     samples |= relay_messages(RelayedRound())
+    samples[WireKind.CEREMONY_MESSAGE] = ceremonies(3, 3, 1, 64)[0].message
     samples[WireKind.PLAINTEXT_PROOF] = vs.secure_sum.Chunk.from_bytes(
         samples[WireKind.CHUNK]
     ).proof

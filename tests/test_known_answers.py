@@ -9,6 +9,7 @@ from pathlib import Path
 import protocol_parties as parties
 import pytest
 import veilsum as vs
+from ceremony_players import ceremonies
 from known_keys import VECTORS, iso_vector, known_key
 from reference import paillier as reference
 from vectors import (
@@ -19,6 +20,7 @@ from vectors import (
     generate_wire,
 )
 from veilsum import hazmat, keyfile, secure_sum
+from veilsum.ceremony.messages import CeremonyMessage
 from veilsum.identity import Role
 from veilsum.schemes.masking import Masking
 from veilsum.secure_sum.checks import read_chunk
@@ -163,6 +165,17 @@ def test_golden_encrypted_floats_are_read_and_written(key):
     assert floats.to_bytes() == data
     opened = key.secret.decrypt_floats(floats)
     assert opened.tolist() == [0.75 * x + 2 for x in generate_wire.FLOATS]
+
+
+def test_a_golden_ceremony_message_is_what_its_holder_says():
+    data = golden("ceremony_message")
+    message = CeremonyMessage.from_bytes(data)
+    assert (message.holder, message.step, message.name) == (1, 0, "introduction")
+    assert message.to_bytes() == data
+    people = [parties.identity(f"holder-{i}") for i in (1, 2, 3)]
+    message.verify(people[0].enrol())
+    [same, *_] = ceremonies(3, 3, 1, 64, people=people, roots=[bytes(32)] * 3)
+    assert same.message == data
 
 
 def test_golden_masked_blocks_are_read_and_written(key):

@@ -16,6 +16,7 @@ from known_keys import VECTORS, known_key
 from shared_keys import shared_key
 from vectors import generate_round, generate_wire
 from veilsum import _core, keyfile, secure_sum
+from veilsum.ceremony.messages import CeremonyMessage
 from veilsum.schemes.masking import Masking
 from veilsum.secure_sum.announcement import check_announced
 from veilsum.secure_sum.checks import check_set, read_chunk
@@ -144,6 +145,7 @@ READERS = {
     "relayed_sum": secure_sum.RelayedSum.from_bytes,
     "spot_check": secure_sum.SpotCheck.from_bytes,
     "lock": secure_sum.Lock.from_bytes,
+    "ceremony_message": CeremonyMessage.from_bytes,
     "threshold_key": vs.threshold.ThresholdKey.from_bytes,
     "share_file": lambda data: keyfile.open_sealed(data, "no", WireKind.SHARE_FILE),
     "partial_decryption": read_partial,

@@ -7,6 +7,7 @@ import numpy as np
 import protocol_parties as parties
 import pytest
 import veilsum as vs
+from ceremony_players import ceremonies
 from known_keys import known_key
 from protocol_parties import frames_of
 from relay_parties import RelayedRound, relay_messages
@@ -69,6 +70,7 @@ def written(tmp_path_factory):
         WireKind.LOCK: lock,
         WireKind.INVITATIONS: parties.invited_to(state.descriptor).to_bytes(),
         **relay_messages(RelayedRound()),
+        WireKind.CEREMONY_MESSAGE: ceremonies(3, 3, 1, 64)[0].message,
         WireKind.INVITATION: parties.invited_to(state.descriptor).invitation("ada").to_bytes(),
     }
 

@@ -36,6 +36,7 @@ class WireKind(IntEnum):
     RELAYED_SUM = 28
     SPOT_CHECK = 29
     ENCRYPTED_FLOATS = 30
+    CEREMONY_MESSAGE = 31
 
 def wire_kind(data: builtins.bytes) -> WireKind: ...
 def wire_size(data: builtins.bytes) -> int: ...
@@ -472,6 +473,18 @@ def deal_shares_unchecked(
 def combine_unproved(
     key: ThresholdKey, ciphertexts: Ciphertexts, partials: Sequence[PartialDecryption]
 ) -> Plaintexts: ...
+
+# ---- powers of public moduli ----
+
+def pow_moduli(
+    bases: list[int],
+    exponents: list[int],
+    moduli: list[int],
+    exponent_bits: int,
+    num_threads: int = 0,
+    progress: Callable[[int, int], object] | None = None,
+) -> list[int]: ...
+def have_common_divisor(numbers: list[int], product: int, num_threads: int = 0) -> list[bool]: ...
 
 # ---- random bytes ----
 

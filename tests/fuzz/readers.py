@@ -16,6 +16,7 @@ from known_keys import VECTORS, known_key
 from shared_keys import shared_key
 from vectors import generate_wire
 from veilsum import _core, secure_sum, threshold
+from veilsum.ceremony.messages import CeremonyMessage
 from veilsum.schemes.masking import Masking
 from veilsum.secure_sum.merkle import leaf_hash, path_leads_to
 from veilsum.wire import split_frames
@@ -203,6 +204,9 @@ TARGETS = {
             ("spot_check", secure_sum.SpotCheck),
         )
     },
+    "ceremony_message": Target(
+        written_by(CeremonyMessage.from_bytes), MALFORMED, ("ceremony_message",)
+    ),
     "lock": Target(written_by(secure_sum.Lock.from_bytes), MALFORMED, ("lock",)),
     "announcement": Target(
         written_by(secure_sum.Announcement.from_bytes), MALFORMED, make_seeds=announcement_seeds

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import veilsum as vs
+from ceremony_players import ceremonies
 from known_keys import known_key
+from protocol_parties import identity
 from reference import paillier as reference
 from veilsum import hazmat, keyfile
 
@@ -54,6 +56,9 @@ def main():
     messages["masked_vector"] = sum(vectors).to_bytes()
     vector = BLOCKS_CODEC.encrypt(np.ones(BLOCKS_CODEC.dim), key=known.public, **masked)
     messages["masked_blocks"] = vector.masked.blocks.part(1, 1).to_bytes()
+    messages["ceremony_message"] = ceremonies(
+        3, 3, 1, 64, people=[identity(f"holder-{i}") for i in (1, 2, 3)], roots=[bytes(32)] * 3
+    )[0].message
     keyfile._LOG2_COST = 14  # The least cost allowed: tests open the file often.
     secret = bytes(known.secret._native.to_secret_bytes())
     messages["key_file"] = keyfile.seal(secret, known.public.to_bytes(), PASSPHRASE)

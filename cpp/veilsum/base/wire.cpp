@@ -63,6 +63,7 @@ std::string_view wire_kind_name(WireKind kind) noexcept {
         case WireKind::relayed_sum: return "relayed sum";
         case WireKind::spot_check: return "spot check";
         case WireKind::encrypted_floats: return "encrypted floats";
+        case WireKind::ceremony_message: return "ceremony message";
     }
     return "unknown";
 }

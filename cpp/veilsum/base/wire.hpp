@@ -73,6 +73,7 @@ enum class WireKind : std::uint8_t {
     relayed_sum = 28,
     spot_check = 29,
     encrypted_floats = 30,
+    ceremony_message = 31,
 };
 
 inline constexpr std::size_t kFrameBytes = 16;

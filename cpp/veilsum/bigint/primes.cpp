@@ -159,4 +159,15 @@ Integer random_prime(std::size_t num_bits, PrimeKind kind, const Execution& exec
                                    : random_safe_prime(num_bits, quiet);
 }
 
+std::vector<char> have_common_divisor(std::span<const Integer> numbers, const Integer& product,
+                                      const Execution& execution) {
+    std::vector<char> found(numbers.size());
+    parallel_for(numbers.size(), 1, execution, [&](std::size_t begin, std::size_t end) {
+        for (std::size_t i = begin; i < end; ++i) {
+            found[i] = gcd(product % numbers[i], numbers[i]) == Integer(1) ? 0 : 1;
+        }
+    });
+    return found;
+}
+
 }  // namespace veilsum

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <span>
+#include <vector>
+
 #include "veilsum/base/parallel.hpp"
 #include "veilsum/bigint/integer.hpp"
 
@@ -26,5 +29,10 @@ Integer random_prime(std::size_t num_bits, PrimeKind kind, const Execution& exec
 /// Miller-Rabin with random bases, each of which a composite number passes with probability 1/4 at
 /// most. Throws Error: cancelled, entropy.
 bool is_probable_prime(const Integer& p, const Execution& execution);
+
+/// Of each number whether it has a divisor in common with `product`, which may be long: that of
+/// many primes. 1 for yes. All are public and at least 1. Throws Error: cancelled.
+std::vector<char> have_common_divisor(std::span<const Integer> numbers, const Integer& product,
+                                      const Execution& execution);
 
 }  // namespace veilsum

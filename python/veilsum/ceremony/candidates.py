@@ -2,26 +2,38 @@
 
 A candidate is p = first_prime + class_modulus * (sum of a summand for each set). It is sieved in
 the residues: for each small prime r the holders open ``p * u`` and ``(p - 1) * v`` modulo r with
-random u and v that nobody knows, and drop p where one is 0. What is opened of a candidate that is
-kept is then uniform, but for being no 0; of r candidates that r does not divide, one is lost to
-u = 0, and one to v.
+random u and v that nobody knows. A 0 tells that r divides, or that u or v is 0: it is opened once
+more with another u and v, and p is dropped where that is 0 too. What is opened of a candidate that
+is kept is a 0 perhaps, and then uniform but for being no 0.
 
-The residues of all candidates are made at once: numbers of 16-bit digits times the digits' weights
-modulo each r, exact in double precision, since 2**16 * r * (number of digits) is below 2**53.
+The residues of all candidates are made at once, as numbers of 16-bit digits times the digits'
+weights modulo each r, exact in double precision. A mask modulo each of some primes is one number,
+128 bits longer than their product.
 """
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from veilsum.ceremony.sharing import Seeds, lagrange_factor, unaware_factor
+from veilsum.ceremony.sharing import (
+    Seeds,
+    inverse_scale,
+    lagrange_factor,
+    scaled_factor,
+    unaware_factor,
+)
+from veilsum.errors import ProtocolError
 
-__all__ = ["Candidates", "products_of", "survivors"]
+__all__ = ["Candidates", "products_of"]
 
 _DIGIT_BITS = 16
+_SPARE_BITS = 128
+_ROWS_AT_ONCE = 2048  # Some ten megabytes of digits in double precision.
 
 
 class Candidates:
@@ -34,102 +46,143 @@ class Candidates:
     """
 
     def __init__(self, seeds: Seeds, purpose: str, count: int) -> None:
-        shape = seeds.shape
         self._seeds = seeds
         self._purpose = purpose
-        self._rows = list(range(count))
-        self.summands = {
-            number: seeds.integers(number, f"{purpose}/summands", shape.summand_bound, count)
-            for number in shape.aware(seeds.holder)
-        }
+        bits = seeds.shape.summand_bits
+        self._numbers = seeds.shape.aware(seeds.holder)
+        drawn = [seeds.digits(a, f"{purpose}/summands", bits, count) for a in self._numbers]
+        self._digits = np.stack(drawn, axis=1)
 
     def keep(self, kept: NDArray[np.bool_]) -> None:
         """Drop the others. All holders drop the same."""
-        rows = np.flatnonzero(kept)
-        self._rows = [self._rows[i] for i in rows]
-        self.summands = {a: [row[i] for i in rows] for a, row in self.summands.items()}
+        self._digits = self._digits[kept]
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._digits)
+
+    def summands(self, row: int) -> dict[int, int]:
+        """Of one candidate, by the number of the set."""
+        return dict(zip(self._numbers, self._row(row), strict=True))
 
     def shares(self, modulus: int) -> list[int]:
         """Of the candidates, of degree f, modulo a number without divisors up to l."""
-        shape = self._seeds.shape
+        shape, holder = self._seeds.shape, self._seeds.holder
+        factors = [
+            scaled_factor(shape.unaware[a], holder, shape.num_holders) for a in self._numbers
+        ]
+        step = shape.class_modulus * inverse_scale(shape.num_holders, modulus) % modulus
         return [
-            (shape.first_prime + shape.class_modulus * share) % modulus
-            for share in self._seeds.shares(self.summands, modulus)
+            (shape.first_prime + step * sum(map(operator.mul, self._row(row), factors))) % modulus
+            for row in range(len(self))
         ]
 
-    def residues(self, primes: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The shares modulo each of the primes: shape (count, number of primes)."""
-        shape = self._seeds.shape
-        total = np.zeros((len(self), len(primes)), np.int64)
-        for number, factors in self._factors(primes).items():
-            total += _residues(self.summands[number], primes) * factors % primes
-        total = total % primes * _modulo(shape.class_modulus, primes)
-        return (total + _modulo(shape.first_prime, primes)) % primes
+    def sieve_shares(
+        self, primes: NDArray[np.int64], attempt: int, rows: NDArray[np.intp]
+    ) -> NDArray[np.int64]:
+        """Of ``p * u`` and ``(p - 1) * v`` modulo each prime: shape (2, number of rows, primes).
 
-    def sieve_shares(self, primes: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Of ``p * u`` and ``(p - 1) * v`` modulo each prime: shape (2, count, number of primes).
-
-        They are of degree 2f, with a sharing of zero in each, and drawn anew for each range of
-        primes, which is sieved once.
+        They are of degree 2f, with a sharing of zero in each. Masks and zeros are drawn anew for
+        each range of primes and each attempt, which is made once.
         """
-        residues = self.residues(primes)
-        holder, degree = self._seeds.holder, self._seeds.shape.max_colluding
-        sieved = np.empty((2, *residues.shape), np.int64)
-        for k, values in enumerate((residues, residues - 1)):
-            masks, zeros = np.zeros_like(residues), np.zeros_like(residues)
-            for number, factors in self._factors(primes).items():
-                purpose = f"{self._purpose}/sieve {primes[0]} to {primes[-1]}/{k}"
-                draw = self._seeds.residues
-                masks += draw(number, f"{purpose}/mask", primes, len(self)) * factors
-                for j in range(1, degree + 1):
-                    drawn = draw(number, f"{purpose}/zero {j}", primes, len(self))
-                    zeros += drawn * (factors * _modulo(holder**j, primes) % primes)
-            sieved[k] = (values * (masks % primes) + zeros) % primes
+        shape, holder, degree = (
+            self._seeds.shape,
+            self._seeds.holder,
+            self._seeds.shape.max_colluding,
+        )
+        factors = np.array(
+            [
+                [unaware_factor(shape.unaware[a], holder, r) for r in primes.tolist()]
+                for a in self._numbers
+            ],
+            np.int64,
+        )
+        values = _residues(
+            self._digits[rows], factors * _modulo(shape.class_modulus, primes), primes
+        )
+        values = (values + _modulo(shape.first_prime, primes)) % primes
+        at_power = [_modulo(holder**j, primes) for j in range(1, degree + 1)]
+        zero_factors = np.concatenate([factors * power % primes for power in at_power])
+        sieved = np.empty((2, *values.shape), np.int64)
+        for k in (0, 1):
+            purpose = f"{self._purpose}/sieve {primes[0]} to {primes[-1]}/{attempt}/{k}"
+            masks = _residues(self._drawn(f"{purpose}/mask", primes, len(rows)), factors, primes)
+            zeros = np.concatenate(
+                [
+                    self._drawn(f"{purpose}/zero {j}", primes, len(rows))
+                    for j in range(1, degree + 1)
+                ],
+                axis=1,
+            )
+            zero = _residues(zeros, zero_factors, primes)
+            sieved[k] = ((values - k) * masks + zero) % primes
         return sieved
 
-    def _factors(self, primes: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
-        """By set, the polynomial L_A at this holder, modulo each prime."""
-        sets, holder = self._seeds.shape.unaware, self._seeds.holder
-        return {
-            number: np.array([unaware_factor(sets[number], holder, r) for r in primes.tolist()])
-            for number in self.summands
-        }
+    def _row(self, row: int) -> list[int]:
+        data = self._digits[row].astype("<u2").tobytes()
+        size = len(data) // len(self._numbers)
+        return [
+            int.from_bytes(data[first : first + size], "little")
+            for first in range(0, len(data), size)
+        ]
+
+    def _drawn(self, purpose: str, primes: NDArray[np.int64], count: int) -> NDArray[np.uint16]:
+        """A number for each set, uniform modulo each prime: shape (count, sets, digits)."""
+        bits = math.prod(primes.tolist()).bit_length() + _SPARE_BITS
+        drawn = [self._seeds.digits(a, purpose, bits, count) for a in self._numbers]
+        return np.stack(drawn, axis=1)
 
 
 def _modulo(number: int, primes: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.array([number % r for r in primes.tolist()], np.int64)
 
 
-def _residues(numbers: list[int], primes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Numbers modulo each prime."""
-    num_digits = -(-max((number.bit_length() for number in numbers), default=1) // _DIGIT_BITS)
-    size = num_digits * _DIGIT_BITS // 8
-    data = b"".join(number.to_bytes(size, "little") for number in numbers)
-    digits = np.frombuffer(data, "<u2").reshape(len(numbers), num_digits).astype(np.float64)
-    weights = np.empty((num_digits, len(primes)), np.float64)
-    weight = np.ones(len(primes), np.int64)
-    for row in weights:
-        row[:] = weight
+def _residues(
+    numbers: NDArray[np.uint16], factors: NDArray[np.int64], primes: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Sums of numbers times factors, modulo each prime: shape (count, number of primes).
+
+    Args:
+        numbers: in digits, shape (count, terms, number of digits). A sum is exact: terms and digits
+            are together below 2**21, and primes below 2**16.
+        factors: shape (terms, number of primes), of numbers below 2**47.
+        primes: modulo which.
+    """
+    count, terms, num_digits = numbers.shape
+    weights = np.empty((terms, num_digits, len(primes)), np.float64)
+    weight = factors % primes
+    for digit in range(num_digits):
+        weights[:, digit] = weight
         weight = (weight << _DIGIT_BITS) % primes
-    return (digits @ weights).astype(np.int64) % primes
+    flat = weights.reshape(terms * num_digits, len(primes))
+    found = np.empty((count, len(primes)), np.int64)
+    for first in range(0, count, _ROWS_AT_ONCE):
+        some = numbers[first : first + _ROWS_AT_ONCE].reshape(-1, terms * num_digits)
+        found[first : first + _ROWS_AT_ONCE] = some.astype(np.float64) @ flat
+    return found % primes
 
 
 def products_of(
     shares: Mapping[int, NDArray[np.int64]], primes: NDArray[np.int64], degree: int
 ) -> NDArray[np.int64]:
-    """What holders' shares of that degree open modulo each prime, in the shape of a share."""
-    holders = sorted(shares)[: degree + 1]
+    """What all holders' shares of that degree open modulo each prime, in the shape of a share.
+
+    Raises:
+        ProtocolError: they do not lie on polynomials of that degree: somebody changed a share.
+    """
+    first = sorted(shares)[: degree + 1]
+    for i in sorted(shares)[degree + 1 :]:
+        if not np.array_equal(_interpolated(shares, first, i, primes), shares[i] % primes):
+            raise ProtocolError(
+                f"the shares of the holders are not of degree {degree}: one of them is wrong"
+            )
+    return _interpolated(shares, first, 0, primes)
+
+
+def _interpolated(
+    shares: Mapping[int, NDArray[np.int64]], holders: list[int], at: int, primes: NDArray[np.int64]
+) -> NDArray[np.int64]:
     total = np.zeros_like(shares[holders[0]])
     for i in holders:
-        factors = [lagrange_factor(i, holders, 0, r) for r in primes.tolist()]
+        factors = [lagrange_factor(i, holders, at, r) for r in primes.tolist()]
         total = (total + shares[i] * np.array(factors)) % primes
     return total
-
-
-def survivors(products: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which candidates no prime sieves out: of opened products, shape (2, count, primes)."""
-    kept: NDArray[np.bool_] = np.all(products != 0, axis=(0, 2))
-    return kept

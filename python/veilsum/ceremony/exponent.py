@@ -21,18 +21,20 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from veilsum.ceremony.modulus import field_above
-from veilsum.ceremony.sharing import unaware_factor
+from veilsum.ceremony.sharing import scaled_factor, unaware_factor
 
 __all__ = [
     "delta_bound",
     "delta_share",
     "exponent_field",
     "mask_bound",
+    "mask_factors",
     "mask_sets",
     "mask_share",
+    "masked_bound",
     "secret_exponent",
     "secret_exponent_bound",
 ]
@@ -57,10 +59,9 @@ def mask_sets(num_holders: int, threshold: int) -> list[tuple[int, ...]]:
 
 def exponent_field(n: int, num_holders: int, threshold: int, max_colluding: int) -> int:
     """In which delta and z are computed: above lambda * phi, and above z."""
-    num_masks = math.comb(num_holders, threshold - 1)
     largest = max(
         delta_bound(n, max_colluding) * n,
-        delta_bound(n, max_colluding) + num_masks * mask_bound(n, max_colluding),
+        masked_bound(n, num_holders, threshold, max_colluding),
     )
     return field_above(largest.bit_length())
 
@@ -76,29 +77,38 @@ def mask_share(masks: Mapping[tuple[int, ...], int], holder: int, field: int) ->
     return sum(mask * factors[unaware] for unaware, mask in masks.items()) % field
 
 
+def mask_factors(
+    unaware_sets: Iterable[tuple[int, ...]], holder: int, num_holders: int
+) -> dict[tuple[int, ...], int]:
+    """By set, D * L_A at a holder."""
+    return {unaware: scaled_factor(unaware, holder, num_holders) for unaware in unaware_sets}
+
+
 def secret_exponent(
     z: int, masks: Mapping[tuple[int, ...], int], holder: int, num_holders: int
 ) -> int:
     """D times the share of delta of a holder, from the R_A of the sets that it is not in.
 
-    An integer of either sign. D / (product of A) is one, since different numbers up to l divide
-    l!.
+    An integer of either sign.
     """
-    d = math.factorial(num_holders)
-    return d * z - sum(
-        mask * (d // math.prod(unaware)) * math.prod(j - holder for j in unaware)
-        for unaware, mask in masks.items()
-    )
+    factors = mask_factors(masks, holder, num_holders)
+    reduced = sum(mask * factors[unaware] for unaware, mask in masks.items())
+    return math.factorial(num_holders) * z - reduced
+
+
+def masked_bound(n: int, num_holders: int, threshold: int, max_colluding: int) -> int:
+    """z, which is delta and all masks, is below this, or somebody dealt what is wrong."""
+    num_masks = math.comb(num_holders, threshold - 1)
+    return delta_bound(n, max_colluding) + num_masks * mask_bound(n, max_colluding)
 
 
 def secret_exponent_bound(n: int, num_holders: int, threshold: int, max_colluding: int) -> int:
     """Every holder's secret exponent is nearer to 0 than this.
 
-    z is below ``delta_bound`` and all masks together, and no holder knows more masks than there
-    are; each counts at most D * (product of |j - i|) <= D * l^(t - 1) in it.
+    z is below ``masked_bound``, and no holder knows more masks than there are; each counts at most
+    D * (product of |j - i|) <= D * l^(t - 1) in it.
     """
     num_masks = math.comb(num_holders, threshold - 1)
-    largest_mask = mask_bound(n, max_colluding)
-    z = delta_bound(n, max_colluding) + num_masks * largest_mask
-    reach = num_masks * largest_mask * int(num_holders ** (threshold - 1))
+    reach = num_masks * mask_bound(n, max_colluding) * int(num_holders ** (threshold - 1))
+    z = masked_bound(n, num_holders, threshold, max_colluding)
     return math.factorial(num_holders) * (z + reach)

@@ -21,6 +21,7 @@ import hashlib
 import math
 from collections.abc import Iterable
 
+from veilsum import _core
 from veilsum.ceremony.candidates import Candidates
 from veilsum.ceremony.shape import CeremonyShape, odd_primes
 
@@ -28,12 +29,15 @@ __all__ = [
     "base_of",
     "exponents_of",
     "field_above",
-    "has_small_divisor",
     "is_possible",
     "jacobi",
     "open_field",
     "passes",
-    "powers_by",
+    "powers_of",
+    "public_exponent",
+    "screening_base",
+    "sets_of",
+    "with_small_divisors",
 ]
 
 # Of known primes 2**k - 1; up to what a key of 16,384 bits asks for.
@@ -42,6 +46,7 @@ _MERSENNE_EXPONENTS = (
     *(21701, 23209, 44497),
 )
 _TRIAL_END = 1 << 17
+_SCREENING_END = 1 << 11
 _SECURITY_BITS = 64
 
 
@@ -63,9 +68,9 @@ def _small_primes() -> int:
     return math.prod(odd_primes(_TRIAL_END))
 
 
-def has_small_divisor(n: int) -> bool:
-    """Whether an odd prime below 2**17 divides a public n, far above them."""
-    return math.gcd(_small_primes() % n, n) != 1
+def with_small_divisors(moduli: list[int]) -> list[bool]:
+    """Of each public n, far above these, whether an odd prime below 2**17 divides it."""
+    return _core.have_common_divisor(moduli, _small_primes())
 
 
 def is_possible(n: int, shape: CeremonyShape) -> bool:
@@ -90,8 +95,22 @@ def jacobi(a: int, n: int) -> int:
     return result if n == 1 else 0
 
 
+@functools.cache
+def _screening_primes() -> list[int]:
+    return odd_primes(_SCREENING_END)
+
+
+def screening_base(n: int) -> int:
+    """The g of the first test, of many n: the least odd prime with Jacobi symbol 1, quickly found.
+
+    Whoever can choose n can prepare for it; the tests that decide have hashed bases.
+    """
+    base = next((r for r in _screening_primes() if jacobi(r, n) == 1), None)
+    return base_of(n, 0) if base is None else base
+
+
 def base_of(n: int, number: int) -> int:
-    """Round ``number``'s g, which everybody hashes: a number below n with Jacobi symbol 1."""
+    """Test ``number``'s g, which everybody hashes: a number below n with Jacobi symbol 1."""
     size = (n.bit_length() + 128 + 7) // 8
     for attempt in range(1 << 16):
         text = b"veilsum/ceremony/base/1" + number.to_bytes(8, "little")
@@ -102,19 +121,24 @@ def base_of(n: int, number: int) -> int:
     raise AssertionError("half of all numbers have the Jacobi symbol 1")
 
 
-def exponents_of(
-    p: Candidates, q: Candidates, row_p: int, row_q: int, shape: CeremonyShape
-) -> dict[int, int]:
-    """A holder's exponents, by set: its summands' part of (p + q) / 4."""
-    step = shape.class_modulus // 4
-    return {
-        number: step * (p.summands[number][row_p] + q.summands[number][row_q])
-        for number in p.summands
-    }
+def exponents_of(p: Candidates, q: Candidates, row: int, shape: CeremonyShape) -> dict[int, int]:
+    """A holder's exponents of the n in a row, by set: its summands' part of (p + q) / 4."""
+    step, of_q = shape.class_modulus // 4, q.summands(row)
+    return {number: step * (x + of_q[number]) for number, x in p.summands(row).items()}
 
 
-def powers_by(holder: int, shape: CeremonyShape) -> list[int]:
-    """The sets whose powers this holder computes: those that nobody before it knows."""
+def public_exponent(n: int, shape: CeremonyShape) -> int:
+    """Of the test: what is left of it are the exponents of all sets, to be taken away."""
+    return (n + 1 - 2 * shape.first_prime) // 4
+
+
+def powers_of(bases: list[int], exponents: list[int], moduli: list[int], bits: int) -> list[int]:
+    """Powers with exponents of up to so many bits, in time that does not depend on them."""
+    return _core.pow_moduli(bases, exponents, moduli, bits)
+
+
+def sets_of(holder: int, shape: CeremonyShape) -> list[int]:
+    """The sets whose powers this holder computes alone: those that nobody before it knows."""
     return [
         number
         for number, unaware in enumerate(shape.unaware)
@@ -122,8 +146,13 @@ def powers_by(holder: int, shape: CeremonyShape) -> list[int]:
     ]
 
 
-def passes(n: int, g: int, powers: Iterable[int], shape: CeremonyShape) -> bool:
-    """Whether the powers of one round, of all sets, are those of a product of two primes."""
-    public = pow(g, (n + 1 - 2 * shape.first_prime) // 4, n)
+def passes(n: int, public: int, powers: Iterable[int]) -> bool:
+    """Whether one test is that of a product of two primes.
+
+    Args:
+        n: what is tested.
+        public: its base to the public exponent.
+        powers: its base to the exponents of all sets, or products of such.
+    """
     product = math.prod(powers) % n
     return public in (product, n - product)

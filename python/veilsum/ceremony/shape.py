@@ -6,6 +6,8 @@ import itertools
 import math
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from veilsum import arguments
 from veilsum.errors import InvalidArgumentError
 
@@ -18,8 +20,13 @@ _SIEVE_ENDS = ((2048, 719), (3072, 1069), (4096, 1409))
 
 
 def odd_primes(below: int) -> list[int]:
-    """Those less than ``below``."""
-    return [r for r in range(3, below, 2) if all(r % d for d in range(3, math.isqrt(r) + 1, 2))]
+    """Those less than ``below``, by the sieve of Eratosthenes."""
+    is_prime = np.ones(max(below, 0), np.bool_)
+    for r in range(3, math.isqrt(max(below, 1)) + 1, 2):
+        if is_prime[r]:
+            is_prime[r * r :: r] = False
+    found: list[int] = (3 + 2 * np.flatnonzero(is_prime[3::2])).tolist()
+    return found
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,7 @@ class CeremonyShape:
             multiple of this for each set.
         first_prime: 3 modulo 4, and 2 modulo each of those primes, so that neither p nor p - 1 is
             divisible by one of them; at least 3/4 of the largest p, so that n has all its bits.
-        summand_bound: a summand counts multiples of ``class_modulus`` and is below this.
+        summand_bits: a summand counts multiples of ``class_modulus`` and is below 2 to this.
         sieved: the primes r by which candidates are sieved, so that neither p nor p - 1 is
             divisible by them.
 
@@ -51,7 +58,7 @@ class CeremonyShape:
     unaware: tuple[tuple[int, ...], ...] = field(init=False, repr=False)
     class_modulus: int = field(init=False, repr=False)
     first_prime: int = field(init=False, repr=False)
-    summand_bound: int = field(init=False, repr=False)
+    summand_bits: int = field(init=False, repr=False)
     sieved: tuple[int, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -82,8 +89,9 @@ class CeremonyShape:
         least = 3 << bits // 2 - 2
         put(self, "first_prime", least + (residue - least) % self.class_modulus)
         room = ((1 << bits // 2) - 1 - self.first_prime) // self.class_modulus
-        put(self, "summand_bound", room // len(self.unaware) + 1)
-        if self.summand_bound < 1 << 8:
+        # A power of 2: a summand is then as many bits, without a reduction.
+        put(self, "summand_bits", (room // len(self.unaware) + 1).bit_length() - 1)
+        if self.summand_bits < 8:
             raise InvalidArgumentError(f"a key of {bits} bits is too short for its summands")
         # A prime below every candidate can be a candidate's divisor without being one.
         end = next((end for most, end in _SIEVE_ENDS if bits <= most), 1801)

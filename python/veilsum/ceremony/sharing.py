@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import hashlib
 import math
+import operator
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from numpy.typing import NDArray
 
 from veilsum.ceremony.shape import CeremonyShape
@@ -26,9 +26,11 @@ __all__ = [
     "SEED_BYTES",
     "Seeds",
     "interpolated",
+    "inverse_scale",
     "lagrange_factor",
     "opened",
     "parts",
+    "scaled_factor",
     "unaware_factor",
 ]
 
@@ -74,6 +76,8 @@ class Seeds:
         SHAKE256, keyed by a prefix of fixed length, gives a key for each purpose, and AES-256 in
         counter mode under that key the bytes.
         """
+        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
         name = purpose.encode()
         key = hashlib.shake_256(b"veilsum/ceremony/1" + self._seeds[number])
         for part in (self._context, name):
@@ -81,19 +85,13 @@ class Seeds:
         cipher = Cipher(algorithms.AES(key.digest(32)), modes.CTR(bytes(16)))
         return cipher.encryptor().update(bytes(size))
 
-    def residues(
-        self, number: int, purpose: str, primes: NDArray[np.int64], count: int
-    ) -> NDArray[np.int64]:
-        """Numbers modulo each of some primes below 2**16: shape (count, number of primes).
-
-        Each is 128 bits modulo the prime, so uniform up to 2**-112.
-        """
-        data = self.stream(number, purpose, 16 * count * len(primes))
-        words = np.frombuffer(data, "<u4").reshape(4, count, len(primes)).astype(np.int64)
-        value: NDArray[np.int64] = words[0] % primes
-        for word in words[1:]:
-            value = ((value << 32) + word) % primes
-        return value
+    def digits(self, number: int, purpose: str, bits: int, count: int) -> NDArray[np.uint16]:
+        """Uniform numbers of so many bits: shape (count, digits of 16 bits, the lowest first)."""
+        num_digits = -(-bits // 16)
+        data = self.stream(number, purpose, 2 * num_digits * count)
+        drawn = np.frombuffer(data, "<u2").astype(np.uint16).reshape(count, num_digits)
+        drawn[:, -1] &= (1 << bits - 16 * (num_digits - 1)) - 1
+        return drawn
 
     def integers(self, number: int, purpose: str, bound: int, count: int) -> list[int]:
         """Numbers from 0 below ``bound``, uniform up to 2**-128."""
@@ -106,14 +104,15 @@ class Seeds:
 
     def shares(self, summands: Mapping[int, Sequence[int]], modulus: int) -> list[int]:
         """This holder's shares, modulo a number without divisors up to l, of sums of summands."""
-        factors = {
-            number: unaware_factor(self.shape.unaware[number], self.holder, modulus)
+        shape = self.shape
+        factors = [
+            scaled_factor(shape.unaware[number], self.holder, shape.num_holders)
             for number in summands
-        }
-        columns = zip(*summands.values(), strict=True)
+        ]
+        scale = inverse_scale(shape.num_holders, modulus)
         return [
-            sum(x * factor for x, factor in zip(column, factors.values(), strict=True)) % modulus
-            for column in columns
+            sum(map(operator.mul, column, factors)) * scale % modulus
+            for column in zip(*summands.values(), strict=True)
         ]
 
     def random_shares(self, purpose: str, modulus: int, count: int) -> list[int]:
@@ -121,21 +120,33 @@ class Seeds:
         drawn = {number: self.integers(number, purpose, modulus, count) for number in self._seeds}
         return self.shares(drawn, modulus)
 
-    def zero_shares(self, purpose: str, modulus: int, count: int) -> list[int]:
-        """Shares of degree 2f of zeros, otherwise uniform.
+    def zero_shares(self, purpose: str, modulus: int, count: int, degree: int) -> list[int]:
+        """Shares of zeros, otherwise uniform among polynomials of that degree, f or more.
 
-        Added to those of a product before it is opened, they hide all but its value.
+        Added to those of a number before it is opened, they hide all but its value, if its
+        polynomial has that degree or less.
         """
-        degree = self.shape.max_colluding
-        powers = [self.holder**k for k in range(1, degree + 1)]
+        rest = degree - self.shape.max_colluding
+        powers = [self.holder**k for k in range(1, rest + 1)]
         drawn = {}
         for number in self._seeds:
-            flat = self.integers(number, purpose, modulus, count * degree)
+            flat = self.integers(number, purpose, modulus, count * rest)
             drawn[number] = [
-                sum(a * x for a, x in zip(flat[i * degree : (i + 1) * degree], powers, strict=True))
+                sum(a * x for a, x in zip(flat[i * rest : (i + 1) * rest], powers, strict=True))
                 for i in range(count)
             ]
         return self.shares(drawn, modulus)
+
+
+def scaled_factor(unaware: tuple[int, ...], holder: int, num_holders: int) -> int:
+    """D * L_A at a holder, a short integer: different numbers up to l divide D = l!."""
+    d = math.factorial(num_holders)
+    return d // math.prod(unaware) * math.prod(j - holder for j in unaware)
+
+
+def inverse_scale(num_holders: int, modulus: int) -> int:
+    """1 / D modulo a number without divisors up to l."""
+    return pow(math.factorial(num_holders), -1, modulus)
 
 
 def unaware_factor(unaware: Iterable[int], holder: int, modulus: int) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
+from veilsum.cli.ceremony_messages import CEREMONY_MESSAGES
 from veilsum.cli.findings import Agreed, Contents
 from veilsum.cli.relay_messages import RELAY_MESSAGES
 from veilsum.errors import InvalidArgumentError, MalformedDataError, ProtocolError
@@ -425,4 +426,5 @@ MESSAGES: dict[WireKind, Callable[[Iterator[bytes], Agreed, Contents], None]] = 
     WireKind.INVITATIONS: _invitations,
     WireKind.INVITATION: _invitation,
     **RELAY_MESSAGES,
+    **CEREMONY_MESSAGES,
 }

@@ -8,6 +8,8 @@ data, or by every contributor. Message flow, promises and limits: docs/protocol.
     >>> from veilsum.secure_sum import Aggregator, Contributor, Federation, KeyHolder
 """
 
+from veilsum.ceremony.key_ceremony import KeyCeremony
+from veilsum.ceremony.together import generate_together
 from veilsum.identity import Enrolment, Identity
 from veilsum.paillier.threshold import KeyShare, ThresholdKey, deal_shares
 from veilsum.secure_sum.aggregator import Aggregator
@@ -53,6 +55,7 @@ __all__ = [
     "Invitations",
     "Invited",
     "KeptSums",
+    "KeyCeremony",
     "KeyHolder",
     "KeyShare",
     "Lock",
@@ -77,5 +80,6 @@ __all__ = [
     "ThresholdKey",
     "Transcript",
     "deal_shares",
+    "generate_together",
     "hash_model",
 ]
