@@ -141,3 +141,19 @@ def test_secrets_are_neither_shown_nor_pickled():
             pickle.dumps(thing)
     # After the end nothing is left to draw seeds from.
     assert parties[0]._holder._root == bytes(32)
+
+
+def test_a_ceremony_that_is_interrupted_is_over(monkeypatch):
+    from veilsum.ceremony import key_ceremony
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(key_ceremony, "find_modulus", interrupted)
+    a, b, c = players.ceremonies(3, 3, 1, 64)
+    with pytest.raises(KeyboardInterrupt):
+        play([a, b, c])
+    with pytest.raises(ProtocolError, match="stopped by KeyboardInterrupt"):
+        a.receive(b.message)
+    assert a._holder._root == bytes(32)

@@ -193,6 +193,11 @@ class KeyCeremony:
             self._holder.wipe()
         except VeilsumError as error:
             self._end(str(error))
+        except BaseException as error:
+            # Such as Ctrl-C: the steps are over, and nothing can be said any more.
+            self._failure = f"it was stopped by {type(error).__name__}"
+            self._holder.wipe()
+            raise
         else:
             self._say(step)
 

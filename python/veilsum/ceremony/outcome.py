@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from veilsum.ceremony import exponent, modulus
@@ -67,7 +68,9 @@ def share_exponents(holder: Holder, met: Met, found: Modulus, inverse: int) -> S
             "the masked exponent is longer than its bound: some holder dealt or sent what is wrong"
         )
     powers = _agreed_powers(holder, {i: x[1] for i, x in everybody.items()})
-    if pow(v, n * z + 1, n) != pow(math.prod(powers.values()) % n, n, n):
+    if math.gcd(v * math.prod(powers.values()), n) != 1:
+        raise ProtocolError("v, or a power of v that holders sent, is no unit modulo n")
+    if not _inverts(z, v, n, powers.values()):
         raise ProtocolError(
             "the masked exponent does not invert phi: some holder dealt or sent what is wrong"
         )
@@ -152,6 +155,11 @@ def _agreed_powers(holder: Holder, claims: dict[int, list[int]]) -> dict[tuple[i
         )
         for unaware in sets
     }
+
+
+def _inverts(z: int, v: int, n: int, powers: Iterable[int]) -> bool:
+    """Whether v to 1 + n * delta is 1, for the delta under the masks."""
+    return pow(v, n * z + 1, n) == pow(math.prod(powers) % n, n, n)
 
 
 def _verification_key(
