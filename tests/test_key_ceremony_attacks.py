@@ -451,7 +451,7 @@ def test_a_short_mask_tells_the_factors(monkeypatch):
 
     play_against(parties, look)
     [(n, masks)] = seen
-    # z, as all open it, less what holder 1 knows, is delta and one number below 256.
+    # z, as all open it, less what holder 1 knows, is delta and two numbers below 256.
     outcome_ = parties[CHEAT - 1].outcome
     reduced = sum(
         mask * factor
@@ -460,7 +460,7 @@ def test_a_short_mask_tells_the_factors(monkeypatch):
         )
     )
     z = (outcome_.exponent + reduced) // 6
-    guesses = (1 + n * (z - sum(masks.values()) - hidden) for hidden in range(1 << shortest))
+    guesses = (1 + n * (z - sum(masks.values()) - hidden) for hidden in range(2 << shortest))
     assert any(pow(2, guess, n) == 1 for guess in guesses)
 
 
