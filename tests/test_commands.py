@@ -45,6 +45,7 @@ ENVIRONMENT = {
     "veilsum": {"veilsum"},
 }
 WHY_ALLOWED = {
+    "node": "tests of the site's calculator are skipped without it",
     "no-such-python": "a test that it is missing",
     "pip": "a line of a README for its reader, which the test of the README leaves out",
     "python": "of a worker in a test that starts no process",
