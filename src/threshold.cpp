@@ -6,6 +6,7 @@
 
 #include "bytes.hpp"
 #include "execution.hpp"
+#include "integers.hpp"
 #include "paillier.hpp"
 #include "veilsum/paillier/combination.hpp"
 #include "veilsum/paillier/deal_shares.hpp"
@@ -29,8 +30,33 @@ std::shared_ptr<Plaintexts> shared(Plaintexts plaintexts) {
     return std::make_shared<Plaintexts>(std::move(plaintexts));
 }
 
+ThresholdKey made_together(const PublicKey& public_key, std::size_t num_holders,
+                           std::size_t threshold, std::size_t max_colluding_holders,
+                           const py::list& verification) {
+    const Modulus& n = public_key.modulo_n();
+    Bytes elements;
+    for (const Integer& x : to_integers(verification, "a verification key", Errc::invalid_key)) {
+        if (mpz_cmp(x.get(), n.modulus_integer().get()) >= 0) {
+            throw Error(Errc::invalid_key, "SH5: a verification key is not below n, or is no unit");
+        }
+        const auto element = n.element(x);
+        elements.insert(elements.end(), element.begin(), element.end());
+    }
+    return unlocked([&](const Execution& execution) {
+        return ThresholdKey::made_together(public_key,
+                                           {num_holders, threshold, max_colluding_holders},
+                                           std::move(elements), execution);
+    });
+}
+
 void register_key(py::module_& core) {
     py::class_<ThresholdKey>(core, "ThresholdKey")
+        .def_static("made_together", &made_together, py::arg("public_key"), py::arg("num_holders"),
+                    py::arg("threshold"), py::arg("max_colluding_holders"), py::arg("verification"))
+        .def_property_readonly("is_made_together", &ThresholdKey::has_signed_exponents)
+        .def_property_readonly(
+            "exponent_bound",
+            [](const ThresholdKey& self) { return from_integer(self.exponent_bound()); })
         .def_static(
             "from_bytes",
             [](const py::bytes& wire) {
@@ -56,6 +82,16 @@ void register_key(py::module_& core) {
 
 void register_share(py::module_& core) {
     py::class_<KeyShare>(core, "KeyShare")
+        .def_static(
+            "of_exponent",
+            [](const ThresholdKey& key, std::size_t holder, const py::int_& magnitude,
+               bool is_negative) {
+                const Integer number = to_integer(magnitude, "magnitude", Errc::invalid_argument);
+                return unlocked([&](const Execution& execution) {
+                    return KeyShare::of_exponent(key, holder, number, is_negative, execution);
+                });
+            },
+            py::arg("key"), py::arg("holder"), py::arg("magnitude"), py::arg("is_negative"))
         .def_static(
             "from_secret_bytes",
             [](const py::buffer& secret, const ThresholdKey& key) {

@@ -414,6 +414,18 @@ def encrypt_and_prove(
 
 class ThresholdKey:
     @staticmethod
+    def made_together(
+        public_key: PublicKey,
+        num_holders: int,
+        threshold: int,
+        max_colluding_holders: int,
+        verification: list[int],
+    ) -> ThresholdKey: ...
+    @property
+    def is_made_together(self) -> bool: ...
+    @property
+    def exponent_bound(self) -> int: ...
+    @staticmethod
     def from_bytes(wire: bytes) -> ThresholdKey: ...
     def to_bytes(self) -> bytes: ...
     @property
@@ -428,6 +440,10 @@ class ThresholdKey:
     def fingerprint(self) -> bytes: ...
 
 class KeyShare:
+    @staticmethod
+    def of_exponent(
+        key: ThresholdKey, holder: int, magnitude: int, is_negative: bool
+    ) -> KeyShare: ...
     @staticmethod
     def from_secret_bytes(secret_bytes: bytes | bytearray, key: ThresholdKey) -> KeyShare: ...
     def to_secret_bytes(self) -> bytearray: ...

@@ -368,9 +368,10 @@ void check_share_proof() {
         residues.insert(residues.end(), element.begin(), element.begin() + 1024 / 8);
     }
     const ThresholdKey key(public_key, {2, 2, 1}, residues);
-    Secret<Limb> exponent = random_limbs(key.exponent_limbs());
-    exponent.back() = 0;
-    mark_secret(std::span(exponent).first(exponent.size() - 1));
+    SecretExponent exponent(Integer(1), false, key.exponent_limbs());
+    exponent.magnitude = random_limbs(key.exponent_limbs());
+    exponent.magnitude.back() = 0;
+    mark_secret(std::span(exponent.magnitude).first(exponent.magnitude.size() - 1));
     // The last byte holds a bit or two.
     Bytes response(ShareProof::response_bytes(key) - 1);
     expect_constant_time("prove_share", std::span(response), [&] {

@@ -2,6 +2,7 @@
 
 #include "veilsum/paillier/ciphertexts.hpp"
 #include "veilsum/paillier/partial_decryption.hpp"
+#include "veilsum/paillier/secret_exponent.hpp"
 
 namespace veilsum {
 
@@ -9,14 +10,24 @@ namespace veilsum {
 /// immutable state that is wiped with the last of them.
 class KeyShare {
 public:
-    /// `share` is t_i, below p'*q'. The caller vouches for it.
+    /// Of a dealt key: `share` is t_i, below p'*q'. The caller vouches for it.
     KeyShare(ThresholdKey key, std::size_t holder, const Integer& share);
+
+    /// Of a key that holders made together: the exponent of one of them, its magnitude and whether
+    /// it is negative. Throws Error: invalid_argument (the key was dealt, no such holder),
+    /// invalid_key (SH6: beyond the bound of the key, or not the exponent of the verification key),
+    /// cancelled.
+    static KeyShare of_exponent(const ThresholdKey& key, std::size_t holder,
+                                const Integer& magnitude, bool is_negative,
+                                const Execution& execution);
 
     const ThresholdKey& key() const noexcept { return key_; }
     /// From 1 to num_holders.
     std::size_t holder() const noexcept { return holder_; }
 
-    /// The number of the holder, then t_i, as many bytes as n. For share files only.
+    /// The number of the holder, then of a dealt key t_i, as many bytes as n; of a key made
+    /// together 1 for a negative exponent, else 0, and its magnitude, exponent_bits() in whole
+    /// bytes. For share files only.
     Secret<std::byte> to_secret_bytes() const;
     /// Throws Error: malformed, invalid_key (SH6: not the share of its verification key),
     /// cancelled.
@@ -34,8 +45,13 @@ public:
 private:
     ThresholdKey key_;
     std::size_t holder_;
-    std::shared_ptr<const Secret<Limb>> share_;
-    std::shared_ptr<const Secret<Limb>> exponent_;  // D*t_i.
+    KeyShare(ThresholdKey key, std::size_t holder, SecretExponent exponent);
+    static KeyShare checked(KeyShare share, const Execution& execution);
+    Secret<std::byte> dealt_bytes() const;
+    Secret<std::byte> signed_bytes() const;
+
+    std::shared_ptr<const Secret<Limb>> share_;       // t_i of a dealt key, else none.
+    std::shared_ptr<const SecretExponent> exponent_;  // Of a dealt key D*t_i.
 };
 
 }  // namespace veilsum

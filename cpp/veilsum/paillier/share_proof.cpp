@@ -2,12 +2,14 @@
 // p'*q' nobody but the dealer knows, for a random combination of a batch (Bellare, Garay and Rabin
 // 1998). docs/threshold.md, section 5, has the argument.
 //
-// Notation: x = D*t_i; c_j the first digits of the ciphertexts, y_j = c_j^(2x) the partial
-// decryptions; 128-bit weights w_j; C = prod c_j^w_j, E = prod y_j^w_j; A = |n| + |D|. All modulo
-// n.
+// Notation: x is the holder's exponent, of a dealt key D*t_i; c_j the first digits of the
+// ciphertexts, y_j = c_j^(2x) the partial decryptions; 128-bit weights w_j; C = prod c_j^w_j, E =
+// prod y_j^w_j; B = exponent_bits, so that |x| < 2^B. All modulo n.
 //
-//   prover     r in [0, 2^(A+256)),  a = v^r,  b = (C^4)^r,  e = hash(statement, a, b), 128 bits,
-//              z = r + e*x over the integers: below 2^(A+256) + 2^(A+126), as x < 2^(A-2).
+//   prover     r in [0, 2^(B+258)),  a = v^r,  b = (C^4)^r,  e = hash(statement, a, b), 128 bits,
+//              z = r + e*x over the integers: below 2^(B+258) + 2^(B+128).
+//              Where x may be negative 2^(B+128) > |e*x| is added to r at first, so that z never
+//              is: then it is below 2^(B+258) + 2^(B+129).
 //   verifier   a = v^z * v_i^-e,  b = (C^4)^z * (E^2)^-e,  e == hash(statement, a, b).
 //
 // Source: Shoup 2000, section 3.
@@ -28,15 +30,18 @@ namespace {
 constexpr std::size_t kChallengeLimbs = ShareProof::kChallengeBytes / sizeof(Limb);
 constexpr std::size_t kWeightBits = 128;
 constexpr std::size_t kWeightLimbs = kWeightBits / 64;
-// r hides e*x, which is below 2^(A+126), up to 2^-130.
-constexpr std::size_t kHidingBits = 256;
+// r hides e*x, which is nearer to 0 than 2^(B+128), up to 2^-129.
+constexpr std::size_t kHidingBits = 258;
 constexpr std::size_t kFreshBytes = 32;
 
 using Challenge = std::array<std::byte, ShareProof::kChallengeBytes>;
 
-/// A + 256: bits of the nonce r.
-std::size_t nonce_bits(const ThresholdKey& key) {
-    return key.modulus().bits() + key.factorial().bit_length() + kHidingBits;
+/// B + 258: bits of the nonce r before anything is added to it.
+std::size_t nonce_bits(const ThresholdKey& key) { return key.exponent_bits() + kHidingBits; }
+
+/// B + 128: bits of e*x.
+std::size_t hidden_bits(const ThresholdKey& key) {
+    return key.exponent_bits() + 8 * ShareProof::kChallengeBytes;
 }
 
 std::size_t nonce_limbs(const ThresholdKey& key) { return nonce_bits(key) / 64 + 1; }
@@ -115,29 +120,44 @@ std::array<Limb, kChallengeLimbs> limbs_of(const Challenge& challenge) {
     return limbs;
 }
 
-Secret<Limb> hedged_nonce(const ThresholdKey& key, const Secret<Limb>& exponent,
+Secret<Limb> hedged_nonce(const ThresholdKey& key, const SecretExponent& exponent,
                           const StatementDigest& digest) {
     Secret<std::byte> fresh(kFreshBytes);
     Csprng().fill(fresh);
     Secret<Limb> nonce(nonce_limbs(key));
     FiatShamir("veilsum/partial/nonce/1")
-        .bytes(std::as_bytes(std::span(exponent)))
+        .bytes(std::as_bytes(std::span(exponent.magnitude)))
         .bytes(fresh)
         .bytes(digest)
         .squeeze(std::as_writable_bytes(std::span(nonce)));
     nonce.back() &= (Limb{1} << nonce_bits(key) % 64) - 1;
+    if (key.has_signed_exponents()) {
+        const std::size_t bit = hidden_bits(key);
+        const auto above = static_cast<mp_size_t>(nonce.size() - bit / 64);
+        Secret<Limb> scratch(static_cast<std::size_t>(mpn_sec_add_1_itch(above)));
+        Limb* const from = nonce.data() + bit / 64;
+        mpn_sec_add_1(from, from, above, Limb{1} << bit % 64, scratch.data());
+    }
     return nonce;
 }
 
 /// z = r + e*x, in the place of r. Constant time in r and x.
-void add_product(Secret<Limb>& r, const Challenge& challenge, const Secret<Limb>& x) {
+void add_product(Secret<Limb>& r, const Challenge& challenge, const SecretExponent& exponent) {
     const auto e = limbs_of(challenge);
+    const Secret<Limb>& x = exponent.magnitude;
     const auto x_size = static_cast<mp_size_t>(x.size());
     constexpr mp_size_t kESize = kChallengeLimbs;
     Secret<Limb> product(r.size());
     Secret<Limb> scratch(static_cast<std::size_t>(mpn_sec_mul_itch(x_size, kESize)));
     mpn_sec_mul(product.data(), x.data(), x_size, e.data(), kESize, scratch.data());
-    mpn_add_n(r.data(), r.data(), product.data(), static_cast<mp_size_t>(r.size()));
+    // -y = ~y + 1 modulo 2^(64 * size).
+    const Limb negative = value_barrier(exponent.sign[0]);
+    for (Limb& limb : product) limb ^= negative;
+    Secret<Limb> carry(r.size());
+    carry[0] = negative & 1;
+    const auto size = static_cast<mp_size_t>(r.size());
+    mpn_add_n(r.data(), r.data(), product.data(), size);
+    mpn_add_n(r.data(), r.data(), carry.data(), size);
 }
 
 [[noreturn]] void refuse(const ShareStatement& s, const std::string& why) {
@@ -146,11 +166,12 @@ void add_product(Secret<Limb>& r, const Challenge& challenge, const Secret<Limb>
                                          std::to_string(s.first + num_ciphertexts(s) - 1));
 }
 
-/// z as limbs, if it is below 2^(A+256) + 2^(A+126).
+/// z as limbs, if it is in the range that provers reach.
 std::vector<Limb> checked_response(const ShareStatement& statement, const ShareProof& proof) {
     Integer limit;
     mpz_setbit(limit.get(), nonce_bits(statement.key));
-    mpz_setbit(limit.get(), nonce_bits(statement.key) - 130);
+    mpz_setbit(limit.get(),
+               hidden_bits(statement.key) + (statement.key.has_signed_exponents() ? 1 : 0));
     const Integer z = Integer::from_bytes(proof.response);
     if (proof.response.size() != ShareProof::response_bytes(statement.key) ||
         mpz_cmp(z.get(), limit.get()) >= 0) {
@@ -165,7 +186,7 @@ std::vector<Limb> checked_response(const ShareStatement& statement, const ShareP
 
 std::size_t ShareProof::response_bytes(const ThresholdKey& key) { return nonce_bits(key) / 8 + 1; }
 
-ShareProof prove_share(const ShareStatement& statement, const Secret<Limb>& exponent,
+ShareProof prove_share(const ShareStatement& statement, const SecretExponent& exponent,
                        const Execution& execution) {
     const ThresholdKey& key = statement.key;
     const Modulus& n = key.modulo_n();
@@ -175,7 +196,8 @@ ShareProof prove_share(const ShareStatement& statement, const Secret<Limb>& expo
 
     Secret<Limb> z = hedged_nonce(key, exponent, digest);
     Bytes commitments = pair_of(key.verification_base(), c4.data(), n);
-    power_of_pair(commitments, z, nonce_bits(key), n, execution);
+    power_of_pair(commitments, z, nonce_bits(key) + (key.has_signed_exponents() ? 1 : 0), n,
+                  execution);
 
     ShareProof proof;
     proof.challenge = challenge_of(digest, commitments);

@@ -2,12 +2,13 @@
 
 #include <array>
 
+#include "veilsum/paillier/secret_exponent.hpp"
 #include "veilsum/paillier/threshold_key.hpp"
 
 namespace veilsum {
 
-/// What a batch proof is about: that holder raised each of `ciphertexts` to 2*D*t_i modulo n,
-/// with the t_i of its verification key, and got `partials`. All public.
+/// What a batch proof is about: that holder raised each of `ciphertexts` to 2*x_i modulo n,
+/// with the exponent x_i of its verification key, and got `partials`. All public.
 struct ShareStatement {
     const ThresholdKey& key;
     std::size_t holder;
@@ -31,11 +32,11 @@ struct ShareProof {
     static std::size_t response_bytes(const ThresholdKey& key);
 };
 
-/// `exponent` is D*t_i, key.exponent_limbs() limbs. Constant time in it. The nonce is hashed from
+/// `exponent` has key.exponent_limbs() limbs. Constant time in it. The nonce is hashed from
 /// the exponent, fresh randomness and the statement, so that neither a bad generator nor a repeated
 /// one gives the exponent away. Throws Error: entropy, cancelled. Cost: 28 multiplications
 /// modulo n a ciphertext, and two powers.
-ShareProof prove_share(const ShareStatement& statement, const Secret<Limb>& exponent,
+ShareProof prove_share(const ShareStatement& statement, const SecretExponent& exponent,
                        const Execution& execution);
 
 /// Throws Error: invalid_proof (SH9: the response is out of range; SH10: the proof does not hold),

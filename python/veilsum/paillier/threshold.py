@@ -16,7 +16,7 @@ What this computes, and why it holds: docs/threshold.md.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from veilsum import _core, arguments
@@ -83,6 +83,57 @@ class ThresholdKey:
             raise TypeError("make a ThresholdKey with deal_shares or from_bytes")
         self._native = native
         self._public_key = PublicKey(native.public_key)
+
+    @classmethod
+    def made_together(
+        cls,
+        public_key: PublicKey,
+        *,
+        num_holders: int,
+        threshold: int,
+        max_colluding_holders: int,
+        verification_base: int,
+        verification_keys: Sequence[int],
+    ) -> ThresholdKey:
+        """The public half of a key that its holders made, and that nobody ever had whole.
+
+        Args:
+            public_key: of the modulus n that they made, known by nothing else.
+            num_holders: how many they are, 3 to 64.
+            threshold: how many of them open a sum.
+            max_colluding_holders: how many may collude, a minority. Any more of them, who kept
+                what they made the key from, know it.
+            verification_base: v, a square modulo n that nobody chose.
+            verification_keys: of each holder, v raised to its secret exponent modulo n.
+
+        Raises:
+            InvalidArgumentError: the numbers do not fit together (SH1 to SH3, SH13).
+            InvalidKeyError: a verification key out of range or no unit (SH5), or those of
+                ``threshold`` holders that open nothing, or do not fit the others' (SH14).
+        """
+        arguments.instance("public_key", public_key, PublicKey)
+        keys = list(arguments.items("verification_keys", verification_keys))
+        return cls(
+            _core.ThresholdKey.made_together(
+                public_key._native,
+                arguments.count("num_holders", num_holders, at_most=_MOST_COUNTED),
+                arguments.count("threshold", threshold, at_most=_MOST_COUNTED),
+                arguments.count(
+                    "max_colluding_holders", max_colluding_holders, at_most=_MOST_COUNTED
+                ),
+                [verification_base, *keys],
+            )
+        )
+
+    @property
+    def is_made_together(self) -> bool:
+        """Whether its holders made it, and no dealer."""
+        return self._native.is_made_together
+
+    @property
+    def exponent_bound(self) -> int:
+        """Every holder's secret exponent is nearer to 0 than this."""
+        return self._native.exponent_bound
 
     @property
     def public_key(self) -> PublicKey:
@@ -179,6 +230,26 @@ class KeyShare(SavedSecret):
             raise TypeError("make a KeyShare with deal_shares or KeyShare.load")
         self._native = native
         self._key = ThresholdKey(native.key)
+
+    @classmethod
+    def of_exponent(cls, key: ThresholdKey, *, holder: int, exponent: int) -> KeyShare:
+        """A holder's share of a key that it made together with others.
+
+        Args:
+            key: made with :meth:`ThresholdKey.made_together`.
+            holder: its number, from 1 to ``key.num_holders``.
+            exponent: its secret exponent, of either sign. The int itself is not wiped.
+
+        Raises:
+            InvalidArgumentError: the key was dealt, or there is no such holder.
+            InvalidKeyError: an exponent beyond ``key.exponent_bound``, or not the one of the
+                holder's verification key (SH6).
+        """
+        native = _native_key(key)
+        number = arguments.count("holder", holder, at_most=_MOST_COUNTED)
+        if isinstance(exponent, bool) or not isinstance(exponent, int):
+            raise TypeError("exponent must be an int")
+        return cls(_core.KeyShare.of_exponent(native, number, abs(exponent), exponent < 0))
 
     @property
     def key(self) -> ThresholdKey:
