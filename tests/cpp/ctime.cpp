@@ -367,18 +367,28 @@ void check_share_proof() {
         elements.insert(elements.end(), element.begin(), element.end());
         residues.insert(residues.end(), element.begin(), element.begin() + 1024 / 8);
     }
-    const ThresholdKey key(public_key, {2, 2, 1}, residues);
-    SecretExponent exponent(Integer(1), false, key.exponent_limbs());
-    exponent.magnitude = random_limbs(key.exponent_limbs());
-    exponent.magnitude.back() = 0;
-    mark_secret(std::span(exponent.magnitude).first(exponent.magnitude.size() - 1));
-    // The last byte holds a bit or two.
-    Bytes response(ShareProof::response_bytes(key) - 1);
-    expect_constant_time("prove_share", std::span(response), [&] {
-        const ShareProof proof =
-            prove_share({key, 1, 0, {}, elements, residues}, exponent, {.num_threads = 1});
-        std::copy_n(proof.response.begin(), response.size(), response.begin());
-    });
+    for (const KeyOrigin origin : {KeyOrigin::dealt, KeyOrigin::made_together}) {
+        const ThresholdKey key(public_key, {2, 2, 1}, residues, origin);
+        SecretExponent exponent(Integer(1), key.has_signed_exponents(), key.exponent_limbs());
+        exponent.magnitude = random_limbs(key.exponent_limbs());
+        exponent.magnitude.back() = 0;
+        mark_secret(std::span(exponent.magnitude).first(exponent.magnitude.size() - 1));
+        if (key.has_signed_exponents()) mark_secret(std::span(exponent.sign));
+        // The last bytes hold a bit or two.
+        Bytes response(ShareProof::response_bytes(key) - 2);
+        expect_constant_time("prove_share", std::span(response), [&] {
+            const ShareProof proof =
+                prove_share({key, 1, 0, {}, elements, residues}, exponent, {.num_threads = 1});
+            std::copy_n(proof.response.begin(), response.size(), response.begin());
+        });
+        if (!key.has_signed_exponents()) continue;
+        Secret<std::byte> bases;
+        expect_constant_time("signed_bases", std::span(response).first(0), [&] {
+            bases = exponent.signed_bases({residues.data(), key.modulo_n().element_bytes()}, kCount,
+                                          key.modulo_n(), {.num_threads = 1});
+        });
+        expect_secret(std::span(bases).first(8));
+    }
 }
 
 void check_keystreams() {
