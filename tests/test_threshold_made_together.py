@@ -4,6 +4,7 @@ import itertools
 import secrets
 
 import pytest
+from validation_rules import rule
 from veilsum import PublicKey, hazmat
 from veilsum.ceremony import exponent
 from veilsum.errors import (
@@ -147,6 +148,7 @@ def test_wire_form_is_read_again_and_has_a_version_of_its_own():
         KeyShare._from_parts(turned, key.to_bytes())
 
 
+@rule("SH13", "SH14")
 def test_what_is_no_key_made_together_is_refused():
     exponents = exponents_of(3, 3, 1)
     with pytest.raises(InvalidArgumentError, match="SH13"):
@@ -184,6 +186,7 @@ def test_share_that_is_not_its_holders_is_refused():
         KeyShare.of_exponent(key, holder=1, exponent=1.0)
 
 
+@rule("SH15")
 def test_a_key_made_together_is_of_form_classic(monkeypatch):
     exponents = exponents_of(3, 3, 1)
     monkeypatch.setitem(globals(), "public_key", lambda: hazmat.secret_key(P, Q).public_key)

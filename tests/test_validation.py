@@ -21,6 +21,8 @@ OTHER_MODULES = (
     "test_validation_messages",
     "test_validation_threshold",
     "test_key_forms",
+    "test_record_noise",
+    "test_threshold_made_together",
     "test_plaintext_proof",
     "test_privacy",
     "test_privacy_arguments",
