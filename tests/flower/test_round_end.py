@@ -21,9 +21,9 @@ from veilsum.secure_sum import Identity, PartyFolder, Transcript
 
 
 def files_of(folder):
-    """Without the plot, which is there if matplotlib is."""
+    """Without the lock, and the plot, which is there if matplotlib is."""
     files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-    return sorted(files - {"rounds.png"})
+    return sorted(files - {"lock", "rounds.png"})
 
 
 def dies_at(monkeypatch, step, *, after, number=1):
