@@ -158,6 +158,20 @@ def test_a_site_remembers_what_it_answered(setup, first):
     done(*answer(folder, "plain", "ann", second, *with_table(folder, "ann")))
 
 
+def test_a_study_below_the_floor_of_a_site_is_refused_before_its_table_is_read(setup, first):
+    folder, _ = setup
+    out = folder / "below"
+    asked_for(folder, "plain", out, "--after", folder / "first")
+    kept = (folder / "plain-parties" / "ann" / "answered.sqlite").read_bytes()
+    given = ("--table", "nowhere.csv", "--id", "id", "--min-count")
+    told = refused(*answer(folder, "plain", "ann", out, *given, "6"))
+    assert "min_count 5, min_cell 5" in told
+    assert "none below 6" in told
+    assert not (out / "contributions" / "ann.veil").exists()
+    assert (folder / "plain-parties" / "ann" / "answered.sqlite").read_bytes() == kept
+    done(*answer(folder, "plain", "ann", out, *with_table(folder, "ann"), "--min-count", "5"))
+
+
 def test_the_same_study_is_not_opened_for_fewer_sites(setup, first):
     """The attack: the sum of three sites less that of two is one site's."""
     folder, _ = setup

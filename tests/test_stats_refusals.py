@@ -143,3 +143,27 @@ def test_too_many_records_are_refused():
         answer(
             study(Count(), columns=(AGE,), where=[Between("age", 0, 100)], max_records=19), given
         )
+
+
+@pytest.mark.parametrize(
+    ("counts", "below"),
+    [
+        ({"min_count": 9}, "min_count 9, min_cell 9"),
+        ({"min_count": 10, "min_cell": 1}, "study has min_cell 1, and"),
+        ({"min_count": 9, "min_cell": 10}, "study has min_count 9, and"),
+    ],
+)
+def test_a_site_has_a_floor_of_its_own(counts, below):
+    """The study's numbers must both be at least the site's; with noise the ledger counts."""
+    layout = stats.Layout(study(Histogram("age", bins=2), **counts))
+    with pytest.raises(vs.PolicyRefusedError, match=below):
+        stats.site_vector(layout, {}, is_noisy=False, min_count=10)  # No table is looked at.
+    given = table(np.full(20, 40.0))
+    stats.site_vector(layout, given, is_noisy=False, min_count=min(counts.values()))
+    stats.site_vector(layout, given, is_noisy=True, min_count=10)
+
+
+@pytest.mark.parametrize(("floor", "error"), [(0, vs.InvalidArgumentError), (2.5, TypeError)])
+def test_a_floor_is_a_whole_number(floor, error):
+    with pytest.raises(error, match="min_count"):
+        stats.check_min_count(study(Mean("age")), floor, is_noisy=True)

@@ -106,6 +106,13 @@ def answer(
         str | None,
         typer.Option("--id", help="The column that names each record. It never leaves the site."),
     ] = None,
+    min_count: Annotated[
+        int | None,
+        typer.Option(
+            help="The site's own floor: refuse a study without noise that has a smaller min_count "
+            "or min_cell."
+        ),
+    ] = None,
     passphrase_file: Annotated[
         Path | None, typer.Option(help="A file with the passphrase of the party's folder.")
     ] = None,
@@ -119,7 +126,12 @@ def answer(
         member = PartyFolder(party)
         passphrase = known_passphrase(f"the party's folder {party}", passphrase_file)
         done, report = answer_round(
-            StudyRound(folder), member, passphrase=passphrase, table=table, ids=ids
+            StudyRound(folder),
+            member,
+            passphrase=passphrase,
+            table=table,
+            ids=ids,
+            min_count=min_count,
         )
     with telling_of(folder):
         if json_output:

@@ -13,7 +13,7 @@ from pathlib import Path
 from veilsum.cli.files import file_name
 from veilsum.cli.table_file import read_table
 from veilsum.durable import new_folder, read_file, write_file
-from veilsum.errors import InvalidArgumentError, LedgerError, MalformedDataError, VeilsumError
+from veilsum.errors import InvalidArgumentError, MalformedDataError, VeilsumError
 from veilsum.identity import Identity, Role
 from veilsum.passphrases import Passphrase
 from veilsum.privacy import RecordNoise
@@ -27,18 +27,17 @@ from veilsum.secure_sum import (
     RoundDescriptor,
     RoundLink,
     RunChain,
-    RunName,
 )
 from veilsum.stats import (
-    Answered,
     Layout,
     Result,
     SiteReport,
     Study,
+    Table,
+    answer_study,
     load_study,
     result_of,
     save_study,
-    site_vector,
     study_hash,
 )
 from veilsum.wire import split_frames
@@ -46,7 +45,6 @@ from veilsum.wire import split_frames
 __all__ = ["AggregatorSide", "StudyRound", "StudyState", "announce", "answer_round"]
 
 _MAX_BYTES = 1 << 28
-_ANSWERED = "answered.sqlite"
 
 
 class StudyRound:
@@ -122,8 +120,17 @@ def answer_round(
     passphrase: Passphrase,
     table: Path | None,
     ids: str | None,
+    min_count: int | None = None,
 ) -> tuple[list[str], SiteReport | None]:
     """Send what a party is asked for.
+
+    Args:
+        asked: the round's folder.
+        party: who answers.
+        passphrase: of the party's folder.
+        table: a site's records, as a CSV file.
+        ids: the column that names each of them.
+        min_count: a site's own floor, as ``stats.check_min_count``.
 
     Returns:
         The files that were written; and of a site what became of its records, if it read them.
@@ -134,8 +141,27 @@ def answer_round(
     """
     name, sent, report = party.enrolment.name, [], None
     target = asked.contributions / f"{file_name(name)}.veil"
+
+    def records(study: Study) -> Table:
+        if table is None or ids is None:
+            raise InvalidArgumentError(
+                "this party is asked for its sums: give --table, its records, and --id, the column "
+                "that names each of them"
+            )
+        return read_table(table, study, ids)
+
     if Role.CONTRIBUTOR in party.roles and not target.exists():
-        report = _contribute(asked, party, target, passphrase=passphrase, table=table, ids=ids)
+        answer = answer_study(
+            party,
+            asked.study,
+            asked.announcement,
+            passphrase=passphrase,
+            table=records,
+            ids=ids,
+            min_count=min_count,
+        )
+        write_file(target, answer.frames, private=False)
+        report = answer.report
         sent.append(target.name)
     if Role.HOLDER in party.roles:
         for request in asked.asked_of(name):
@@ -144,56 +170,6 @@ def answer_round(
             write_file(asked.answers / request, [opening], private=False)
             sent.append(request)
     return sent, report
-
-
-def _contribute(
-    asked: StudyRound,
-    party: PartyFolder,
-    target: Path,
-    *,
-    passphrase: Passphrase,
-    table: Path | None,
-    ids: str | None,
-) -> SiteReport | None:
-    federation, study = party.federation, asked.study
-    layout, announcement = Layout(study), asked.announcement
-    layout.check(federation.codec, federation.noise)
-    contributor = party.contributor(passphrase=passphrase)
-    name = study_hash(study)
-    frames = contributor.before_training(announcement, model_hash=name)
-    report = None
-    if frames is None:
-        if table is None or ids is None:
-            raise InvalidArgumentError(
-                "this party is asked for its sums: give --table, its records, and --id, the column "
-                "that names each of them"
-            )
-        vector = site_vector(
-            layout,
-            read_table(table, study, ids),
-            is_noisy=federation.noise is not None,
-            ids=ids,
-            answered=None if federation.noise is not None else _answered(party),
-        )
-        report = vector.report
-        frames = contributor.contribute_in_frames(announcement, vector.values, model_hash=name)
-    write_file(target, frames, private=False)
-    return report
-
-
-def _answered(party: PartyFolder) -> Answered:
-    """What the party has answered; made for its first answer only."""
-    file = party.path / _ANSWERED
-    if file.exists():
-        return Answered.open(file)
-    rounds = party.rounds(Role.CONTRIBUTOR)
-    if rounds is not None and rounds.answered(RunName.of(party.federation)):
-        raise LedgerError(
-            f"{file} is missing, and this party has answered studies: without it nothing tells "
-            "what they were of, so no more are answered. Put it back, or join a federation with "
-            "noise"
-        )
-    return Answered.create(file)
 
 
 @dataclass(frozen=True)

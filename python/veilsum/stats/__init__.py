@@ -13,7 +13,8 @@ What is promised to whom, and why the formulas hold: docs/statistics.md.
 """
 
 from veilsum.stats.answered import Answered
-from veilsum.stats.columns import Category, Flag, Number
+from veilsum.stats.answering import SiteAnswer, answer_study
+from veilsum.stats.columns import Category, Flag, Number, Table
 from veilsum.stats.estimates import Estimate
 from veilsum.stats.forecasts import StudyForecast, forecast
 from veilsum.stats.layout import Layout
@@ -28,7 +29,7 @@ from veilsum.stats.queries import (
     Variance,
 )
 from veilsum.stats.result import Result, result_of
-from veilsum.stats.site import SiteReport, SiteVector, site_vector
+from veilsum.stats.site import SiteReport, SiteVector, check_min_count, site_vector
 from veilsum.stats.study import Between, OneOf, Study
 from veilsum.stats.study_file import (
     load_study,
@@ -56,12 +57,16 @@ __all__ = [
     "OneOf",
     "Quantiles",
     "Result",
+    "SiteAnswer",
     "SiteReport",
     "SiteVector",
     "Study",
     "StudyForecast",
     "Sum",
+    "Table",
     "Variance",
+    "answer_study",
+    "check_min_count",
     "forecast",
     "load_study",
     "result_of",

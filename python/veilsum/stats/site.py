@@ -13,9 +13,9 @@ from veilsum.stats.columns import Table, read_column
 from veilsum.stats.layout import Layout
 from veilsum.stats.overlaps import CellsOf, check_cells, check_overlaps
 from veilsum.stats.parts import Records
-from veilsum.stats.study import Study
+from veilsum.stats.study import MAX_RECORDS, Study
 
-__all__ = ["SiteReport", "SiteVector", "site_vector"]
+__all__ = ["SiteReport", "SiteVector", "check_min_count", "site_vector"]
 
 _log = logging.getLogger("veilsum.stats.site")
 
@@ -60,6 +60,7 @@ def site_vector(
     is_noisy: bool,
     ids: str | None = None,
     answered: Answered | None = None,
+    min_count: int | None = None,
 ) -> SiteVector:
     """Add up a site's records, unless that would tell too much of few of them.
 
@@ -75,14 +76,17 @@ def site_vector(
         ids: a column of the table that names each record, which never leaves the site: what
             ``answered`` knows records by. Each name must be there once.
         answered: what the site answered before; needed where that is to be remembered.
+        min_count: the site's own floor, as ``check_min_count``.
 
     Raises:
         InvalidArgumentError: the table does not have the columns that the study declares, or too
             many records, or an id twice.
         PolicyRefusedError: too few records are in a group, a cell or a difference, or one lacks a
-            value where the study refuses that.
+            value where the study refuses that; or the study is below the site's floor, and then
+            the table was not looked at.
     """
     study = layout.study
+    check_min_count(study, min_count, is_noisy=is_noisy)
     records, report, used = _records(study, table)
     if study.max_records < len(used):
         raise InvalidArgumentError(
@@ -103,6 +107,38 @@ def site_vector(
             answered.check_and_add(study, names, cells)
     _tell(report)
     return SiteVector(layout.slots_of(records).astype(np.float64), report)
+
+
+def check_min_count(study: Study, floor: int | None, *, is_noisy: bool) -> None:
+    """Refuse a study that lets fewer people be told of than a site's own rule.
+
+    Without noise the study's ``min_count`` and ``min_cell`` must both be at least the floor. With
+    noise the floor asks for nothing: no site's groups are withheld then, whatever the study's
+    numbers are, since what protects a record is its noise, which the ledger counts.
+
+    Args:
+        study: that a site is asked for.
+        floor: of the site, 1 to 2**31; None for no rule of its own.
+        is_noisy: whether the sites have agreed on noise.
+
+    Raises:
+        TypeError: the floor is no whole number.
+        InvalidArgumentError: it is out of range.
+        PolicyRefusedError: the study is below it.
+    """
+    if floor is None:
+        return
+    floor = arguments.count("min_count", floor, at_least=1, at_most=MAX_RECORDS)
+    declared = {"min_count": study.min_count, "min_cell": study.fewest_in_cell}
+    below = {name: number for name, number in declared.items() if number < floor}
+    if is_noisy or not below:
+        return
+    found = ", ".join(f"{name} {number}" for name, number in below.items())
+    raise PolicyRefusedError(
+        f"the study has {found}, and this site answers none below {floor}, its own min_count. No "
+        f"record was read. Ask for a study with min_count and min_cell of {floor} at least, or "
+        "agree on noise"
+    )
 
 
 def _records(study: Study, table: Table) -> tuple[Records, SiteReport, NDArray[np.bool_]]:

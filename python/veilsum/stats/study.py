@@ -15,12 +15,14 @@ from veilsum.errors import InvalidArgumentError
 from veilsum.stats.columns import Category, Column, Flag, Number, check_text, find
 from veilsum.stats.queries import Query, Terms
 
-__all__ = ["Between", "Condition", "Missing", "OneOf", "Study"]
+__all__ = ["MAX_RECORDS", "Between", "Condition", "Missing", "OneOf", "Study"]
 
 Missing: TypeAlias = Literal["drop", "skip", "refuse"]
 """What a site does with records that lack a value."""
 
-_MAX_RECORDS = 2**31
+MAX_RECORDS = 2**31
+"""The most records of a site that a study can take."""
+
 _MAX_QUERIES = 200
 _MAX_COLUMNS = 200
 
@@ -129,7 +131,7 @@ class Study:
 
     def __post_init__(self) -> None:
         check_text("name", self.name)
-        fewest = arguments.count("min_count", self.min_count, at_least=1, at_most=_MAX_RECORDS)
+        fewest = arguments.count("min_count", self.min_count, at_least=1, at_most=MAX_RECORDS)
         cell = fewest if self.min_cell is None else self.min_cell
         found = {
             "columns": _each_of("columns", self.columns, (Number, Category, Flag), _MAX_COLUMNS),
@@ -137,9 +139,9 @@ class Study:
             "where": _each_of("where", self.where, (Between, OneOf), _MAX_COLUMNS, at_least=0),
             "missing": arguments.choice("missing", self.missing, get_args(Missing)),
             "min_count": fewest,
-            "min_cell": arguments.count("min_cell", cell, at_least=1, at_most=_MAX_RECORDS),
+            "min_cell": arguments.count("min_cell", cell, at_least=1, at_most=MAX_RECORDS),
             "max_records": arguments.count(
-                "max_records", self.max_records, at_least=1, at_most=_MAX_RECORDS
+                "max_records", self.max_records, at_least=1, at_most=MAX_RECORDS
             ),
         }
         for name, value in found.items():
