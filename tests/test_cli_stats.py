@@ -9,6 +9,7 @@ import pytest
 import veilsum as vs
 from dealt_parties import CONTRIBUTORS, HOLDERS, deal_options, done, refused
 from stats_cases import AGE, BMI, KEY, PROGRESS, SEX, diabetes, split, study
+from validation_rules import rule
 from veilsum import stats
 from veilsum.cli.table_file import read_table
 from veilsum.stats import Count, Covariance, Histogram, Mean, Variance
@@ -139,6 +140,7 @@ def test_noise_is_charged_in_each_party_and_a_spent_budget_sends_nothing(setup):
     assert not (again / "contributions" / "ann.veil").exists()
 
 
+@rule("ST14")
 def test_a_site_remembers_what_it_answered(setup, first):
     folder, tables = setup
     second = folder / "second"
@@ -185,6 +187,7 @@ def test_the_same_study_is_not_opened_for_fewer_sites(setup, first):
     assert "model" in told
 
 
+@rule("ST15")
 def test_messages_of_others_are_refused_and_told(setup, first):
     folder, _ = setup
     out = folder / "forged-round"

@@ -21,6 +21,7 @@ from stats_cases import (
     split,
     study,
 )
+from validation_rules import rule
 from veilsum import stats
 from veilsum.stats import (
     Between,
@@ -234,6 +235,7 @@ def test_no_record_adds_more_than_the_noise_is_made_for():
     assert most == pytest.approx(layout.record_norm, rel=1e-9)
 
 
+@rule("ST7")
 @pytest.mark.parametrize(("missing", "number", "mean"), [("drop", 12, 40.0), ("skip", 14, 50.0)])
 def test_records_that_lack_a_value_go_by_the_rule_of_the_study(missing, number, mean):
     age = np.array([40.0] * 6 + [90.0] + [math.nan])
@@ -250,6 +252,7 @@ def test_records_that_lack_a_value_go_by_the_rule_of_the_study(missing, number, 
         run(refusing, tables)
 
 
+@rule("ST4")
 @pytest.mark.parametrize(
     ("sexes", "error"),
     [
@@ -281,6 +284,7 @@ def test_conditions_choose_records():
     assert result.get("count").value == 20
 
 
+@rule("ST3")
 @pytest.mark.parametrize(
     ("values", "error"),
     [
@@ -317,6 +321,7 @@ def test_a_study_is_the_same_from_its_bytes():
     assert stats.study_hash(other) != stats.study_hash(asked)
 
 
+@rule("ST1")
 @pytest.mark.parametrize(
     "change",
     [
@@ -347,6 +352,7 @@ def test_other_bytes_are_no_study(data):
         stats.study_from_bytes(data)
 
 
+@rule("ST2")
 @pytest.mark.parametrize(
     ("make", "error"),
     [

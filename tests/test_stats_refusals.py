@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import veilsum as vs
 from stats_cases import AGE, BMI, EVENT, PROGRESS, SEX, clear_result, run, study
+from validation_rules import rule
 from veilsum import stats
 from veilsum.stats import Answered, Between, Count, Histogram, KaplanMeier, Mean, Sum
 
@@ -21,6 +22,7 @@ def answer(asked, given, answered=None):
     )
 
 
+@rule("ST9")
 def test_a_group_of_few_is_refused():
     asked = study(Mean("age"), columns=(AGE, SEX), by="sex")
     few = table(np.full(12, 40.0), sex=np.array(["A"] * 8 + ["B"] * 4))
@@ -32,6 +34,7 @@ def test_a_group_of_few_is_refused():
     assert found.get("mean", "age", group="B").num_records == 5
 
 
+@rule("ST10")
 def test_a_cell_of_few_is_refused_unless_that_is_agreed():
     few = table([10.0] * 6 + [90.0])
     with pytest.raises(vs.PolicyRefusedError, match="a cell of age has 1 records"):
@@ -43,6 +46,7 @@ def test_a_cell_of_few_is_refused_unless_that_is_agreed():
         answer(study(curve, columns=(PROGRESS, EVENT)), times)
 
 
+@rule("ST12")
 def test_nested_ranges_are_refused():
     """The attack: the sum over ages 30 to 41 less that over 30 to 40 is one person's."""
     given = table(np.concatenate([np.linspace(30, 39.9, 50), [40.5]]))
@@ -64,6 +68,7 @@ def test_nested_ranges_are_refused():
     answer(study(Sum("age"), where=[Between("age", 50, 70)]), wide, answered)
 
 
+@rule("ST11")
 def test_bins_that_nearly_agree_are_refused():
     given = table(np.concatenate([np.full(20, 10.0), [30.5], np.full(20, 60.0)]))
     first = study(Histogram("age", bins=[0, 30, 100]))
@@ -103,6 +108,7 @@ def test_missing_values_are_not_told_apart():
     answer(study(Mean("age"), Mean("bmi"), columns=(AGE, BMI)), given)
 
 
+@rule("ST6")
 def test_a_record_is_one_person_and_has_a_name():
     given = table(np.full(20, 40.0))
     with pytest.raises(vs.InvalidArgumentError, match="give ids"):
@@ -117,6 +123,7 @@ def test_a_record_is_one_person_and_has_a_name():
         answer(study(Mean("age")), twice)
 
 
+@rule("ST13")
 def test_answers_are_remembered_in_a_file_that_is_never_made_anew(tmp_path):
     path = tmp_path / "answered"
     with pytest.raises(vs.LedgerError):
@@ -137,6 +144,7 @@ def test_answers_are_remembered_in_a_file_that_is_never_made_anew(tmp_path):
         answer(study(Mean("age")), given, Answered.open(path))
 
 
+@rule("ST5")
 def test_too_many_records_are_refused():
     given = table(np.full(20, 40.0))
     with pytest.raises(vs.InvalidArgumentError, match="max_records"):
@@ -145,6 +153,7 @@ def test_too_many_records_are_refused():
         )
 
 
+@rule("ST8")
 @pytest.mark.parametrize(
     ("counts", "below"),
     [

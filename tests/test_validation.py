@@ -26,6 +26,7 @@ OTHER_MODULES = (
     "test_plaintext_proof",
     "test_privacy",
     "test_privacy_arguments",
+    "test_record_noise",
     "test_ledger",
     "test_machine_key",
     "test_identity",
@@ -59,6 +60,9 @@ OTHER_MODULES = (
     "test_invitations",
     "test_invitation_attacks",
     "test_renewals",
+    "test_stats",
+    "test_stats_refusals",
+    "test_cli_stats",
 )
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "validation.md"
 

@@ -15,7 +15,7 @@ from fuzz import files
 from known_keys import VECTORS, known_key
 from shared_keys import shared_key
 from vectors import generate_wire
-from veilsum import _core, secure_sum, threshold
+from veilsum import _core, secure_sum, stats, threshold
 from veilsum.ceremony.messages import CeremonyMessage
 from veilsum.schemes.masking import Masking
 from veilsum.secure_sum.merkle import leaf_hash, path_leads_to
@@ -137,6 +137,35 @@ def announcement_seeds():
             ["round_descriptor_3", "invitations", *links],
         )
     ]
+
+
+def study_seeds():
+    """One of every kind of column, condition and statistic, and a small one."""
+    time, age = stats.Number("time", 0, 100), stats.Number("age", 0, 120, unit="years")
+    every = stats.Study(
+        "every kind",
+        columns=[age, time, stats.Category("sex", ("F", "M")), stats.Flag("event")],
+        queries=[
+            *(stats.Count(), stats.Sum("age"), stats.Mean("age", share=2), stats.Variance("age")),
+            *(stats.Covariance("age", "time"), stats.Histogram("age", bins=[0, 50, 120])),
+            *(stats.Quantiles("age", bins=4), stats.KaplanMeier("time", "event", [10, 100])),
+        ],
+        by="sex",
+        where=[stats.Between("age", 18, 90), stats.OneOf("sex", ("F",))],
+        missing="skip",
+    )
+    small = stats.Study("small", columns=[age], queries=[stats.Mean("age")], min_cell=1)
+    return [stats.study_to_bytes(asked) for asked in (every, small)]
+
+
+def read_study(data):
+    """A study has other JSON too, and one hash whatever its layout was."""
+    asked = stats.study_from_bytes(data)
+    written = stats.study_to_bytes(asked)
+    again = stats.study_from_bytes(written)
+    assert again == asked
+    assert stats.study_to_bytes(again) == written
+    stats.Layout(asked)
 
 
 # ---- all of them ----
@@ -261,6 +290,7 @@ TARGETS = {
     "run_folder": Target(
         files.read_run_folder, (*MALFORMED, vs.ProtocolError), make_seeds=files.run_folder_seeds
     ),
+    "study": Target(read_study, MALFORMED, make_seeds=study_seeds),
     "inspect": Target(
         files.inspect,
         (),
