@@ -21,6 +21,8 @@ from veilsum.integrations.flower.client import SecureClientApp, SecureMod
 from veilsum.integrations.flower.party import Party
 from veilsum.integrations.flower.rounds import SumRecord
 from veilsum.integrations.flower.server import SecureStrategy
+from veilsum.integrations.flower.study import SecureStudy
+from veilsum.integrations.flower.study_client import StudyClientApp
 from veilsum.integrations.simulation import Simulation
 
 __all__ = [
@@ -28,6 +30,8 @@ __all__ = [
     "SecureClientApp",
     "SecureMod",
     "SecureStrategy",
+    "SecureStudy",
     "Simulation",
+    "StudyClientApp",
     "SumRecord",
 ]

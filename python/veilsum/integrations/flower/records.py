@@ -16,7 +16,9 @@ __all__ = [
     "ENROL",
     "OPEN",
     "RECORD",
+    "STUDY",
     "announcement",
+    "announcing_study",
     "error_of",
     "federation_in",
     "is_spent",
@@ -28,6 +30,7 @@ __all__ = [
     "same_layout",
     "sender",
     "spent",
+    "study_in",
     "take_announcement",
     "unpack",
 ]
@@ -41,10 +44,14 @@ ENROL = "veilsum_enrol"
 OPEN = "veilsum_open"
 """The query that asks a holder to open a sum."""
 
+STUDY = "veilsum_study"
+"""The query that asks a site for its sums of a study."""
+
 _ANNOUNCEMENT = "announcement"
 _FEDERATION = "federation"
 _SIGNED = "signed"
 _SPENT = "spent"
+_STUDY = "study"
 _STYPE = "veilsum/frames/1"
 _DTYPE = "uint8"
 _PIECE_BYTES = 4 << 20  # Flower cuts arrays into pieces of 5 MiB.
@@ -124,6 +131,25 @@ def take_announcement(content: RecordDict) -> bytes:
             "the server announces no encrypted round: its strategy is no SecureStrategy"
         )
     return message
+
+
+def announcing_study(message: bytes, study: bytes) -> RecordDict:
+    """The question for a site's sums: the announced round, and the study."""
+    return RecordDict({RECORD: ConfigRecord({_ANNOUNCEMENT: message, _STUDY: study})})
+
+
+def study_in(content: RecordDict) -> tuple[bytes, bytes]:
+    """The announced round and the study in that question.
+
+    Raises:
+        ProtocolError: it is none.
+    """
+    record = content.get(RECORD)
+    found = record if isinstance(record, ConfigRecord) else ConfigRecord()
+    message, study = found.get(_ANNOUNCEMENT), found.get(_STUDY)
+    if not isinstance(message, bytes) or not isinstance(study, bytes):
+        raise ProtocolError("the server announces no study: it runs no SecureStudy")
+    return message, study
 
 
 def naming_federation(federation_hash: bytes, signed: bytes | None) -> RecordDict:

@@ -27,7 +27,7 @@ from veilsum.secure_sum import (
 )
 from veilsum.secure_sum.announcement import announced_in
 
-__all__ = ["Round", "SumRecord", "check_progress"]
+__all__ = ["Round", "SumRecord", "SumRound", "check_progress"]
 
 _log = logging.getLogger("flwr.veilsum")  # shown beside Flower's own
 
@@ -91,30 +91,28 @@ def check_progress(history: Sequence[SumRecord], *, max_abandoned: int) -> None:
     )
 
 
-class Round:
-    """A round that is begun, or that a ServerApp before this one has begun.
+class SumRound:
+    """A round that is begun, or that a ServerApp before this one has begun, whatever is summed.
 
     Args:
         federation: the agreement.
         identity: of its aggregator.
         state: the run's folder.
         after: the last round that is over.
-        model: what is sent to the nodes.
-        metrics: what is summed with their updates.
+        asked: the hash of what nodes are asked for: of a model and its metrics, or of a study.
         invited: who is asked, if the round is a new one.
         opener: who then opens it, by the round's number; ``Openers.choose``.
         num_threads: for checking, adding and combining.
 
     Attributes:
         number: the federation's number of the round.
-        model: as given.
         descriptor: what the aggregator announces.
         waiting: the names of those who are still to be asked.
         aggregator: what has come so far.
         meter: seconds and bytes.
 
     Raises:
-        ProtocolError: the round was begun with another model, or other metrics.
+        ProtocolError: the round was begun with something else.
         StoreInUseError: another ServerApp is at work on it.
     """
 
@@ -125,17 +123,14 @@ class Round:
         state: RunState,
         *,
         after: int,
-        model: dict[str, NDArray[np.generic]],
-        metrics: SummedMetrics,
+        asked: bytes,
         invited: Iterable[str],
         opener: Callable[[int], str | None],
         num_threads: int | None,
     ) -> None:
         self.number, store = state.begin_round(after)
         self._store = store
-        self.model = model
         self.meter = Meter()
-        asked = metrics.bind(model_hash(model))
         known = announced_in(store)
         self._invited = Invitations.of(invited) if known is None else known[1]
         self.descriptor = (
@@ -157,8 +152,9 @@ class Round:
             _log.info("round %d goes on where it was", self.number)
             if self.descriptor.model_hash != asked:
                 raise ProtocolError(
-                    f"round {self.number} was begun with another model than the store has, or with "
-                    "other metrics, ranges or metrics_share: start with those of before"
+                    f"round {self.number} was begun with another study or model than the store "
+                    "has, or with other metrics, ranges or metrics_share: start with those of "
+                    "before"
                 )
         self.aggregator = Aggregator(
             federation,
@@ -225,6 +221,54 @@ class Round:
             _log.warning("round %d: %s is left out: %s", self.number, name, why)
         return by_name, spent
 
+    def close(self) -> None:
+        """Let others have the round's folder."""
+        self._store.close()
+
+
+class Round(SumRound):
+    """A round of training.
+
+    Args:
+        federation: the agreement.
+        identity: of its aggregator.
+        state: the run's folder.
+        after: the last round that is over.
+        model: what is sent to the nodes.
+        metrics: what is summed with their updates.
+        invited: as of every round.
+        opener: as of every round.
+        num_threads: as of every round.
+
+    Attributes:
+        model: as given.
+    """
+
+    def __init__(
+        self,
+        federation: Federation,
+        identity: Identity,
+        state: RunState,
+        *,
+        after: int,
+        model: dict[str, NDArray[np.generic]],
+        metrics: SummedMetrics,
+        invited: Iterable[str],
+        opener: Callable[[int], str | None],
+        num_threads: int | None,
+    ) -> None:
+        super().__init__(
+            federation,
+            identity,
+            state,
+            after=after,
+            asked=metrics.bind(model_hash(model)),
+            invited=invited,
+            opener=opener,
+            num_threads=num_threads,
+        )
+        self.model = model
+
     def record(
         self,
         server_round: int,
@@ -263,7 +307,3 @@ class Round:
             transcript_hash=None if link is None else link.end(self.descriptor.after).link.hex(),
             metrics=dict(metrics or {}),
         )
-
-    def close(self) -> None:
-        """Let others have the round's folder."""
-        self._store.close()
