@@ -37,6 +37,7 @@ def table_of(partition):
     }
 
 
+DEAL_ANEW = flower_world._dealt.__wrapped__
 TABLES = {name: table_of(i) for i, name in enumerate(NAMES)}
 
 
@@ -71,6 +72,8 @@ def dealt_for(folder, monkeypatch, noise=None):
     """A federation for the study, with the folders of its parties."""
     layout = stats.Layout(STUDY)
     monkeypatch.setattr(flower_world, "codec_of", lambda *_: layout.codec(len(NAMES)))
+    # Kept for other tests' codec, and with it: neither may find the other's.
+    monkeypatch.setattr(flower_world, "_dealt", DEAL_ANEW)
     return federation_of(folder, trust="authority", dim=layout.num_slots, noise=noise)
 
 
