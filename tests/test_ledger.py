@@ -295,3 +295,14 @@ def test_a_full_disk_sends_nothing(tmp_path, monkeypatch):
     with pytest.raises(vs.LedgerError, match="full"):
         charge_until_full()
     assert 0 < ledger.spent.num_contributions < 1000
+
+
+def test_a_ledger_whose_budget_lacks_a_column_is_refused(tmp_path):
+    """As a damaged file may: found by mutation."""
+    path = tmp_path / "ledger.sqlite"
+    Ledger.create(path, epsilon=1.0, delta=0.0)
+    with sqlite3.connect(path) as connection:
+        connection.execute("ALTER TABLE budget RENAME COLUMN epsilon TO epsilom")
+    connection.close()
+    with pytest.raises(vs.LedgerError, match="lacks a column"):
+        Ledger.open(path)

@@ -76,7 +76,10 @@ class Book:
         versions = rows_of(self._connection, "SELECT version FROM budget")
         if versions != [(_VERSION,)]:
             raise LedgerError(f"{self._name} is not a ledger that this veilsum reads")
-        ((epsilon, delta, unit),) = rows_of(self._connection, _BUDGET)
+        budgets = rows_of(self._connection, _BUDGET)
+        if len(budgets) != 1:
+            raise self._damaged("its budget lacks a column")
+        epsilon, delta, unit = budgets[0]
         if not (_is_real(epsilon, math.inf) and epsilon > 0 and _is_real(delta, 1)):
             raise self._damaged("its budget is not one that a ledger has")
         if unit not in get_args(Unit):
