@@ -83,8 +83,8 @@ void raise_randomiser_base(std::byte* out, const Limb* exponents, std::size_t nu
     const std::size_t bytes = n.element_bytes();
     batch::multi_pow(out, {key.limb_bases(), bytes}, n.r_squared(),
                      {exponents, num, limbs, limbs, 1, 64}, n, execution.without_progress());
-    // The products are in Montgomery form, and lose it.
-    batch::mul(out, {out, bytes}, {n.one(), 0}, num, n, execution.without_progress());
+    // The products are in Montgomery form, and lose it; then it is told that all are done.
+    batch::mul(out, {out, bytes}, {n.one(), 0}, num, n, execution);
 }
 
 /// Not zero if x lies outside (-n/2, n/2). `bound` is 0, then the limbs of (n - 1)/2; scratch is as
