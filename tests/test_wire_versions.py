@@ -12,6 +12,7 @@ from known_keys import known_key
 from protocol_parties import frames_of
 from relay_parties import RelayedRound, relay_messages
 from shared_keys import shared_key
+from test_threshold_made_together import made
 from veilsum import keyfile
 from veilsum.identity import Identity
 from veilsum.wire import FRAME_BYTES, WireKind
@@ -86,7 +87,8 @@ def test_every_layout_on_the_page_has_the_version_that_is_written(written):
     told = {int(kind): [int(each) for each in versions if each] for kind, *versions in found}
     assert set(told) == {kind.value for kind in written}
     longer = vs.Codec(4, clip=1.0, value_bits=16, max_addends=4, weight_bits=1)
-    # Where there are two versions, the second is for codecs of several clips or for weights.
+    # Where there are two versions, the second is for codecs of several clips or for weights, or
+    # for keys that holders made together.
     assert {kind.value: data[5] for kind, data in written.items()} == {
         kind: versions[0] for kind, versions in told.items()
     }
@@ -97,6 +99,7 @@ def test_every_layout_on_the_page_has_the_version_that_is_written(written):
     assert {kind: versions[1] for kind, versions in told.items() if len(versions) == 2} == {
         WireKind.ENCRYPTED_VECTOR: vectors[0].to_bytes()[5],
         WireKind.MASKED_VECTOR: vectors[1].to_bytes()[5],
+        WireKind.THRESHOLD_KEY: made(3, 3, 1)[0].to_bytes()[5],
         # Where there are relays it is two more.
         WireKind.FEDERATION: parties.federation(
             codec=longer, relays=parties.roster("relay")

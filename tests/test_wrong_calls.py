@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 import pytest
+import test_threshold_made_together as together
 import veilsum as vs
 from known_keys import known_key
 from odd_values import ALLOWED, ODD, message_mistake
@@ -134,7 +135,14 @@ def subjects():
     yield "ThresholdKey.from_bytes", threshold.ThresholdKey.from_bytes, {"data": b""}
     batch = {"ciphertexts": BATCH, "context": b""}
     yield "ThresholdKey.combine", SHARED.key.combine, {**batch, "partials": [PARTIAL]}
+    n, exponents = together.P * together.Q, together.exponents_of(3, 3, 1)
+    powers = {"verification_base": 4, "verification_keys": [pow(4, x, n) for x in exponents]}
+    given = {"public_key": together.public_key(), **policy, **powers}
+    yield "ThresholdKey.made_together", threshold.ThresholdKey.made_together, given
+    key = threshold.ThresholdKey.made_together(**given)
     yield "KeyShare", threshold.KeyShare, {"native": SHARE._native}
+    given = {"key": key, "holder": 1, "exponent": exponents[0]}
+    yield "KeyShare.of_exponent", threshold.KeyShare.of_exponent, given
     yield "KeyShare.decrypt", SHARE.decrypt, {**batch, "first": 0, **watched}
     yield "KeyShare.save", SHARE.save, {**opened, "path": "new", "overwrite": True}
     yield "KeyShare.load", threshold.KeyShare.load, {**opened, "path": "share"}

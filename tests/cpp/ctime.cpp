@@ -21,6 +21,7 @@
 #include "veilsum/paillier/plaintext_proof.hpp"
 #include "veilsum/paillier/prime_half.hpp"
 #include "veilsum/paillier/seal.hpp"
+#include "veilsum/paillier/secret_exponent.hpp"
 #include "veilsum/paillier/share_proof.hpp"
 #include "veilsum/rng/uniform.hpp"
 
@@ -374,8 +375,7 @@ void check_share_proof() {
         mark_secret(std::span(exponent.sign));
         Bytes response(ShareProof::response_bytes(key) - 2);  // The last hold a bit or two.
         expect_constant_time("prove_share", std::span(response), [&] {
-            const ShareProof proof =
-                prove_share({key, 1, 0, {}, elements, residues}, exponent, {.num_threads = 1});
+            const auto proof = prove_share({key, 1, 0, {}, elements, residues}, exponent, {});
             std::copy_n(proof.response.begin(), response.size(), response.begin());
         });
         Bytes mixed(1);  // Bytes that x and its inverse have in common are no secret.

@@ -6,6 +6,7 @@
 
 #include "veilsum/base/error.hpp"
 #include "veilsum/bigint/batch.hpp"
+#include "veilsum/paillier/secret_exponent.hpp"
 
 namespace veilsum {
 namespace {

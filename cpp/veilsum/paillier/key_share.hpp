@@ -2,9 +2,10 @@
 
 #include "veilsum/paillier/ciphertexts.hpp"
 #include "veilsum/paillier/partial_decryption.hpp"
-#include "veilsum/paillier/secret_exponent.hpp"
 
 namespace veilsum {
+
+struct SecretExponent;
 
 /// One holder's share of a secret key. Never printed, pickled or compared; copies share one
 /// immutable state that is wiped with the last of them.

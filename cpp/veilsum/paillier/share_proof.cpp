@@ -22,6 +22,7 @@
 #include "veilsum/base/error.hpp"
 #include "veilsum/bigint/batch.hpp"
 #include "veilsum/paillier/fiat_shamir.hpp"
+#include "veilsum/paillier/secret_exponent.hpp"
 #include "veilsum/rng/csprng.hpp"
 
 namespace veilsum {

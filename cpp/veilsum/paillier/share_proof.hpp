@@ -2,10 +2,11 @@
 
 #include <array>
 
-#include "veilsum/paillier/secret_exponent.hpp"
 #include "veilsum/paillier/threshold_key.hpp"
 
 namespace veilsum {
+
+struct SecretExponent;
 
 /// What a batch proof is about: that holder raised each of `ciphertexts` to 2*x_i modulo n,
 /// with the exponent x_i of its verification key, and got `partials`. All public.

@@ -112,7 +112,11 @@ class ThresholdKey:
                 ``threshold`` holders that open nothing, or do not fit the others' (SH14).
         """
         arguments.instance("public_key", public_key, PublicKey)
-        keys = list(arguments.items("verification_keys", verification_keys))
+        base = arguments.integer("verification_base", verification_base)
+        keys = [
+            arguments.integer("verification_keys", power)
+            for power in arguments.items("verification_keys", verification_keys)
+        ]
         return cls(
             _core.ThresholdKey.made_together(
                 public_key._native,
@@ -121,7 +125,7 @@ class ThresholdKey:
                 arguments.count(
                     "max_colluding_holders", max_colluding_holders, at_most=_MOST_COUNTED
                 ),
-                [verification_base, *keys],
+                [base, *keys],
             )
         )
 
@@ -247,8 +251,7 @@ class KeyShare(SavedSecret):
         """
         native = _native_key(key)
         number = arguments.count("holder", holder, at_most=_MOST_COUNTED)
-        if isinstance(exponent, bool) or not isinstance(exponent, int):
-            raise TypeError("exponent must be an int")
+        exponent = arguments.integer("exponent", exponent)
         return cls(_core.KeyShare.of_exponent(native, number, abs(exponent), exponent < 0))
 
     @property
